@@ -1,0 +1,52 @@
+package backend
+
+import (
+	"context"
+	"time"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// Log is the totally ordered record of requests that the state machine
+// applies. revision.Log satisfies it, on a ZooKeeper ensemble or on one in
+// memory.
+type Log interface {
+	// Append places the batch in the log and returns its place. It blocks
+	// until the outcome is certain: nil, or revision.ErrTooLarge and
+	// revision.ErrUnavailable (the batch is not in the log and never will be);
+	// or until ctx ends: revision.ErrUnknown (it may still appear, and if it
+	// does, Next returns it). Several appends may be under way; they land in
+	// any order.
+	Append(ctx context.Context, batch *revision.Batch) (revision.Appended, error)
+
+	// Barrier returns a place at or after every append that any member had
+	// acknowledged before the call. The state at that place may be served.
+	Barrier(ctx context.Context) (revision.Seq, error)
+
+	// Next blocks until the slot after the last returned one is known, and
+	// returns it. One goroutine calls it. An error other than ctx's is final:
+	// the log cannot be trusted any further.
+	Next(ctx context.Context) (revision.Slot, error)
+
+	// Applied tells the log how far the state has come: the slot at seq is
+	// applied and the store is at rev. Called by the caller of Next, after
+	// each slot.
+	Applied(seq revision.Seq, rev revision.Rev)
+
+	// ClusterID identifies the root, the same for every member.
+	ClusterID() uint64
+
+	// Members lists the live members, as of the session's view of ZooKeeper;
+	// after a Barrier that view is current.
+	Members(ctx context.Context) ([]revision.Member, error)
+
+	// SessionTimeout is how long a silent member is still counted as live.
+	SessionTimeout() time.Duration
+
+	// Connected says whether a ZooKeeper session is up; nil, or why not.
+	Connected() error
+
+	// Close ends the session and everything that waits. It returns when
+	// nothing of the log is running any more.
+	Close() error
+}

@@ -1,0 +1,34 @@
+package revision
+
+import "errors"
+
+// Errors that end an append, a barrier or a read of the log.
+var (
+	// ErrUnknown says that the outcome could not be learned in time: the batch
+	// may be in the log now, later, or never. Clients get Unavailable.
+	ErrUnknown = errors.New("revision: outcome unknown, ZooKeeper did not answer in time")
+	// ErrUnavailable says that nothing was sent, or that what was sent had no
+	// effect and never will: safe to try again.
+	ErrUnavailable = errors.New("revision: no connection to ZooKeeper")
+	// ErrTooLarge says that a batch is larger than the ensemble accepts, and is
+	// not in the log.
+	ErrTooLarge = errors.New("revision: batch is larger than ZooKeeper accepts")
+	// ErrClosed says that the log was closed.
+	ErrClosed = errors.New("revision: log closed")
+)
+
+// Errors that stop a zkine: going on would mean to serve what cannot be
+// trusted. Each is wrapped in text that names the znode and the remedy.
+var (
+	// ErrForeignRoot says that the root holds something that zkine did not write.
+	ErrForeignRoot = errors.New("revision: the root holds something else than zkine's data")
+	// ErrNewerFormat says that a newer zkine wrote the root, or a record in it.
+	ErrNewerFormat = errors.New("revision: written by a newer zkine")
+	// ErrCorrupt says that bytes in the log are not what was written.
+	ErrCorrupt = errors.New("revision: corrupt")
+	// ErrLogLost says that the ensemble no longer holds what this zkine has
+	// applied: the root was wiped, restored to an older state, or recreated.
+	ErrLogLost = errors.New("revision: the log went back")
+	// ErrNameTaken says that another live zkine holds the member name.
+	ErrNameTaken = errors.New("revision: member name is taken")
+)

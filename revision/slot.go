@@ -1,0 +1,51 @@
+package revision
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// Nonce names a batch. Two slots of one segment with the same nonce hold the
+// same batch, sent twice because the first reply was lost: the second is
+// skipped at apply.
+type Nonce [16]byte
+
+// NewNonce draws a random nonce.
+func NewNonce() Nonce {
+	var n Nonce
+	rand.Read(n[:]) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24
+	return n
+}
+
+// String is the nonce in hexadecimal, as in the names of staged parts.
+func (n Nonce) String() string { return hex.EncodeToString(n[:]) }
+
+// Batch is what one append places in the log. The log keeps a reference to
+// Requests until the batch has been applied; nobody may change them.
+type Batch struct {
+	Nonce    Nonce
+	Requests []*recordpb.Request
+}
+
+// Slot is one place of the log with what it holds.
+type Slot struct {
+	Seq   Seq
+	Nonce Nonce
+	// Term is the highest ZAB epoch that the writer knew, plus one. It may go
+	// back from slot to slot; the state keeps the running maximum.
+	Term uint64
+	// Requests belong to the receiver of the slot, who must not change them:
+	// for a slot of one's own they are the very requests that were appended.
+	Requests []*recordpb.Request
+}
+
+// Appended is the outcome of an append that is in the log.
+type Appended struct {
+	Seq Seq
+	// Resent says that the batch went out more than once, so that Seq may be
+	// the place of an earlier sending and proves nothing about reads that
+	// arrived since.
+	Resent bool
+}
