@@ -83,4 +83,3 @@ type WatchStream interface {
 	Fragmented(id int64) bool
 	Close()
 }
-
