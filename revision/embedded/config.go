@@ -1,0 +1,221 @@
+package embedded
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/sirupsen/logrus"
+)
+
+// Config says what to run. Only DataDir is needed.
+type Config struct {
+	// Distribution is what Find found; nil means Find with no options.
+	Distribution *Distribution
+	// DataDir is the folder that the server owns; it is made if missing, and may be relative.
+	DataDir string
+	// ClientPort is the loopback port to serve on. 0 means the port of the last start in this DataDir if it is
+	// still free, and else a free one.
+	ClientPort int
+	// Heap is the JVM's largest heap in bytes; 0 means DefaultHeap.
+	Heap int64
+	// TickTime is ZooKeeper's unit of time; 0 means DefaultTickTime. Sessions last from 2 to 40 of them.
+	TickTime time.Duration
+	// SnapCount is the number of transactions between two snapshots; 0 means ZooKeeper's default, 100000.
+	SnapCount int
+	// JuteMaxBuffer bounds a request in bytes; 0 means ZooKeeper's default, 1048575.
+	JuteMaxBuffer int
+	// Properties are further lines of zoo.cfg; they win over what zkine writes there.
+	Properties map[string]string
+	// JVMFlags are given to java after zkine's own.
+	JVMFlags []string
+	// LogFile takes what the server prints; "" means zookeeper.log in DataDir.
+	LogFile string
+	// Logger is told of starts, deaths and restarts; nil means logrus's standard logger.
+	Logger logrus.FieldLogger
+	// Ensemble makes the server a member of an ensemble; nil means that it stands alone. For tests.
+	Ensemble *Ensemble
+}
+
+// Ensemble is one member's view of an ensemble on the loopback interface.
+type Ensemble struct {
+	ID    int // this member's, from 1
+	Peers []Peer
+}
+
+// Peer is a member of an ensemble.
+type Peer struct {
+	ID           int // from 1
+	QuorumPort   int
+	ElectionPort int
+}
+
+// Defaults of Config.
+const (
+	DefaultHeap     = 1 << 30
+	DefaultTickTime = time.Second
+)
+
+// host is where everything listens: an embedded ZooKeeper has no access control of its own.
+const host = "127.0.0.1"
+
+func (c Config) withDefaults() (Config, error) {
+	if c.DataDir == "" {
+		return c, fmt.Errorf("embedded: no data folder given")
+	}
+	var err error
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		return c, err
+	}
+	if c.Distribution == nil {
+		if c.Distribution, err = Find(FindOptions{}); err != nil {
+			return c, err
+		}
+	}
+	if c.Heap == 0 {
+		c.Heap = DefaultHeap
+	}
+	if c.TickTime == 0 {
+		c.TickTime = DefaultTickTime
+	}
+	if c.LogFile == "" {
+		c.LogFile = c.path("zookeeper.log")
+	}
+	if c.Logger == nil {
+		c.Logger = logrus.StandardLogger()
+	}
+	return c, nil
+}
+
+func (c Config) path(name string) string { return filepath.Join(c.DataDir, name) }
+
+// zooCfg is the content of zoo.cfg.
+func (c Config) zooCfg() string {
+	p := map[string]string{
+		"dataDir":           c.path("data"),
+		"clientPort":        strconv.Itoa(c.ClientPort),
+		"clientPortAddress": host,
+		"tickTime":          strconv.FormatInt(c.TickTime.Milliseconds(), 10),
+		"maxSessionTimeout": strconv.FormatInt(40*c.TickTime.Milliseconds(), 10),
+		// All clients come from one address.
+		"maxClientCnxns":         "0",
+		"admin.enableServer":     "false",
+		"4lw.commands.whitelist": "srvr,mntr,ruok",
+		// Off by default, and then the disk fills.
+		"autopurge.purgeInterval":   "1",
+		"autopurge.snapRetainCount": "3",
+		// A slot is read once by each zkine: 400 cached replies of up to a MiB each would be heap for nothing.
+		"maxResponseCacheSize": "16",
+	}
+	if c.SnapCount > 0 {
+		p["snapCount"] = strconv.Itoa(c.SnapCount)
+	}
+	if c.Ensemble != nil {
+		p["initLimit"], p["syncLimit"] = "20", "5"
+		p["quorumListenOnAllIPs"] = "false"
+		for _, peer := range c.Ensemble.Peers {
+			p[fmt.Sprintf("server.%d", peer.ID)] = fmt.Sprintf("%s:%d:%d", host, peer.QuorumPort, peer.ElectionPort)
+		}
+	}
+	maps.Copy(p, c.Properties)
+	var b strings.Builder
+	b.WriteString("# Written by zkine at each start; changes made here are lost.\n")
+	for _, key := range slices.Sorted(maps.Keys(p)) {
+		fmt.Fprintf(&b, "%s=%s\n", key, escape(p[key]))
+	}
+	return b.String()
+}
+
+// escape writes a value as Java's Properties.load reads it: backslashes escape, bytes are Latin-1.
+func escape(value string) string {
+	var b strings.Builder
+	for _, r := range value {
+		switch {
+		case r == '\\':
+			b.WriteString(`\\`)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r < 0x80:
+			b.WriteRune(r)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+	}
+	return b.String()
+}
+
+// The servers print to their standard output, which Start captures. Debian's jars log through reload4j, Apache's
+// through logback; each reads its own file.
+const (
+	log4jProperties = `log4j.rootLogger=INFO, stdout
+log4j.appender.stdout=org.apache.log4j.ConsoleAppender
+log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
+log4j.appender.stdout.layout.ConversionPattern=%d{ISO8601} %-5p [%t] %c{1}: %m%n
+`
+	logbackXML = `<configuration>
+  <appender name="stdout" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{ISO8601} %-5level [%thread] %logger{0}: %msg%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="stdout"/></root>
+</configuration>
+`
+)
+
+// write puts the files that the child reads into DataDir.
+func (c Config) write() error {
+	if err := os.MkdirAll(c.path("data"), 0o700); err != nil {
+		return err
+	}
+	files := map[string]string{
+		"zoo.cfg":          c.zooCfg(),
+		"log4j.properties": log4jProperties,
+		"logback.xml":      logbackXML,
+	}
+	if c.Ensemble != nil {
+		files["data/myid"] = strconv.Itoa(c.Ensemble.ID) + "\n"
+	}
+	for name, content := range files {
+		if err := os.WriteFile(c.path(name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// args are java's arguments. QuorumPeerMain serves a lone server too, and unlike ZooKeeperServerMain it purges.
+func (c Config) args() []string {
+	gc := "-XX:+UseSerialGC"
+	if c.Heap >= 1<<30 {
+		gc = "-XX:+UseG1GC"
+	}
+	args := []string{
+		"-Xmx" + strconv.FormatInt(c.Heap>>10, 10) + "k", gc,
+		// A server that lost a thread to a full heap would linger half alive; dead, it is restarted.
+		"-XX:+ExitOnOutOfMemoryError",
+		// The JVM's statistics file can stall it while a disk is busy, and nobody reads it.
+		"-XX:-UsePerfData",
+		"-Xshare:auto",
+		"-Djava.awt.headless=true",
+		"-Dzookeeper.jmx.log4j.disable=true",
+		"-Dlog4j.configuration=" + fileURL(c.path("log4j.properties")),
+		"-Dlogback.configurationFile=" + fileURL(c.path("logback.xml")),
+	}
+	if c.JuteMaxBuffer > 0 {
+		args = append(args, "-Djute.maxbuffer="+strconv.Itoa(c.JuteMaxBuffer))
+	}
+	args = append(args, c.JVMFlags...)
+	return append(args,
+		"-cp", strings.Join(c.Distribution.ClassPath, string(os.PathListSeparator)),
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", c.path("zoo.cfg"))
+}
+
+func fileURL(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }

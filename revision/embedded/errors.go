@@ -1,0 +1,21 @@
+package embedded
+
+import "errors"
+
+// Before a start: what Find and Start refuse. The wrapping error says what to install or whom to ask.
+var (
+	// ErrNoJava means that no Java runtime was found.
+	ErrNoJava = errors.New("no Java runtime found")
+	// ErrNoZooKeeper means that no complete set of ZooKeeper's jars was found.
+	ErrNoZooKeeper = errors.New("no ZooKeeper found")
+	// ErrInUse means that another process has the data folder.
+	ErrInUse = errors.New("the data folder is in use")
+)
+
+// While running.
+var (
+	// ErrExited means that the child exited before it first served; the error around it carries the end of its log.
+	ErrExited = errors.New("ZooKeeper exited before it served")
+	// ErrStopped means that the server was stopped or killed meanwhile.
+	ErrStopped = errors.New("ZooKeeper was stopped")
+)

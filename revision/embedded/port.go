@@ -1,0 +1,60 @@
+package embedded
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Free ports are picked below the range that kernels take outgoing connections' ports from (32768 up): a port from
+// that range could be taken by some connection while its server is down, and the server could never come back.
+const (
+	lowPort  = 20000
+	highPort = 32000
+)
+
+var handedOut sync.Map // ports that FreePort returned: two servers being started must not get the same
+
+// FreePort returns a loopback port that nobody listens on, and that it has not returned before.
+func FreePort() (int, error) {
+	for range 1000 {
+		port := lowPort + rand.IntN(highPort-lowPort)
+		if _, taken := handedOut.LoadOrStore(port, true); taken {
+			continue
+		}
+		if free(port) {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("no free port between %d and %d", lowPort, highPort)
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", address(port))
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
+}
+
+func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// keptPort picks the client port for a data folder: the one in the file if it is free, so that what people and
+// scripts noted stays right, and else a new one, noted there.
+func keptPort(file string) (int, error) {
+	if data, err := os.ReadFile(file); err == nil {
+		if port, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && port > 0 && free(port) {
+			return port, nil
+		}
+	}
+	port, err := FreePort()
+	if err != nil {
+		return 0, err
+	}
+	return port, os.WriteFile(file, []byte(strconv.Itoa(port)+"\n"), 0o600)
+}

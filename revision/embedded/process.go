@@ -1,0 +1,37 @@
+package embedded
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+)
+
+// process is one child, from its start to its death.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan struct{} // closed once it is gone and reaped, and its output read
+	err    error         // how it ended; valid after exited
+}
+
+// startProcess starts a child. Linux sends the parent-death signal when the *thread* that started the child ends, so
+// that a goroutine holds that thread for as long as the child lives.
+func startProcess(cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd, exited: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = cmd.Wait()
+			close(p.exited)
+		}
+	}()
+	return p, <-started
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// signal sends a signal; to a process that is gone it does nothing.
+func (p *process) signal(sig os.Signal) { _ = p.cmd.Process.Signal(sig) }
