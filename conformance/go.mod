@@ -1,0 +1,3 @@
+module github.com/zkine/zkine/conformance
+
+go 1.26.0
