@@ -1,0 +1,63 @@
+package state
+
+import (
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// compaction raises the floor. That is all that anyone can see of it: Scavenge
+// frees the memory later.
+func (m *Machine) compaction(r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	switch rev := revision.Rev(r.Revision); {
+	case rev <= m.compactRev:
+		return nil, ErrCompacted
+	case rev > m.rev:
+		return nil, ErrFutureRev
+	default:
+		m.compactRev = rev
+	}
+	return &pb.CompactionResponse{Header: m.header()}, nil
+}
+
+// Scavenge frees what no read at or above the floor needs, looking at no more
+// than limit changes, or all of one revision if that made more. It says
+// whether there is more to do. Nothing that anyone may read changes.
+//
+// Called by the goroutine that applies, between slots.
+func (m *Machine) Scavenge(limit int) (more bool) {
+	floor := m.compactRev
+	if m.swept >= floor {
+		return false
+	}
+	// First the news, then the cuts: see root.overtaken.
+	m.trimmed.Store(int64(floor))
+	m.view = nil
+	for m.swept < floor && limit > 0 {
+		m.swept++
+		if m.swept < firstChange {
+			continue
+		}
+		events := m.history.of(m.swept)
+		limit -= len(events)
+		for _, e := range events {
+			m.sweep(e.v)
+		}
+	}
+	// The floor itself can still be read, and watched from.
+	m.history.drop(index(m.swept))
+	m.turns.drop(m.turnsUpTo(m.swept))
+	return m.swept < floor
+}
+
+// sweep cuts off what is older than v, a version at or below the floor; and v
+// too, if it says that the key is gone.
+func (m *Machine) sweep(v *version) {
+	v.prev.Store(nil)
+	if !v.tombstone() {
+		return
+	}
+	if newest, ok := m.graves.Get(v.key()); ok && newest == v {
+		m.graves.Delete(v.key())
+	}
+}

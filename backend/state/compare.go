@@ -1,0 +1,66 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// holds says whether all comparisons hold.
+func (s *root) holds(compares []*pb.Compare) bool {
+	for _, c := range compares {
+		if !s.compare(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// compare evaluates one comparison: on every key of its range. If there is
+// none, then a comparison of the value fails, whatever it asks, and any other
+// compares with zero.
+func (s *root) compare(c *pb.Compare) bool {
+	none, holds := true, true
+	s.walk(newSpan(c.Key, c.RangeEnd), func(v *version) bool {
+		none = false
+		holds = compareVersion(c, v)
+		return holds
+	})
+	if none {
+		return c.Target != pb.Compare_VALUE && compareVersion(c, &absent)
+	}
+	return holds
+}
+
+// absent stands for a key that does not exist, in comparisons.
+var absent version
+
+// compareVersion compares as etcd does, down to enum values without a meaning:
+// an unknown target is equal, an unknown result holds.
+func compareVersion(c *pb.Compare, v *version) bool {
+	var order int
+	switch c.Target {
+	case pb.Compare_VALUE:
+		order = bytes.Compare(v.value(), c.GetValue())
+	case pb.Compare_CREATE:
+		order = cmp.Compare(int64(v.create), c.GetCreateRevision())
+	case pb.Compare_MOD:
+		order = cmp.Compare(int64(v.mod), c.GetModRevision())
+	case pb.Compare_VERSION:
+		order = cmp.Compare(v.number, c.GetVersion())
+	case pb.Compare_LEASE:
+		order = cmp.Compare(v.lease, c.GetLease())
+	}
+	switch c.Result {
+	case pb.Compare_EQUAL:
+		return order == 0
+	case pb.Compare_NOT_EQUAL:
+		return order != 0
+	case pb.Compare_GREATER:
+		return order > 0
+	case pb.Compare_LESS:
+		return order < 0
+	}
+	return true
+}

@@ -1,0 +1,44 @@
+// Package state is the state machine that every zkine runs: the keys and their
+// versions, the leases and the alarms that a log of requests leads to, and the
+// answers to those requests.
+//
+// It is pure. Nothing here reads a clock, draws a random number, takes a lock,
+// starts a goroutine, looks at a flag or depends on the order of a Go map, so
+// that every zkine which applies the same slots holds the same state and gives
+// the same answers. It may import package revision and its recordpb, etcd's API
+// messages, and the ordered tree; nothing else of this project.
+//
+// # Who may do what
+//
+// One goroutine owns a [Machine]: it calls Apply, View and Scavenge. A [View]
+// is what the machine looked like between two slots; it never changes and may
+// be read by any number of goroutines, for ever, without a lock.
+//
+// # How a view can be immutable and cheap
+//
+// The trees (live keys, graves, leases) are copy-on-write: a view holds copies
+// that share every node with the machine's own, and the machine copies a node
+// before it first writes to it. The changes by revision, and the record of
+// creates and deletes, are vectors of fixed chunks: a view holds a length, and
+// the machine writes only past every length that it has handed out.
+//
+// A version of a key is written once, but for its pointer to the version
+// before, which Scavenge cuts when a compaction has made the older ones
+// unreadable. So there is one thing that a reader of an old revision must do:
+// look, after it has read, at the floor that the machine publishes before it
+// cuts anything, and answer [ErrCompacted] if that floor has passed it by. A
+// read at the view's own newest revision never follows such a pointer, and so
+// never fails.
+//
+// # Where things are
+//
+//   - machine.go: Apply, duplicates, and what happens when evaluation panics
+//   - root.go, view.go: the fields that a machine and its views share
+//   - version.go: one version of a key, in mvccpb.KeyValue's wire encoding
+//   - keyspace.go: the trees, counting, reading at an old revision
+//   - history.go, vector.go: the changes by revision
+//   - range.go, put.go, delete.go, compare.go, txn.go: evaluation, as etcd's
+//     server/etcdserver/txn and server/storage/mvcc define it
+//   - lease.go, alarm.go, compact.go: the other requests
+//   - hash.go, digest.go: etcd's HashKV; and a digest of everything
+package state

@@ -1,0 +1,175 @@
+package state
+
+import (
+	"sync/atomic"
+
+	"github.com/tidwall/btree"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// Machine is the state and what changes it. One goroutine owns it.
+type Machine struct {
+	root
+	// events are the changes of the request under way.
+	events []Event
+	// leaseChanges are those of the slot under way.
+	leaseChanges []LeaseChange
+	// seen holds the nonces of the slots of the current segment.
+	seen map[revision.Nonce]struct{}
+	// swept is the revision up to which Scavenge has come.
+	swept revision.Rev
+	// view is what View returned last, if it still is the state.
+	view *View
+	// era counts views. What was made in the current one is in no view yet.
+	era uint64
+	// failpoint, if set, is called before each change; tests panic in it.
+	failpoint func(*recordpb.Request)
+	// request is the one under way, for failpoint.
+	request *recordpb.Request
+}
+
+// Applied is what became of a slot.
+type Applied struct {
+	// Duplicate says that the slot holds a batch that was applied before, in
+	// the same segment: nothing was done.
+	Duplicate bool
+	// Results has one element for each request, in order.
+	Results []Result
+	// Leases is what happened to leases, in order.
+	Leases []LeaseChange
+}
+
+// Result is the answer to a request: one of Response and Err.
+type Result struct {
+	// Response is etcd's message for the request: PutResponse, TxnResponse and
+	// so on; LeaseRevokeResponse for an expiry, LeaseCheckpointResponse for a
+	// note of the time remaining. Its header has the revision only. The bytes
+	// that it points to are shared and must not change.
+	Response proto.Message
+	// Err is one of this package's.
+	Err error
+}
+
+// New is a machine that has applied nothing: at revision 1, without a key.
+func New() *Machine {
+	m := &Machine{
+		root: root{
+			rev: 1, compactRev: -1,
+			keyspace: newKeyspace(),
+			leases:   btree.NewMap[int64, *lease](treeDegree),
+			trimmed:  new(atomic.Int64),
+		},
+		seen:  make(map[revision.Nonce]struct{}),
+		swept: -1,
+		era:   1,
+	}
+	m.trimmed.Store(int64(m.compactRev))
+	return m
+}
+
+// Apply evaluates the requests of the slot that comes next in the log. Called
+// by the goroutine that owns the machine.
+func (m *Machine) Apply(slot revision.Slot) Applied {
+	before := m.View()
+	m.view = nil
+	duplicate := m.enter(slot)
+	if duplicate {
+		return Applied{Duplicate: true}
+	}
+	// Where to go back to has the slot's place already.
+	start := before.root
+	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
+
+	results := make([]Result, len(slot.Requests))
+	m.leaseChanges = nil
+	for i := 0; i < len(results); {
+		m.applied++
+		if results[i].Err != ErrEvaluation && !m.try(slot.Requests[i], &results[i]) {
+			results[i] = Result{Err: ErrEvaluation}
+			m.restore(start)
+			i = 0
+			continue
+		}
+		i++
+	}
+	return Applied{Results: results, Leases: m.leaseChanges}
+}
+
+// enter moves to the slot's place, and says whether its batch was applied
+// before.
+func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
+	if slot.Seq.Segment != m.seq.Segment {
+		clear(m.seen)
+		m.nonces = 0
+	}
+	m.seq = slot.Seq
+	m.term = max(m.term, slot.Term)
+	if _, duplicate = m.seen[slot.Nonce]; !duplicate {
+		m.seen[slot.Nonce] = struct{}{}
+		m.nonces += nonceSum(slot.Nonce)
+	}
+	return duplicate
+}
+
+// restore goes back to where the slot began. The requests before the one that
+// panicked are then applied again, which does the same again.
+func (m *Machine) restore(start root) {
+	m.root = start.copy()
+	m.events = m.events[:0]
+	m.leaseChanges = nil
+}
+
+// try evaluates a request; it returns false if that panicked, and then the
+// state is whatever it was left in.
+func (m *Machine) try(r *recordpb.Request, result *Result) (ok bool) {
+	defer func() {
+		if !ok {
+			recover() //nolint:errcheck // what it was is no part of the state
+		}
+	}()
+	m.request = r
+	result.Response, result.Err = m.evaluate(r)
+	m.commit()
+	return true
+}
+
+// commit ends a request: if it changed keys, they make a revision.
+func (m *Machine) commit() {
+	if m.changes == 0 {
+		return
+	}
+	m.history.record(m.events)
+	m.rev++
+	m.changes = 0
+	clear(m.events)
+	m.events = m.events[:0]
+}
+
+// changed numbers a change of the request under way, just before it is made.
+func (m *Machine) changed(v *version) {
+	if m.failpoint != nil {
+		m.failpoint(m.request)
+	}
+	v.sub = int32(m.changes)
+	m.changes++
+	m.events = append(m.events, Event{v})
+}
+
+// header is one with the revision after what the request has done so far.
+func (m *Machine) header() *pb.ResponseHeader {
+	return &pb.ResponseHeader{Revision: int64(m.current())}
+}
+
+// View is the state as it is between slots. It takes constant time. Called by
+// the goroutine that owns the machine; the view may go anywhere.
+func (m *Machine) View() *View {
+	if m.view == nil {
+		m.view = &View{root: m.copy()}
+		m.era++
+	}
+	return m.view
+}

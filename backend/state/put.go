@@ -1,0 +1,64 @@
+package state
+
+import (
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// checkPut is the part of a put that may fail. As etcd does, it looks for the
+// lease first.
+func (s *root) checkPut(r *pb.PutRequest) error {
+	if r == nil {
+		return ErrMalformed
+	}
+	if r.Lease != 0 {
+		if _, ok := s.leases.Get(r.Lease); !ok {
+			return ErrLeaseNotFound
+		}
+	}
+	if r.IgnoreValue || r.IgnoreLease {
+		if _, ok := s.live.Get(alias(r.Key)); !ok {
+			return ErrKeyNotFound
+		}
+	}
+	return nil
+}
+
+// put carries out a put that was checked.
+func (m *Machine) put(r *pb.PutRequest) *pb.PutResponse {
+	rev := m.rev + 1
+	old, _ := m.live.Get(alias(r.Key))
+	resp := &pb.PutResponse{Header: &pb.ResponseHeader{Revision: int64(rev)}}
+	value, leaseID := r.Value, r.Lease
+	create, number := rev, int64(1)
+	if old != nil {
+		create, number = old.create, old.number+1
+		if r.IgnoreValue {
+			value = old.value()
+		}
+		if r.IgnoreLease {
+			leaseID = old.lease
+		}
+		if r.PrevKv {
+			resp.PrevKv = old.keyValue()
+		}
+	}
+	v := newVersion(r.Key, value, rev, create, number, leaseID)
+	m.changed(v)
+	m.insert(v, old)
+	m.moveLease(v, old)
+	return resp
+}
+
+// moveLease attaches the key to the lease of its new version, and detaches it
+// from that of the old one.
+func (m *Machine) moveLease(v, old *version) {
+	if old != nil {
+		if old.lease == v.lease {
+			return
+		}
+		m.detach(old)
+	}
+	if v.lease != 0 {
+		m.attach(v)
+	}
+}

@@ -1,0 +1,208 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// rangeRequest answers a Range, as etcd's executeRange does.
+func (s *root) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	if r == nil || !knownTarget(r.SortTarget) {
+		return nil, ErrMalformed
+	}
+	rev, err := s.resolve(r.Revision)
+	if err != nil {
+		return nil, err
+	}
+	resp := s.rangeAt(r, rev)
+	if s.overtaken(rev) {
+		return nil, ErrCompacted
+	}
+	return resp, nil
+}
+
+func (s *root) rangeAt(r *pb.RangeRequest, rev revision.Rev) *pb.RangeResponse {
+	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: int64(s.current())}}
+	sp := newSpan(r.Key, r.RangeEnd)
+	if r.CountOnly {
+		resp.Count = int64(s.countAny(sp, rev))
+		return resp
+	}
+	versions, count := s.collect(sp, rev, collectLimit(r))
+	resp.Count = int64(count)
+	versions = filter(versions, r)
+	order(versions, r)
+	if r.Limit > 0 && int64(len(versions)) > r.Limit {
+		versions = versions[:r.Limit]
+		resp.More = true
+	}
+	resp.Kvs = keyValues(versions, r)
+	return resp
+}
+
+// collectLimit is how many keys are enough for the answer: one more than asked
+// for, to know whether there are more. 0 means all. As in etcd, a sort target
+// other than the key without an order sorts only what the limit lets through.
+func collectLimit(r *pb.RangeRequest) int {
+	if r.Limit <= 0 || r.Limit+1 <= 0 || !byKey(r) || filtered(r) {
+		return 0
+	}
+	return int(r.Limit + 1)
+}
+
+// byKey says whether the answer need not be sorted before it is cut to the limit.
+func byKey(r *pb.RangeRequest) bool {
+	return r.SortOrder == pb.RangeRequest_NONE ||
+		r.SortTarget == pb.RangeRequest_KEY && r.SortOrder == pb.RangeRequest_ASCEND
+}
+
+func filtered(r *pb.RangeRequest) bool {
+	return r.MinModRevision != 0 || r.MaxModRevision != 0 ||
+		r.MinCreateRevision != 0 || r.MaxCreateRevision != 0
+}
+
+func knownTarget(t pb.RangeRequest_SortTarget) bool {
+	_, ok := pb.RangeRequest_SortTarget_name[int32(t)]
+	return ok
+}
+
+// collectStart is how many versions collect makes room for before it knows how
+// many there are.
+const collectStart = 32
+
+// collect gathers the versions of the span at rev in key order, at most limit
+// of them unless that is 0, and counts all of them.
+func (s *root) collect(sp span, rev revision.Rev, limit int) ([]*version, int) {
+	if sp.kind == oneKey {
+		v, _ := s.get(sp.lo, rev)
+		if v == nil {
+			return nil, 0
+		}
+		return []*version{v}, 1
+	}
+	var versions []*version
+	each := func(v *version) bool {
+		if len(versions) == cap(versions) {
+			versions = s.grow(versions, sp, limit)
+		}
+		versions = append(versions, v)
+		return limit == 0 || len(versions) < limit
+	}
+	if rev == s.current() {
+		s.walk(sp, each)
+	} else {
+		s.walkAt(sp, rev, each)
+	}
+	if limit == 0 || len(versions) < limit {
+		return versions, len(versions)
+	}
+	return versions, s.countAny(sp, rev)
+}
+
+// grow makes room for more versions: few at first, then what the span has.
+func (s *root) grow(versions []*version, sp span, limit int) []*version {
+	if versions == nil {
+		return make([]*version, 0, collectStart)
+	}
+	room := max(s.count(sp), len(versions)) - len(versions) + collectStart
+	if limit > 0 {
+		room = min(room, limit-len(versions))
+	}
+	return slices.Grow(versions, max(room, 1))
+}
+
+// get is the version of a key at rev, nil if there is none.
+func (s *root) get(key string, rev revision.Rev) (v *version, live bool) {
+	if v, live = s.live.Get(key); !live {
+		if rev == s.current() {
+			return nil, false
+		}
+		v, _ = s.graves.Get(key)
+	}
+	return v.at(rev), live
+}
+
+func (s *root) countAny(sp span, rev revision.Rev) int {
+	if rev == s.current() {
+		return s.count(sp)
+	}
+	return s.countAt(sp, rev)
+}
+
+// filter drops what the request's bounds on revisions exclude.
+func filter(versions []*version, r *pb.RangeRequest) []*version {
+	if !filtered(r) {
+		return versions
+	}
+	return slices.DeleteFunc(versions, func(v *version) bool {
+		return outside(int64(v.mod), r.MinModRevision, r.MaxModRevision) ||
+			outside(int64(v.create), r.MinCreateRevision, r.MaxCreateRevision)
+	})
+}
+
+// outside says whether n is not in [low, high], where 0 is no bound.
+func outside(n, low, high int64) bool { return low != 0 && n < low || high != 0 && n > high }
+
+// order sorts as the request says. etcd leaves open the order of equal ones;
+// here they stay in key order.
+func order(versions []*version, r *pb.RangeRequest) {
+	by, sign := r.SortOrder, 1
+	if r.SortTarget != pb.RangeRequest_KEY && by == pb.RangeRequest_NONE {
+		by = pb.RangeRequest_ASCEND
+	}
+	switch {
+	case by == pb.RangeRequest_DESCEND:
+		sign = -1
+	case by != pb.RangeRequest_ASCEND:
+		return
+	}
+	if r.SortTarget == pb.RangeRequest_KEY {
+		if sign < 0 {
+			slices.Reverse(versions)
+		}
+		return
+	}
+	slices.SortStableFunc(versions, func(a, b *version) int {
+		return sign * compareBy(r.SortTarget, a, b)
+	})
+}
+
+func compareBy(target pb.RangeRequest_SortTarget, a, b *version) int {
+	switch target {
+	case pb.RangeRequest_VERSION:
+		return cmp.Compare(a.number, b.number)
+	case pb.RangeRequest_CREATE:
+		return cmp.Compare(a.create, b.create)
+	case pb.RangeRequest_MOD:
+		return cmp.Compare(a.mod, b.mod)
+	case pb.RangeRequest_VALUE:
+		return bytes.Compare(a.value(), b.value())
+	}
+	return 0
+}
+
+// keyValues decodes the versions. A request for keys only is answered without
+// values; and, as etcd answers it from its index, without leases unless it
+// sorts by value.
+func keyValues(versions []*version, r *pb.RangeRequest) []*mvccpb.KeyValue {
+	all := make([]mvccpb.KeyValue, len(versions))
+	kvs := make([]*mvccpb.KeyValue, len(versions))
+	for i, v := range versions {
+		kv := &all[i]
+		v.decode(kv)
+		if r.KeysOnly {
+			kv.Value = nil
+			if r.SortTarget != pb.RangeRequest_VALUE {
+				kv.Lease = 0
+			}
+		}
+		kvs[i] = kv
+	}
+	return kvs
+}
