@@ -3,6 +3,7 @@ package revision
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -21,6 +22,19 @@ func NewNonce() Nonce {
 
 // String is the nonce in hexadecimal, as in the names of staged parts.
 func (n Nonce) String() string { return hex.EncodeToString(n[:]) }
+
+// MarshalText makes JSON show a nonce as String does.
+func (n Nonce) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (n *Nonce) UnmarshalText(text []byte) error {
+	decoded, err := hex.DecodeString(string(text))
+	if err != nil || len(decoded) != len(n) {
+		return fmt.Errorf("revision: %q is not a nonce", text)
+	}
+	copy(n[:], decoded)
+	return nil
+}
 
 // Batch is what one append places in the log. The log keeps a reference to
 // Requests until the batch has been applied; nobody may change them.

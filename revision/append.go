@@ -1,0 +1,215 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// Append implements backend.Log.
+//
+// One append is one multi: check that the segment is open, count the slot in
+// the segment's dataVersion, create the sequential znode. ZooKeeper orders the
+// writers; nobody conflicts. When the outcome of a sending is unknown, the
+// identical multi goes out again on the next connection, into the same
+// segment, where apply skips the second of two equal nonces. Only if that
+// segment was sealed meanwhile is the question open, and it is decided by
+// reading: once every slot of the sealed segment was delivered without the
+// nonce, the batch is not there and never will be, since a late multi fails
+// its check.
+func (l *Log) Append(ctx context.Context, batch *Batch) (Appended, error) {
+	env, err := seal(batch, l.term())
+	if err != nil {
+		return Appended{}, err
+	}
+	a := &appending{l: l, batch: batch, env: env, await: l.tail.await(batch.Nonce)}
+	defer l.tail.forget(batch.Nonce)
+	for {
+		out, err := a.try(ctx)
+		if !errors.Is(err, errAgain) {
+			return out, err
+		}
+	}
+}
+
+// errAgain says that the append goes on: on another connection, in another
+// segment, or in smaller parts.
+var errAgain = errors.New("revision: try again")
+
+// appending is an append under way.
+type appending struct {
+	l     *Log
+	batch *Batch
+	env   *envelope
+	await *awaited
+
+	// resent is set once a sending had an unknown outcome.
+	resent bool
+	// unsure is the segment that may hold the batch, from a sending whose
+	// outcome is unknown; its number is 0 if there is none.
+	unsure segmentRef
+	// parts says where and how large the staged parts are.
+	parts stagedParts
+	// lost counts connections in a row that ended on this batch.
+	lost int
+	// hopeless is set when even the smallest parts lose the connection.
+	hopeless bool
+}
+
+func (a *appending) try(ctx context.Context) (Appended, error) {
+	conn, err := a.l.session.get(ctx)
+	if err != nil {
+		return Appended{}, a.giveUp(err)
+	}
+	segment, _ := a.l.tail.head()
+	if a.unsure.number != 0 && a.unsure.number < segment.number {
+		return a.resolve(ctx)
+	}
+	if seq, found := a.found(); found {
+		return Appended{Seq: seq, Resent: true}, nil
+	}
+	if a.hopeless && a.unsure.number == 0 {
+		return Appended{}, fmt.Errorf("%w: connections end on %d bytes; compare --max-zookeeper-request with the servers' jute.maxbuffer",
+			ErrTooLarge, a.env.length)
+	}
+	ops, err := a.ops(ctx, conn, segment)
+	if err != nil {
+		return Appended{}, err
+	}
+	opCtx, cancel := a.l.opContext(ctx)
+	defer cancel()
+	results, err := conn.Multi(opCtx, ops...)
+	if err != nil {
+		return Appended{}, a.failed(ctx, conn, segment, results, err)
+	}
+	return a.landed(segment, results)
+}
+
+// ops builds the multi. A batch that is too large for one is staged first.
+func (a *appending) ops(ctx context.Context, conn Conn, segment segmentRef) ([]any, error) {
+	l := a.l
+	ops := []any{checkOp(l.layout.log(), segment.number)}
+	data := a.env
+	if limit := l.limit(); envelopeHead+len(a.env.payload) > limit {
+		if err := a.stage(ctx, conn, segment, limit); err != nil {
+			return nil, err
+		}
+		for i := range a.parts.count {
+			ops = append(ops, checkOp(l.layout.part(segment.name, a.env.nonce, i), anyVersion))
+		}
+		staged := *a.env
+		staged.flags |= flagStaged
+		staged.parts = uint32(a.parts.count)
+		data = &staged
+	}
+	create := createOp(l.layout.slotPrefix(segment.name), nil)
+	create.Flags = zk.FlagSequence
+	if create.Data = data.head(); !data.staged() {
+		create.Data = append(create.Data, data.payload...)
+	}
+	record := mustJSON(segmentRecord{LastWriter: l.cfg.Name, Revision: Rev(l.applied.Load())})
+	return append(ops, setOp(l.layout.segment(segment.name), record, anyVersion), create), nil
+}
+
+func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appended, error) {
+	n := len(results)
+	slot, err := slotNumber(results[n-1].String)
+	if err != nil {
+		a.l.session.fail(err)
+		return Appended{}, err
+	}
+	a.l.noteZxid(results[n-2].Stat.Mzxid)
+	seq := Seq{segment.number, slot}
+	e := &entry{segment: segment, size: len(a.env.payload) + envelopeHead,
+		slot: Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.env.term, Requests: a.batch.Requests}}
+	if !a.l.tail.appended(e) {
+		err := fmt.Errorf("%w: an append landed at %v, which was read before with other content; see docs/operations.md, \"The log went back\"",
+			ErrLogLost, seq)
+		a.l.session.fail(err)
+		return Appended{}, err
+	}
+	a.l.considerRotation(segment)
+	return Appended{Seq: seq, Resent: a.resent}, nil
+}
+
+// failed sorts out a multi that did not succeed.
+func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, results []zk.MultiResponse, err error) error {
+	op, _ := failedOp(results)
+	switch {
+	case errors.Is(err, zk.ErrBadVersion) && op == 0:
+		// The segment was sealed. This sending had no effect, and a.unsure
+		// still tells of an earlier one.
+		return a.l.refreshed(ctx, conn)
+	case errors.Is(err, zk.ErrShortBuffer):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, zk.ErrNoAuth):
+		return a.giveUp(fmt.Errorf("%w: the ACL of %s forbids to append: %w", ErrUnavailable, a.l.layout.segment(segment.name), err))
+	case Definite(err):
+		// A znode is missing that must be there, or the session is over. The
+		// greeting of the next connection finds out.
+		a.parts = stagedParts{}
+		a.l.session.retire(conn)
+		return errAgain
+	}
+	a.unsure, a.resent = segment, true
+	a.connectionLost(ctx, conn, segment)
+	return errAgain
+}
+
+// connectionLost counts connections that end on a large request: a server whose
+// jute.maxbuffer is smaller than configured closes without a word.
+func (a *appending) connectionLost(ctx context.Context, conn Conn, segment segmentRef) {
+	a.l.session.retire(conn)
+	a.lost++
+	if a.lost < 3 || ctx.Err() != nil || min(len(a.env.payload), a.l.limit()) <= minRequest {
+		return
+	}
+	a.lost = 0
+	if !a.l.shrink() {
+		a.hopeless = true
+	}
+	// Only a sealed segment can be shown not to hold the batch.
+	a.l.rotate(ctx, segment)
+}
+
+// resolve decides whether the batch is in a segment that was sealed after a
+// sending with unknown outcome.
+func (a *appending) resolve(ctx context.Context) (Appended, error) {
+	for {
+		passed, changed := a.l.tail.passed(a.unsure.number)
+		if seq, found := a.found(); found {
+			return Appended{Seq: seq, Resent: true}, nil
+		}
+		if passed {
+			a.unsure = segmentRef{}
+			return Appended{}, errAgain
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Appended{}, a.giveUp(context.Cause(ctx))
+		}
+		if err := a.l.session.failure(); err != nil {
+			return Appended{}, a.giveUp(err)
+		}
+	}
+}
+
+func (a *appending) found() (Seq, bool) {
+	select {
+	case <-a.await.found:
+		return a.await.seq, true
+	default:
+		return Seq{}, false
+	}
+}
+
+// giveUp words the end of an append without success.
+func (a *appending) giveUp(err error) error {
+	if a.unsure.number != 0 {
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return err
+}

@@ -1,0 +1,233 @@
+package revision
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// A slot's data is an envelope:
+//
+//	 0  'Z' 'K'                      magic
+//	 2  version        uint8         1
+//	 3  flags          uint8         bit 0 zstd, bit 1 staged
+//	 4  nonce          [16]byte
+//	20  term           uint64        the writer's highest known ZAB epoch + 1
+//	28  raw length     uint32        of the payload, uncompressed
+//	32  payload length uint32        as stored
+//	36  parts          uint32        0 unless staged
+//	40  checksum       uint32        CRC32C of bytes 0 to 39 and the payload
+//	44  payload
+//
+// Integers are big endian, as ZooKeeper's. The payload is a recordpb.Batch,
+// compressed if that makes it smaller. With the staged bit it is not here but
+// in <root>/stage/<segment>/<nonce>-<i>, cut into parts; the checksum covers
+// it all the same.
+const (
+	envelopeVersion = 1
+	envelopeHead    = 44
+
+	flagZstd   = 1 << 0
+	flagStaged = 1 << 1
+	knownFlags = flagZstd | flagStaged
+
+	// compressFrom is the payload size in bytes from which compression is
+	// tried: below, the saving is less than the time.
+	compressFrom = 1 << 10
+	// maxRaw bounds what a decoder allocates on a header's word, in bytes.
+	maxRaw = 1 << 30
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// The zstd coders are safe for concurrent EncodeAll and DecodeAll.
+var (
+	zstdEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+		zstd.WithEncoderCRC(false))
+	zstdDecoder, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxRaw))
+)
+
+// envelope is a slot's data, taken apart.
+type envelope struct {
+	flags   uint8
+	nonce   Nonce
+	term    uint64
+	raw     uint32
+	parts   uint32
+	sum     uint32
+	payload []byte // as stored; nil while its parts were not read
+	length  uint32 // of payload
+}
+
+// seal encodes a batch. The envelope's payload is inline; see stage.
+func seal(batch *Batch, term uint64) (*envelope, error) {
+	payload, err := proto.Marshal(&recordpb.Batch{Requests: batch.Requests})
+	if err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	if len(payload) > maxRaw {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
+	}
+	e := &envelope{nonce: batch.Nonce, term: term, raw: uint32(len(payload)), payload: payload}
+	if len(payload) >= compressFrom {
+		packed := zstdEncoder.EncodeAll(payload, make([]byte, 0, len(payload)/2))
+		if len(packed) < len(payload) {
+			e.flags |= flagZstd
+			e.payload = packed
+		}
+	}
+	e.length = uint32(len(e.payload))
+	return e, nil
+}
+
+// head returns the fixed part, with the checksum over it and the payload.
+func (e *envelope) head() []byte {
+	b := make([]byte, envelopeHead, envelopeHead+len(e.payload))
+	b[0], b[1], b[2], b[3] = 'Z', 'K', envelopeVersion, e.flags
+	copy(b[4:], e.nonce[:])
+	binary.BigEndian.PutUint64(b[20:], e.term)
+	binary.BigEndian.PutUint32(b[28:], e.raw)
+	binary.BigEndian.PutUint32(b[32:], e.length)
+	binary.BigEndian.PutUint32(b[36:], e.parts)
+	binary.BigEndian.PutUint32(b[40:], checksum(b[:40], e.payload))
+	return b
+}
+
+// bytes is the slot's data with the payload inline.
+func (e *envelope) bytes() []byte { return append(e.head(), e.payload...) }
+
+func checksum(head, payload []byte) uint32 {
+	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, payload)
+}
+
+// openEnvelope takes a slot's data apart. Without the staged bit the checksum has been
+// verified; otherwise complete does it.
+func openEnvelope(data []byte) (*envelope, error) {
+	if len(data) < envelopeHead || data[0] != 'Z' || data[1] != 'K' {
+		return nil, fmt.Errorf("%w: %d bytes that are no slot's", ErrCorrupt, len(data))
+	}
+	e := &envelope{
+		flags:  data[3],
+		term:   binary.BigEndian.Uint64(data[20:]),
+		raw:    binary.BigEndian.Uint32(data[28:]),
+		length: binary.BigEndian.Uint32(data[32:]),
+		parts:  binary.BigEndian.Uint32(data[36:]),
+		sum:    binary.BigEndian.Uint32(data[40:]),
+	}
+	copy(e.nonce[:], data[4:20])
+	if e.flags&flagStaged != 0 && data[2] == envelopeVersion && e.flags&^knownFlags == 0 {
+		if len(data) != envelopeHead || e.parts == 0 || e.parts > e.length {
+			return nil, fmt.Errorf("%w: a staged slot of %d bytes, %d parts", ErrCorrupt, len(data), e.parts)
+		}
+		return e, nil
+	}
+	// The checksum comes before the version: a flipped bit must not look like
+	// a newer format.
+	payload := data[envelopeHead:]
+	if e.sum != checksum(data[:40], payload) || int(e.length) != len(payload) {
+		return nil, fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+	}
+	if data[2] != envelopeVersion || e.flags&^knownFlags != 0 {
+		return nil, fmt.Errorf("%w: slot of version %d, flags %#x", ErrNewerFormat, data[2], e.flags)
+	}
+	e.payload = payload
+	return e, nil
+}
+
+// staged says whether the payload lies in parts.
+func (e *envelope) staged() bool { return e.flags&flagStaged != 0 }
+
+// complete puts a staged payload together and verifies it.
+func (e *envelope) complete(payload []byte) error {
+	e.payload = payload
+	if int(e.length) != len(payload) {
+		return fmt.Errorf("%w: staged parts hold %d bytes of %d", ErrCorrupt, len(payload), e.length)
+	}
+	if head := e.head(); binary.BigEndian.Uint32(head[40:]) != e.sum {
+		return fmt.Errorf("%w: checksum of the staged parts does not match", ErrCorrupt)
+	}
+	return nil
+}
+
+// requests decodes the payload.
+func (e *envelope) requests() ([]*recordpb.Request, error) {
+	payload := e.payload
+	if e.raw > maxRaw {
+		return nil, fmt.Errorf("%w: payload of %d bytes", ErrCorrupt, e.raw)
+	}
+	if e.flags&flagZstd != 0 {
+		var err error
+		payload, err = zstdDecoder.DecodeAll(payload, make([]byte, 0, min(int(e.raw), 64*len(payload)+1<<10)))
+		if err != nil {
+			return nil, fmt.Errorf("%w: zstd: %w", ErrCorrupt, err)
+		}
+	}
+	if len(payload) != int(e.raw) {
+		return nil, fmt.Errorf("%w: payload of %d bytes, %d expected", ErrCorrupt, len(payload), e.raw)
+	}
+	var batch recordpb.Batch
+	if err := proto.Unmarshal(payload, &batch); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if unknown(batch.ProtoReflect()) {
+		return nil, fmt.Errorf("%w: a request with fields unknown to this one; upgrade it", ErrNewerFormat)
+	}
+	for i, r := range batch.Requests {
+		if r.Kind == nil {
+			return nil, fmt.Errorf("%w: request %d is of a kind unknown to this one; upgrade it", ErrNewerFormat, i)
+		}
+	}
+	return batch.Requests, nil
+}
+
+// unknown says whether a message or one within it carries fields that this
+// binary does not know. To skip them could mean to evaluate the request
+// otherwise than the member that wrote it.
+func unknown(m protoreflect.Message) bool {
+	if len(m.GetUnknown()) > 0 {
+		return true
+	}
+	found := false
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.Message() == nil || fd.IsMap():
+		case fd.IsList():
+			for i := 0; i < v.List().Len() && !found; i++ {
+				found = unknown(v.List().Get(i).Message())
+			}
+		default:
+			found = unknown(v.Message())
+		}
+		return !found
+	})
+	return found
+}
+
+// StripUnknown takes fields out of a request that this binary does not know.
+// The member that accepts a request calls it: what goes into the log is what
+// was evaluated, and never looks like a newer member's record.
+func StripUnknown(m proto.Message) { strip(m.ProtoReflect()) }
+
+func strip(m protoreflect.Message) {
+	if len(m.GetUnknown()) > 0 {
+		m.SetUnknown(nil)
+	}
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.Message() == nil || fd.IsMap():
+		case fd.IsList():
+			for i := range v.List().Len() {
+				strip(v.List().Get(i).Message())
+			}
+		default:
+			strip(v.Message())
+		}
+		return true
+	})
+}

@@ -1,0 +1,77 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// Conn is one ZooKeeper session over one connection. It is never resumed: a
+// lost connection is a lost session, and the owner dials anew. That costs a
+// session per reconnect and buys certainty: no request outlives its
+// connection inside the client, no watch is silently dropped by a resume, and
+// "new session" is the one case to handle. See docs/design.md, "Sessions".
+//
+// Calls may run at the same time. Each ends with ctx at the latest; one that
+// ended so, or with an error that Definite does not accept, may still take
+// effect at any later time.
+type Conn interface {
+	// Multi runs ZooKeeper's multi: *zk.CheckVersionRequest, *zk.CreateRequest,
+	// *zk.SetDataRequest and *zk.DeleteRequest, all or none. On failure the
+	// error is that of the first failed operation; see FailedOp.
+	Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error)
+	// Get returns data that belongs to the caller.
+	Get(ctx context.Context, path string) ([]byte, *zk.Stat, error)
+	// GetW also arms a watch. The channel gets one event, also when the
+	// session ends; then its type is zk.EventNotWatching.
+	GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error)
+	Children(ctx context.Context, path string) ([]string, error)
+	// Done is closed once the session is lost or closed.
+	Done() <-chan struct{}
+	// SessionTimeout is what the server granted.
+	SessionTimeout() time.Duration
+	// Close ends the session; with it go its ephemeral znodes. It returns
+	// within seconds, whatever the server does.
+	Close()
+}
+
+// Dialer opens sessions.
+type Dialer interface {
+	// Dial tries the servers in turn until one grants a session or ctx ends.
+	Dial(ctx context.Context) (Conn, error)
+}
+
+// definite lists the answers with which a server says that a request had no
+// effect, and the client's own errors for requests that were never sent.
+// Everything else is ambiguous, raw network errors above all.
+var definite = []error{
+	zk.ErrNoNode, zk.ErrBadVersion, zk.ErrNodeExists, zk.ErrNotEmpty,
+	zk.ErrNoAuth, zk.ErrInvalidACL, zk.ErrBadArguments, zk.ErrInvalidPath,
+	zk.ErrNoChildrenForEphemerals, zk.ErrSessionExpired,
+	zk.ErrNoServer, zk.ErrShortBuffer,
+}
+
+// Definite says whether err means that the request had no effect and never
+// will.
+func Definite(err error) bool {
+	for _, d := range definite {
+		if errors.Is(err, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// failedOp returns the index of the operation that made a multi fail and its
+// error; -1 if the results do not say. Those after the culprit carry an error
+// without meaning.
+func failedOp(results []zk.MultiResponse) (int, error) {
+	for i, r := range results {
+		if r.Error != nil {
+			return i, r.Error
+		}
+	}
+	return -1, nil
+}

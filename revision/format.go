@@ -1,0 +1,131 @@
+package revision
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// openRoot makes the root if it is not there, and returns its cluster id. It
+// refuses a root that something else, or a newer zkine, has written. An error
+// that wraps neither sentinel is worth another try.
+func openRoot(ctx context.Context, conn Conn, l layout) (clusterID uint64, err error) {
+	for {
+		id, err := readFormat(ctx, conn, l)
+		if !errors.Is(err, zk.ErrNoNode) {
+			return id, err
+		}
+		if err := checkEmpty(ctx, conn, l); err != nil {
+			return 0, err
+		}
+		// Another zkine may do the same now; whoever comes second reads.
+		if err := createRoot(ctx, conn, l); err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return 0, fmt.Errorf("create %s: %w", l.root, err)
+		}
+	}
+}
+
+// readFormat reads and judges <root>/format; zk.ErrNoNode if there is none.
+func readFormat(ctx context.Context, conn Conn, l layout) (uint64, error) {
+	data, _, err := conn.Get(ctx, l.format())
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", l.format(), err)
+	}
+	return parseFormat(l, data)
+}
+
+func parseFormat(l layout, data []byte) (uint64, error) {
+	var f formatRecord
+	if err := json.Unmarshal(data, &f); err != nil || f.Format < 1 {
+		return 0, fmt.Errorf("%w: %s is not a zkine format record; choose another --zookeeper-root",
+			ErrForeignRoot, l.format())
+	}
+	if f.Format > formatVersion {
+		return 0, fmt.Errorf("%w: %s has format %d, this zkine reads up to %d; upgrade it",
+			ErrNewerFormat, l.format(), f.Format, formatVersion)
+	}
+	id, err := strconv.ParseUint(f.ClusterID, 16, 64)
+	if err != nil || id == 0 {
+		return 0, fmt.Errorf("%w: %s has no valid cluster_id; restore the znode from a backup", ErrCorrupt, l.format())
+	}
+	return id, nil
+}
+
+// checkEmpty refuses a root without a format but with children: whoever owns
+// them would not want a log among them.
+func checkEmpty(ctx context.Context, conn Conn, l layout) error {
+	children, err := conn.Children(ctx, l.root)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list %s: %w", l.root, err)
+	}
+	if len(children) > 0 {
+		// Another zkine may have made the root between the two reads.
+		if _, _, err := conn.Get(ctx, l.format()); err == nil {
+			return nil
+		}
+		return fmt.Errorf("%w: %s has no format but holds %q; choose another --zookeeper-root, or remove what is there",
+			ErrForeignRoot, l.root, children)
+	}
+	return nil
+}
+
+// createRoot writes the whole skeleton in one multi, so that nobody ever sees
+// half of it.
+func createRoot(ctx context.Context, conn Conn, l layout) error {
+	if err := createParents(ctx, conn, l.root); err != nil {
+		return err
+	}
+	var id [8]byte
+	rand.Read(id[:]) //nolint:errcheck // never fails since Go 1.24
+	clusterID := binary.BigEndian.Uint64(id[:]) | 1
+	first := newSegmentRef(1)
+	_, err := conn.Multi(ctx,
+		createOp(l.format(), mustJSON(formatRecord{
+			Zkine:     "etcd API on ZooKeeper; managed by zkine, do not edit",
+			Format:    formatVersion,
+			ClusterID: strconv.FormatUint(clusterID, 16),
+		})),
+		createOp(l.members(), nil),
+		createOp(l.stageRoot(), nil),
+		createOp(l.log(), nil),
+		// The set makes the dataVersion 1: the number of the first segment.
+		setOp(l.log(), mustJSON(openRecord{first.name}), 0),
+		createOp(l.segment(first.name), mustJSON(segmentRecord{})),
+		createOp(l.stage(first.name), nil),
+	)
+	return err
+}
+
+// createParents makes the root and what is above it.
+func createParents(ctx context.Context, conn Conn, root string) error {
+	p := ""
+	for _, name := range strings.Split(strings.TrimPrefix(root, "/"), "/") {
+		p += "/" + name
+		if _, err := conn.Multi(ctx, createOp(p, nil)); err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return fmt.Errorf("create %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// CheckRoot says whether path may be a root, for flags.
+func CheckRoot(root string) error {
+	if !strings.HasPrefix(root, "/") || root == "/" || path.Clean(root) != root {
+		return fmt.Errorf("%q is not a path like /zkine", root)
+	}
+	if root == "/zookeeper" || strings.HasPrefix(root, "/zookeeper/") {
+		return fmt.Errorf("%q belongs to ZooKeeper itself", root)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package revision
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// layout names the znodes under a root:
+//
+//	<root>/format                        formatRecord, written once
+//	<root>/log                           openRecord: the open segment; its
+//	                                     dataVersion is the segment's number
+//	<root>/log/<k>-<random>              segmentRecord; its dataVersion counts
+//	                                     the slots
+//	<root>/log/<k>-<random>/s-<n>        a slot: an envelope (codec.go)
+//	<root>/stage/<k>-<random>            parts of large batches of the segment
+//	<root>/stage/<k>-<random>/<nonce>-<i> a part
+//	<root>/members/<name>                ephemeral: a running zkine
+type layout struct{ root string }
+
+func (l layout) format() string              { return l.root + "/format" }
+func (l layout) log() string                 { return l.root + "/log" }
+func (l layout) members() string             { return l.root + "/members" }
+func (l layout) member(name string) string   { return l.members() + "/" + name }
+func (l layout) stageRoot() string           { return l.root + "/stage" }
+func (l layout) stage(segment string) string { return l.stageRoot() + "/" + segment }
+func (l layout) segment(name string) string  { return l.log() + "/" + name }
+func (l layout) slotPrefix(segment string) string {
+	return l.segment(segment) + "/s-"
+}
+
+func (l layout) slot(segment string, slot int64) string {
+	return fmt.Sprintf("%s%010d", l.slotPrefix(segment), slot)
+}
+
+func (l layout) part(segment string, nonce Nonce, i int) string {
+	return fmt.Sprintf("%s/%s-%d", l.stage(segment), nonce, i)
+}
+
+// slotNumber reads the number off a sequential znode's path.
+func slotNumber(created string) (int64, error) {
+	_, digits, found := strings.Cut(path.Base(created), "s-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !found || err != nil || n < 0 {
+		return 0, fmt.Errorf("%w: %q is not a slot's path", ErrCorrupt, created)
+	}
+	return n, nil
+}
+
+// segmentRef is a segment's number and the name of its znode.
+type segmentRef struct {
+	number int64
+	name   string
+}
+
+func newSegmentRef(number int64) segmentRef {
+	var suffix [4]byte
+	rand.Read(suffix[:]) //nolint:errcheck // never fails since Go 1.24
+	return segmentRef{number, fmt.Sprintf("%d-%s", number, hex.EncodeToString(suffix[:]))}
+}
+
+func parseSegmentRef(name string) (segmentRef, error) {
+	digits, _, found := strings.Cut(name, "-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !found || err != nil || n < 1 {
+		return segmentRef{}, fmt.Errorf("%w: %q is not a segment's name", ErrCorrupt, name)
+	}
+	return segmentRef{n, name}, nil
+}
+
+// formatVersion is the newest format that this zkine reads and writes.
+const formatVersion = 1
+
+// formatRecord is the data of <root>/format.
+type formatRecord struct {
+	Zkine     string `json:"zkine"` // says whose data this is, for people
+	Format    int    `json:"format"`
+	ClusterID string `json:"cluster_id"` // hexadecimal
+}
+
+// openRecord is the data of <root>/log.
+type openRecord struct {
+	OpenSegment string `json:"open_segment"`
+}
+
+// segmentRecord is the data of a segment: who appended last and how far its
+// writer had applied then. For people; nothing depends on it.
+type segmentRecord struct {
+	LastWriter string `json:"last_writer"`
+	Revision   Rev    `json:"writer_was_at_revision"`
+}
+
+func mustJSON(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the records above always marshal
+	}
+	return data
+}
+
+// openACL is the one ACL of all znodes; a single constant keeps ZooKeeper's
+// own restart bugs with ACL caches away (ZOOKEEPER-4846).
+var openACL = zk.WorldACL(zk.PermAll)
+
+func createOp(path string, data []byte) *zk.CreateRequest {
+	return &zk.CreateRequest{Path: path, Data: data, Acl: openACL}
+}
+
+func checkOp(path string, version int64) *zk.CheckVersionRequest {
+	return &zk.CheckVersionRequest{Path: path, Version: int32(version)}
+}
+
+// anyVersion makes a check or a setData accept whatever version there is.
+const anyVersion = -1
+
+func setOp(path string, data []byte, version int64) *zk.SetDataRequest {
+	return &zk.SetDataRequest{Path: path, Data: data, Version: int32(version)}
+}

@@ -1,0 +1,104 @@
+package memzk
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// conn is a session on the ensemble. Its fields are guarded by the ensemble's
+// lock.
+type conn struct {
+	e       *Ensemble
+	session int64
+	done    chan struct{}
+	// watches by path; each channel gets one event.
+	watches map[string][]chan zk.Event
+}
+
+func (c *conn) Done() <-chan struct{}         { return c.done }
+func (c *conn) SessionTimeout() time.Duration { return 4 * time.Second }
+
+func (c *conn) Close() {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	c.e.dropLocked(c)
+}
+
+func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	e := c.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.conns[c] {
+		return nil, zk.ErrConnectionClosed
+	}
+	fault := None
+	if e.fault != nil {
+		fault = e.fault(ops)
+	}
+	switch fault {
+	case LoseRequest:
+		e.dropLocked(c)
+		return nil, zk.ErrConnectionClosed
+	case Late:
+		e.late = append(e.late, func() { e.runLocked(c.session, ops) }) //nolint:errcheck // nobody waits for it
+		e.dropLocked(c)
+		return nil, zk.ErrConnectionClosed
+	}
+	results, err := e.runLocked(c.session, ops)
+	if fault == LoseReply {
+		e.dropLocked(c)
+		return nil, zk.ErrConnectionClosed
+	}
+	return results, err
+}
+
+func (e *Ensemble) runLocked(session int64, ops []any) ([]zk.MultiResponse, error) {
+	e.multis++
+	results, events, err := e.tree.multi(session, ops)
+	e.notifyLocked(events)
+	return results, err
+}
+
+func (c *conn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+	data, stat, _, err := c.read(ctx, path, false)
+	return data, stat, err
+}
+
+func (c *conn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
+	return c.read(ctx, path, true)
+}
+
+func (c *conn) read(ctx context.Context, path string, watch bool) ([]byte, *zk.Stat, <-chan zk.Event, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, nil, context.Cause(ctx)
+	}
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if !c.e.conns[c] {
+		return nil, nil, nil, zk.ErrConnectionClosed
+	}
+	data, stat, err := c.e.tree.get(path)
+	if err != nil || !watch {
+		return data, stat, nil, err
+	}
+	ch := make(chan zk.Event, 1)
+	c.watches[path] = append(c.watches[path], ch)
+	return data, stat, ch, nil
+}
+
+func (c *conn) Children(ctx context.Context, path string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if !c.e.conns[c] {
+		return nil, zk.ErrConnectionClosed
+	}
+	return c.e.tree.childNames(path)
+}

@@ -1,0 +1,173 @@
+package memzk
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// Fault is what becomes of one request.
+type Fault int
+
+const (
+	// None: the request runs and is answered.
+	None Fault = iota
+	// LoseRequest: the connection ends and the request never runs.
+	LoseRequest
+	// LoseReply: the request runs, and the connection ends before the answer.
+	LoseReply
+	// Late: the connection ends, and the request runs at a later moment (see
+	// Ensemble.ReleaseLate), as one that was on its way.
+	Late
+)
+
+// Ensemble is a ZooKeeper ensemble in memory.
+type Ensemble struct {
+	mu      sync.Mutex
+	tree    *tree
+	conns   map[*conn]bool
+	session int64
+	down    bool
+	fault   func(ops []any) Fault
+	late    []func()
+	multis  int
+}
+
+// New returns an empty ensemble that is up and has no faults.
+func New() *Ensemble {
+	return &Ensemble{tree: newTree(), conns: map[*conn]bool{}}
+}
+
+// SetFault installs the hook that decides what becomes of each multi. It runs
+// under the ensemble's lock and must not call back. nil takes it away.
+func (e *Ensemble) SetFault(f func(ops []any) Fault) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fault = f
+}
+
+// Stop takes the ensemble down: all connections end, and Dial waits.
+func (e *Ensemble) Stop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.down = true
+	e.cutLocked()
+}
+
+// Start brings it up again with all that it held.
+func (e *Ensemble) Start() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.down = false
+}
+
+// Cut ends all connections; their sessions' ephemerals go.
+func (e *Ensemble) Cut() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cutLocked()
+}
+
+func (e *Ensemble) cutLocked() {
+	for c := range e.conns {
+		e.dropLocked(c)
+	}
+}
+
+// ReleaseLate runs the requests that Late held back.
+func (e *Ensemble) ReleaseLate() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, run := range e.late {
+		run()
+	}
+	e.late = nil
+}
+
+// Save returns a function that puts the ensemble back to this moment, as a
+// restore from a backup would; connections end.
+func (e *Ensemble) Save() (restore func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	saved := e.tree.clone()
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.cutLocked()
+		e.tree = saved.clone()
+	}
+}
+
+// Remove deletes a znode and all below it.
+func (e *Ensemble) Remove(path string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.notifyLocked(e.tree.remove(path))
+}
+
+// Overwrite puts other bytes into a znode without a trace, as a broken disk
+// would.
+func (e *Ensemble) Overwrite(path string, change func([]byte) []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := e.tree.nodes[path]
+	n.data = change(append([]byte(nil), n.data...))
+}
+
+// Multis returns how many multis ran.
+func (e *Ensemble) Multis() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.multis
+}
+
+// Dial implements revision.Dialer.
+func (e *Ensemble) Dial(ctx context.Context) (revision.Conn, error) {
+	for {
+		e.mu.Lock()
+		if !e.down {
+			e.session++
+			c := &conn{e: e, session: e.session, done: make(chan struct{}), watches: map[string][]chan zk.Event{}}
+			e.conns[c] = true
+			e.mu.Unlock()
+			return c, nil
+		}
+		e.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(errors.New("memzk: the ensemble is down"), context.Cause(ctx))
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func (e *Ensemble) dropLocked(c *conn) {
+	if !e.conns[c] {
+		return
+	}
+	delete(e.conns, c)
+	for _, chans := range c.watches {
+		for _, ch := range chans {
+			ch <- zk.Event{Type: zk.EventNotWatching}
+		}
+	}
+	c.watches = nil
+	close(c.done)
+	e.notifyLocked(e.tree.endSession(c.session))
+}
+
+func (e *Ensemble) notifyLocked(events []event) {
+	for _, ev := range events {
+		for c := range e.conns {
+			for _, ch := range c.watches[ev.path] {
+				ch <- zk.Event{Type: ev.kind, Path: ev.path}
+			}
+			delete(c.watches, ev.path)
+		}
+	}
+}

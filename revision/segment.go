@@ -1,0 +1,123 @@
+package revision
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// readOpen reads which segment is open, and tells the tail.
+func (l *Log) readOpen(ctx context.Context, conn Conn) (segmentRef, error) {
+	data, stat, err := conn.Get(ctx, l.layout.log())
+	if err != nil {
+		return segmentRef{}, fmt.Errorf("read %s: %w", l.layout.log(), err)
+	}
+	return l.parseOpen(data, stat)
+}
+
+func (l *Log) parseOpen(data []byte, stat *zk.Stat) (segmentRef, error) {
+	var record openRecord
+	if err := json.Unmarshal(data, &record); err != nil {
+		return segmentRef{}, fmt.Errorf("%w: %s is not an open-segment record; restore it from a backup", ErrCorrupt, l.layout.log())
+	}
+	ref, err := parseSegmentRef(record.OpenSegment)
+	if err != nil {
+		return segmentRef{}, fmt.Errorf("%s: %w", l.layout.log(), err)
+	}
+	if ref.number != int64(stat.Version) {
+		return segmentRef{}, fmt.Errorf("%w: %s names segment %s at version %d: someone else has written to it",
+			ErrCorrupt, l.layout.log(), ref.name, stat.Version)
+	}
+	l.tail.observeOpen(ref)
+	return ref, nil
+}
+
+// refreshed learns the open segment anew, after a check showed that it had
+// changed, and returns errAgain or a final error.
+func (l *Log) refreshed(ctx context.Context, conn Conn) error {
+	opCtx, cancel := l.opContext(ctx)
+	defer cancel()
+	if _, err := l.readOpen(opCtx, conn); err != nil {
+		return l.unusable(conn, err)
+	}
+	return errAgain
+}
+
+// unusable deals with an error that leaves only another connection to try, or
+// none: it returns errAgain, or the error if that is final.
+func (l *Log) unusable(conn Conn, err error) error {
+	if final(err) {
+		l.session.fail(err)
+		return err
+	}
+	l.session.retire(conn)
+	return errAgain
+}
+
+// segmentAfter returns the lowest segment numbered above k.
+func (l *Log) segmentAfter(ctx context.Context, conn Conn, k int64) (segmentRef, error) {
+	names, err := conn.Children(ctx, l.layout.log())
+	if err != nil {
+		return segmentRef{}, fmt.Errorf("list %s: %w", l.layout.log(), err)
+	}
+	var lowest segmentRef
+	for _, name := range names {
+		ref, err := parseSegmentRef(name)
+		if err != nil {
+			return segmentRef{}, fmt.Errorf("%s: %w; remove what does not belong there", l.layout.log(), err)
+		}
+		if ref.number == lowest.number {
+			return segmentRef{}, fmt.Errorf("%w: %s holds two segments numbered %d; remove what does not belong there",
+				ErrCorrupt, l.layout.log(), ref.number)
+		}
+		if ref.number > k && (lowest.number == 0 || ref.number < lowest.number) {
+			lowest = ref
+		}
+	}
+	if lowest.number != k+1 {
+		return segmentRef{}, fmt.Errorf("%w: segment %d is missing under %s; restore it from a backup of ZooKeeper",
+			ErrCorrupt, k+1, l.layout.log())
+	}
+	return lowest, nil
+}
+
+// considerRotation opens the next segment once this one is full. Whoever
+// appended last sees the need; the check of the log's version lets one win.
+func (l *Log) considerRotation(segment segmentRef) {
+	slots, bytes := l.tail.size()
+	if slots < l.cfg.MaxSlots && bytes < l.cfg.MaxBytes || !l.rotating.CompareAndSwap(false, true) {
+		return
+	}
+	l.spawn(func() {
+		defer l.rotating.Store(false)
+		l.rotate(l.ctx, segment)
+	})
+}
+
+// rotate seals a segment and opens the next. It is tried once: if it fails,
+// the next append sees the need again.
+func (l *Log) rotate(ctx context.Context, segment segmentRef) {
+	conn, err := l.session.get(ctx)
+	if err != nil {
+		return
+	}
+	opCtx, cancel := l.opContext(ctx)
+	defer cancel()
+	next := newSegmentRef(segment.number + 1)
+	_, err = conn.Multi(opCtx,
+		setOp(l.layout.log(), mustJSON(openRecord{next.name}), segment.number),
+		createOp(l.layout.segment(next.name), mustJSON(segmentRecord{})),
+		createOp(l.layout.stage(next.name), nil))
+	if err == nil {
+		l.cfg.Log.WithField("segment", next.name).Debug("opened a new segment")
+		l.tail.observeOpen(next)
+		return
+	}
+	if !errors.Is(err, zk.ErrBadVersion) {
+		l.cfg.Log.WithError(err).Warn("could not open a new segment; trying again with the next append")
+	}
+	l.refreshed(ctx, conn) //nolint:errcheck // the next append meets it again
+}

@@ -1,0 +1,93 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// A request over jute.maxbuffer makes ZooKeeper close the connection without a
+// reply. A batch that large is cut into parts under the open segment's stage
+// folder, and the append checks that each part is there, so that a slot never
+// names a part that is missing.
+
+const (
+	// DefaultMaxRequest is the largest request sent to ZooKeeper, in bytes,
+	// below the default jute.maxbuffer of 1,048,575.
+	DefaultMaxRequest = 900 << 10
+	// minRequest is the smallest limit that zkine tries, in bytes.
+	minRequest = 64 << 10
+	// requestOverhead is room for what a multi holds beside the data, in
+	// bytes: paths, ACLs, headers and the checks of a staged batch's parts.
+	requestOverhead = 8 << 10
+)
+
+// stagedParts says which parts are known to be in ZooKeeper.
+type stagedParts struct {
+	segment string
+	size    int // bytes of each part but the last
+	count   int
+	done    int
+}
+
+// stage uploads the parts that are not there yet.
+func (a *appending) stage(ctx context.Context, conn Conn, segment segmentRef, limit int) error {
+	// The size of parts stays for the segment, though the limit may shrink
+	// meanwhile: a part that exists must be the part that is meant.
+	if a.parts.segment != segment.name {
+		a.parts = stagedParts{segment: segment.name, size: limit, count: (len(a.env.payload) + limit - 1) / limit}
+	}
+	for ; a.parts.done < a.parts.count; a.parts.done++ {
+		if err := a.stagePart(ctx, conn, segment, a.parts.done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef, i int) error {
+	l := a.l
+	from := i * a.parts.size
+	to := min(from+a.parts.size, len(a.env.payload))
+	opCtx, cancel := l.opContext(ctx)
+	defer cancel()
+	results, err := conn.Multi(opCtx,
+		checkOp(l.layout.log(), segment.number),
+		createOp(l.layout.part(segment.name, a.env.nonce, i), a.env.payload[from:to]))
+	op, _ := failedOp(results)
+	switch {
+	case err == nil, errors.Is(err, zk.ErrNodeExists):
+		// A part that exists is this one, from a sending whose reply was lost.
+		a.lost = 0
+		return nil
+	case errors.Is(err, zk.ErrBadVersion) && op == 0:
+		return l.refreshed(ctx, conn)
+	case errors.Is(err, zk.ErrShortBuffer):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case Definite(err):
+		l.session.retire(conn)
+	default:
+		a.connectionLost(ctx, conn, segment)
+	}
+	return errAgain
+}
+
+// readParts reads a staged payload and verifies it.
+func (l *Log) readParts(ctx context.Context, conn Conn, segment segmentRef, e *envelope) error {
+	payload := make([]byte, 0, min(int(e.length), 64<<20))
+	for i := range int(e.parts) {
+		path := l.layout.part(segment.name, e.nonce, i)
+		data, _, err := conn.Get(ctx, path)
+		if errors.Is(err, zk.ErrNoNode) {
+			// The slot was read on this connection, so its parts are visible.
+			return fmt.Errorf("%w: part %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
+		}
+		if err != nil {
+			return err
+		}
+		payload = append(payload, data...)
+	}
+	return e.complete(payload)
+}

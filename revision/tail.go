@@ -1,0 +1,258 @@
+package revision
+
+import (
+	"sync"
+	"time"
+)
+
+// tail is what this zkine knows of the log's end, and the place up to which
+// Next has delivered. It does no I/O: appends, barriers and watches tell it
+// what they learn, and Next asks it what to do.
+//
+// Invariants, under mu:
+//   - every slot before (cur, next) was delivered, in order, once;
+//   - counts[k] slots of segment k are known to exist; the number only grows;
+//   - own and fetched hold only slots at or after (cur, next);
+//   - cur moves on only when all slots of a sealed segment were delivered.
+type tail struct {
+	mu      sync.Mutex
+	cur     segmentRef
+	next    int64
+	sealed  bool // counts[cur.number] is final
+	open    segmentRef
+	counts  map[int64]int64
+	ready   map[Seq]*entry
+	awaited map[Nonce]*awaited
+	last    entry // the slot delivered last, to recognise the log by
+	bytes   int   // of slots delivered from cur
+	// changed is closed and replaced when anything above changes.
+	changed chan struct{}
+
+	inFlight int
+	lastOwn  time.Time
+}
+
+// entry is a slot that is known with its content.
+type entry struct {
+	slot    Slot
+	segment segmentRef
+	size    int // bytes in ZooKeeper
+}
+
+// awaited is an append that wants to hear of its nonce.
+type awaited struct {
+	found chan struct{} // closed when the nonce was delivered
+	seq   Seq           // where, first; valid once found is closed
+}
+
+func newTail() *tail {
+	return &tail{counts: map[int64]int64{}, ready: map[Seq]*entry{}, awaited: map[Nonce]*awaited{},
+		changed: make(chan struct{})}
+}
+
+func (t *tail) signal() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// start sets where delivery begins.
+func (t *tail) start(first, open segmentRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cur, t.open = first, open
+	t.signal()
+}
+
+// step is what Next has to do next; exactly one of the fields is meaningful,
+// in this order.
+type step struct {
+	deliver *entry
+	// fetch lists slots of cur to read.
+	fetch []Seq
+	// count says that cur is sealed and its slots are to be counted.
+	count bool
+	// advance says that cur is all delivered and its successor is to be found.
+	advance bool
+	cur     segmentRef
+	open    segmentRef
+	changed <-chan struct{}
+}
+
+// fetchWindow is how many slots are read ahead at once. At the largest request
+// it bounds what lies in memory to some 30 MiB.
+const fetchWindow = 32
+
+func (t *tail) step() step {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := step{cur: t.cur, open: t.open, changed: t.changed}
+	if e := t.ready[t.at(t.next)]; e != nil {
+		s.deliver = e
+		t.delivered(e)
+		return s
+	}
+	known := t.counts[t.cur.number]
+	for n := t.next; n < min(known, t.next+fetchWindow); n++ {
+		if t.ready[t.at(n)] == nil {
+			s.fetch = append(s.fetch, t.at(n))
+		}
+	}
+	switch {
+	case s.fetch != nil || t.open.number <= t.cur.number:
+	case !t.sealed:
+		s.count = true
+	default:
+		s.advance = true
+	}
+	return s
+}
+
+func (t *tail) at(slot int64) Seq { return Seq{t.cur.number, slot} }
+
+func (t *tail) delivered(e *entry) {
+	delete(t.ready, e.slot.Seq)
+	t.next++
+	t.last = *e
+	t.last.slot.Requests = nil
+	t.bytes += e.size
+	if a := t.awaited[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
+		a.seq = e.slot.Seq
+		close(a.found)
+	}
+}
+
+// put hands in a slot that was read.
+func (t *tail) put(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !e.slot.Seq.Before(t.at(t.next)) && t.ready[e.slot.Seq] == nil {
+		t.ready[e.slot.Seq] = e
+	}
+	t.signal()
+}
+
+// appended hands in a slot of one's own. It reports false when that place was
+// passed already: with the same batch if it was read back first, which is
+// fine, or with something else, which shows that the log went back.
+func (t *tail) appended(e *entry) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seq := e.slot.Seq
+	t.counts[seq.Segment] = max(t.counts[seq.Segment], seq.Slot+1)
+	t.lastOwn = time.Now()
+	defer t.signal()
+	if seq.Before(t.at(t.next)) {
+		a := t.awaited[e.slot.Nonce]
+		return a != nil && a.seq != (Seq{}) && !seq.Before(a.seq)
+	}
+	t.ready[seq] = e
+	return true
+}
+
+// observe notes that segment k has at least count slots.
+func (t *tail) observe(k, count int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if count > t.counts[k] {
+		t.counts[k] = count
+		t.signal()
+	}
+}
+
+// observeOpen notes which segment is open.
+func (t *tail) observeOpen(open segmentRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if open.number > t.open.number {
+		t.open = open
+		t.signal()
+	}
+}
+
+// counted notes that the sealed segment cur has exactly count slots.
+func (t *tail) counted(cur segmentRef, count int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cur == cur {
+		t.counts[cur.number] = max(count, t.counts[cur.number])
+		t.sealed = true
+		t.signal()
+	}
+}
+
+// advance moves on to the segment after cur.
+func (t *tail) advance(cur, next segmentRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cur != cur {
+		return
+	}
+	delete(t.counts, cur.number)
+	t.cur, t.next, t.sealed, t.bytes = next, 0, false, 0
+	t.signal()
+}
+
+// head returns the open segment and how many slots of it are known.
+func (t *tail) head() (segmentRef, int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open, t.counts[t.open.number]
+}
+
+// lastDelivered returns the slot that Next returned last, without its
+// requests; the zero entry before the first.
+func (t *tail) lastDelivered() entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
+}
+
+// size returns how many slots of the open segment are known, and how many
+// bytes of it were delivered so far.
+func (t *tail) size() (slots int64, bytes int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cur == t.open {
+		bytes = t.bytes
+	}
+	return t.counts[t.open.number], bytes
+}
+
+// await registers interest in a nonce, before it is first sent.
+func (t *tail) await(n Nonce) *awaited {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := &awaited{found: make(chan struct{})}
+	t.awaited[n] = a
+	t.inFlight++
+	return a
+}
+
+func (t *tail) forget(n Nonce) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.awaited, n)
+	t.inFlight--
+	t.lastOwn = time.Now()
+	t.signal()
+}
+
+// passed says whether every slot of segment k was delivered. If not, changed
+// is closed when that may have changed.
+func (t *tail) passed(k int64) (passed bool, changed <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cur.number > k, t.changed
+}
+
+// busy returns how long to wait until one's own appends have been quiet for a
+// while; zero when they are. While they are not, foreign slots show as gaps
+// and no watch is needed.
+func (t *tail) busy(quiet time.Duration) (wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.inFlight > 0 {
+		return quiet
+	}
+	return max(0, quiet-time.Since(t.lastOwn))
+}

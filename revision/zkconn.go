@@ -1,0 +1,326 @@
+package revision
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/sirupsen/logrus"
+)
+
+// ZooKeeper dials sessions on an ensemble. This file is the only one that
+// knows go-zookeeper/zk's traps; what each answer is for:
+//
+//   - The client reconnects by itself, and requests that wait in its queue
+//     survive reconnect and even expiry: so its dialer works once, and the
+//     session is given up with its connection.
+//   - Re-arming watches after a reconnect races with replies (its issue 35)
+//     and fails silently: there is no reconnect.
+//   - Calls block while disconnected and have no context: each runs in a
+//     goroutine of its own, which ends with the connection.
+//   - The handshake's read deadline is ten times too long: the connection
+//     caps every deadline.
+//   - Its host provider resolves once and sleeps a second a round: servers
+//     are chosen here, and resolved at each dial.
+//   - The event channel drops events: a callback is used.
+//   - The granted session timeout is not exposed: it is read off the wire.
+type ZooKeeper struct {
+	// Servers are host:port.
+	Servers []string
+	// Timeout is the session timeout to ask for.
+	Timeout time.Duration
+	// MaxRequest is the size in bytes of the largest request that will be sent.
+	MaxRequest int
+	Log        *logrus.Entry
+}
+
+const (
+	dialTimeout = time.Second
+	// redialMin and redialMax bound the pause after a round in which no server
+	// gave a session.
+	redialMin = 50 * time.Millisecond
+	redialMax = 2 * time.Second
+)
+
+// Dial implements Dialer. Servers are tried from a random one on, so that many
+// zkines spread over the ensemble.
+func (z *ZooKeeper) Dial(ctx context.Context) (Conn, error) {
+	if len(z.Servers) == 0 {
+		return nil, errors.New("revision: no ZooKeeper servers given")
+	}
+	pause := redialMin
+	start := rand.IntN(len(z.Servers))
+	for {
+		var last error
+		for i := range z.Servers {
+			server := z.Servers[(start+i)%len(z.Servers)]
+			conn, err := z.dialServer(ctx, server)
+			if err == nil {
+				return conn, nil
+			}
+			last = fmt.Errorf("ZooKeeper %s: %w", server, err)
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("%w (%w)", last, context.Cause(ctx))
+			}
+		}
+		z.Log.WithError(last).Warn("no ZooKeeper server gives a session; trying again")
+		select {
+		case <-time.After(pause + rand.N(pause)):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w (%w)", last, context.Cause(ctx))
+		}
+		pause = min(2*pause, redialMax)
+	}
+}
+
+func (z *ZooKeeper) dialServer(ctx context.Context, server string) (*zkConn, error) {
+	c := &zkConn{made: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{})}
+	conn, _, err := zk.Connect([]string{server}, z.Timeout,
+		zk.WithDialer(c.dialOnce(z.Timeout)),
+		zk.WithHostProvider(&oneHost{server: server}),
+		zk.WithEventCallback(c.onEvent),
+		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
+		zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
+	if err != nil {
+		return nil, err
+	}
+	c.zk = conn
+	close(c.made)
+	select {
+	case <-c.up:
+		return c, nil
+	case <-c.done:
+		err = c.cause()
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-time.After(z.Timeout):
+		err = errors.New("no session granted within the session timeout")
+	}
+	c.lose(err)
+	return nil, err
+}
+
+// zkConn is a session on a real server.
+type zkConn struct {
+	zk      *zk.Conn
+	made    chan struct{} // closed when zk is set
+	dialed  atomic.Bool
+	net     atomic.Pointer[cappedConn]
+	up      chan struct{} // closed when the session is granted
+	upOnce  sync.Once
+	granted atomic.Int64 // session timeout in milliseconds
+
+	mu   sync.Mutex
+	err  error
+	done chan struct{}
+	once sync.Once
+}
+
+var errSessionOver = errors.New("the session ended with its connection")
+
+// dialOnce lets the client connect once. A second attempt means that the
+// connection was lost.
+func (c *zkConn) dialOnce(deadline time.Duration) zk.Dialer {
+	return func(network, address string, _ time.Duration) (net.Conn, error) {
+		if c.dialed.Swap(true) {
+			c.lose(errSessionOver)
+			return nil, errSessionOver
+		}
+		conn, err := net.DialTimeout(network, address, dialTimeout)
+		if err != nil {
+			c.lose(err)
+			return nil, err
+		}
+		capped := &cappedConn{Conn: conn, limit: deadline, granted: &c.granted}
+		c.net.Store(capped)
+		return capped, nil
+	}
+}
+
+func (c *zkConn) onEvent(e zk.Event) {
+	if e.Type != zk.EventSession {
+		return
+	}
+	switch e.State {
+	case zk.StateHasSession:
+		c.upOnce.Do(func() { close(c.up) })
+	case zk.StateDisconnected, zk.StateExpired, zk.StateAuthFailed:
+		c.lose(errSessionOver)
+	}
+}
+
+// lose ends the session: callers are released at once, and the client's
+// goroutines wind up in the background, since its Close may block for seconds.
+func (c *zkConn) lose(err error) {
+	c.once.Do(func() {
+		c.mu.Lock()
+		c.err = err
+		c.mu.Unlock()
+		close(c.done)
+		go c.shut()
+	})
+}
+
+// shut asks the server to end the session, which the client gives up after a
+// second or two, and makes sure that the client's goroutines end.
+func (c *zkConn) shut() {
+	<-c.made
+	c.zk.Close()
+	if conn := c.net.Load(); conn != nil {
+		conn.Close() //nolint:errcheck // nothing is expected of it any more
+	}
+}
+
+func (c *zkConn) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+func (c *zkConn) Done() <-chan struct{} { return c.done }
+
+func (c *zkConn) SessionTimeout() time.Duration {
+	return time.Duration(c.granted.Load()) * time.Millisecond
+}
+
+// Close ends the session properly, so that its ephemerals go at once.
+func (c *zkConn) Close() {
+	c.once.Do(func() {
+		c.shut()
+		c.mu.Lock()
+		c.err = ErrClosed
+		c.mu.Unlock()
+		close(c.done)
+	})
+}
+
+// call runs one blocking call of the client.
+func call[T any](ctx context.Context, c *zkConn, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	ch := make(chan result, 1)
+	go func() {
+		value, err := f()
+		ch <- result{value, err}
+	}()
+	var zero T
+	select {
+	case r := <-ch:
+		return r.value, r.err
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	case <-c.done:
+		// The reply may have come in just before.
+		select {
+		case r := <-ch:
+			return r.value, r.err
+		default:
+			return zero, c.cause()
+		}
+	}
+}
+
+func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
+	return call(ctx, c, func() ([]zk.MultiResponse, error) {
+		results, err := c.zk.Multi(ops...)
+		if err == nil {
+			// The header's code stays zero for some failed multis; the
+			// operations' own codes do not.
+			_, err = failedOp(results)
+		}
+		return results, err
+	})
+}
+
+type gotten struct {
+	data []byte
+	stat *zk.Stat
+	ch   <-chan zk.Event
+}
+
+func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+	r, err := call(ctx, c, func() (gotten, error) {
+		data, stat, err := c.zk.Get(path)
+		return gotten{data, stat, nil}, err
+	})
+	return r.data, r.stat, err
+}
+
+func (c *zkConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
+	r, err := call(ctx, c, func() (gotten, error) {
+		data, stat, ch, err := c.zk.GetW(path)
+		return gotten{data, stat, ch}, err
+	})
+	return r.data, r.stat, r.ch, err
+}
+
+func (c *zkConn) Children(ctx context.Context, path string) ([]string, error) {
+	return call(ctx, c, func() ([]string, error) {
+		children, _, err := c.zk.Children(path)
+		return children, err
+	})
+}
+
+// cappedConn bounds how long a read or a write may take, whatever deadline the
+// client sets, and notes the session timeout that the server grants.
+type cappedConn struct {
+	net.Conn
+	limit   time.Duration
+	granted *atomic.Int64
+	head    []byte // the first bytes read: length, protocol version, timeout
+}
+
+// handshakeHead is the length of the frame's length, the protocol version and
+// the granted timeout, at the front of the server's first answer.
+const handshakeHead = 12
+
+func (c *cappedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if len(c.head) < handshakeHead {
+		c.head = append(c.head, p[:n]...)
+		if len(c.head) >= handshakeHead {
+			c.granted.Store(int64(int32(binary.BigEndian.Uint32(c.head[8:12]))))
+		}
+	}
+	return n, err
+}
+
+func (c *cappedConn) SetReadDeadline(t time.Time) error  { return c.Conn.SetReadDeadline(c.cap(t)) }
+func (c *cappedConn) SetWriteDeadline(t time.Time) error { return c.Conn.SetWriteDeadline(c.cap(t)) }
+
+func (c *cappedConn) cap(t time.Time) time.Time {
+	latest := time.Now().Add(c.limit)
+	if t.IsZero() || t.After(latest) {
+		return latest
+	}
+	return t
+}
+
+// oneHost gives the client one server; the second request for it says that the
+// round is over, which makes the client drop what waits in its queue.
+type oneHost struct {
+	server string
+	asked  bool
+}
+
+func (h *oneHost) Init([]string) error { return nil }
+func (h *oneHost) Len() int            { return 1 }
+func (h *oneHost) Connected()          {}
+func (h *oneHost) Next() (string, bool) {
+	again := h.asked
+	h.asked = true
+	return h.server, again
+}
+
+type quietLogger struct{ log *logrus.Entry }
+
+func (l quietLogger) Printf(format string, args ...any) { l.log.Debugf("zk client: "+format, args...) }
