@@ -1,0 +1,44 @@
+package server
+
+import (
+	"context"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// clusterServer lists the running members. They come and go by being started
+// and stopped, so nothing here changes them.
+type clusterServer struct {
+	pb.UnsafeClusterServer
+	backend Backend
+	header  header
+}
+
+// MemberList's header has no revision, as etcd's has none.
+func (s *clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	members, err := s.backend.Members(ctx, r.Linearizable)
+	if err != nil {
+		return nil, toGRPC(ctx, err)
+	}
+	resp := &pb.MemberListResponse{Header: s.header.fillIdentity(nil)}
+	for _, m := range members {
+		resp.Members = append(resp.Members, &pb.Member{ID: m.ID, Name: m.Name, ClientURLs: m.ClientURLs})
+	}
+	return resp, nil
+}
+
+func (s *clusterServer) MemberAdd(context.Context, *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	return nil, refused("MemberAdd", "start another zkine on the same ZooKeeper root and it joins by itself")
+}
+
+func (s *clusterServer) MemberRemove(context.Context, *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
+	return nil, refused("MemberRemove", "stop the zkine and it leaves the list by itself")
+}
+
+func (s *clusterServer) MemberUpdate(context.Context, *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
+	return nil, refused("MemberUpdate", "zkine has no peer URLs; restart it with other --advertise-client-urls to change what clients are told")
+}
+
+func (s *clusterServer) MemberPromote(context.Context, *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
+	return nil, refused("MemberPromote", "zkine has no learners; every member serves")
+}

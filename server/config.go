@@ -1,0 +1,118 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+)
+
+// Defaults are etcd's, where etcd has the setting.
+const (
+	DefaultMaxRequestBytes = 3 << 19 // 1.5 MiB
+	DefaultMaxTxnOps       = 128
+	DefaultVersion         = "3.7.3"
+	DefaultRequestTimeout  = 7 * time.Second // etcd: 5 s + 2 election timeouts
+	DefaultNoLeaderTimeout = 3 * time.Second // etcd: 3 election timeouts
+	DefaultSlowRequest     = 300 * time.Millisecond
+	DefaultDrainTimeout    = 10 * time.Second
+)
+
+// Config says what a Server serves, where, and within which limits. The zero
+// value of a limit stands for its default.
+type Config struct {
+	// Backend executes the requests. It may be nil when the server starts, and
+	// be handed in by Attach; the metrics URLs answer meanwhile.
+	Backend Backend
+	// MemberID is the member_id of response headers, known with Backend.
+	MemberID uint64
+	// Name is the member's name, for the log.
+	Name string
+
+	// ClientURLs are where gRPC is served: http://host:port or unix://path.
+	// Listeners, if not nil, are those URLs' sockets, already bound by Listen;
+	// the server closes them.
+	ClientURLs []string
+	Listeners  []net.Listener
+	// AdvertiseClientURLs are what other members tell clients, for the log.
+	AdvertiseClientURLs []string
+	// MetricsURLs are where /metrics, /health, /livez, /readyz and /version
+	// are served, of the same forms; none is allowed. MetricsListeners are
+	// their sockets, if ListenMetrics has bound them.
+	MetricsURLs      []string
+	MetricsListeners []net.Listener
+
+	// MaxRequestBytes bounds a write request; gRPC takes 512 KiB more.
+	MaxRequestBytes int
+	// MaxTxnOps bounds the compares and the operations of a branch in a Txn.
+	MaxTxnOps int
+	// Version is the version of etcd that clients are told.
+	Version string
+	// QuotaBytes is the size of the store that Status and metrics report as
+	// the quota; 0 is none. It is reported here, and enforced elsewhere.
+	QuotaBytes int64
+
+	// RequestTimeout ends a unary call with "request timed out", if the
+	// client's own deadline does not come first.
+	RequestTimeout time.Duration
+	// NoLeaderTimeout is how long a Backend may be not ready before streams
+	// that require a leader are ended.
+	NoLeaderTimeout time.Duration
+	// SlowRequest is how long a unary call may take without being logged.
+	SlowRequest time.Duration
+	// DrainTimeout is how long Serve waits for calls when its context ends.
+	DrainTimeout time.Duration
+
+	// Registry takes the server's metrics and is what /metrics shows; nil is a
+	// registry of the server's own.
+	Registry *prometheus.Registry
+	// Log may be nil.
+	Log *logrus.Entry
+}
+
+// withDefaults fills in what is zero, and refuses what makes no sense.
+func (c Config) withDefaults() (Config, error) {
+	setDefault(&c.MaxRequestBytes, DefaultMaxRequestBytes)
+	setDefault(&c.MaxTxnOps, DefaultMaxTxnOps)
+	setDefault(&c.Version, DefaultVersion)
+	setDefault(&c.RequestTimeout, DefaultRequestTimeout)
+	setDefault(&c.NoLeaderTimeout, DefaultNoLeaderTimeout)
+	setDefault(&c.SlowRequest, DefaultSlowRequest)
+	setDefault(&c.DrainTimeout, DefaultDrainTimeout)
+	if c.Registry == nil {
+		c.Registry = prometheus.NewRegistry()
+	}
+	if c.Log == nil {
+		silent := logrus.New()
+		silent.SetOutput(io.Discard)
+		c.Log = logrus.NewEntry(silent)
+	}
+	if len(c.ClientURLs) == 0 && len(c.Listeners) == 0 {
+		return c, errors.New("server: no listen URL for clients; set --listen-client-urls")
+	}
+	if c.MaxRequestBytes < 0 || c.MaxTxnOps < 0 {
+		return c, errors.New("server: --max-request-bytes and --max-txn-ops must be positive")
+	}
+	if strings.Count(c.Version, ".") != 2 {
+		return c, fmt.Errorf("server: version %q is not of the form 3.7.3", c.Version)
+	}
+	return c, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// minorVersion is the version with its patch set to 0: what etcd calls the
+// cluster's and the storage's version.
+func (c Config) minorVersion() string {
+	return c.Version[:strings.LastIndexByte(c.Version, '.')] + ".0"
+}

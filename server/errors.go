@@ -1,0 +1,114 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
+)
+
+// Errors of the facade itself, as causes of a context's end.
+var (
+	// errRequestTimeout is why a call's context ends when RequestTimeout is over.
+	errRequestTimeout = errors.New("server: request timeout")
+	// errStopped is why endless streams end when the server drains.
+	errStopped = rpctypes.ErrGRPCStopped
+)
+
+// Answers that etcd has no words for.
+var (
+	errMalformed  = status.Error(codes.InvalidArgument, "zkine: malformed request")
+	errEvaluation = status.Error(codes.Internal, "zkine: the request could not be evaluated, and had no effect")
+)
+
+// answers maps sentinel errors to what etcd says. Clients go by the message as
+// much as by the code, so both are etcd's, from rpctypes.
+var answers = []struct{ sentinel, answer error }{
+	{state.ErrCompacted, rpctypes.ErrGRPCCompacted},
+	{state.ErrFutureRev, rpctypes.ErrGRPCFutureRev},
+	{state.ErrKeyNotFound, rpctypes.ErrGRPCKeyNotFound},
+	{state.ErrLeaseNotFound, rpctypes.ErrGRPCLeaseNotFound},
+	{state.ErrLeaseExists, rpctypes.ErrGRPCLeaseExist},
+	{state.ErrLeaseTTLTooLarge, rpctypes.ErrGRPCLeaseTTLTooLarge},
+	{state.ErrNoSpace, rpctypes.ErrGRPCNoSpace},
+	{state.ErrCorrupt, rpctypes.ErrGRPCCorrupt},
+	// etcd itself would panic on these; the request had no effect.
+	{state.ErrMalformed, errMalformed},
+	{state.ErrEvaluation, errEvaluation},
+
+	// The batch may be in the log: clients must not take it for refused.
+	{revision.ErrUnknown, rpctypes.ErrGRPCTimeout},
+	{revision.ErrUnavailable, rpctypes.ErrGRPCNoLeader},
+	{revision.ErrTooLarge, rpctypes.ErrGRPCRequestTooLarge},
+	{revision.ErrClosed, rpctypes.ErrGRPCStopped},
+
+	// This zkine must not serve any more; another one may.
+	{state.ErrUnknownRequest, rpctypes.ErrGRPCStopped},
+	{revision.ErrForeignRoot, rpctypes.ErrGRPCStopped},
+	{revision.ErrNewerFormat, rpctypes.ErrGRPCStopped},
+	{revision.ErrLogLost, rpctypes.ErrGRPCStopped},
+	{revision.ErrNameTaken, rpctypes.ErrGRPCStopped},
+	{revision.ErrCorrupt, rpctypes.ErrGRPCCorrupt},
+}
+
+// toGRPC turns a backend's error into etcd's. ctx is the call's: it tells the
+// server's own time limit from the client's. Nothing becomes a success, and
+// what nobody foresaw becomes Unavailable, since a write may have happened.
+func toGRPC(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.sentinel) {
+			return a.answer
+		}
+	}
+	switch {
+	case errors.Is(err, errRequestTimeout):
+		return rpctypes.ErrGRPCTimeout
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return contextError(ctx, err)
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	return &unforeseen{err}
+}
+
+// contextError answers a call whose context ended: with the reason if the
+// server has one, else with gRPC's own words for what the client did.
+func contextError(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errRequestTimeout) {
+		return rpctypes.ErrGRPCTimeout
+	}
+	if s, ok := status.FromError(cause); ok && cause != nil {
+		return s.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return status.FromContextError(context.DeadlineExceeded).Err()
+	}
+	return status.FromContextError(context.Canceled).Err()
+}
+
+// unforeseen is an error that has no place in answers; callLog logs it.
+type unforeseen struct{ err error }
+
+func (u *unforeseen) Error() string { return u.err.Error() }
+func (u *unforeseen) Unwrap() error { return u.err }
+
+// GRPCStatus is what gRPC sends.
+func (u *unforeseen) GRPCStatus() *status.Status {
+	return status.New(codes.Unavailable, "zkine: "+u.err.Error())
+}
+
+// refused answers a call that zkine does not serve, by name, with what to do
+// instead.
+func refused(method, instead string) error {
+	return status.Error(codes.Unimplemented, "zkine: "+method+" is not supported: "+instead)
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"math"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+)
+
+// overheadBytes is what gRPC takes above MaxRequestBytes, as in etcd, so that
+// a request a little too large gets etcd's error and not gRPC's.
+const overheadBytes = 512 << 10
+
+// etcd's keepalive settings. Kubernetes pings every 30 s, which grpc-go's own
+// minimum of 5 min would answer with too_many_pings.
+var (
+	keepaliveEnforcement = keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: false}
+	keepaliveParameters  = keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}
+)
+
+// newGRPC makes the gRPC server with every service on it; it does not accept
+// connections yet.
+func (s *Server) newGRPC(b Backend, memberID uint64) (*grpc.Server, *health.Server) {
+	gate := &gate{cfg: s.cfg, backend: b, streams: &s.streams, metrics: s.metrics}
+	g := grpc.NewServer(
+		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes+overheadBytes),
+		grpc.MaxSendMsgSize(math.MaxInt32),
+		grpc.MaxConcurrentStreams(math.MaxUint32),
+		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement),
+		grpc.KeepaliveParams(keepaliveParameters),
+		grpc.WaitForHandlers(true),
+		grpc.StatsHandler(s.metrics.traffic),
+		grpc.ChainUnaryInterceptor(
+			(&callLog{log: s.log, slow: s.cfg.SlowRequest}).unary,
+			s.metrics.calls.UnaryServerInterceptor(),
+			gate.unary,
+		),
+		grpc.ChainStreamInterceptor(
+			(&callLog{log: s.log}).stream,
+			s.metrics.calls.StreamServerInterceptor(),
+			gate.stream,
+		),
+	)
+	s.register(g, b, newHeader(b, memberID))
+	h := health.NewServer()
+	h.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	healthpb.RegisterHealthServer(g, h)
+	reflection.Register(g)
+	s.metrics.calls.InitializeMetrics(g)
+	return g, h
+}
+
+// register puts etcd's services on g.
+func (s *Server) register(g *grpc.Server, b Backend, h header) {
+	limits := limits{maxRequestBytes: s.cfg.MaxRequestBytes, maxTxnOps: s.cfg.MaxTxnOps}
+	pb.RegisterKVServer(g, &kvServer{backend: b, header: h, limits: limits})
+	pb.RegisterWatchServer(g, &watchServer{
+		backend: b, header: h, metrics: s.metrics,
+		// etcd compares fragments with the limit that gRPC has, not with its own.
+		fragmentBytes: s.cfg.MaxRequestBytes + overheadBytes,
+	})
+	pb.RegisterLeaseServer(g, &leaseServer{backend: b, header: h, timeout: s.cfg.RequestTimeout})
+	pb.RegisterClusterServer(g, &clusterServer{backend: b, header: h})
+	pb.RegisterMaintenanceServer(g, &maintenanceServer{
+		backend: b, header: h,
+		version: s.cfg.Version, storageVersion: s.cfg.minorVersion(), quota: s.cfg.QuotaBytes,
+	})
+	pb.RegisterAuthServer(g, &authServer{header: h})
+}

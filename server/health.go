@@ -1,0 +1,173 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// healthCheck is one line of /livez or /readyz. The names and the texts around
+// them are etcd's.
+type healthCheck struct {
+	name string
+	run  func(context.Context) error
+}
+
+var errStarting = errors.New("zkine is starting: the state is not loaded from ZooKeeper yet")
+
+// handleHealth installs /health, and /livez and /readyz with a path for each
+// of their checks.
+func (s *Server) handleHealth(mux *http.ServeMux) {
+	mux.HandleFunc("/health", getOnly(s.serveHealth))
+	s.handleChecks(mux, "livez", []healthCheck{
+		{"serializable_read", s.checkAlive},
+	})
+	s.handleChecks(mux, "readyz", []healthCheck{
+		{"backend", s.checkBackend},
+		{"data_corruption", s.checkCorruption},
+		{"serializable_read", func(ctx context.Context) error { return s.checkRead(ctx, true) }},
+		{"linearizable_read", func(ctx context.Context) error { return s.checkRead(ctx, false) }},
+		{"non_learner", func(context.Context) error { return nil }},
+	})
+}
+
+// checkAlive fails only for what a restart can mend. A zkine that starts, or
+// that waits for ZooKeeper, is alive.
+func (s *Server) checkAlive(ctx context.Context) error {
+	if f := s.facade.Load(); f == nil || !f.accepting.Load() {
+		return nil
+	}
+	return s.checkRead(ctx, true)
+}
+
+// checkBackend says why clients are not served, without asking ZooKeeper.
+func (s *Server) checkBackend(context.Context) error {
+	select {
+	case <-s.stopping:
+		return errors.New("zkine is stopping")
+	default:
+	}
+	f := s.facade.Load()
+	if f == nil {
+		return errStarting
+	}
+	return f.backend.Ready()
+}
+
+func (s *Server) checkCorruption(ctx context.Context) error {
+	return s.checkAlarms(ctx, func(a pb.AlarmType) bool { return a == pb.AlarmType_CORRUPT }, "alarm activated: %s")
+}
+
+// checkAlarms fails with the first alarm that counts.
+func (s *Server) checkAlarms(ctx context.Context, counts func(pb.AlarmType) bool, format string) error {
+	f := s.facade.Load()
+	if f == nil {
+		return errStarting
+	}
+	alarms, err := f.backend.Alarms(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range alarms {
+		if counts(a.Alarm) {
+			return fmt.Errorf(format, a.Alarm)
+		}
+	}
+	return nil
+}
+
+func (s *Server) checkRead(ctx context.Context, serializable bool) error {
+	f := s.facade.Load()
+	if f == nil {
+		return errStarting
+	}
+	_, err := f.backend.Range(ctx, &pb.RangeRequest{
+		Key: []byte("health"), KeysOnly: true, Limit: 1, Serializable: serializable,
+	})
+	return toGRPC(ctx, err)
+}
+
+// serveHealth answers as etcd's /health does, with ?serializable=true and
+// ?exclude=NOSPACE.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.RequestTimeout, errRequestTimeout)
+	defer cancel()
+	answer := struct {
+		Health string `json:"health"`
+		Reason string `json:"reason"`
+	}{Health: "true"}
+	if err := s.health(ctx, r); err != nil {
+		s.metrics.healthBad.Inc()
+		answer.Health, answer.Reason = "false", err.Error()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	} else {
+		s.metrics.healthGood.Inc()
+	}
+	writeJSON(w, answer)
+}
+
+func (s *Server) health(ctx context.Context, r *http.Request) error {
+	excluded := r.URL.Query()["exclude"]
+	counts := func(a pb.AlarmType) bool { return !slices.Contains(excluded, a.String()) }
+	serializable := r.URL.Query().Get("serializable") == "true"
+	if err := s.checkBackend(ctx); err != nil && !serializable {
+		return fmt.Errorf("RAFT NO LEADER: %w", err)
+	}
+	if err := s.checkAlarms(ctx, counts, "ALARM %s"); err != nil {
+		return err
+	}
+	if err := s.checkRead(ctx, serializable); err != nil {
+		return fmt.Errorf("RANGE ERROR:%w", err)
+	}
+	return nil
+}
+
+// handleChecks installs a group of checks under /group, and each under
+// /group/name.
+func (s *Server) handleChecks(mux *http.ServeMux, group string, checks []healthCheck) {
+	mux.HandleFunc("/"+group, getOnly(func(w http.ResponseWriter, r *http.Request) {
+		excluded := r.URL.Query()["exclude"]
+		asked := slices.DeleteFunc(slices.Clone(checks), func(c healthCheck) bool { return slices.Contains(excluded, c.name) })
+		s.serveChecks(w, r, group, asked)
+	}))
+	for _, c := range checks {
+		mux.HandleFunc("/"+group+"/"+c.name, getOnly(func(w http.ResponseWriter, r *http.Request) {
+			s.serveChecks(w, r, group, []healthCheck{c})
+		}))
+	}
+}
+
+// serveChecks runs checks. The reasons are shown when one fails, or with
+// ?verbose.
+func (s *Server) serveChecks(w http.ResponseWriter, r *http.Request, group string, checks []healthCheck) {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.RequestTimeout, errRequestTimeout)
+	defer cancel()
+	var report strings.Builder
+	failed := false
+	for _, c := range checks {
+		err := c.run(ctx)
+		if err != nil {
+			failed = true
+			fmt.Fprintf(&report, "[-]%s failed: %v\n", c.name, err)
+		} else {
+			fmt.Fprintf(&report, "[+]%s ok\n", c.name)
+		}
+		s.metrics.countCheck(group, c.name, err == nil)
+	}
+	if failed {
+		http.Error(w, report.String(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.URL.Query().Has("verbose") {
+		fmt.Fprint(w, report.String())
+	}
+	fmt.Fprint(w, "ok\n")
+}

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+)
+
+// gate is what every call passes before its handler: the client's version, its
+// wish for a leader, and the time that it may take.
+type gate struct {
+	cfg     Config
+	backend Backend
+	streams *streams
+	metrics *metrics
+}
+
+func (g *gate) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if _, err := g.admit(ctx, "unary"); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.RequestTimeout, errRequestTimeout)
+	defer cancel()
+	return handler(ctx, req)
+}
+
+// stream lets the server end what would not end by itself. What has one request
+// and finishes, such as RangeStream, is left to finish.
+func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	requireLeader, err := g.admit(ss.Context(), "stream")
+	if err != nil {
+		return err
+	}
+	endless := info.IsClientStream || info.FullMethod == healthpb.Health_Watch_FullMethodName
+	if !endless && !requireLeader {
+		return handler(srv, ss)
+	}
+	live, release := g.streams.track(ss, endless, requireLeader)
+	err = handler(srv, live)
+	if cause := release(); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// admit checks a call's metadata, with etcd's answers to what is wrong in it.
+func (g *gate) admit(ctx context.Context, kind string) (requireLeader bool, err error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	version := "unknown"
+	if v := md.Get(rpctypes.MetadataClientAPIVersionKey); len(v) > 0 {
+		version = v[0]
+	}
+	if !utf8.ValidString(version) {
+		return false, rpctypes.ErrGRPCInvalidClientAPIVersion
+	}
+	g.metrics.countClient(kind, version)
+	v := md.Get(rpctypes.MetadataRequireLeaderKey)
+	requireLeader = len(v) > 0 && v[0] == rpctypes.MetadataHasLeader
+	if requireLeader && g.backend.Ready() != nil {
+		return true, rpctypes.ErrGRPCNoLeader
+	}
+	return requireLeader, nil
+}
+
+// logUnforeseen logs the errors that errors.go has no answer for. They were
+// not logged where they arose.
+func (c *callLog) logUnforeseen(method string, err error) {
+	var u *unforeseen
+	if errors.As(err, &u) {
+		c.log.WithField("method", method).WithError(u.err).Error("unforeseen error; answered Unavailable")
+	}
+}

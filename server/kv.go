@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+type kvServer struct {
+	pb.UnsafeKVServer
+	backend Backend
+	header  header
+	limits  limits
+}
+
+func (s *kvServer) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	if err := checkRange(r); err != nil {
+		return nil, err
+	}
+	resp, err := s.backend.Range(ctx, r)
+	if err != nil {
+		return nil, toGRPC(ctx, err)
+	}
+	resp.Header = s.header.fill(resp.Header)
+	return resp, nil
+}
+
+// RangeStream answers in chunks; only the last one has a header, whose
+// revision is the one that the stream was pinned to.
+func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServer) error {
+	if err := checkRangeStream(r); err != nil {
+		return err
+	}
+	ctx := stream.Context()
+	err := s.backend.RangeStream(ctx, r, s.limits.maxRequestBytes, func(resp *pb.RangeStreamResponse) error {
+		if h := resp.GetRangeResponse().GetHeader(); h != nil {
+			s.header.fillIdentity(h)
+		}
+		return stream.Send(resp)
+	})
+	return toGRPC(ctx, err)
+}
+
+func (s *kvServer) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
+	if err := checkPut(r); err != nil {
+		return nil, err
+	}
+	if err := checkSize(&pb.InternalRaftRequest{Put: r}, s.limits.maxRequestBytes); err != nil {
+		return nil, err
+	}
+	resp, err := s.backend.Put(ctx, r)
+	if err != nil {
+		return nil, toGRPC(ctx, err)
+	}
+	resp.Header = s.header.fill(resp.Header)
+	return resp, nil
+}
+
+func (s *kvServer) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
+	if err := checkDeleteRange(r); err != nil {
+		return nil, err
+	}
+	if err := checkSize(&pb.InternalRaftRequest{DeleteRange: r}, s.limits.maxRequestBytes); err != nil {
+		return nil, err
+	}
+	resp, err := s.backend.DeleteRange(ctx, r)
+	if err != nil {
+		return nil, toGRPC(ctx, err)
+	}
+	resp.Header = s.header.fill(resp.Header)
+	return resp, nil
+}
+
+// Txn fills the outermost header only: the nested responses' revisions mean
+// something of their own.
+func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	if err := checkTxn(r, s.limits.maxTxnOps); err != nil {
+		return nil, err
+	}
+	if !readOnly(r) {
+		if err := checkSize(&pb.InternalRaftRequest{Txn: r}, s.limits.maxRequestBytes); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := s.backend.Txn(ctx, r)
+	if err != nil {
+		return nil, toGRPC(ctx, err)
+	}
+	resp.Header = s.header.fill(resp.Header)
+	return resp, nil
+}
+
+func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	resp, err := s.backend.Compact(ctx, r)
+	if err != nil {
+		return nil, toGRPC(ctx, err)
+	}
+	resp.Header = s.header.fill(resp.Header)
+	return resp, nil
+}

@@ -1,0 +1,164 @@
+package server
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"sync"
+
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/prometheus/client_golang/prometheus"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/stats"
+)
+
+// metrics are those that the server counts itself. Where etcd has a metric of
+// the same meaning the name is etcd's, so that its dashboards and alerts work.
+type metrics struct {
+	calls        *grpcprom.ServerMetrics
+	clients      *prometheus.CounterVec
+	watchers     prometheus.Gauge
+	watchStreams prometheus.Gauge
+	checks       *prometheus.GaugeVec
+	checksTotal  *prometheus.CounterVec
+	healthGood   prometheus.Counter
+	healthBad    prometheus.Counter
+	memberID     *prometheus.GaugeVec
+	traffic      *traffic
+
+	mu       sync.Mutex
+	versions map[string]bool
+}
+
+// newMetrics registers everything that /metrics shows of the server.
+func newMetrics(cfg Config, s *Server) (*metrics, error) {
+	m := &metrics{
+		calls: grpcprom.NewServerMetrics(),
+		clients: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "etcd_server_client_requests_total", Help: "Calls by kind and the API version of the client.",
+		}, []string{"type", "client_api_version"}),
+		watchers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "etcd_debugging_mvcc_watcher_total", Help: "Watchers on this member.",
+		}),
+		watchStreams: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "etcd_debugging_mvcc_watch_stream_total", Help: "Watch streams on this member.",
+		}),
+		checks: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_server_healthcheck", Help: "Result of each kind of health check, when it was last asked for.",
+		}, []string{"type", "name"}),
+		checksTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "etcd_server_healthchecks_total", Help: "Health checks by kind and result.",
+		}, []string{"type", "name", "status"}),
+		healthGood: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "etcd_server_health_success", Help: "Calls of /health that succeeded.",
+		}),
+		healthBad: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "etcd_server_health_failures", Help: "Calls of /health that failed.",
+		}),
+		memberID: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_server_id", Help: "1 for this member's id, in hexadecimal.",
+		}, []string{"server_id"}),
+		traffic:  newTraffic(),
+		versions: make(map[string]bool),
+	}
+	version := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "etcd_server_version", Help: "1 for the version of etcd that is emulated.",
+	}, []string{"server_version"})
+	version.WithLabelValues(cfg.Version).Set(1)
+	for _, c := range []prometheus.Collector{
+		m.calls, m.clients, m.watchers, m.watchStreams, m.checks, m.checksTotal,
+		m.healthGood, m.healthBad, m.memberID, m.traffic.sent, m.traffic.received,
+		version, &storeCollector{server: s},
+	} {
+		if err := cfg.Registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) setMember(id uint64) {
+	m.memberID.WithLabelValues(strconv.FormatUint(id, 16)).Set(1)
+}
+
+// countCheck records the outcome of a health check.
+func (m *metrics) countCheck(group, name string, ok bool) {
+	outcome := "error"
+	if ok {
+		outcome = "success"
+	}
+	m.checks.WithLabelValues(group, name).Set(oneIf(ok))
+	m.checksTotal.WithLabelValues(group, name, outcome).Inc()
+}
+
+// maxClientVersions bounds the label values that clients can make up.
+const maxClientVersions = 64
+
+var versionPattern = regexp.MustCompile(`^[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?(-[0-9A-Za-z.]{1,16})?$`)
+
+func (m *metrics) countClient(kind, version string) {
+	m.clients.WithLabelValues(kind, m.versionLabel(version)).Inc()
+}
+
+func (m *metrics) versionLabel(version string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case version == "unknown" || m.versions[version]:
+		return version
+	case len(m.versions) < maxClientVersions && versionPattern.MatchString(version):
+		m.versions[version] = true
+		return version
+	}
+	return "other"
+}
+
+// watcherCount keeps one stream's part of a gauge, from the responses that
+// announce watchers and their ends. A watcher may be cancelled twice.
+type watcherCount struct {
+	gauge prometheus.Gauge
+	live  map[int64]bool
+}
+
+func (w *watcherCount) see(r *pb.WatchResponse) {
+	switch {
+	case r.Canceled && w.live[r.WatchId]:
+		delete(w.live, r.WatchId)
+		w.gauge.Dec()
+	case r.Created && !r.Canceled:
+		if w.live == nil {
+			w.live = make(map[int64]bool)
+		}
+		w.live[r.WatchId] = true
+		w.gauge.Inc()
+	}
+}
+
+func (w *watcherCount) none() { w.gauge.Sub(float64(len(w.live))) }
+
+// traffic counts the bytes of messages, as etcd does, from gRPC's statistics.
+type traffic struct{ sent, received prometheus.Counter }
+
+func newTraffic() *traffic {
+	return &traffic{
+		sent: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "etcd_network_client_grpc_sent_bytes_total", Help: "Bytes of messages sent to clients.",
+		}),
+		received: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "etcd_network_client_grpc_received_bytes_total", Help: "Bytes of messages received from clients.",
+		}),
+	}
+}
+
+func (t *traffic) HandleRPC(_ context.Context, s stats.RPCStats) {
+	switch s := s.(type) {
+	case *stats.InPayload:
+		t.received.Add(float64(s.Length))
+	case *stats.OutPayload:
+		t.sent.Add(float64(s.Length))
+	}
+}
+
+func (t *traffic) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (t *traffic) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (t *traffic) HandleConn(context.Context, stats.ConnStats)                       {}

@@ -1,0 +1,62 @@
+package server
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// storeCollector shows where the backend stands, asked for at each scrape. It
+// shows nothing before there is a backend but that nobody can be served.
+type storeCollector struct{ server *Server }
+
+func storeGauge(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, nil, nil)
+}
+
+var (
+	descHasLeader = storeGauge("etcd_server_has_leader", "1 if linearizable calls can be served: ZooKeeper is reachable and the state is current.")
+	descIsLeader  = storeGauge("etcd_server_is_leader", "1 if this member does the housekeeping.")
+	descRevision  = storeGauge("etcd_debugging_mvcc_current_revision", "The store's revision.")
+	descCompact   = storeGauge("etcd_debugging_mvcc_compact_revision", "The revision below which history is gone.")
+	descSize      = storeGauge("etcd_mvcc_db_total_size_in_bytes", "Size of the store.")
+	descInUse     = storeGauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Size of what the store holds now.")
+	descQuota     = storeGauge("etcd_server_quota_backend_bytes", "Size that the store may grow to, 0 for no bound.")
+	descKnown     = storeGauge("zkine_log_index", "Last place in the log that this member knows of: segment * 2^32 + slot + 1.")
+	descApplied   = storeGauge("zkine_applied_index", "Last place in the log that this member's state has reached.")
+	descTerm      = storeGauge("zkine_term", "The term in response headers, from ZooKeeper's epoch.")
+)
+
+func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descHasLeader, descIsLeader, descRevision, descCompact, descSize, descInUse, descQuota,
+		descKnown, descApplied, descTerm,
+	} {
+		ch <- d
+	}
+}
+
+func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
+	show := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	f := c.server.facade.Load()
+	if f == nil {
+		show(descHasLeader, 0)
+		return
+	}
+	st := f.backend.Status()
+	show(descHasLeader, oneIf(f.backend.Ready() == nil))
+	show(descIsLeader, oneIf(st.Leader == f.memberID && st.Leader != 0))
+	show(descRevision, float64(st.Revision))
+	show(descCompact, float64(st.CompactRevision))
+	show(descSize, float64(st.DBSize))
+	show(descInUse, float64(st.DBSizeInUse))
+	show(descQuota, float64(c.server.cfg.QuotaBytes))
+	show(descKnown, float64(st.Index))
+	show(descApplied, float64(st.AppliedIndex))
+	show(descTerm, float64(st.Term))
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// readinessPeriod is how often Backend.Ready is asked.
+const readinessPeriod = 100 * time.Millisecond
+
+// followReadiness is the readiness loop: it asks the backend whether it is
+// ready, and makes what depends on that follow.
+func (s *Server) followReadiness() {
+	ticker := time.NewTicker(readinessPeriod)
+	defer ticker.Stop()
+	r := readiness{server: s}
+	for {
+		select {
+		case <-s.stopping:
+			return
+		case <-s.attached:
+		case <-ticker.C:
+		}
+		if f := s.facade.Load(); f != nil {
+			r.observe(f, time.Now())
+		}
+	}
+}
+
+// readiness is what the loop remembers from one look to the next.
+type readiness struct {
+	server *Server
+	// lostAt is when the backend was first seen not ready, zero if it is.
+	lostAt time.Time
+	known  bool
+}
+
+func (r *readiness) observe(f *facade, now time.Time) {
+	err := f.backend.Ready()
+	switch {
+	case err == nil && (!r.known || !r.lostAt.IsZero()):
+		r.lostAt = time.Time{}
+		r.gained(f)
+	case err != nil && (!r.known || r.lostAt.IsZero()):
+		r.lostAt = now
+		r.server.log.WithError(err).Warn("not ready to serve")
+		f.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	}
+	r.known = true
+	// Ending a stream costs its client much more than refusing a call does, so
+	// it comes later, as in etcd.
+	if err != nil && now.Sub(r.lostAt) >= r.server.cfg.NoLeaderTimeout {
+		r.server.streams.endRequireLeader(rpctypes.ErrGRPCNoLeader)
+	}
+}
+
+func (r *readiness) gained(f *facade) {
+	r.server.log.Info("ready to serve")
+	f.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
+	if !f.accepting.Load() {
+		r.server.accept(f)
+		f.accepting.Store(true)
+	}
+}

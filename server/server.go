@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sirupsen/logrus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+)
+
+// Server serves etcd's API from a Backend. See the package comment for its
+// life: New, Start, Attach, Stop; or Serve, which is Start, wait, Stop.
+type Server struct {
+	cfg     Config
+	log     *logrus.Entry
+	metrics *metrics
+	streams streams
+
+	// facade is nil until Attach, and then stays.
+	facade atomic.Pointer[facade]
+	// attached wakes the readiness loop.
+	attached chan struct{}
+
+	clients []net.Listener
+	https   []*http.Server
+
+	// startStop serialises Start, Attach and Stop; they are rare.
+	startStop sync.Mutex
+	started   bool
+	// stopping is closed when Stop begins.
+	stopping chan struct{}
+	stopOnce sync.Once
+	stopErr  error
+	// failed holds the first error of a listener.
+	failed chan error
+	// readiness ends with the loop that may start accept loops; accepts
+	// counts those and the metrics URLs'.
+	readiness sync.WaitGroup
+	accepts   sync.WaitGroup
+}
+
+// facade is what exists once there is a Backend.
+type facade struct {
+	backend  Backend
+	memberID uint64
+	grpc     *grpc.Server
+	health   *health.Server
+	// accepting says that client listeners are open; only the readiness loop
+	// writes it.
+	accepting atomic.Bool
+}
+
+// New checks the configuration. Nothing runs and nothing is bound before Start.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:      cfg,
+		log:      cfg.Log,
+		attached: make(chan struct{}, 1),
+		stopping: make(chan struct{}),
+		failed:   make(chan error, 1),
+	}
+	if s.metrics, err = newMetrics(cfg, s); err != nil {
+		return nil, err
+	}
+	if cfg.Backend != nil {
+		s.Attach(cfg.Backend, cfg.MemberID)
+	}
+	return s, nil
+}
+
+// Attach gives the server its backend, once, and the id that response headers
+// name. Clients are served as soon as the backend is ready.
+func (s *Server) Attach(b Backend, memberID uint64) {
+	s.startStop.Lock()
+	defer s.startStop.Unlock()
+	f := &facade{backend: b, memberID: memberID}
+	f.grpc, f.health = s.newGRPC(b, memberID)
+	if !s.facade.CompareAndSwap(nil, f) {
+		panic("server: Attach called twice")
+	}
+	s.metrics.setMember(memberID)
+	s.attached <- struct{}{}
+}
+
+// Start binds what Listen has not bound yet, and begins to serve in the
+// background. It is called once.
+func (s *Server) Start() error {
+	s.startStop.Lock()
+	defer s.startStop.Unlock()
+	if s.started {
+		return errors.New("server: already started")
+	}
+	metricsListeners, err := s.bind()
+	if err != nil {
+		return err
+	}
+	s.started = true
+	for _, l := range metricsListeners {
+		s.serveHTTP(l)
+	}
+	s.readiness.Go(s.followReadiness)
+	return nil
+}
+
+func (s *Server) bind() (metricsListeners []net.Listener, err error) {
+	s.clients, metricsListeners = s.cfg.Listeners, s.cfg.MetricsListeners
+	if s.clients == nil {
+		if s.clients, err = Listen(s.cfg.ClientURLs); err != nil {
+			closeListeners(metricsListeners)
+			return nil, err
+		}
+	}
+	if metricsListeners == nil {
+		if metricsListeners, err = ListenMetrics(s.cfg.MetricsURLs); err != nil {
+			closeListeners(s.clients)
+			return nil, err
+		}
+	}
+	return metricsListeners, nil
+}
+
+// Serve starts, serves until ctx ends or a listener fails, and drains for at
+// most Config.DrainTimeout. It returns what failed, nil if ctx ended.
+func (s *Server) Serve(ctx context.Context) error {
+	if err := s.Start(); err != nil {
+		return err
+	}
+	var failure error
+	select {
+	case <-ctx.Done():
+	case <-s.stopping:
+	case failure = <-s.failed:
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
+	defer cancel()
+	if err := s.Stop(drain); err != nil {
+		s.log.WithError(err).Warn("not every client call finished before the stop")
+	}
+	return failure
+}
+
+// Stop drains and stops: new connections are refused, endless streams end
+// with Unavailable, other calls finish until ctx ends, and are cut off then. It
+// returns ctx's error if there was something to cut off. When it returns,
+// nothing of the server calls the Backend any more. Every call of Stop returns
+// when the first one has finished.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) stop(ctx context.Context) error {
+	s.startStop.Lock()
+	defer s.startStop.Unlock()
+	close(s.stopping)
+	s.readiness.Wait()
+	var errs []error
+	if f := s.facade.Load(); f != nil {
+		errs = append(errs, s.drain(ctx, f))
+	}
+	closeListeners(s.clients)
+	for _, h := range s.https {
+		if err := h.Shutdown(ctx); err != nil {
+			h.Close()
+			errs = append(errs, err)
+		}
+	}
+	s.accepts.Wait()
+	return errors.Join(errs...)
+}
+
+// drain ends the gRPC server. GOAWAY goes out first, so that most clients whose
+// streams end find their way to another member instead of back here.
+func (s *Server) drain(ctx context.Context, f *facade) error {
+	f.health.Shutdown()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		f.grpc.GracefulStop()
+	}()
+	s.streams.endEndless(errStopped)
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+	}
+	f.grpc.Stop()
+	<-drained
+	return fmt.Errorf("server: calls cut off: %w", context.Cause(ctx))
+}
+
+// accept serves gRPC on every client listener.
+func (s *Server) accept(f *facade) {
+	for _, l := range s.clients {
+		s.log.WithFields(logrus.Fields{
+			"address": l.Addr().String(), "name": s.cfg.Name, "advertised": s.cfg.AdvertiseClientURLs,
+		}).Info("serving etcd clients")
+		s.accepts.Go(func() {
+			err := f.grpc.Serve(l)
+			if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+				s.fail(fmt.Errorf("serving clients on %s: %w", l.Addr(), err))
+			}
+		})
+	}
+}
+
+// fail reports an error that ends Serve; only the first counts.
+func (s *Server) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}

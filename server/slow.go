@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// maxLoggedKey is how much of a key goes into the log.
+const maxLoggedKey = 128
+
+// callLog logs calls that took long or that failed in a way nobody foresaw.
+// Keys are logged, values never: they may be secrets.
+type callLog struct {
+	log  *logrus.Entry
+	slow time.Duration
+}
+
+func (c *callLog) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	start := time.Now()
+	resp, err := handler(ctx, req)
+	c.logUnforeseen(info.FullMethod, err)
+	if took := time.Since(start); took > c.slow {
+		c.logSlow(ctx, info.FullMethod, took, req, resp, err)
+	}
+	return resp, err
+}
+
+func (c *callLog) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	err := handler(srv, ss)
+	c.logUnforeseen(info.FullMethod, err)
+	return err
+}
+
+func (c *callLog) logSlow(ctx context.Context, method string, took time.Duration, req, resp any, err error) {
+	fields := logrus.Fields{"method": method, "took": took.String(), "code": status.Code(err).String()}
+	if p, ok := peer.FromContext(ctx); ok {
+		fields["client"] = p.Addr.String()
+	}
+	if m, ok := req.(proto.Message); ok {
+		fields["request_bytes"] = proto.Size(m)
+	}
+	if m, ok := resp.(proto.Message); ok && err == nil {
+		fields["response_bytes"] = proto.Size(m)
+	}
+	describe(fields, req)
+	c.log.WithFields(fields).Warn("slow request")
+}
+
+// describe adds what identifies a request, and nothing of the values in it.
+func describe(fields logrus.Fields, req any) {
+	switch r := req.(type) {
+	case *pb.RangeRequest:
+		fields["key"], fields["range_end"] = loggedKey(r.Key), loggedKey(r.RangeEnd)
+		fields["limit"], fields["revision"], fields["serializable"] = r.Limit, r.Revision, r.Serializable
+		fields["count_only"], fields["keys_only"] = r.CountOnly, r.KeysOnly
+	case *pb.PutRequest:
+		fields["key"], fields["lease"] = loggedKey(r.Key), r.Lease
+	case *pb.DeleteRangeRequest:
+		fields["key"], fields["range_end"] = loggedKey(r.Key), loggedKey(r.RangeEnd)
+	case *pb.TxnRequest:
+		fields["compares"], fields["success_ops"], fields["failure_ops"] = len(r.Compare), len(r.Success), len(r.Failure)
+		if len(r.Compare) > 0 {
+			fields["key"] = loggedKey(r.Compare[0].Key)
+		}
+	case *pb.CompactionRequest:
+		fields["revision"] = r.Revision
+	}
+}
+
+func loggedKey(key []byte) string {
+	if len(key) > maxLoggedKey {
+		return string(key[:maxLoggedKey]) + "..."
+	}
+	return string(key)
+}
