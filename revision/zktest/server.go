@@ -2,9 +2,13 @@ package zktest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -192,13 +196,45 @@ func (s *Server) Ready() {
 	}
 }
 
-// Pause freezes the server (SIGSTOP): connections stay, nothing answers.
+// Pause freezes the server (SIGSTOP) and returns when it is frozen: connections stay, nothing answers.
 func (s *Server) Pause() {
 	s.t.Helper()
 	if s.shared {
 		s.t.Fatal(whyShared)
 	}
-	s.mustRun().Signal(syscall.SIGSTOP)
+	running := s.mustRun()
+	running.Signal(syscall.SIGSTOP)
+	s.awaitFrozen(running.Pid())
+}
+
+// awaitFrozen waits until every thread of a process is stopped, which takes the kernel a moment.
+func (s *Server) awaitFrozen(pid int) {
+	s.t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	timeout := time.After(patience)
+	for !frozen(pid) {
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			s.t.Fatalf("zktest: ZooKeeper %s does not stop at SIGSTOP", s.Addr())
+		}
+	}
+}
+
+func frozen(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, file := range threads {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread ended
+		}
+		// pid (name) state ...
+		if _, rest, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(rest, "T") {
+			return false
+		}
+	}
+	return len(threads) > 0
 }
 
 // Resume ends a Pause (SIGCONT).

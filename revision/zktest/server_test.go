@@ -84,3 +84,12 @@ func TestSharedServerGivesEachTestItsRoot(t *testing.T) {
 		})
 	}
 }
+
+func TestPausedServerGoesOnAfterResume(t *testing.T) {
+	s := Start(t)
+	create(t, client(t, s.Addr()), "/a")
+	s.Pause()
+	require.True(t, frozen(s.Pid()))
+	s.Resume()
+	require.True(t, exists(t, client(t, s.Addr()), "/a"))
+}
