@@ -8,8 +8,8 @@ import (
 )
 
 // Log is the totally ordered record of requests that the state machine
-// applies. revision.Log satisfies it, on a ZooKeeper ensemble or on one in
-// memory.
+// applies. *revision.Log satisfies it, on a ZooKeeper ensemble or, with package
+// memzk, on one in memory.
 type Log interface {
 	// Append places the batch in the log and returns its place. It blocks
 	// until the outcome is certain: nil, or revision.ErrTooLarge and
@@ -33,17 +33,27 @@ type Log interface {
 	// each slot.
 	Applied(seq revision.Seq, rev revision.Rev)
 
+	// Join announces this zkine as a member, now and in later sessions.
+	// revision.ErrNameTaken: another live one holds the name.
+	Join(ctx context.Context, member revision.Member) error
+
+	// Members lists the live members, the keeper first, as of the session's
+	// view of ZooKeeper; after a Barrier that view is current.
+	Members(ctx context.Context) ([]revision.Member, error)
+
+	// Head is the newest place in the log that is known of.
+	Head() revision.Seq
+
+	// Size is how many bytes the log is known to hold in ZooKeeper.
+	Size() int64
+
 	// ClusterID identifies the root, the same for every member.
 	ClusterID() uint64
-
-	// Members lists the live members, as of the session's view of ZooKeeper;
-	// after a Barrier that view is current.
-	Members(ctx context.Context) ([]revision.Member, error)
 
 	// SessionTimeout is how long a silent member is still counted as live.
 	SessionTimeout() time.Duration
 
-	// Connected says whether a ZooKeeper session is up; nil, or why not.
+	// Connected is nil while a ZooKeeper session is up, or says why not.
 	Connected() error
 
 	// Close ends the session and everything that waits. It returns when

@@ -139,6 +139,9 @@ func (l *Log) Head() Seq {
 	return Seq{segment.number, count - 1}
 }
 
+// Size is how many bytes the slots hold that Next has delivered.
+func (l *Log) Size() int64 { return l.tail.totalBytes() }
+
 func (l *Log) noteZxid(zxid int64) {
 	for {
 		seen, epoch := l.epoch.Load(), zxid>>32

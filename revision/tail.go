@@ -25,6 +25,7 @@ type tail struct {
 	awaited map[Nonce]*awaited
 	last    entry // the slot delivered last, to recognise the log by
 	bytes   int   // of slots delivered from cur
+	total   int64 // bytes of all slots delivered
 	// changed is closed and replaced when anything above changes.
 	changed chan struct{}
 
@@ -115,6 +116,7 @@ func (t *tail) delivered(e *entry) {
 	t.last = *e
 	t.last.slot.Requests = nil
 	t.bytes += e.size
+	t.total += int64(e.size)
 	if a := t.awaited[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
 		a.seq = e.slot.Seq
 		close(a.found)
@@ -216,6 +218,12 @@ func (t *tail) size() (slots int64, bytes int) {
 		bytes = t.bytes
 	}
 	return t.counts[t.open.number], bytes
+}
+
+func (t *tail) totalBytes() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.total
 }
 
 // await registers interest in a nonce, before it is first sent.

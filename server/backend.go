@@ -5,6 +5,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -48,38 +49,7 @@ type Backend interface {
 }
 
 // Status is a snapshot of where the backend stands.
-type Status struct {
-	Revision        revision.Rev
-	CompactRevision revision.Rev
-	// Term never goes back; see docs/design.md, "Identity".
-	Term uint64
-	// Index is the place in the log that this member knows of, AppliedIndex
-	// the one that its state has reached.
-	Index, AppliedIndex uint64
-	// Leader is the id of the keeper, 0 if none is known.
-	Leader uint64
-	// DBSize and DBSizeInUse are in bytes.
-	DBSize, DBSizeInUse int64
-	// Errors are etcd's words for what is wrong, such as alarms.
-	Errors []string
-}
+type Status = backend.Status
 
-// WatchStream is the watchers of one gRPC watch stream. Create, Cancel and
-// RequestProgress may be called by one goroutine while another calls Next.
-// All answers come out of Next, in the order in which clients may rely on
-// them: "created" before events, events by revision, progress after all events
-// at or below its revision.
-type WatchStream interface {
-	// Create adds a watcher; refusals come out of Next as etcd words them.
-	Create(r *pb.WatchCreateRequest)
-	// Cancel ends a watcher; an unknown id is ignored.
-	Cancel(id int64)
-	// RequestProgress asks for one progress response for the whole stream.
-	RequestProgress()
-	// Next blocks for the next response. Its header holds the revision only.
-	// A response is never split; fragmenting is the facade's.
-	Next(ctx context.Context) (*pb.WatchResponse, error)
-	// Fragmented says whether the watcher asked for large responses in parts.
-	Fragmented(id int64) bool
-	Close()
-}
+// WatchStream is the watchers of one gRPC watch stream.
+type WatchStream = backend.WatchStream

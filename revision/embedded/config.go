@@ -22,11 +22,12 @@ type Config struct {
 	// DataDir is the folder that the server owns; it is made if missing, and may be relative.
 	DataDir string
 	// ClientPort is the loopback port to serve on. 0 means the port of the last start in this DataDir if it is
-	// still free, and else a free one.
+	// still free, and else a free one. A port that is asked for must be free.
 	ClientPort int
 	// Heap is the JVM's largest heap in bytes; 0 means DefaultHeap.
 	Heap int64
-	// TickTime is ZooKeeper's unit of time; 0 means DefaultTickTime. Sessions last from 2 to 40 of them.
+	// TickTime is ZooKeeper's unit of time; 0 means DefaultTickTime. Sessions last from two of them to
+	// 40 s.
 	TickTime time.Duration
 	// SnapCount is the number of transactions between two snapshots; 0 means ZooKeeper's default, 100000.
 	SnapCount int
@@ -103,7 +104,7 @@ func (c Config) zooCfg() string {
 		"clientPort":        strconv.Itoa(c.ClientPort),
 		"clientPortAddress": host,
 		"tickTime":          strconv.FormatInt(c.TickTime.Milliseconds(), 10),
-		"maxSessionTimeout": strconv.FormatInt(40*c.TickTime.Milliseconds(), 10),
+		"maxSessionTimeout": "40000",
 		// All clients come from one address.
 		"maxClientCnxns":         "0",
 		"admin.enableServer":     "false",

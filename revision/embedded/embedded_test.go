@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,6 +154,17 @@ func TestDataDirIsLocked(t *testing.T) {
 	require.ErrorContains(t, err, dir)
 	require.ErrorContains(t, err, strconv.Itoa(os.Getpid()))
 	require.NoError(t, s.Ready(within(t)), "the holder is unharmed")
+}
+
+func TestForeignServerIsNotTakenForOurs(t *testing.T) {
+	s := start(t, config(t.TempDir()))
+	_, port, err := net.SplitHostPort(s.Addr())
+	require.NoError(t, err)
+	cfg := config(t.TempDir())
+	cfg.ClientPort, err = strconv.Atoi(port)
+	require.NoError(t, err)
+	_, err = embedded.Start(within(t), cfg)
+	require.ErrorIs(t, err, embedded.ErrPortInUse)
 }
 
 // TestChildDiesWithItsParent kills a parent as kill -9 does, and takes over its folder.

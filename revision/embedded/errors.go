@@ -10,6 +10,9 @@ var (
 	ErrNoZooKeeper = errors.New("no ZooKeeper found")
 	// ErrInUse means that another process has the data folder.
 	ErrInUse = errors.New("the data folder is in use")
+	// ErrPortInUse means that something listens on the port that was asked for; were it another ZooKeeper, zkine would
+	// take that one for its own.
+	ErrPortInUse = errors.New("the client port is in use")
 )
 
 // While running.

@@ -36,7 +36,7 @@ type Server struct {
 
 // Start starts a ZooKeeper and, unless it is a member of an ensemble, waits until it serves; members need each
 // other, so start them all and then wait for Ready. The context bounds the start only.
-// Errors: those of Find, ErrInUse, ErrExited, the context's.
+// Errors: those of Find, ErrInUse, ErrPortInUse, ErrExited, the context's.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -71,6 +71,8 @@ func launch(cfg Config, held *os.File) (*Server, error) {
 		if cfg.ClientPort, err = keptPort(cfg.path("client-port")); err != nil {
 			return nil, err
 		}
+	} else if !free(cfg.ClientPort) {
+		return nil, fmt.Errorf("%w: %s", ErrPortInUse, address(cfg.ClientPort))
 	}
 	if err := cfg.write(); err != nil {
 		return nil, err

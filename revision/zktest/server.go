@@ -48,7 +48,7 @@ func WithJuteMaxBuffer(n int) Option {
 	return func(c *embedded.Config) { c.JuteMaxBuffer = n }
 }
 
-// WithTickTime sets ZooKeeper's unit of time (200 ms by default): sessions last from 2 to 40 of them.
+// WithTickTime sets ZooKeeper's unit of time (200 ms by default): sessions last from two of them to 40 s.
 func WithTickTime(d time.Duration) Option {
 	return func(c *embedded.Config) { c.TickTime = d }
 }

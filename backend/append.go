@@ -1,0 +1,116 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// propose sends a request through the log and returns its response. Errors:
+// those of state, when the request was evaluated and refused;
+// revision.ErrUnknown when its outcome is unknown; ctx's, when nobody knows it
+// yet but the client's time is over: the request may still take effect.
+func propose[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
+	var zero T
+	p := b.proposal(ctx, r)
+	if err := b.queue.put(p); err != nil {
+		return zero, err
+	}
+	select {
+	case o := <-p.done:
+		if o.err != nil {
+			return zero, o.err
+		}
+		return o.response.(T), nil
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	}
+}
+
+func (b *Backend) proposal(ctx context.Context, r *recordpb.Request) *proposal {
+	revision.StripUnknown(r)
+	return &proposal{ctx: ctx, request: r, size: proto.Size(r), done: make(chan outcome, 1)}
+}
+
+// appendLoop takes what has queued up and hands it to the log, as one batch.
+// While as many appends are under way as are useful, the next batch gathers:
+// that is all of group commit, there is no timer. It ends with the backend.
+func (b *Backend) appendLoop() {
+	inFlight := make(chan struct{}, b.cfg.MaxInFlight)
+	for {
+		select {
+		case <-b.queue.wake:
+		case <-b.ctx.Done():
+			return
+		}
+		for more := true; more; {
+			select {
+			case inFlight <- struct{}{}:
+			case <-b.ctx.Done():
+				return
+			}
+			var batch []*proposal
+			if batch, more = b.queue.take(); len(batch) == 0 {
+				<-inFlight
+				continue
+			}
+			// Reads that wait for a barrier ride along: this append is sent
+			// after they arrived.
+			riders := b.reads.ride()
+			b.spawn(func() {
+				defer func() { <-inFlight }()
+				b.appendBatch(batch, riders)
+			})
+		}
+	}
+}
+
+// appendBatch appends and learns the outcome, however long it takes: clients
+// whose time is over have gone by themselves. Success is answered by the apply
+// loop, from the slot.
+func (b *Backend) appendBatch(batch []*proposal, riders *readGroup) {
+	requests := make([]*recordpb.Request, len(batch))
+	for i, p := range batch {
+		requests[i] = p.request
+	}
+	nonce := revision.NewNonce()
+	if err := b.pending.add(nonce, batch); err != nil {
+		finishAll(batch, err)
+		b.reads.again(riders)
+		return
+	}
+	began := time.Now()
+	out, err := b.log.Append(b.ctx, &revision.Batch{Nonce: nonce, Requests: requests})
+	if err == nil {
+		b.lessor.quorumWrite(time.Now())
+		b.metrics.append(len(batch), time.Since(began))
+	}
+	if err != nil || out.Resent {
+		b.reads.again(riders)
+	} else {
+		b.reads.resolved(riders, out.Seq)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, revision.ErrTooLarge) && len(batch) > 1:
+		// The batch is not in the log. One of its requests may be too large
+		// by itself; the others must not suffer.
+		b.pending.remove(nonce)
+		for _, p := range batch {
+			b.appendBatch([]*proposal{p}, nil)
+		}
+	default:
+		b.pending.fail(nonce, err)
+	}
+}
+
+func finishAll(batch []*proposal, err error) {
+	for _, p := range batch {
+		p.finish(outcome{err: err})
+	}
+}

@@ -1,0 +1,178 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
+)
+
+// Config says how to run a backend.
+type Config struct {
+	// Member is what this zkine announces of itself.
+	Member revision.Member
+	// MaxInFlight is how many appends may be under way; 0 is
+	// DefaultMaxInFlight.
+	MaxInFlight int
+	// ProgressNotifyInterval is how often an idle watcher that asked for it
+	// is told the revision; 0 is DefaultProgressNotifyInterval.
+	ProgressNotifyInterval time.Duration
+	// Registerer takes the backend's metrics; nil for none.
+	Registerer prometheus.Registerer
+	Log        *logrus.Entry
+}
+
+const (
+	// DefaultMaxInFlight is measured, see docs/performance.md.
+	DefaultMaxInFlight = 2
+	// DefaultProgressNotifyInterval is etcd's.
+	DefaultProgressNotifyInterval = 10 * time.Minute
+)
+
+// Backend is the replicated state machine: requests go through the log, reads
+// and watches are served from the state that applying the log has made.
+type Backend struct {
+	cfg     Config
+	log     Log
+	machine *state.Machine // the apply loop's
+	view    atomic.Pointer[state.View]
+
+	queue    *queue
+	pending  *pending
+	progress *progress
+	reads    *reads
+	hub      *hub
+	lessor   *lessor
+	keeper   *keeper
+	renewals renewals
+	metrics  *metrics
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+	// failed is closed when the log can no longer be trusted.
+	failed   chan struct{}
+	failOnce sync.Once
+	failErr  error
+}
+
+// Open starts a backend on a log that stands before its first slot, replays
+// it, joins the members and returns once it can serve. The log is the
+// backend's from then on, and closed with it, also on an error.
+func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
+	if cfg.MaxInFlight <= 0 {
+		cfg.MaxInFlight = DefaultMaxInFlight
+	}
+	if cfg.ProgressNotifyInterval <= 0 {
+		cfg.ProgressNotifyInterval = DefaultProgressNotifyInterval
+	}
+	if cfg.Log == nil {
+		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
+	}
+	b := &Backend{cfg: cfg, log: log, machine: state.New(), queue: newQueue(), pending: newPending(),
+		progress: &progress{}, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer)}
+	b.ctx, b.cancel = context.WithCancelCause(context.Background())
+	b.view.Store(b.machine.View())
+	b.lessor = newLessor(log.SessionTimeout())
+	b.reads = newReads(log, b.progress, b.lessor.quorumWrite)
+	b.keeper = &keeper{log: log, self: cfg.Member.ID}
+	b.hub = newHub(&b.view)
+	b.spawn(b.applyLoop)
+	b.spawn(b.appendLoop)
+	b.spawn(func() { b.reads.loop(b.ctx) })
+	b.spawn(func() { b.hub.run(b.ctx) })
+	if err := b.catchUp(ctx); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	b.spawn(b.leaseLoop)
+	return b, nil
+}
+
+// catchUp waits for the replay and announces this zkine.
+func (b *Backend) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := b.onFailure(cancel)
+	defer stop()
+	began := time.Now()
+	if err := b.reads.wait(ctx); err != nil {
+		return fmt.Errorf("replay the log: %w", err)
+	}
+	v := b.view.Load()
+	b.cfg.Log.WithFields(logrus.Fields{
+		"revision": v.Rev(), "keys": v.NumKeys(), "log-position": v.Seq().String(),
+		"took": time.Since(began).Round(time.Millisecond),
+	}).Info("replayed the log")
+	if err := b.log.Join(ctx, b.cfg.Member); err != nil {
+		return fmt.Errorf("join as member %q: %w", b.cfg.Member.Name, err)
+	}
+	return nil
+}
+
+// onFailure cancels when the backend fails; stop ends that.
+func (b *Backend) onFailure(cancel context.CancelCauseFunc) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-b.failed:
+			cancel(b.failErr)
+		case <-done:
+		}
+	}()
+	return func() { close(done) }
+}
+
+func (b *Backend) spawn(f func()) {
+	b.wg.Add(1)
+	go func() {
+		defer b.wg.Done()
+		f()
+	}()
+}
+
+// fail ends everything that waits, for good: with the log's error, or because
+// of Close.
+func (b *Backend) fail(err error) {
+	b.failOnce.Do(func() {
+		if b.ctx.Err() == nil {
+			b.cfg.Log.WithError(err).Error("the log cannot be followed any further; this zkine stops serving")
+		}
+		b.failErr = err
+		close(b.failed)
+		b.cancel(err)
+		b.queue.close(err)
+		b.pending.close(err)
+		b.progress.close(err)
+		b.reads.close(err)
+		b.hub.close(err)
+	})
+}
+
+// Failed is closed when the log can no longer be trusted, or by Close. The
+// reason is Ready's error.
+func (b *Backend) Failed() <-chan struct{} { return b.failed }
+
+func (b *Backend) failure() error {
+	select {
+	case <-b.failed:
+		return b.failErr
+	default:
+		return nil
+	}
+}
+
+// Close ends all that waits with ErrClosed, then the log. Nothing of the
+// backend runs when it returns.
+func (b *Backend) Close() error {
+	b.fail(ErrClosed)
+	b.wg.Wait()
+	return b.log.Close()
+}

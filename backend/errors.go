@@ -1,0 +1,11 @@
+package backend
+
+import "errors"
+
+var (
+	// ErrClosed says that the backend was closed.
+	ErrClosed = errors.New("backend: closed")
+	// ErrTooManyRequests says that more requests wait to be appended than
+	// makes sense to keep.
+	ErrTooManyRequests = errors.New("backend: too many requests")
+)

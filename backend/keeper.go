@@ -1,0 +1,149 @@
+package backend
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// keeper knows who the keeper is, as of a moment ago: the longest-lived
+// member, which does what one is enough for. Two may believe to be it at once;
+// all that a keeper does is decided by the log.
+type keeper struct {
+	log  Log
+	self uint64
+
+	mu  sync.Mutex
+	id  uint64
+	at  time.Time
+	err error
+}
+
+// keeperAge is how long the answer is believed.
+const keeperAge = time.Second
+
+// refresh looks again who it is, if the last look is old.
+func (k *keeper) refresh(ctx context.Context) {
+	k.mu.Lock()
+	fresh := time.Since(k.at) < keeperAge
+	k.mu.Unlock()
+	if fresh {
+		return
+	}
+	members, err := k.log.Members(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.at, k.err = time.Now(), err
+	if err == nil {
+		k.id = 0
+		if len(members) > 0 {
+			k.id = members[0].ID
+		}
+	}
+}
+
+// leader is the keeper's id, 0 if none is known.
+func (k *keeper) leader() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.id
+}
+
+func (k *keeper) isSelf() bool { return k.leader() == k.self }
+
+const (
+	// leaseTick is how often leases are looked at, and how far apart quorum
+	// writes are at least while there are leases; well below maxTick.
+	leaseTick = 500 * time.Millisecond
+	// expireLimit is how many expiries one tick proposes at most.
+	expireLimit = 1000
+	// noteEvery is how often what remains of a long lease is noted: etcd's
+	// lease checkpoint interval.
+	noteEvery = 5 * time.Minute
+	// overdue is how long after its end any member revokes a lease, in case
+	// the keeper is stuck.
+	overdue = 15 * time.Second
+)
+
+// leaseLoop keeps the service clock going while there are leases, and proposes
+// expiries and notes as the keeper does. It ends with the backend.
+func (b *Backend) leaseLoop() {
+	ticker := time.NewTicker(leaseTick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			ctx, cancel := context.WithTimeout(b.ctx, maxTick)
+			b.tendLeases(ctx)
+			cancel()
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+func (b *Backend) tendLeases(ctx context.Context) {
+	b.keeper.refresh(ctx)
+	idle, leases := b.lessor.idle(time.Now())
+	if leases == 0 {
+		return
+	}
+	if idle > leaseTick/2 {
+		b.reads.wait(ctx) //nolint:errcheck // without a quorum, no time passes
+	}
+	patience := overdue
+	if b.keeper.isSelf() {
+		patience = 0
+	}
+	b.proposeAll(ctx, b.expiries(patience))
+	if b.keeper.isSelf() {
+		b.proposeAll(ctx, b.notes())
+	}
+}
+
+func (b *Backend) expiries(patience time.Duration) (out []*recordpb.Request) {
+	for _, d := range b.lessor.expired(patience, expireLimit) {
+		out = append(out, &recordpb.Request{Kind: &recordpb.Request_LeaseExpire{
+			LeaseExpire: &recordpb.LeaseExpire{Id: d.id, Renewed: d.renewed},
+		}})
+	}
+	return out
+}
+
+func (b *Backend) notes() (out []*recordpb.Request) {
+	for _, d := range b.lessor.unnoted(noteEvery, expireLimit) {
+		out = append(out, &recordpb.Request{Kind: &recordpb.Request_LeaseRemaining{
+			LeaseRemaining: &recordpb.LeaseRemaining{Id: d.id, Renewed: d.renewed,
+				RemainingTtl: int64((d.at + time.Second - 1) / time.Second)},
+		}})
+	}
+	return out
+}
+
+// proposeAll sends records of the keeper's and waits for them. What fails is
+// proposed again with the next tick, and void if it was done after all.
+func (b *Backend) proposeAll(ctx context.Context, requests []*recordpb.Request) {
+	var sent []*proposal
+	for _, r := range requests {
+		p := b.proposal(ctx, r)
+		if b.queue.put(p) != nil {
+			break
+		}
+		sent = append(sent, p)
+	}
+	for _, p := range sent {
+		select {
+		case o := <-p.done:
+			if revoked, ok := o.response.(*pb.LeaseRevokeResponse); ok && o.err == nil {
+				b.cfg.Log.WithField("lease", p.request.GetLeaseExpire().GetId()).
+					WithField("revision", revoked.GetHeader().GetRevision()).Debug("lease expired")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package backend
+
+import (
+	"context"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// Range answers from memory; linearizable unless r.Serializable.
+func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	if !r.Serializable {
+		if err := b.reads.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return b.view.Load().Range(r)
+}
+
+// Put stores a key.
+func (b *Backend) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
+	return propose[*pb.PutResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
+}
+
+// DeleteRange deletes keys, all in one revision.
+func (b *Backend) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
+	return propose[*pb.DeleteRangeResponse](ctx, b,
+		&recordpb.Request{Kind: &recordpb.Request_DeleteRange{DeleteRange: r}})
+}
+
+// Txn runs a transaction. One that cannot write does not go through the log.
+func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	if !state.IsReadOnly(r) {
+		return propose[*pb.TxnResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
+	}
+	if !state.IsSerializable(r) {
+		if err := b.reads.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return b.view.Load().ReadTxn(r)
+}
+
+// Compact moves the compaction floor. It is exact at once; memory is given
+// back bit by bit.
+func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	return propose[*pb.CompactionResponse](ctx, b,
+		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
+}
+
+// firstChunk is how many keys the first chunk of a RangeStream holds at most;
+// etcd's figure, so that a client sees something soon.
+const firstChunk = 10
+
+// RangeStream answers a range in chunks of about chunkBytes. The revision is
+// the one at the start, and cannot be compacted away meanwhile. Header, more
+// and count come with the last chunk, as in etcd.
+func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkBytes int, send func(*pb.RangeStreamResponse) error) error {
+	if !r.Serializable {
+		if err := b.reads.wait(ctx); err != nil {
+			return err
+		}
+	}
+	s := rangeStream{view: b.view.Load(), request: r, chunk: firstChunk, chunkBytes: chunkBytes}
+	for last := false; !last; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var response *pb.RangeResponse
+		var err error
+		if response, last, err = s.next(); err != nil {
+			return err
+		}
+		if err := send(&pb.RangeStreamResponse{RangeResponse: response}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rangeStream is a RangeStream under way.
+type rangeStream struct {
+	view       *state.View
+	request    *pb.RangeRequest
+	after      []byte // where the next chunk starts; nil at the start
+	sent       int64
+	chunk      int64 // keys in the next chunk
+	chunkBytes int
+}
+
+// next returns the next chunk and whether it is the last.
+func (s *rangeStream) next() (*pb.RangeResponse, bool, error) {
+	r := proto.CloneOf(s.request)
+	if s.after != nil {
+		r.Key = s.after
+	}
+	left := s.request.Limit - s.sent // only meaningful with a limit
+	limited := s.request.Limit > 0
+	r.Limit = s.chunk
+	if limited {
+		r.Limit = min(s.chunk, left)
+	}
+	response, err := s.view.Range(r)
+	if err != nil {
+		return nil, false, err
+	}
+	n := int64(len(response.Kvs))
+	if !response.More || limited && n == left || n == 0 {
+		response.Count += s.sent
+		return response, true, nil
+	}
+	s.sent += n
+	s.after = append(append([]byte(nil), response.Kvs[n-1].Key...), 0)
+	s.adapt(proto.Size(response))
+	return &pb.RangeResponse{Kvs: response.Kvs}, false, nil
+}
+
+// adapt doubles or halves the next chunk towards chunkBytes.
+func (s *rangeStream) adapt(size int) {
+	switch {
+	case size < s.chunkBytes/2:
+		s.chunk *= 2
+	case size > s.chunkBytes && s.chunk > 1:
+		s.chunk /= 2
+	}
+}

@@ -1,0 +1,75 @@
+package backend
+
+import (
+	"context"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// Status is a snapshot of where the backend stands.
+type Status struct {
+	Revision        revision.Rev
+	CompactRevision revision.Rev
+	// Term never goes back; see docs/design.md, "Identity".
+	Term uint64
+	// Index is the place in the log that this member knows of, AppliedIndex
+	// the one that its state has reached.
+	Index, AppliedIndex uint64
+	// Leader is the id of the keeper, 0 if none is known.
+	Leader uint64
+	// DBSize is how many bytes the log holds in ZooKeeper, DBSizeInUse how many
+	// are live keys and values.
+	DBSize, DBSizeInUse int64
+	// Errors are etcd's words for what is wrong, such as alarms.
+	Errors []string
+}
+
+// Status returns where the backend stands, without I/O.
+func (b *Backend) Status() Status {
+	v := b.view.Load()
+	s := Status{
+		Revision:        v.Rev(),
+		CompactRevision: v.CompactRev(),
+		Term:            max(v.Term(), 1),
+		AppliedIndex:    v.Seq().Index(),
+		Leader:          b.keeper.leader(),
+		DBSize:          b.log.Size(),
+		DBSizeInUse:     v.LiveBytes(),
+	}
+	s.Index = max(b.log.Head().Index(), s.AppliedIndex)
+	for _, a := range v.Alarms() {
+		s.Errors = append(s.Errors, a.String())
+	}
+	return s
+}
+
+// Ready is nil while linearizable calls can be served, or says why not.
+func (b *Backend) Ready() error {
+	if err := b.failure(); err != nil {
+		return err
+	}
+	return b.log.Connected()
+}
+
+// ClusterID identifies the root, the same for every member.
+func (b *Backend) ClusterID() uint64 { return b.log.ClusterID() }
+
+// Members lists the live members, after a barrier if linearizable.
+func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Member, error) {
+	if linearizable {
+		if err := b.reads.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return b.log.Members(ctx)
+}
+
+// Alarms lists the alarms that are raised.
+func (b *Backend) Alarms(ctx context.Context) ([]*pb.AlarmMember, error) {
+	if err := b.reads.wait(ctx); err != nil {
+		return nil, err
+	}
+	return b.view.Load().Alarms(), nil
+}

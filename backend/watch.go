@@ -1,0 +1,368 @@
+package backend
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// WatchStream is the watchers of one gRPC watch stream. Create, Cancel and
+// RequestProgress may be called by one goroutine while another calls Next. All
+// answers come out of Next, in the order on which clients may rely: "created"
+// before events, events by revision, progress after all events at or below its
+// revision.
+//
+// A slow caller of Next costs no memory and blocks nobody: events wait in the
+// history, not here.
+type WatchStream interface {
+	// Create adds a watcher; refusals come out of Next as etcd words them
+	// (v3rpc/watch.go, recvLoop).
+	Create(r *pb.WatchCreateRequest)
+	// Cancel ends a watcher; an unknown id is ignored.
+	Cancel(id int64)
+	// RequestProgress asks for one progress response for the whole stream. As
+	// in etcd there is no answer on a stream without watchers, or with one
+	// that starts in the future or was dropped (watchable_store.go,
+	// progressIfSync).
+	RequestProgress()
+	// Next blocks for the next response, which belongs to the caller but for
+	// the bytes that it points to. Its header holds the revision only. It is
+	// never split; fragmenting is the facade's. Errors: ErrClosed after Close,
+	// the backend's failure, or ctx's.
+	Next(ctx context.Context) (*pb.WatchResponse, error)
+	// Fragmented says whether the watcher asked for large responses in parts.
+	Fragmented(id int64) bool
+	// Close ends the stream and its watchers.
+	Close()
+}
+
+// watchStream implements WatchStream. Lock order: the hub's lock before mu.
+type watchStream struct {
+	hub      *hub
+	interval time.Duration // of periodic progress, with its jitter
+	woken    chan struct{}
+
+	mu       sync.Mutex
+	watchers map[int64]*watcher
+	nextID   int64
+	// replies are answers to Create and Cancel, to be sent before events.
+	replies []*pb.WatchResponse
+	// due holds watchers that have something to pull.
+	due []*watcher
+	// asked holds progress to be sent once it is true: by watch id, -1 for the
+	// whole stream.
+	asked  []progressRequest
+	closed error
+	ticker *time.Ticker // nil until a watcher wants periodic progress
+}
+
+// progressRequest promises that all events at or below rev were delivered.
+type progressRequest struct {
+	id  int64
+	rev revision.Rev
+}
+
+// invalidWatchID is what failed creations and a stream's progress carry.
+const invalidWatchID = -1
+
+// Words of etcd's for watches that are refused; clients compare them.
+const (
+	reasonDuplicateID = "mvcc: duplicate watch ID provided on the WatchStream"
+	reasonEmptyRange  = "mvcc: watcher range is empty"
+	reasonCompacted   = "mvcc: required revision has been compacted"
+)
+
+// Watch opens a watch stream; the caller closes it.
+func (b *Backend) Watch() WatchStream {
+	jitter := rand.N(b.cfg.ProgressNotifyInterval/10 + 1)
+	s := &watchStream{hub: b.hub, interval: b.cfg.ProgressNotifyInterval + jitter,
+		woken: make(chan struct{}, 1), watchers: map[int64]*watcher{}}
+	b.hub.open(s)
+	return s
+}
+
+func (s *watchStream) Create(r *pb.WatchCreateRequest) {
+	w := &watcher{stream: s, key: string(r.Key), end: string(r.RangeEnd), start: revision.Rev(r.StartRevision),
+		prevKV: r.PrevKv, notify: r.ProgressNotify, large: r.Fragment, quiet: true}
+	if w.key == "" {
+		w.key = "\x00" // etcd: an empty key is the first possible one
+	}
+	for _, f := range r.Filters {
+		w.noPut = w.noPut || f == pb.WatchCreateRequest_NOPUT
+		w.noDel = w.noDel || f == pb.WatchCreateRequest_NODELETE
+	}
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return
+	}
+	defer s.wake()
+	current := s.hub.view.Load().Rev()
+	id, reason := s.admit(r, w)
+	reply := &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(current)}, WatchId: id, Created: true}
+	s.replies = append(s.replies, reply)
+	if reason != "" {
+		reply.Canceled, reply.CancelReason = true, reason
+		return
+	}
+	w.id = id
+	s.watchers[id] = w
+	current = s.hub.add(w)
+	reply.Header.Revision = int64(current)
+	if w.start == 0 {
+		w.start = current + 1
+	}
+	w.next = w.start
+	if w.start <= current && w.dirty.CompareAndSwap(0, int64(w.start)) {
+		s.due = append(s.due, w)
+	}
+	if w.notify && s.ticker == nil {
+		s.ticker = time.NewTicker(s.interval)
+	}
+}
+
+// admit chooses the watcher's id, or says why there is none.
+func (s *watchStream) admit(r *pb.WatchCreateRequest, w *watcher) (id int64, reason string) {
+	switch {
+	case w.end != "" && w.end != noEnd && w.key >= w.end:
+		return invalidWatchID, reasonEmptyRange
+	case r.StartRevision < 0:
+		return invalidWatchID, reasonCompacted
+	case r.WatchId == 0:
+		for s.watchers[s.nextID] != nil {
+			s.nextID++
+		}
+		id = s.nextID
+		s.nextID++
+		return id, ""
+	case s.watchers[r.WatchId] != nil:
+		return invalidWatchID, reasonDuplicateID
+	default:
+		return r.WatchId, ""
+	}
+}
+
+func (s *watchStream) Cancel(id int64) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.watchers[id]
+	if w == nil {
+		return
+	}
+	delete(s.watchers, id)
+	s.hub.remove(w)
+	s.replies = append(s.replies, &pb.WatchResponse{
+		Header: &pb.ResponseHeader{Revision: int64(s.hub.view.Load().Rev())}, WatchId: id, Canceled: true})
+	s.wake()
+}
+
+func (s *watchStream) RequestProgress() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current := s.hub.view.Load().Rev()
+	if len(s.watchers) == 0 {
+		return
+	}
+	for _, w := range s.watchers {
+		if w.dropped || w.start > current {
+			return
+		}
+	}
+	s.ask(progressRequest{invalidWatchID, current})
+}
+
+// ask notes a progress to be sent, and has the hub tell when it has come so
+// far. Both locks are held.
+func (s *watchStream) ask(p progressRequest) {
+	s.asked = append(s.asked, p)
+	if s.hub.rev < p.rev {
+		s.hub.streams[s] = struct{}{}
+	}
+	s.wake()
+}
+
+func (s *watchStream) Fragmented(id int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.watchers[id]
+	return w != nil && w.large
+}
+
+func (s *watchStream) Close() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed == nil {
+		s.closed = ErrClosed
+	}
+	for _, w := range s.watchers {
+		s.hub.remove(w)
+	}
+	delete(s.hub.all, s)
+	delete(s.hub.streams, s)
+	if s.ticker != nil {
+		s.ticker.Stop()
+	}
+	s.wake()
+}
+
+// end makes Next return an error from now on.
+func (s *watchStream) end(err error) {
+	s.mu.Lock()
+	s.closed = err
+	s.mu.Unlock()
+	s.wake()
+}
+
+// enqueue notes that a watcher is due. The hub calls it under its lock.
+func (s *watchStream) enqueue(w *watcher) {
+	s.mu.Lock()
+	s.due = append(s.due, w)
+	s.mu.Unlock()
+	s.wake()
+}
+
+func (s *watchStream) wake() {
+	select {
+	case s.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (s *watchStream) Next(ctx context.Context) (*pb.WatchResponse, error) {
+	for {
+		response, wait, err := s.poll()
+		if response != nil || err != nil {
+			return response, err
+		}
+		if !wait {
+			continue
+		}
+		select {
+		case <-s.woken:
+		case <-s.tick():
+			s.notify()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// poll returns a response if one is due; wait says that there is nothing to do
+// until the stream is woken.
+func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) {
+	s.mu.Lock()
+	switch {
+	case s.closed != nil:
+		s.mu.Unlock()
+		return nil, false, s.closed
+	case len(s.replies) > 0:
+		response, s.replies = s.replies[0], s.replies[1:]
+		s.mu.Unlock()
+		return response, false, nil
+	case len(s.due) > 0:
+		w := s.due[0]
+		s.due = s.due[1:]
+		current := s.watchers[w.id] == w && !w.dropped
+		s.mu.Unlock()
+		if !current {
+			return nil, false, nil
+		}
+		return s.deliver(w), false, nil
+	}
+	asked := len(s.asked) > 0
+	s.mu.Unlock()
+	if !asked {
+		return nil, true, nil
+	}
+	response, wait = s.promise()
+	return response, wait, nil
+}
+
+// deliver pulls what is due for a watcher. The view is taken after the mark is
+// cleared: a change that is not in it marks the watcher again.
+func (s *watchStream) deliver(w *watcher) *pb.WatchResponse {
+	from := revision.Rev(w.dirty.Swap(0))
+	v := s.hub.view.Load()
+	if floor := v.CompactRev(); max(w.next, from) < floor {
+		return s.drop(w, floor)
+	}
+	response, more := w.pull(v, from)
+	if more {
+		s.enqueue(w)
+	}
+	return response
+}
+
+// drop cancels a watcher whose next events were compacted away. Its id stays
+// taken until the client cancels it, and the header's revision is 0: so etcd
+// does it.
+func (s *watchStream) drop(w *watcher, floor revision.Rev) *pb.WatchResponse {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.dropped = true
+	return &pb.WatchResponse{Header: &pb.ResponseHeader{}, WatchId: w.id, Canceled: true, CompactRevision: int64(floor)}
+}
+
+// promise sends a progress that has become true: nothing is due, and the hub
+// has marked everything at or below its revision.
+func (s *watchStream) promise() (response *pb.WatchResponse, wait bool) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.replies) > 0 || len(s.due) > 0 {
+		return nil, false
+	}
+	for i, p := range s.asked {
+		if p.rev > s.hub.rev {
+			continue
+		}
+		s.asked = append(s.asked[:i], s.asked[i+1:]...)
+		if p.id != invalidWatchID && s.watchers[p.id] == nil {
+			return nil, false // cancelled meanwhile
+		}
+		return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(p.rev)}, WatchId: p.id}, false
+	}
+	return nil, true
+}
+
+func (s *watchStream) tick() <-chan time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ticker == nil {
+		return nil
+	}
+	return s.ticker.C
+}
+
+// notify asks for the periodic progress of watchers that wanted it and have
+// been quiet since the last one.
+func (s *watchStream) notify() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return
+	}
+	current := s.hub.view.Load().Rev()
+	for id, w := range s.watchers {
+		if w.notify && w.quiet && !w.dropped && w.start <= current {
+			s.ask(progressRequest{id, current})
+		}
+		w.quiet = true
+	}
+}

@@ -1,0 +1,115 @@
+package backend
+
+import (
+	"sync/atomic"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/pkg/v3/adt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
+)
+
+// watcher is one watch: a cursor into the history. Its stream's Next goroutine
+// owns it but for dirty, which the hub sets.
+//
+// Invariant: every event that concerns it before next was delivered, and every
+// later one is at or after dirty, if dirty is set, or above the hub's revision.
+type watcher struct {
+	stream *watchStream
+	id     int64
+	key    string
+	// end is the range's end: "" for a single key, "\x00" for no end.
+	end     string
+	start   revision.Rev // the first revision that it wants
+	next    revision.Rev
+	noPut   bool
+	noDel   bool
+	prevKV  bool
+	notify  bool // wants periodic progress
+	large   bool // wants large responses in fragments
+	quiet   bool // nothing was sent since the last periodic progress
+	dropped bool // cancelled because of a compaction; its id stays taken; under the stream's lock
+
+	// dirty is the first revision with something for it, 0 for none.
+	dirty atomic.Int64
+}
+
+// noEnd is a range_end that means "no end".
+const noEnd = "\x00"
+
+// interval is the range in the hub's tree; false for a single key.
+func (w *watcher) interval() (adt.Interval, bool) {
+	switch w.end {
+	case "":
+		return adt.Interval{}, false
+	case noEnd:
+		// The tree's empty end means infinity.
+		return adt.NewStringAffineInterval(w.key, ""), true
+	default:
+		return adt.NewStringAffineInterval(w.key, w.end), true
+	}
+}
+
+func (w *watcher) wants(e state.Event) bool {
+	if e.IsDelete() && w.noDel || !e.IsDelete() && w.noPut {
+		return false
+	}
+	key := e.Key()
+	switch w.end {
+	case "":
+		return key == w.key
+	case noEnd:
+		return key >= w.key
+	default:
+		return key >= w.key && key < w.end
+	}
+}
+
+// mark notes that rev has something for the watcher. Later marks add nothing:
+// the pull goes on to the newest view.
+func (w *watcher) mark(rev revision.Rev) {
+	if w.dirty.CompareAndSwap(0, int64(rev)) {
+		w.stream.enqueue(w)
+	}
+}
+
+const (
+	// pullRevisions and pullBytes end one response: several revisions in one
+	// spare a watcher that is behind much work. A revision is never split.
+	pullRevisions = 1000
+	pullBytes     = 1 << 20
+)
+
+// pull collects what is due from a revision on. It returns nil if nothing is,
+// after all. more says that there is more than fits into the response.
+func (w *watcher) pull(v *state.View, from revision.Rev) (response *pb.WatchResponse, more bool) {
+	from = max(w.next, from)
+	var events []*mvccpb.Event
+	size, revisions := 0, 0
+	rev := from
+	for ; rev <= v.Rev() && revisions < pullRevisions && size < pullBytes; rev++ {
+		change, _ := v.Change(rev)
+		before := len(events)
+		for _, e := range change.Events {
+			if w.wants(e) {
+				events = append(events, e.Proto(w.prevKV, v.CompactRev()))
+				size += e.Size(w.prevKV)
+			}
+		}
+		if len(events) > before {
+			revisions++
+		}
+	}
+	w.next = max(w.next, rev)
+	if more = rev <= v.Rev(); more {
+		w.dirty.CompareAndSwap(0, int64(rev))
+	}
+	if len(events) == 0 {
+		return nil, more
+	}
+	w.quiet = false
+	return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, WatchId: w.id, Events: events}, more
+}
