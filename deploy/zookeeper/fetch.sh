@@ -6,8 +6,9 @@
 # unpacks. The one exception: when no java is found and we are root, default-jre-headless is installed.
 #
 # Environment:
-#   ZKINE_DEBIAN_MIRROR  URL of a Debian archive, instead of what this machine's apt sources name
-#   ZKINE_APT_ETC        where the apt sources are read from (default /etc/apt)
+#   ZKINE_DEBIAN_MIRROR   URL of a Debian archive, instead of what this machine's apt sources name
+#   ZKINE_DEBIAN_KEYRING  the keyring that its signature is checked with, instead of the system's trusted keys
+#   ZKINE_APT_ETC         where the apt sources are read from (default /etc/apt)
 set -euo pipefail
 
 readonly SUITE=forky
@@ -75,6 +76,7 @@ deb822_sources() { # FILE
     function flush(  n, m, i, j, s, u, options) {
       if (f["types"] ~ /(^| )deb( |$)/ && f["enabled"] !~ /^(no|false)$/) {
         # A key written out in the stanza cannot be carried over; the trusted keys of the system decide then.
+        gsub(/^ +| +$/, "", f["signed-by"]); gsub(/ +/, ",", f["signed-by"])
         if (f["signed-by"] ~ /^\//) options = " signed-by=" f["signed-by"]
         if (f["trusted"] != "") options = options " trusted=" f["trusted"]
         n = split(f["suites"], s, " "); m = split(f["uris"], u, " ")
