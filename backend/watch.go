@@ -294,13 +294,13 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 // deliver pulls what is due for a watcher. The view is taken after the mark is
 // cleared: a change that is not in it marks the watcher again.
 func (s *watchStream) deliver(w *watcher) *pb.WatchResponse {
-	from := revision.Rev(w.dirty.Swap(0))
+	from := w.due()
 	v := s.hub.view.Load()
-	if floor := v.CompactRev(); max(w.next, from) < floor {
+	if floor := v.CompactRev(); from < floor {
 		return s.drop(w, floor)
 	}
-	response, more := w.pull(v, from)
-	if more {
+	response := w.pull(v, from)
+	if w.behind {
 		s.enqueue(w)
 	}
 	return response

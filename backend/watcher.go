@@ -15,8 +15,9 @@ import (
 // watcher is one watch: a cursor into the history. Its stream's Next goroutine
 // owns it but for dirty, which the hub sets.
 //
-// Invariant: every event that concerns it before next was delivered, and every
-// later one is at or after dirty, if dirty is set, or above the hub's revision.
+// Invariant: every event that concerns it before next was delivered. Every
+// later one is at or after dirty, if dirty is set, or above the hub's revision;
+// but not while behind is set: then there may be some from next on.
 type watcher struct {
 	stream *watchStream
 	id     int64
@@ -25,6 +26,7 @@ type watcher struct {
 	end     string
 	start   revision.Rev // the first revision that it wants
 	next    revision.Rev
+	behind  bool // the last pull ended before the newest revision
 	noPut   bool
 	noDel   bool
 	prevKV  bool
@@ -83,10 +85,18 @@ const (
 	pullBytes     = 1 << 20
 )
 
-// pull collects what is due from a revision on. It returns nil if nothing is,
-// after all. more says that there is more than fits into the response.
-func (w *watcher) pull(v *state.View, from revision.Rev) (response *pb.WatchResponse, more bool) {
-	from = max(w.next, from)
+// due takes the mark away and returns the revision from which to pull.
+func (w *watcher) due() revision.Rev {
+	marked := revision.Rev(w.dirty.Swap(0))
+	if w.behind {
+		return w.next
+	}
+	return max(w.next, marked)
+}
+
+// pull collects what there is for the watcher from a revision on; nil if that
+// is nothing, after all.
+func (w *watcher) pull(v *state.View, from revision.Rev) *pb.WatchResponse {
 	var events []*mvccpb.Event
 	size, revisions := 0, 0
 	rev := from
@@ -104,12 +114,10 @@ func (w *watcher) pull(v *state.View, from revision.Rev) (response *pb.WatchResp
 		}
 	}
 	w.next = max(w.next, rev)
-	if more = rev <= v.Rev(); more {
-		w.dirty.CompareAndSwap(0, int64(rev))
-	}
+	w.behind = rev <= v.Rev()
 	if len(events) == 0 {
-		return nil, more
+		return nil
 	}
 	w.quiet = false
-	return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, WatchId: w.id, Events: events}, more
+	return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, WatchId: w.id, Events: events}
 }

@@ -1,0 +1,140 @@
+package backend_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision"
+)
+
+// patience bounds each wait of a test; none is expected to come near.
+const patience = 30 * time.Second
+
+func silent() *logrus.Entry {
+	l := logrus.New()
+	l.SetLevel(logrus.PanicLevel)
+	return logrus.NewEntry(l)
+}
+
+// openOn opens a zkine's backend on a root.
+func openOn(t testing.TB, d revision.Dialer, name string, mutate ...func(*revision.Config)) *backend.Backend {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cfg := revision.Config{Dialer: d, Root: "/zkine", Name: name, Log: silent()}
+	for _, m := range mutate {
+		m(&cfg)
+	}
+	log, err := revision.Open(ctx, cfg)
+	require.NoError(t, err)
+	b, err := backend.Open(ctx, log, backend.Config{
+		Member: revision.Member{Name: name, ID: uint64(len(name))<<8 + uint64(name[0]), ClientURLs: []string{"http://" + name}},
+		Log:    silent(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return b
+}
+
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func put(t testing.TB, b *backend.Backend, key, value string, lease ...int64) int64 {
+	t.Helper()
+	r := &pb.PutRequest{Key: []byte(key), Value: []byte(value)}
+	if len(lease) > 0 {
+		r.Lease = lease[0]
+	}
+	response, err := b.Put(within(t), r)
+	require.NoError(t, err)
+	return response.Header.Revision
+}
+
+func get(t testing.TB, b *backend.Backend, key string) *pb.RangeResponse {
+	t.Helper()
+	response, err := b.Range(within(t), &pb.RangeRequest{Key: []byte(key)})
+	require.NoError(t, err)
+	return response
+}
+
+// all is the request for the whole keyspace.
+func all() *pb.RangeRequest { return &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}} }
+
+// next returns the stream's next response.
+func next(t testing.TB, s backend.WatchStream) *pb.WatchResponse {
+	t.Helper()
+	response, err := s.Next(within(t))
+	require.NoError(t, err)
+	return response
+}
+
+func watch(t testing.TB, b *backend.Backend, r *pb.WatchCreateRequest) backend.WatchStream {
+	t.Helper()
+	s := b.Watch()
+	t.Cleanup(s.Close)
+	s.Create(r)
+	created := next(t, s)
+	require.True(t, created.Created)
+	require.False(t, created.Canceled, created.CancelReason)
+	return s
+}
+
+// collect reads events until one is at or after rev.
+func collect(t testing.TB, s backend.WatchStream, rev int64) (events []*mvccpb.Event) {
+	t.Helper()
+	for len(events) == 0 || events[len(events)-1].Kv.ModRevision < rev {
+		response := next(t, s)
+		require.False(t, response.Canceled)
+		events = append(events, response.Events...)
+	}
+	return events
+}
+
+func show(events []*mvccpb.Event) (out []string) {
+	for _, e := range events {
+		out = append(out, fmt.Sprintf("%d %v %s=%s prev=%s", e.Kv.ModRevision, e.Type, e.Kv.Key, e.Kv.Value, e.PrevKv.GetValue()))
+	}
+	return out
+}
+
+// eventually waits for a condition that nothing announces.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	require.Eventually(t, cond, patience, 5*time.Millisecond, what)
+}
+
+// checkGoroutines fails if goroutines of zkine or of the ZooKeeper client are
+// left once f has returned.
+func checkGoroutines(t *testing.T, f func()) {
+	t.Helper()
+	f()
+	eventually(t, "goroutines end", func() bool { return len(ours()) == 0 })
+}
+
+func ours() (found []string) {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	for _, g := range strings.Split(string(buf), "\n\n") {
+		if strings.Contains(g, "testing.tRunner") || strings.Contains(g, "_test.") {
+			continue
+		}
+		if strings.Contains(g, "zkine/") || strings.Contains(g, "go-zookeeper") {
+			found = append(found, g)
+		}
+	}
+	return found
+}
