@@ -8,14 +8,13 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/backend/state"
 )
 
 // The checks of this file look at a request alone, never at the state. They
 // refuse what etcd's v3rpc/key.go refuses, in its order and words: whoever
 // sends a request with two faults is told the same one.
-
-// maxLeaseTTL is etcd's bound of a lease's TTL, in seconds.
-const maxLeaseTTL = 9_000_000_000
 
 type limits struct {
 	maxRequestBytes int
@@ -147,7 +146,7 @@ func checkSize(raft *pb.InternalRaftRequest, maxBytes int) error {
 }
 
 func checkLeaseGrant(r *pb.LeaseGrantRequest) error {
-	if r.GetTTL() > maxLeaseTTL {
+	if r.GetTTL() > state.MaxLeaseTTL {
 		return rpctypes.ErrGRPCLeaseTTLTooLarge
 	}
 	return nil

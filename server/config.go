@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sirupsen/logrus"
 )
 
@@ -68,8 +69,8 @@ type Config struct {
 	// DrainTimeout is how long Serve waits for calls when its context ends.
 	DrainTimeout time.Duration
 
-	// Registry takes the server's metrics and is what /metrics shows; nil is a
-	// registry of the server's own.
+	// Registry takes the server's metrics and is what /metrics shows, for one
+	// server; nil is a registry of its own, with those of Go and the process.
 	Registry *prometheus.Registry
 	// Log may be nil.
 	Log *logrus.Entry
@@ -86,6 +87,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.DrainTimeout, DefaultDrainTimeout)
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()
+		c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
 	if c.Log == nil {
 		silent := logrus.New()

@@ -47,18 +47,25 @@ func (s *Server) newGRPC(b Backend, memberID uint64) (*grpc.Server, *health.Serv
 		),
 	)
 	s.register(g, b, newHeader(b, memberID))
-	h := health.NewServer()
-	h.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	h := newHealth()
 	healthpb.RegisterHealthServer(g, h)
 	reflection.Register(g)
 	s.metrics.calls.InitializeMetrics(g)
 	return g, h
 }
 
+// newHealth makes the health service, which says NOT_SERVING until it is known
+// better.
+func newHealth() *health.Server {
+	h := health.NewServer()
+	h.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	return h
+}
+
 // register puts etcd's services on g.
 func (s *Server) register(g *grpc.Server, b Backend, h header) {
 	limits := limits{maxRequestBytes: s.cfg.MaxRequestBytes, maxTxnOps: s.cfg.MaxTxnOps}
-	pb.RegisterKVServer(g, &kvServer{backend: b, header: h, limits: limits})
+	pb.RegisterKVServer(g, &kvServer{backend: b, header: h, limits: limits, timeout: s.cfg.RequestTimeout})
 	pb.RegisterWatchServer(g, &watchServer{
 		backend: b, header: h, metrics: s.metrics,
 		// etcd compares fragments with the limit that gRPC has, not with its own.

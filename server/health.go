@@ -31,7 +31,7 @@ func (s *Server) handleHealth(mux *http.ServeMux) {
 		{"backend", s.checkBackend},
 		{"data_corruption", s.checkCorruption},
 		{"serializable_read", func(ctx context.Context) error { return s.checkRead(ctx, true) }},
-		{"linearizable_read", func(ctx context.Context) error { return s.checkRead(ctx, false) }},
+		{"linearizable_read", s.checkLinearizable},
 		{"non_learner", func(context.Context) error { return nil }},
 	})
 }
@@ -92,6 +92,14 @@ func (s *Server) checkRead(ctx context.Context, serializable bool) error {
 	return toGRPC(ctx, err)
 }
 
+// checkLinearizable does not wait for what Ready says will not come.
+func (s *Server) checkLinearizable(ctx context.Context) error {
+	if err := s.checkBackend(ctx); err != nil {
+		return err
+	}
+	return s.checkRead(ctx, false)
+}
+
 // serveHealth answers as etcd's /health does, with ?serializable=true and
 // ?exclude=NOSPACE.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
@@ -116,6 +124,9 @@ func (s *Server) health(ctx context.Context, r *http.Request) error {
 	excluded := r.URL.Query()["exclude"]
 	counts := func(a pb.AlarmType) bool { return !slices.Contains(excluded, a.String()) }
 	serializable := r.URL.Query().Get("serializable") == "true"
+	if f := s.facade.Load(); f == nil || !f.accepting.Load() {
+		return errStarting
+	}
 	if err := s.checkBackend(ctx); err != nil && !serializable {
 		return fmt.Errorf("RAFT NO LEADER: %w", err)
 	}

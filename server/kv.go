@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
@@ -11,6 +12,8 @@ type kvServer struct {
 	backend Backend
 	header  header
 	limits  limits
+	// timeout is how long a RangeStream may take to send its first chunk.
+	timeout time.Duration
 }
 
 func (s *kvServer) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
@@ -26,13 +29,18 @@ func (s *kvServer) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResp
 }
 
 // RangeStream answers in chunks; only the last one has a header, whose
-// revision is the one that the stream was pinned to.
+// revision is the one that the stream was pinned to. Waiting for the state to
+// be current is bounded, as it is for unary calls; sending is not.
 func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServer) error {
 	if err := checkRangeStream(r); err != nil {
 		return err
 	}
-	ctx := stream.Context()
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
+	waiting := time.AfterFunc(s.timeout, func() { cancel(errRequestTimeout) })
+	defer waiting.Stop()
 	err := s.backend.RangeStream(ctx, r, s.limits.maxRequestBytes, func(resp *pb.RangeStreamResponse) error {
+		waiting.Stop()
 		if h := resp.GetRangeResponse().GetHeader(); h != nil {
 			s.header.fillIdentity(h)
 		}

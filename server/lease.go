@@ -2,10 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/backend/state"
 )
 
 // renewalsInFlight bounds the renewals of one keepalive stream that wait for
@@ -42,8 +45,12 @@ func (s *leaseServer) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest)
 	return resp, nil
 }
 
+// LeaseTimeToLive answers TTL -1 for an unknown lease, which is no error.
 func (s *leaseServer) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
 	resp, err := s.backend.LeaseTimeToLive(ctx, r)
+	if errors.Is(err, state.ErrLeaseNotFound) {
+		resp, err = &pb.LeaseTimeToLiveResponse{ID: r.ID, TTL: -1}, nil
+	}
 	if err != nil {
 		return nil, toGRPC(ctx, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -45,6 +46,11 @@ func closeListeners(ls []net.Listener) {
 
 // listenOne binds one URL. flag is named in errors, as the thing to change.
 func listenOne(flag, rawURL string) (net.Listener, error) {
+	// As in etcd, unix://name is relative and unix:///name absolute. Such a
+	// name need not parse as a URL.
+	if path, ok := strings.CutPrefix(rawURL, "unix://"); ok {
+		return listenUnix(flag, rawURL, path)
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("listen URL %q in %s: %w", rawURL, flag, err)
@@ -52,9 +58,6 @@ func listenOne(flag, rawURL string) (net.Listener, error) {
 	switch u.Scheme {
 	case "http":
 		return listenTCP(flag, rawURL, u)
-	case "unix":
-		// As in etcd, unix://name is relative and unix:///name absolute.
-		return listenUnix(flag, rawURL, u.Host+u.Path)
 	case "https", "unixs":
 		return nil, fmt.Errorf("listen URL %q in %s: zkine does not serve TLS yet; use http:// or unix://", rawURL, flag)
 	default:

@@ -97,6 +97,11 @@ func (s *Server) Attach(b Backend, memberID uint64) {
 func (s *Server) Start() error {
 	s.startStop.Lock()
 	defer s.startStop.Unlock()
+	select {
+	case <-s.stopping:
+		return errors.New("server: already stopped")
+	default:
+	}
 	if s.started {
 		return errors.New("server: already started")
 	}
@@ -168,6 +173,10 @@ func (s *Server) stop(ctx context.Context) error {
 	if f := s.facade.Load(); f != nil {
 		errs = append(errs, s.drain(ctx, f))
 	}
+	if !s.started {
+		closeListeners(s.cfg.Listeners)
+		closeListeners(s.cfg.MetricsListeners)
+	}
 	closeListeners(s.clients)
 	for _, h := range s.https {
 		if err := h.Shutdown(ctx); err != nil {
@@ -179,8 +188,8 @@ func (s *Server) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// drain ends the gRPC server. GOAWAY goes out first, so that most clients whose
-// streams end find their way to another member instead of back here.
+// drain ends the gRPC server. GOAWAY and the ends of streams go out together; a
+// client that still comes back on its old connection is sent away again.
 func (s *Server) drain(ctx context.Context, f *facade) error {
 	f.health.Shutdown()
 	drained := make(chan struct{})

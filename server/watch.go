@@ -135,9 +135,10 @@ func sendFragments(resp *pb.WatchResponse, maxBytes int, send func(*pb.WatchResp
 	rest := resp.Events
 	for len(rest) > 0 {
 		n, size := 1, empty+eventSize(rest[0])
-		for n < len(rest) && size+eventSize(rest[n]) < maxBytes {
-			size += eventSize(rest[n])
-			n++
+		for ; n < len(rest); n++ {
+			if size += eventSize(rest[n]); size >= maxBytes {
+				break
+			}
 		}
 		p := part()
 		p.Events, rest = rest[:n:n], rest[n:]
