@@ -14,8 +14,9 @@ type authServer struct {
 	header header
 }
 
+// AuthStatus answers as an etcd where authentication was never on.
 func (s *authServer) AuthStatus(context.Context, *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
-	return &pb.AuthStatusResponse{Header: s.header.fill(nil), Enabled: false}, nil
+	return &pb.AuthStatusResponse{Header: s.header.fill(nil), Enabled: false, AuthRevision: 1}, nil
 }
 
 // Authenticate answers as an etcd whose authentication is off: clients that

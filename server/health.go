@@ -112,12 +112,11 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 	if err := s.health(ctx, r); err != nil {
 		s.metrics.healthBad.Inc()
 		answer.Health, answer.Reason = "false", err.Error()
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.WriteHeader(http.StatusServiceUnavailable)
-	} else {
-		s.metrics.healthGood.Inc()
+		http.Error(w, encodeJSON(answer), http.StatusServiceUnavailable)
+		return
 	}
-	writeJSON(w, answer)
+	s.metrics.healthGood.Inc()
+	fmt.Fprint(w, encodeJSON(answer))
 }
 
 func (s *Server) health(ctx context.Context, r *http.Request) error {

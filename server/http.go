@@ -41,20 +41,19 @@ func (s *Server) httpHandler() http.Handler {
 // serveVersion answers as etcd's /version does; Patroni reads it.
 func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	writeJSON(w, struct {
+	fmt.Fprint(w, encodeJSON(struct {
 		Server  string `json:"etcdserver"`
 		Cluster string `json:"etcdcluster"`
 		Storage string `json:"storage"`
-	}{s.cfg.Version, s.cfg.minorVersion(), s.cfg.minorVersion()})
+	}{s.cfg.Version, s.cfg.minorVersion(), s.cfg.minorVersion()}))
 }
 
-// writeJSON writes without a newline at the end, as etcd does.
-func writeJSON(w io.Writer, v any) {
+func encodeJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // only structs of strings come here
 	}
-	w.Write(text)
+	return string(text)
 }
 
 func getOnly(h http.HandlerFunc) http.HandlerFunc {
