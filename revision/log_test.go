@@ -65,6 +65,7 @@ func consume(t testing.TB, log *revision.Log) *reader {
 	return r
 }
 
+// close may be called more than once.
 func (r *reader) close() {
 	r.cancel()
 	<-r.done
