@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/pflag"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// Bounds of what makes sense; beyond them something was mistyped.
+const (
+	minZooKeeperRequest = 64 << 10 // revision sends no smaller ones
+	maxZooKeeperRequest = 64 << 20
+	maxClientRequest    = 512 << 20
+	minSessionTimeout   = time.Second
+	maxSessionTimeout   = 10 * time.Minute
+
+	zooKeeperPort = "2181"
+)
+
+// check refuses what cannot be and fills in what depends on the machine. from
+// names the environment variables that set flags, for the errors.
+func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
+	v := checker{flags: flags, from: from}
+	v.servers(&c.zookeeper)
+	if err := revision.CheckRoot(c.root); err != nil {
+		v.refuse("zookeeper-root", err.Error(), "name a znode like /zkine")
+	}
+	v.between("zookeeper-session-timeout", int64(c.sessionTimeout), int64(minSessionTimeout), int64(maxSessionTimeout),
+		func(n int64) string { return time.Duration(n).String() })
+	v.between("max-zookeeper-request", int64(c.maxRequest), minZooKeeperRequest, maxZooKeeperRequest, bytes)
+	if c.dataDir == "" {
+		v.refuse("data-dir", "no folder is named", "write one like ./zkine-data")
+	}
+	v.memberName(&c.name)
+	v.urls("listen-client-urls", c.clientURLs, "http", "unix")
+	v.urls("advertise-client-urls", c.advertiseURLs, "http", "https", "unix", "unixs")
+	v.urls("listen-metrics-urls", c.metricsURLs, "http", "unix")
+	if len(c.clientURLs) == 0 {
+		v.refuse("listen-client-urls", "no URL is named", "write one like http://127.0.0.1:2379")
+	}
+	v.between("max-request-bytes", int64(c.maxRequestBytes), 1, maxClientRequest, bytes)
+	v.between("max-txn-ops", int64(c.maxTxnOps), 1, 1<<20, plain)
+	v.between("watch-progress-notify-interval", int64(c.progressInterval), int64(100*time.Millisecond), int64(24*time.Hour),
+		func(n int64) string { return time.Duration(n).String() })
+	v.oneOf("log-level", c.logLevel, "debug", "info", "warn", "error")
+	v.oneOf("log-format", c.logFormat, "text", "json")
+	if v.first != nil {
+		return v.first
+	}
+	return nil
+}
+
+func bytes(n int64) string { return strconv.FormatInt(n, 10) + " bytes" }
+func plain(n int64) string { return strconv.FormatInt(n, 10) }
+
+// checker keeps the first thing that is wrong.
+type checker struct {
+	flags *pflag.FlagSet
+	from  map[string]string
+	first *problem
+}
+
+// refuse notes that a flag's value cannot be. The error names what the value
+// came from: the flag or its variable.
+func (v *checker) refuse(flag, what, remedy string) {
+	source := "--" + flag
+	if name := v.from[flag]; name != "" {
+		source = name
+	}
+	if v.first == nil {
+		v.first = &problem{thing: source, what: what, remedy: remedy, usage: true}
+	}
+}
+
+func (v *checker) between(flag string, n, low, high int64, show func(int64) string) {
+	if n < low || n > high {
+		v.refuse(flag, show(n)+" is out of bounds", fmt.Sprintf("choose from %s to %s", show(low), show(high)))
+	}
+}
+
+func (v *checker) oneOf(flag, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		v.refuse(flag, fmt.Sprintf("%q is not known", value), "choose one of "+strings.Join(allowed, ", "))
+	}
+}
+
+// servers checks ZooKeeper's addresses and adds the ports that were left out.
+func (v *checker) servers(list *[]string) {
+	const flag, example = "zookeeper", "write it like zk1:2181,zk2:2181,zk3:2181"
+	if v.flags.Changed(flag) && len(*list) == 0 {
+		v.refuse(flag, "no server is named", example+", or leave the flag out for a local ZooKeeper")
+	}
+	for i, server := range *list {
+		server = strings.TrimSpace(server)
+		if address, root, found := strings.Cut(server, "/"); found {
+			v.refuse(flag, fmt.Sprintf("%q has a path", server), fmt.Sprintf("write %s, and --zookeeper-root=/%s", address, root))
+			return
+		}
+		host, port, err := net.SplitHostPort(server)
+		if err != nil { // there may be no port
+			server = net.JoinHostPort(strings.Trim(server, "[]"), zooKeeperPort)
+			host, port, err = net.SplitHostPort(server)
+		}
+		n, portErr := strconv.Atoi(port)
+		if err != nil || host == "" || portErr != nil || n < 1 || n > 65535 || strings.ContainsFunc(host, unicode.IsSpace) {
+			v.refuse(flag, fmt.Sprintf("%q is not host:port", (*list)[i]), example)
+			return
+		}
+		(*list)[i] = server
+	}
+}
+
+// memberName fills in the host's name and refuses what cannot name a znode.
+func (v *checker) memberName(name *string) {
+	if *name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			v.refuse("name", fmt.Sprintf("the host's name is not known: %v", err), "name this member with --name")
+			return
+		}
+		*name = host
+	}
+	odd := func(r rune) bool { return r == '/' || !unicode.IsPrint(r) }
+	if *name == "." || *name == ".." || strings.ContainsFunc(*name, odd) {
+		v.refuse("name", fmt.Sprintf("%q cannot name a znode", *name), "use letters, digits and dashes")
+	}
+}
+
+// urls checks listen or advertised URLs, and trims the spaces around them.
+func (v *checker) urls(flag string, list []string, schemes ...string) {
+	for i, u := range list {
+		list[i] = strings.TrimSpace(u)
+		if what := wrongURL(list[i], schemes); what != "" {
+			v.refuse(flag, what, "write URLs like http://127.0.0.1:2379 or unix:///run/zkine.sock")
+			return
+		}
+	}
+}
+
+// wrongURL says what is wrong with a URL; "" if nothing.
+func wrongURL(raw string, schemes []string) string {
+	scheme, rest, found := strings.Cut(raw, "://")
+	switch {
+	case !found:
+		return fmt.Sprintf("%q is not a URL", raw)
+	case !slices.Contains(schemes, scheme) && (scheme == "https" || scheme == "unixs"):
+		return fmt.Sprintf("%q: zkine does not serve TLS yet", raw)
+	case !slices.Contains(schemes, scheme):
+		return fmt.Sprintf("%q begins with none of %s://", raw, strings.Join(schemes, "://, "))
+	case strings.HasPrefix(scheme, "unix"):
+		if rest == "" {
+			return fmt.Sprintf("%q names no socket", raw)
+		}
+		return ""
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return fmt.Sprintf("%q is not a URL", raw)
+	}
+	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
+		return fmt.Sprintf("%q has no host and port", raw)
+	}
+	if u.Path != "" && u.Path != "/" {
+		return fmt.Sprintf("%q has a path", raw)
+	}
+	return ""
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/server"
+)
+
+// config is what the server command was told, in the order of its help.
+type config struct {
+	zookeeper      []string
+	root           string
+	sessionTimeout time.Duration
+	maxRequest     int // bytes, to ZooKeeper
+	dataDir        string
+
+	name             string
+	clientURLs       []string
+	advertiseURLs    []string
+	metricsURLs      []string
+	maxRequestBytes  int // of a client
+	maxTxnOps        int
+	progressInterval time.Duration
+
+	logLevel, logFormat string
+}
+
+// bind declares the flags. Names and defaults are etcd's where the meaning is.
+func (c *config) bind(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.StringSliceVar(&c.zookeeper, "zookeeper", nil, "ZooKeeper servers, `host:port,...`; without it zkine runs a local one")
+	f.StringVar(&c.root, "zookeeper-root", "/zkine", "the `znode` that holds everything; one ensemble may hold many")
+	f.DurationVar(&c.sessionTimeout, "zookeeper-session-timeout", 10*time.Second, "how long ZooKeeper may be silent until the connection is given up")
+	f.IntVar(&c.maxRequest, "max-zookeeper-request", revision.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
+	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` of the local ZooKeeper; not used with --zookeeper")
+	f.StringVar(&c.name, "name", "", "this member's name, unique on the root (default: the host name)")
+	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "where to serve etcd clients: http://host:port or unix://path, several with commas (`urls`)")
+	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "the `urls` that member list tells clients (default: those listened on)")
+	f.StringSliceVar(&c.metricsURLs, "listen-metrics-urls", []string{"http://127.0.0.1:2381"}, "where to serve /metrics, /health, /livez, /readyz and /version (`urls`)")
+	f.IntVar(&c.maxRequestBytes, "max-request-bytes", server.DefaultMaxRequestBytes, "largest request of a client in `bytes`")
+	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a transaction")
+	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")
+	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error (`level`)")
+	f.StringVar(&c.logFormat, "log-format", "text", "text or json (`format`)")
+}
+
+// flagProblem says what is wrong with a flag.
+func flagProblem(err error) error {
+	var (
+		unknown *pflag.NotExistError
+		empty   *pflag.ValueRequiredError
+		bad     *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		if unknown.GetSpecifiedShortnames() != "" {
+			return &problem{thing: "-" + unknown.GetSpecifiedShortnames(), what: "no such flag", remedy: "see --help", usage: true}
+		}
+		return &problem{thing: "--" + unknown.GetSpecifiedName(), what: "no such flag", remedy: "see --help", usage: true}
+	case errors.As(err, &empty):
+		return &problem{
+			thing: "--" + empty.GetSpecifiedName(), what: "a value is missing",
+			remedy: fmt.Sprintf("write --%s=...", empty.GetSpecifiedName()), usage: true,
+		}
+	case errors.As(err, &bad):
+		return badValue("--"+bad.GetFlag().Name, bad.GetFlag(), bad.GetValue())
+	}
+	return &problem{what: err.Error(), remedy: "see --help", usage: true}
+}
+
+// badValue is for a value that cannot be read; source is the flag or the
+// variable that holds it.
+func badValue(source string, f *pflag.Flag, value string) *problem {
+	p := &problem{thing: source, what: fmt.Sprintf("%q cannot be read", value), usage: true}
+	switch f.Value.Type() {
+	case "int":
+		p.what, p.remedy = fmt.Sprintf("%q is not a whole number", value), "write one like "+f.DefValue
+	case "duration":
+		p.what, p.remedy = fmt.Sprintf("%q is not a duration", value), "write one like 500ms, 10s or 5m"
+	default:
+		p.remedy = "write it like " + strings.Trim(f.DefValue, "[]")
+	}
+	return p
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// newLogger makes the one logger of the process. level and format were checked.
+func newLogger(out io.Writer, level, format string) *logrus.Entry {
+	log := logrus.New()
+	log.SetOutput(out)
+	if l, err := logrus.ParseLevel(level); err == nil {
+		log.SetLevel(l)
+	}
+	const stamp = "2006-01-02T15:04:05.000Z07:00"
+	if format == "json" {
+		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: stamp})
+	} else {
+		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: stamp})
+	}
+	return logrus.NewEntry(log)
+}
+
+// patience is after how long a step of the start is said to take long, and
+// then again.
+const patience = 10 * time.Second
+
+// sayWhile says now and then that something still goes on, until the returned
+// function is called.
+func sayWhile(log *logrus.Entry, what string) (done func()) {
+	began := time.Now()
+	ticker := time.NewTicker(patience)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				log.Infof("%s, for %v now", what, time.Since(began).Round(time.Second))
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return func() { close(stop); <-stopped }
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/embedded"
+)
+
+// problem is an error for people, in one line: which thing, what is wrong with
+// it, and what to do.
+type problem struct {
+	thing, what, remedy string
+	usage               bool // the command line or the environment is wrong
+}
+
+func (p *problem) Error() string {
+	var b strings.Builder
+	if p.thing != "" {
+		b.WriteString(p.thing + ": ")
+	}
+	b.WriteString(p.what)
+	if p.remedy != "" {
+		b.WriteString(" — " + p.remedy)
+	}
+	return b.String()
+}
+
+// remedies are for errors that do not bring their own, by what they wrap.
+var remedies = []struct {
+	err    error
+	remedy string
+}{
+	{embedded.ErrNoJava, "or serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181"},
+	{embedded.ErrNoZooKeeper, "or serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181"},
+	{embedded.ErrInUse, "stop that process, or choose another --data-dir"},
+	{embedded.ErrExited, "see the whole of that file"},
+	{revision.ErrForeignRoot, "choose another --zookeeper-root"},
+	{revision.ErrNewerFormat, "upgrade this zkine"},
+	{revision.ErrCorrupt, `see "corrupt" in docs/operations.md`},
+	{revision.ErrLogLost, `see "The log went back" in docs/operations.md`},
+	{revision.ErrNameTaken, "choose another --name"},
+}
+
+// explain makes a problem of any error. By convention of the packages below, an
+// error that knows its remedy ends with it, after a semicolon.
+func explain(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return about("", err)
+}
+
+// about is explain that names the thing too, unless the error is a problem
+// already.
+func about(thing string, err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	p = &problem{thing: thing, what: oneLine(err.Error())}
+	if known := knownRemedy(err); known != "" {
+		p.remedy = known
+		if errors.Is(err, embedded.ErrNoJava) || errors.Is(err, embedded.ErrNoZooKeeper) {
+			return p // what to install is said before
+		}
+	}
+	if i := strings.LastIndex(p.what, "; "); i >= 0 {
+		p.what, p.remedy = p.what[:i], p.what[i+2:]
+	}
+	return p
+}
+
+func knownRemedy(err error) string {
+	for _, r := range remedies {
+		if errors.Is(err, r.err) {
+			return r.remedy
+		}
+	}
+	return ""
+}
+
+// oneLine drops the names of packages, which say nothing to people, and all but
+// the first line, but for the last one of a log's tail: it tends to be the
+// cause.
+func oneLine(text string) string {
+	for _, pkg := range []string{"revision: ", "backend: ", "server: ", "embedded: "} {
+		text = strings.ReplaceAll(text, pkg, "")
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if len(lines) == 1 {
+		return lines[0]
+	}
+	return lines[0] + " " + strings.TrimSpace(lines[len(lines)-1])
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"net"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/server"
+)
+
+// run starts everything, in the order in which one thing needs another, serves
+// until ctx ends or something fails for good, and stops everything in the
+// opposite order; but clients are sent away first:
+//
+//	sockets bound           a port in use is an error before anything is started
+//	metrics URLs served     /livez ok, /readyz says what is missing
+//	local ZooKeeper         if no other is named
+//	log opened              waits while ZooKeeper cannot be reached
+//	backend opened          the log is replayed
+//	clients served
+//
+// It returns nil after a signal. Its goroutines: the front's, and one that asks
+// an ensemble for its versions; both have ended when it returns.
+func run(ctx context.Context, cfg config, log *logrus.Entry) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	registry := newRegistry()
+	front, err := startFront(cfg, registry, log, fail)
+	if err != nil {
+		return err
+	}
+	defer front.drain()
+
+	servers := cfg.zookeeper
+	if len(servers) == 0 {
+		zoo, err := startZooKeeper(ctx, cfg, log)
+		if err != nil {
+			return startError(ctx, err)
+		}
+		defer stopZooKeeper(zoo, log)
+		servers = []string{zoo.Addr()}
+	}
+	b, err := openBackend(ctx, cfg, front, servers, registry, log)
+	if err != nil {
+		return startError(ctx, err)
+	}
+	defer closeBackend(b, log)
+	if len(cfg.zookeeper) > 0 {
+		asked := make(chan struct{})
+		go func() { warnOfVersions(ctx, servers, log); close(asked) }()
+		defer func() { fail(nil); <-asked }()
+	}
+
+	front.Attach(b, memberID(b.ClusterID(), cfg.name))
+	log.Info(readyLine(front.clients))
+	err = wait(ctx, cfg, b)
+	front.drain()
+	return err
+}
+
+// startError is why a start ended: the signal or the listener that ended ctx,
+// or else err.
+func startError(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return endOf(ctx)
+}
+
+// endOf is the cause of ctx's end; nil if that was a signal.
+func endOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, errStopped) {
+		return cause
+	}
+	return nil
+}
+
+// wait returns when ctx ends or the backend fails, and why.
+func wait(ctx context.Context, cfg config, b *backend.Backend) error {
+	select {
+	case <-ctx.Done():
+		return endOf(ctx)
+	case <-b.Failed():
+		return about("root "+cfg.root, b.Ready())
+	}
+}
+
+func openBackend(ctx context.Context, cfg config, front *front, servers []string, registry *prometheus.Registry, log *logrus.Entry) (*backend.Backend, error) {
+	l, err := openLog(ctx, cfg, servers, log)
+	if err != nil {
+		return nil, err
+	}
+	log.Infof("replaying the log under %s", cfg.root)
+	defer sayWhile(log, "replaying the log")()
+	b, err := backend.Open(ctx, l, backend.Config{
+		Member: revision.Member{
+			Name: cfg.name, ID: memberID(l.ClusterID(), cfg.name), ClientURLs: front.advertised,
+		},
+		ProgressNotifyInterval: cfg.progressInterval,
+		Registerer:             registry,
+		Log:                    log,
+	})
+	if err != nil {
+		return nil, about("root "+cfg.root, err)
+	}
+	return b, nil
+}
+
+func closeBackend(b *backend.Backend, log *logrus.Entry) {
+	if err := b.Close(); err != nil {
+		log.WithError(err).Warn("closing the log")
+	}
+}
+
+// memberID is stable for a name on a root, and never 0.
+func memberID(clusterID uint64, name string) uint64 {
+	sum := sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, clusterID), name...))
+	return max(binary.BigEndian.Uint64(sum[:]), 1)
+}
+
+// newRegistry is what /metrics shows; the server and the backend add theirs.
+func newRegistry() *prometheus.Registry {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "zkine_build_info", Help: "1 for the version that runs.",
+		ConstLabels: prometheus.Labels{"version": productVersion(), "go_version": runtime.Version()},
+	})
+	info.Set(1)
+	r := prometheus.NewRegistry()
+	r.MustRegister(info, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// front is the server on its sockets. Its goroutine runs Serve until drain.
+type front struct {
+	*server.Server
+	clients    []net.Listener
+	advertised []string
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// startFront binds all sockets and serves the metrics URLs. fail is called with
+// the error of a listener that breaks later.
+func startFront(cfg config, registry *prometheus.Registry, log *logrus.Entry, fail func(error)) (*front, error) {
+	clients, err := server.Listen(cfg.clientURLs)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := server.ListenMetrics(cfg.metricsURLs)
+	if err != nil {
+		closeAll(clients)
+		return nil, err
+	}
+	f := &front{clients: clients, advertised: cfg.advertiseURLs, done: make(chan struct{})}
+	if len(f.advertised) == 0 {
+		f.advertised = boundURLs(clients)
+		if listensEverywhere(clients) {
+			log.Warnf("member list will tell clients %q, which is no address; set --advertise-client-urls", f.advertised)
+		}
+	}
+	f.Server, err = server.New(server.Config{
+		Name:       cfg.name,
+		ClientURLs: cfg.clientURLs, Listeners: clients, AdvertiseClientURLs: f.advertised,
+		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
+		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
+		Registry: registry, Log: log,
+	})
+	if err != nil {
+		closeAll(clients)
+		closeAll(metrics)
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	go func() {
+		defer close(f.done)
+		if err := f.Serve(ctx); err != nil {
+			fail(err)
+		}
+	}()
+	return f, nil
+}
+
+// drain sends clients away and waits until nothing is served any more. It may
+// be called again.
+func (f *front) drain() {
+	f.stop()
+	<-f.done
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/embedded"
+)
+
+const (
+	// zooKeeperStop is how long the local ZooKeeper may take to end.
+	zooKeeperStop = 10 * time.Second
+	// juteMaxBuffer is ZooKeeper's own limit on a request, in bytes.
+	juteMaxBuffer = 1<<20 - 1
+)
+
+// startZooKeeper starts the local ZooKeeper and waits until it serves.
+func startZooKeeper(ctx context.Context, cfg config, log *logrus.Entry) (*embedded.Server, error) {
+	found, err := embedded.Find(embedded.FindOptions{Candidates: zooKeeperHomes()})
+	if err != nil {
+		return nil, about("local ZooKeeper", err)
+	}
+	if bad := found.KnownBad(); bad != "" {
+		log.Warn(bad)
+	}
+	log.Infof("no --zookeeper is given: starting a local ZooKeeper with its data in %s", cfg.dataDir)
+	defer sayWhile(log, "waiting for the local ZooKeeper to serve; what it says is in "+filepath.Join(cfg.dataDir, "zookeeper.log"))()
+	server, err := embedded.Start(ctx, embedded.Config{
+		Distribution:  found,
+		DataDir:       cfg.dataDir,
+		JuteMaxBuffer: juteFor(cfg.maxRequest),
+		Logger:        log,
+	})
+	if err != nil {
+		return nil, about("local ZooKeeper", err)
+	}
+	return server, nil
+}
+
+// juteFor is the limit of a server that takes requests of this size; 0 for
+// ZooKeeper's own.
+func juteFor(maxRequest int) int {
+	if need := maxRequest + maxRequest/8; need > juteMaxBuffer {
+		return need
+	}
+	return 0
+}
+
+// zooKeeperHomes are where a ZooKeeper may lie besides $ZOOKEEPER_HOME and the
+// system's jars: where make puts it in a checkout, and where people unpack it.
+func zooKeeperHomes() []string {
+	homes := []string{"/opt/zookeeper", "/usr/local/zookeeper"}
+	if exe, err := os.Executable(); err == nil {
+		homes = append([]string{filepath.Join(filepath.Dir(exe), "..", ".cache", "zookeeper")}, homes...)
+	}
+	return homes
+}
+
+func stopZooKeeper(server *embedded.Server, log *logrus.Entry) {
+	ctx, cancel := context.WithTimeout(context.Background(), zooKeeperStop)
+	defer cancel()
+	if err := server.Stop(ctx); err != nil {
+		log.Warn(err)
+		return
+	}
+	log.Info("stopped the local ZooKeeper")
+}
+
+// openLog opens the log on servers, waiting for as long as none answers.
+func openLog(ctx context.Context, cfg config, servers []string, log *logrus.Entry) (*revision.Log, error) {
+	list := strings.Join(servers, ",")
+	log.Infof("connecting to ZooKeeper at %s", list)
+	defer sayWhile(log, "waiting for ZooKeeper at "+list)()
+	l, err := revision.Open(ctx, revision.Config{
+		Dialer:     &revision.ZooKeeper{Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, Log: log},
+		Root:       cfg.root,
+		Name:       cfg.name,
+		MaxRequest: cfg.maxRequest,
+		Log:        log,
+	})
+	if err != nil {
+		return nil, about("root "+cfg.root, err)
+	}
+	return l, nil
+}
+
+// warnOfVersions asks each server for its version and warns of those known to
+// lose data. A server that does not say is left alone. It ends within seconds.
+func warnOfVersions(ctx context.Context, servers []string, log *logrus.Entry) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, server := range servers {
+		wg.Go(func() {
+			answer, err := embedded.FourLetter(ctx, server, "srvr")
+			if err != nil {
+				return
+			}
+			if bad := embedded.KnownBad(srvrVersion(answer)); bad != "" {
+				log.Warnf("%s: %s", server, bad)
+			}
+		})
+	}
+}
+
+// srvrVersion finds the version in an answer to srvr, which begins "Zookeeper
+// version: 3.9.6-<commit>, built on <date>".
+func srvrVersion(answer string) string {
+	_, rest, _ := strings.Cut(answer, "ersion: ")
+	version, _, _ := strings.Cut(rest, "-")
+	return strings.TrimSpace(version)
+}
