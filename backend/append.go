@@ -54,6 +54,11 @@ func (b *Backend) appendLoop() {
 			case <-b.ctx.Done():
 				return
 			}
+			// During an outage requests wait in the queue, where those whose
+			// clients give up are dropped, instead of taking effect long after.
+			if b.log.AwaitConnected(b.ctx) != nil {
+				return
+			}
 			var batch []*proposal
 			if batch, more = b.queue.take(); len(batch) == 0 {
 				<-inFlight

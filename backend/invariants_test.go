@@ -34,7 +34,7 @@ func TestInvariantsUnderFaults(t *testing.T) {
 				members[i] = openOn(t, e, string(rune('a'+i)), func(c *revision.Config) { c.MaxSlots = 32 })
 			}
 			stop := faults(e, seed)
-			h := &history{members: members, seed: seed}
+			h := newHistory(seed, members...)
 			h.run(t)
 			stop()
 			h.check(t)
@@ -93,13 +93,16 @@ type history struct {
 	tried  map[string]bool
 }
 
+func newHistory(seed uint64, members ...*backend.Backend) *history {
+	return &history{members: members, seed: seed, writes: map[string]int64{}, tried: map[string]bool{}}
+}
+
 const (
 	historyClients = 6
 	historyOps     = 60
 )
 
 func (h *history) run(t *testing.T) {
-	h.writes, h.tried = map[string]int64{}, map[string]bool{}
 	var wg sync.WaitGroup
 	for c := range historyClients {
 		wg.Go(func() { h.client(t, c) })

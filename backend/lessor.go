@@ -97,7 +97,7 @@ func (l *lessor) upcoming() time.Duration {
 	if l.last.IsZero() {
 		return l.clock
 	}
-	return l.clock + min(time.Since(l.last), maxTick)
+	return l.clock + min(max(0, time.Since(l.last)), maxTick)
 }
 
 // quorumWrite advances the clock: at the moment now this zkine has heard from

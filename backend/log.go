@@ -56,6 +56,9 @@ type Log interface {
 	// Connected is nil while a ZooKeeper session is up, or says why not.
 	Connected() error
 
+	// AwaitConnected blocks until a session is up; an error is ctx's, or final.
+	AwaitConnected(ctx context.Context) error
+
 	// Close ends the session and everything that waits. It returns when
 	// nothing of the log is running any more.
 	Close() error

@@ -119,6 +119,12 @@ func (l *Log) SessionTimeout() time.Duration { return l.session.sessionTimeout()
 // Connected implements backend.Log.
 func (l *Log) Connected() error { return l.session.err() }
 
+// AwaitConnected implements backend.Log.
+func (l *Log) AwaitConnected(ctx context.Context) error {
+	_, err := l.session.get(ctx)
+	return err
+}
+
 // Applied implements backend.Log.
 func (l *Log) Applied(seq Seq, rev Rev) {
 	l.applied.Store(int64(rev))

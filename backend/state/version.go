@@ -75,12 +75,7 @@ func newTombstone(key string, mod revision.Rev) *version {
 func (v *version) tombstone() bool { return v.number == 0 }
 
 // keyEnd is where the key ends in wire.
-func (v *version) keyEnd() int {
-	if v.keyLen == 0 {
-		return 0
-	}
-	return bytesSize(int(v.keyLen))
-}
+func (v *version) keyEnd() int { return bytesSize(int(v.keyLen)) }
 
 func (v *version) keyBytes() []byte {
 	end := v.keyEnd()
@@ -141,7 +136,12 @@ func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) 
 
 // All field numbers are below 16, so that a tag is one byte.
 
-func bytesSize(n int) int { return 1 + protowire.SizeBytes(n) }
+func bytesSize(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return 1 + protowire.SizeBytes(n)
+}
 
 func varintSize(n int64) int {
 	if n == 0 {

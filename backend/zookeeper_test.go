@@ -1,0 +1,122 @@
+package backend_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zktest"
+)
+
+func TestMain(m *testing.M) { zktest.Main(m) }
+
+func dialer(servers ...string) *revision.ZooKeeper {
+	return &revision.ZooKeeper{Servers: servers, Timeout: 2 * time.Second, MaxRequest: revision.DefaultMaxRequest, Log: silent()}
+}
+
+// TestInvariantsOnZooKeeper checks the five invariants on a real ZooKeeper that
+// is killed and frozen while clients of two zkines write, read and watch.
+func TestInvariantsOnZooKeeper(t *testing.T) {
+	server := zktest.Start(t, zktest.WithFsync())
+	small := func(c *revision.Config) { c.MaxSlots = 64 }
+	h := newHistory(1, openOn(t, dialer(server.Addr()), "a", small), openOn(t, dialer(server.Addr()), "b", small))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.run(t)
+	}()
+	written := func(n int) {
+		t.Helper()
+		eventually(t, "clients go on", func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			select {
+			case <-done:
+				return true
+			default:
+				return len(h.writes) > n
+			}
+		})
+	}
+	written(20)
+	server.Kill()
+	server.Restart()
+	written(70)
+	server.Pause()
+	eventually(t, "sessions are given up", func() bool { return h.members[0].Ready() != nil && h.members[1].Ready() != nil })
+	server.Resume()
+	written(120)
+	server.Kill()
+	server.Restart()
+	<-done
+	h.check(t)
+}
+
+// TestValuesOfEtcdsSizeRoundTrip uses the default jute.maxbuffer, which is
+// smaller than what etcd takes.
+func TestValuesOfEtcdsSizeRoundTrip(t *testing.T) {
+	server, root := zktest.Shared(t), zktest.Root(t)
+	at := func(c *revision.Config) { c.Root = root }
+	a := openOn(t, dialer(server.Addr()), "a", at)
+	value := string(incompressible(1_400_000))
+	put(t, a, "large", value)
+	put(t, a, "small", "v")
+	b := openOn(t, dialer(server.Addr()), "b", at)
+	require.True(t, value == string(get(t, b, "large").Kvs[0].Value))
+	require.Equal(t, "v", string(get(t, b, "small").Kvs[0].Value))
+}
+
+func incompressible(n int) []byte {
+	value := make([]byte, n)
+	x := uint64(88172645463325252)
+	for i := range value {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		value[i] = byte(x)
+	}
+	return value
+}
+
+// TestAWatchOnAnotherZkineSeesWrites shows that an idle zkine follows.
+func TestAWatchOnAnotherZkineSeesWrites(t *testing.T) {
+	server, root := zktest.Shared(t), zktest.Root(t)
+	at := func(c *revision.Config) { c.Root = root }
+	a, b := openOn(t, dialer(server.Addr()), "a", at), openOn(t, dialer(server.Addr()), "b", at)
+	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+	for i := range 50 {
+		rev := put(t, a, "k", fmt.Sprint(i))
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		response, err := s.Next(ctx)
+		cancel()
+		require.NoError(t, err)
+		require.Equal(t, rev, response.Events[0].Kv.ModRevision)
+	}
+}
+
+func BenchmarkPut(b *testing.B) {
+	server := zktest.Start(b, zktest.WithFsync(), zktest.WithTickTime(time.Second))
+	z := openOn(b, dialer(server.Addr()), "a")
+	for _, clients := range []int{1, 100} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			b.SetParallelism(clients / 2) // two processors
+			if clients == 1 {
+				for i := range b.N {
+					put(b, z, fmt.Sprint("k", i%1000), "value")
+				}
+				return
+			}
+			b.RunParallel(func(p *testing.PB) {
+				for i := 0; p.Next(); i++ {
+					put(b, z, fmt.Sprint("k", i%1000), "value")
+				}
+			})
+		})
+	}
+}
