@@ -55,8 +55,7 @@
 //
 // # Imports
 //
-// Packages revision and backend/state, for their sentinel errors and plain
-// types; etcd's API protobufs. Never ZooKeeper's client. Not package backend
-// either: it names this package's types (WatchStream, Status) in the methods
-// that satisfy Backend.
+// Packages backend, backend/state and revision, for their sentinel errors and
+// plain types; what the facade needs of a running backend comes in as the
+// Backend interface. etcd's API protobufs. Never ZooKeeper's client.
 package server

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -46,6 +47,8 @@ var answers = []struct{ sentinel, answer error }{
 	{revision.ErrUnavailable, rpctypes.ErrGRPCNoLeader},
 	{revision.ErrTooLarge, rpctypes.ErrGRPCRequestTooLarge},
 	{revision.ErrClosed, rpctypes.ErrGRPCStopped},
+	{backend.ErrClosed, rpctypes.ErrGRPCStopped},
+	{backend.ErrTooManyRequests, rpctypes.ErrGRPCRequestTooManyRequests},
 
 	// This zkine must not serve any more; another one may.
 	{state.ErrUnknownRequest, rpctypes.ErrGRPCStopped},

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -38,6 +39,8 @@ var errorCases = []struct {
 	{revision.ErrUnavailable, codes.Unavailable, "etcdserver: no leader"},
 	{revision.ErrTooLarge, codes.InvalidArgument, "etcdserver: request is too large"},
 	{revision.ErrClosed, codes.Unavailable, "etcdserver: server stopped"},
+	{backend.ErrClosed, codes.Unavailable, "etcdserver: server stopped"},
+	{backend.ErrTooManyRequests, codes.ResourceExhausted, "etcdserver: too many requests"},
 	{revision.ErrForeignRoot, codes.Unavailable, "etcdserver: server stopped"},
 	{revision.ErrNewerFormat, codes.Unavailable, "etcdserver: server stopped"},
 	{revision.ErrLogLost, codes.Unavailable, "etcdserver: server stopped"},

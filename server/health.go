@@ -63,11 +63,15 @@ func (s *Server) checkCorruption(ctx context.Context) error {
 	return s.checkAlarms(ctx, func(a pb.AlarmType) bool { return a == pb.AlarmType_CORRUPT }, "alarm activated: %s")
 }
 
-// checkAlarms fails with the first alarm that counts.
+// checkAlarms fails with the first alarm that counts. Alarms are read behind a
+// barrier; while none can be had, another check fails for that, at once.
 func (s *Server) checkAlarms(ctx context.Context, counts func(pb.AlarmType) bool, format string) error {
 	f := s.facade.Load()
 	if f == nil {
 		return errStarting
+	}
+	if f.backend.Ready() != nil {
+		return nil
 	}
 	alarms, err := f.backend.Alarms(ctx)
 	if err != nil {

@@ -97,6 +97,12 @@ func TestHTTPWithoutZooKeeper(t *testing.T) {
 	r := start(t)
 	r.accepting(t)
 	r.backend.setReady(errAway)
+	r.backend.setAnswer(func(_ context.Context, req any) (any, error) {
+		if read, ok := req.(*pb.RangeRequest); !ok || !read.Serializable {
+			return nil, errors.New("would wait for ZooKeeper")
+		}
+		return nil, nil
+	})
 	r.requireAnswer(t, "/livez", 200, "ok\n")
 	r.requireAnswer(t, "/health", 503, `{"health":"false","reason":"RAFT NO LEADER: ZooKeeper is away"}`+"\n")
 	r.requireAnswer(t, "/health?serializable=true", 200, healthy)
