@@ -36,19 +36,19 @@ type config struct {
 func (c *config) bind(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringSliceVar(&c.zookeeper, "zookeeper", nil, "ZooKeeper servers, `host:port,...`; without it zkine runs a local one")
-	f.StringVar(&c.root, "zookeeper-root", "/zkine", "the `znode` that holds everything; one ensemble may hold many")
+	f.StringVar(&c.root, "zookeeper-root", "/zkine", "`znode` that holds everything; one ensemble may hold many")
 	f.DurationVar(&c.sessionTimeout, "zookeeper-session-timeout", 10*time.Second, "how long ZooKeeper may be silent until the connection is given up")
 	f.IntVar(&c.maxRequest, "max-zookeeper-request", revision.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
 	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` of the local ZooKeeper; not used with --zookeeper")
-	f.StringVar(&c.name, "name", "", "this member's name, unique on the root (default: the host name)")
-	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "where to serve etcd clients: http://host:port or unix://path, several with commas (`urls`)")
-	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "the `urls` that member list tells clients (default: those listened on)")
-	f.StringSliceVar(&c.metricsURLs, "listen-metrics-urls", []string{"http://127.0.0.1:2381"}, "where to serve /metrics, /health, /livez, /readyz and /version (`urls`)")
+	f.StringVar(&c.name, "name", "", "this member's `name`, unique on the root (default: the host name)")
+	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "`urls` to serve etcd clients on: http://host:port or unix://path, several with commas")
+	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "`urls` that member list tells clients (default: those listened on)")
+	f.StringSliceVar(&c.metricsURLs, "listen-metrics-urls", []string{"http://127.0.0.1:2381"}, "`urls` to serve /metrics, /health, /livez, /readyz and /version on")
 	f.IntVar(&c.maxRequestBytes, "max-request-bytes", server.DefaultMaxRequestBytes, "largest request of a client in `bytes`")
-	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a transaction")
+	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a branch of a transaction")
 	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")
-	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error (`level`)")
-	f.StringVar(&c.logFormat, "log-format", "text", "text or json (`format`)")
+	f.StringVar(&c.logLevel, "log-level", "info", "the least `level` that is logged: debug, info, warn or error")
+	f.StringVar(&c.logFormat, "log-format", "text", "`format` of the log: text or json")
 }
 
 // flagProblem says what is wrong with a flag.

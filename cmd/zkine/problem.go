@@ -35,7 +35,6 @@ var remedies = []struct {
 	{embedded.ErrNoJava, "or serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181"},
 	{embedded.ErrNoZooKeeper, "or serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181"},
 	{embedded.ErrInUse, "stop that process, or choose another --data-dir"},
-	{embedded.ErrExited, "see the whole of that file"},
 	{revision.ErrForeignRoot, "choose another --zookeeper-root"},
 	{revision.ErrNewerFormat, "upgrade this zkine"},
 	{revision.ErrCorrupt, `see "corrupt" in docs/operations.md`},
@@ -83,15 +82,11 @@ func knownRemedy(err error) string {
 }
 
 // oneLine drops the names of packages, which say nothing to people, and all but
-// the first line, but for the last one of a log's tail: it tends to be the
-// cause.
+// the first line.
 func oneLine(text string) string {
 	for _, pkg := range []string{"revision: ", "backend: ", "server: ", "embedded: "} {
 		text = strings.ReplaceAll(text, pkg, "")
 	}
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if len(lines) == 1 {
-		return lines[0]
-	}
-	return lines[0] + " " + strings.TrimSpace(lines[len(lines)-1])
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return first
 }

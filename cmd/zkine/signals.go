@@ -6,12 +6,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/sirupsen/logrus"
 )
 
 // errStopped is the cause of a context that a signal ended.
 var errStopped = errors.New("stopped by a signal")
+
+// sameSignal is how soon after the first one a signal still counts as the same:
+// timeout, for one, signals its child and then the child's process group.
+const sameSignal = 500 * time.Millisecond
 
 // onSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends
 // with errStopped. A second signal ends the process at once, and with it, on
@@ -25,18 +30,22 @@ func onSignals(log *logrus.Entry) (ctx context.Context, stop func()) {
 	}
 	done := make(chan struct{})
 	go func() {
-		select {
-		case s := <-signals:
-			log.Infof("stopping after %v; a second one ends zkine at once", s)
-			cancel(errStopped)
-		case <-done:
-			return
-		}
-		select {
-		case s := <-signals:
-			log.Warnf("ended by a second signal, %v, before everything was stopped", s)
-			os.Exit(128 + int(s.(syscall.Signal)))
-		case <-done:
+		var first time.Time
+		for {
+			select {
+			case s := <-signals:
+				switch {
+				case first.IsZero():
+					first = time.Now()
+					log.Infof("stopping after %v; a second one ends zkine at once", s)
+					cancel(errStopped)
+				case time.Since(first) > sameSignal:
+					log.Warnf("ended by a second signal, %v, before everything was stopped", s)
+					os.Exit(128 + int(s.(syscall.Signal)))
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
 	return ctx, func() {

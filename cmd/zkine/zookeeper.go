@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,13 +33,20 @@ func startZooKeeper(ctx context.Context, cfg config, log *logrus.Entry) (*embedd
 		log.Warn(bad)
 	}
 	log.Infof("no --zookeeper is given: starting a local ZooKeeper with its data in %s", cfg.dataDir)
-	defer sayWhile(log, "waiting for the local ZooKeeper to serve; what it says is in "+filepath.Join(cfg.dataDir, "zookeeper.log"))()
+	logFile := filepath.Join(cfg.dataDir, "zookeeper.log")
+	defer sayWhile(log, "waiting for the local ZooKeeper to serve; what it says is in "+logFile)()
 	server, err := embedded.Start(ctx, embedded.Config{
 		Distribution:  found,
 		DataDir:       cfg.dataDir,
 		JuteMaxBuffer: juteFor(cfg.maxRequest),
 		Logger:        log,
 	})
+	if errors.Is(err, embedded.ErrExited) {
+		return nil, &problem{
+			thing: "local ZooKeeper", what: "it exited before it served: " + tellingLine(err.Error()),
+			remedy: "the whole story is in " + logFile,
+		}
+	}
 	if err != nil {
 		return nil, about("local ZooKeeper", err)
 	}
@@ -61,6 +70,19 @@ func zooKeeperHomes() []string {
 		homes = append([]string{filepath.Join(filepath.Dir(exe), "..", ".cache", "zookeeper")}, homes...)
 	}
 	return homes
+}
+
+// tellingLine picks from the end of a Java program's log the line that is most
+// likely the cause: the last that speaks of an error and is no part of a stack.
+func tellingLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for _, line := range slices.Backward(lines) {
+		inStack := strings.HasPrefix(line, "\t") || strings.HasPrefix(line, " ")
+		if !inStack && (strings.Contains(line, "rror") || strings.Contains(line, "ERROR") || strings.Contains(line, "xception")) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return strings.TrimSpace(lines[len(lines)-1])
 }
 
 func stopZooKeeper(server *embedded.Server, log *logrus.Entry) {

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+// newFlags returns a server command's flags, parsed from args, and what they
+// set.
+func newFlags(t *testing.T, args ...string) (*pflag.FlagSet, *config) {
+	t.Helper()
+	var cfg config
+	flags := pflag.NewFlagSet("server", pflag.ContinueOnError)
+	cfg.bind(flags)
+	require.NoError(t, flags.Parse(args))
+	return flags, &cfg
+}
+
+func TestEveryFlagHasAVariable(t *testing.T) {
+	values := map[string]string{
+		"ZKINE_ZOOKEEPER":                      "a:1,b:2",
+		"ZKINE_ZOOKEEPER_ROOT":                 "/other",
+		"ZKINE_ZOOKEEPER_SESSION_TIMEOUT":      "7s",
+		"ZKINE_MAX_ZOOKEEPER_REQUEST":          "100000",
+		"ZKINE_DATA_DIR":                       "/data",
+		"ZKINE_NAME":                           "me",
+		"ZKINE_LISTEN_CLIENT_URLS":             "http://127.0.0.1:1,unix:///s",
+		"ZKINE_ADVERTISE_CLIENT_URLS":          "http://here:1",
+		"ZKINE_LISTEN_METRICS_URLS":            "http://127.0.0.1:2",
+		"ZKINE_MAX_REQUEST_BYTES":              "1000",
+		"ZKINE_MAX_TXN_OPS":                    "7",
+		"ZKINE_WATCH_PROGRESS_NOTIFY_INTERVAL": "3m",
+		"ZKINE_LOG_LEVEL":                      "debug",
+		"ZKINE_LOG_FORMAT":                     "json",
+	}
+	var environ []string
+	for name, value := range values {
+		environ = append(environ, name+"="+value)
+	}
+	flags, cfg := newFlags(t)
+	env, err := readEnv(flags, environ)
+	require.NoError(t, err)
+	require.Empty(t, env.unknown)
+	flags.VisitAll(func(f *pflag.Flag) {
+		require.Contains(t, values, envName(f.Name), "this test leaves a flag out")
+		require.Equal(t, envName(f.Name), env.from[f.Name])
+	})
+	require.Equal(t, config{
+		zookeeper: []string{"a:1", "b:2"}, root: "/other", sessionTimeout: 7 * time.Second, maxRequest: 100000,
+		dataDir: "/data", name: "me",
+		clientURLs:    []string{"http://127.0.0.1:1", "unix:///s"},
+		advertiseURLs: []string{"http://here:1"}, metricsURLs: []string{"http://127.0.0.1:2"},
+		maxRequestBytes: 1000, maxTxnOps: 7, progressInterval: 3 * time.Minute,
+		logLevel: "debug", logFormat: "json",
+	}, *cfg)
+	require.NoError(t, cfg.check(flags, env.from))
+}
+
+func TestFlagsWinOverVariables(t *testing.T) {
+	flags, cfg := newFlags(t, "--max-txn-ops=5", "--listen-client-urls=http://127.0.0.1:1", "--listen-client-urls=http://127.0.0.1:2")
+	_, err := readEnv(flags, []string{"ZKINE_MAX_TXN_OPS=not even a number", "ZKINE_LISTEN_CLIENT_URLS=http://127.0.0.1:3"})
+	require.NoError(t, err)
+	require.Equal(t, 5, cfg.maxTxnOps)
+	require.Equal(t, []string{"http://127.0.0.1:1", "http://127.0.0.1:2"}, cfg.clientURLs)
+}
+
+func TestAnEmptyVariableIsNone(t *testing.T) {
+	flags, cfg := newFlags(t)
+	_, err := readEnv(flags, []string{"ZKINE_NAME=", "ZKINE_MAX_TXN_OPS=", "ZKINE_ZOOKEEPER="})
+	require.NoError(t, err)
+	require.Equal(t, 128, cfg.maxTxnOps)
+	require.Empty(t, cfg.zookeeper)
+}
+
+func TestABadVariableIsNamed(t *testing.T) {
+	for entry, want := range map[string]string{
+		"ZKINE_MAX_TXN_OPS=many":               `ZKINE_MAX_TXN_OPS: "many" is not a whole number — write one like 128`,
+		"ZKINE_ZOOKEEPER_SESSION_TIMEOUT=10":   `ZKINE_ZOOKEEPER_SESSION_TIMEOUT: "10" is not a duration — write one like 500ms, 10s or 5m`,
+		"ZKINE_LOG_FORMAT=xml":                 `ZKINE_LOG_FORMAT: "xml" is not known — choose one of text, json`,
+		"ZKINE_ZOOKEEPER_ROOT=zkine":           `ZKINE_ZOOKEEPER_ROOT: "zkine" is not a path like /zkine — name a znode like /zkine`,
+		`ZKINE_LISTEN_CLIENT_URLS="http://a:1`: `ZKINE_LISTEN_CLIENT_URLS: "\"http://a:1" cannot be read — write it like http://127.0.0.1:2379`,
+	} {
+		flags, cfg := newFlags(t)
+		env, err := readEnv(flags, []string{entry})
+		if err == nil {
+			err = cfg.check(flags, env.from)
+		}
+		require.EqualError(t, err, want)
+		require.True(t, explain(err).usage)
+	}
+}
+
+func TestUnknownVariables(t *testing.T) {
+	flags, _ := newFlags(t)
+	env, err := readEnv(flags, []string{
+		"ZKINE_MAX_TXN_OP=1", "ZKINE_HELP=1", "HOME=/", "ETCD_NAME=x",
+		// The build's and the tests'.
+		"ZKINE_ZOOKEEPER_DIR=/x", "ZKINE_DEBIAN_MIRROR=x", "ZKINE_APT_ETC=x",
+		// What Kubernetes sets for Services called zkine and zkine-metrics.
+		"ZKINE_SERVICE_HOST=10.0.0.1", "ZKINE_SERVICE_PORT=2379", "ZKINE_SERVICE_PORT_CLIENT=2379",
+		"ZKINE_PORT=tcp://10.0.0.1:2379", "ZKINE_PORT_2379_TCP=tcp://10.0.0.1:2379", "ZKINE_PORT_2379_TCP_ADDR=10.0.0.1",
+		"ZKINE_METRICS_SERVICE_HOST=10.0.0.2", "ZKINE_METRICS_PORT=tcp://10.0.0.2:2381",
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"ZKINE_HELP", "ZKINE_MAX_TXN_OP"}, env.unknown)
+}

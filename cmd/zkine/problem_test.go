@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/embedded"
+)
+
+func TestProblemsAreOneLineWithARemedy(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{
+			fmt.Errorf("%w: /zkine has no format but holds [\"x\"]; choose another --zookeeper-root, or remove what is there", revision.ErrForeignRoot),
+			`root /zkine: the root holds something else than zkine's data: /zkine has no format but holds ["x"] — choose another --zookeeper-root, or remove what is there`,
+		},
+		{
+			errors.Join(fmt.Errorf("replay the log: %w: checksum does not match", revision.ErrCorrupt), nil),
+			`root /zkine: replay the log: corrupt: checksum does not match — see "corrupt" in docs/operations.md`,
+		},
+		{
+			fmt.Errorf("%w in JAVA_HOME or the PATH: install x, or set JAVA_HOME", embedded.ErrNoJava),
+			`root /zkine: no Java runtime found in JAVA_HOME or the PATH: install x, or set JAVA_HOME — or serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181`,
+		},
+		{&problem{thing: "--x", what: "y", remedy: "z"}, "--x: y — z"},
+		{errors.New("something new"), "root /zkine: something new"},
+	} {
+		require.Equal(t, c.want, about("root /zkine", c.err).Error())
+	}
+}
+
+func TestExecuteReportsUsage(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		env  string
+		want string
+	}{
+		{[]string{"serve"}, "", "zkine: serve: no such command — did you mean zkine server?"},
+		{[]string{"put"}, "", "zkine: put: no such command — see zkine --help"},
+		{[]string{"server", "--cert-file=x"}, "", "zkine: --cert-file: no such flag — see --help"},
+		{[]string{"server", "-x"}, "", "zkine: -x: no such flag — see --help"},
+		{[]string{"server", "--name"}, "", "zkine: --name: a value is missing — write --name=..."},
+		{[]string{"server", "--max-txn-ops", "many"}, "", `zkine: --max-txn-ops: "many" is not a whole number — write one like 128`},
+		{[]string{"server", "--zookeeper", "a:1", "b:1"}, "", "zkine: b:1: an argument that belongs to no flag — separate the values of a flag with commas; see --help"},
+		{[]string{"server"}, "ZKINE_MAX_TXN_OPS=0", "zkine: ZKINE_MAX_TXN_OPS: 0 is out of bounds — choose from 1 to 1048576"},
+		{[]string{"version", "--short"}, "", "zkine: --short: no such flag — see --help"},
+	} {
+		var out, errs strings.Builder
+		require.Equal(t, 2, execute(c.args, []string{c.env}, &out, &errs), c.args)
+		require.Equal(t, c.want+"\n", errs.String(), c.args)
+		require.Empty(t, out.String())
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"version"}, "etcd API 3.7.3\n"},
+		{nil, "zkine server --zookeeper=zk1:2181,zk2:2181,zk3:2181"},
+		{[]string{"server", "--help"}, "--max-txn-ops as ZKINE_MAX_TXN_OPS"},
+	} {
+		var out, errs strings.Builder
+		require.Zero(t, execute(c.args, nil, &out, &errs))
+		require.Contains(t, out.String(), c.want)
+		require.Empty(t, errs.String())
+	}
+}
+
+func TestVersionOfAServer(t *testing.T) {
+	require.Equal(t, "3.9.6", srvrVersion("Zookeeper version: 3.9.6-0123abc, built on 2026-01-01 00:00 UTC\nMode: leader\n"))
+	require.Empty(t, srvrVersion("srvr is not executed because it is not in the whitelist.\n"))
+}
+
+func TestTellingLine(t *testing.T) {
+	require.Equal(t, "2026 ERROR [main] QuorumPeerMain: Unable to load database", tellingLine(`wait: exited; the end of /d/zookeeper.log:
+2026 INFO  [main] started
+2026 ERROR [main] QuorumPeerMain: Unable to load database
+	at org.apache.zookeeper.Error.x(Y.java)
+2026 INFO  [main] ZKAuditProvider: exited`))
+	require.Equal(t, "last", tellingLine("first\nlast\n"))
+}
