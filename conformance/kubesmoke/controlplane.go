@@ -43,6 +43,14 @@ func newCluster(dir string, run programs, s *store, p *ports) (*cluster, error) 
 	if err != nil {
 		return nil, err
 	}
+	port, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{store: s, etcdctl: run.etcdctl, server: fmt.Sprintf("https://127.0.0.1:%d", port), health: map[string]string{}}
+	if err := c.people(dir, run.kubectl, ca); err != nil {
+		return nil, err
+	}
 	serving, err := ca.server("serving")
 	if err != nil {
 		return nil, err
@@ -52,13 +60,50 @@ func newCluster(dir string, run programs, s *store, p *ports) (*cluster, error) 
 	if err != nil {
 		return nil, err
 	}
-	port, err := p.next()
+	c.apiserver = newProcess(dir, "kube-apiserver", run.apiserver, c.apiserverFlags(port, ca, serving, tokens)...)
+	// Every 5 minutes or so the API server compares its cache with the store; a difference shall end it, loudly.
+	c.apiserver.env = []string{"KUBE_WATCHCACHE_CONSISTENCY_CHECKER=true"}
+	c.controllerManager, err = c.client(dir, run.controllerManager, "kube-controller-manager", ca, serving, p,
+		"--use-service-account-credentials",
+		"--service-account-private-key-file", tokens.key,
+		"--root-ca-file", ca.path())
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{store: s, etcdctl: run.etcdctl, server: fmt.Sprintf("https://127.0.0.1:%d", port), health: map[string]string{}}
-	c.apiserver = newProcess(dir, "kube-apiserver", run.apiserver,
-		"--etcd-servers", s.endpoint,
+	c.scheduler, err = c.client(dir, run.scheduler, "kube-scheduler", ca, serving, p)
+	return c, err
+}
+
+// people makes those who talk to the API server from here: the administrator, with and without kubectl, and the node.
+func (c *cluster) people(dir, kubectlPath string, ca *authority) error {
+	admin, err := ca.client("admin", "kubesmoke-admin", "system:masters")
+	if err != nil {
+		return err
+	}
+	if c.api, err = newAPI(c.server, ca.path(), admin); err != nil {
+		return err
+	}
+	kubeconfig := filepath.Join(dir, "admin.kubeconfig")
+	if err := writeKubeconfig(kubeconfig, c.server, ca.path(), admin); err != nil {
+		return err
+	}
+	c.kubectl = newKubectl(dir, kubectlPath, kubeconfig)
+	kubelet, err := ca.client("node", "system:node:"+nodeName, "system:nodes")
+	if err != nil {
+		return err
+	}
+	asNode, err := newAPI(c.server, ca.path(), kubelet)
+	if err != nil {
+		return err
+	}
+	c.node = newNode(asNode)
+	return nil
+}
+
+// apiserverFlags are those of a secured API server on the loopback address.
+func (c *cluster) apiserverFlags(port int, ca *authority, serving, tokens identity) []string {
+	return []string{
+		"--etcd-servers", c.store.endpoint,
 		"--etcd-compaction-interval", compactionInterval.String(),
 		"--event-ttl", eventTTL.String(),
 		"--bind-address", "127.0.0.1",
@@ -73,42 +118,8 @@ func newCluster(dir string, run programs, s *store, p *ports) (*cluster, error) 
 		"--service-cluster-ip-range", "10.96.0.0/16",
 		"--service-account-issuer", "https://kubesmoke.invalid",
 		"--service-account-key-file", tokens.cert,
-		"--service-account-signing-key-file", tokens.key)
-	// Every 5 minutes or so the API server compares its cache with the store; a difference shall end it, loudly.
-	c.apiserver.env = []string{"KUBE_WATCHCACHE_CONSISTENCY_CHECKER=true"}
-
-	admin, err := ca.client("admin", "kubesmoke-admin", "system:masters")
-	if err != nil {
-		return nil, err
+		"--service-account-signing-key-file", tokens.key,
 	}
-	if c.api, err = newAPI(c.server, ca.path(), admin); err != nil {
-		return nil, err
-	}
-	kubeconfig := filepath.Join(dir, "admin.kubeconfig")
-	if err := writeKubeconfig(kubeconfig, c.server, ca.path(), admin); err != nil {
-		return nil, err
-	}
-	c.kubectl = newKubectl(dir, run.kubectl, kubeconfig)
-
-	kubelet, err := ca.client("node", "system:node:"+nodeName, "system:nodes")
-	if err != nil {
-		return nil, err
-	}
-	asNode, err := newAPI(c.server, ca.path(), kubelet)
-	if err != nil {
-		return nil, err
-	}
-	c.node = newNode(asNode)
-
-	c.controllerManager, err = c.client(dir, run.controllerManager, "kube-controller-manager", ca, serving, p,
-		"--use-service-account-credentials",
-		"--service-account-private-key-file", tokens.key,
-		"--root-ca-file", ca.path())
-	if err != nil {
-		return nil, err
-	}
-	c.scheduler, err = c.client(dir, run.scheduler, "kube-scheduler", ca, serving, p)
-	return c, err
 }
 
 // client describes a program that elects a leader and works through the API server as system:<name>.

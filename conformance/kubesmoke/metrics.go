@@ -48,13 +48,13 @@ func (c *cluster) checkHealth(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	checks := samples(text, "apiserver_watch_cache_storage_consistency_checks_total", "status")
+	checks := samples(text, "apiserver_storage_consistency_checks_total", "status")
 	if checks["failure"] > 0 {
 		return "", fmt.Errorf("%v caches differed from the store", checks["failure"])
 	}
 	reads := samples(text, "apiserver_watch_cache_consistent_read_total", "success", "fallback")
-	return fmt.Sprintf("caches compared: %v, consistent reads from a cache: %v, refused or from the store: %v",
-		checks["success"], reads["true false"], total(reads)-reads["true false"]), nil
+	return fmt.Sprintf("caches compared: %v (not comparable just then: %v), consistent reads from a cache: %v, refused or from the store: %v",
+		checks["success"], checks["error"], reads["true false"], total(reads)-reads["true false"]), nil
 }
 
 func total(m map[string]float64) float64 {

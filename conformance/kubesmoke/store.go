@@ -12,6 +12,11 @@ import (
 // storeStartLimit is how long a store may take until it is ready: zkine starts a JVM and replays its log first.
 const storeStartLimit = 60 * time.Second
 
+// progressInterval is how often an idle watch is told how far it has got. The API server compares a cache with the
+// store at the version that the cache has reached; with the default of 10 minutes, the frequent compaction of this
+// run would have overtaken those of resources that nobody writes.
+const progressInterval = 5 * time.Second
+
 // store is what kube-apiserver keeps its state in: zkine, or etcd for comparison.
 type store struct {
 	*process
@@ -58,6 +63,7 @@ func newEtcd(dir, path string, p *ports) (*store, error) {
 		process: newProcess(dir, "etcd", path,
 			"--name", "smoke",
 			"--data-dir", filepath.Join(dir, "etcd"),
+			"--watch-progress-notify-interval", progressInterval.String(),
 			"--listen-client-urls", endpoint,
 			"--advertise-client-urls", endpoint,
 			"--listen-peer-urls", peers,
