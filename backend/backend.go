@@ -114,6 +114,7 @@ func (b *Backend) catchUp(ctx context.Context) error {
 	if err := b.log.Join(ctx, b.cfg.Member); err != nil {
 		return fmt.Errorf("join as member %q: %w", b.cfg.Member.Name, err)
 	}
+	b.keeper.refresh(ctx)
 	return nil
 }
 
@@ -142,7 +143,7 @@ func (b *Backend) spawn(f func()) {
 // of Close.
 func (b *Backend) fail(err error) {
 	b.failOnce.Do(func() {
-		if b.ctx.Err() == nil {
+		if !errors.Is(err, ErrClosed) {
 			b.cfg.Log.WithError(err).Error("the log cannot be followed any further; this zkine stops serving")
 		}
 		b.failErr = err

@@ -122,6 +122,11 @@ func eventually(t testing.TB, what string, cond func() bool) {
 func checkGoroutines(t *testing.T, f func()) {
 	t.Helper()
 	f()
+	defer func() {
+		if t.Failed() {
+			t.Log(strings.Join(ours(), "\n\n"))
+		}
+	}()
 	eventually(t, "goroutines end", func() bool { return len(ours()) == 0 })
 }
 
@@ -129,7 +134,8 @@ func ours() (found []string) {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	for _, g := range strings.Split(string(buf), "\n\n") {
-		if strings.Contains(g, "testing.tRunner") || strings.Contains(g, "_test.") {
+		if strings.Contains(g, "testing.tRunner") || strings.Contains(g, "_test.") ||
+			strings.Contains(g, "revision/embedded") { // the ZooKeeper that tests share
 			continue
 		}
 		if strings.Contains(g, "zkine/") || strings.Contains(g, "go-zookeeper") {
