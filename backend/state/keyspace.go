@@ -10,7 +10,7 @@ import (
 
 // treeDegree is small: each slot copies the path to every leaf that it touches,
 // and finding the n-th key looks at the siblings on the path.
-const treeDegree = 16
+const treeDegree = 12
 
 // keyspace is the keys, with their versions since the floor.
 //
