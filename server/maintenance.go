@@ -24,7 +24,7 @@ func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 		Header:           s.header.fill(&pb.ResponseHeader{Revision: int64(st.Revision)}),
 		Version:          s.version,
 		StorageVersion:   s.storageVersion,
-		DbSize:           st.DBSize,
+		DbSize:           dbSize(st),
 		DbSizeInUse:      st.DBSizeInUse,
 		DbSizeQuota:      s.quota,
 		Leader:           st.Leader,
@@ -43,6 +43,10 @@ func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 	resp.Errors = append(resp.Errors, st.Errors...)
 	return resp, nil
 }
+
+// dbSize is never below what is in use, though the log may hold that in a more
+// compact form, and never 0: etcdctl divides by it.
+func dbSize(st Status) int64 { return max(st.DBSize, st.DBSizeInUse, 1) }
 
 // Alarm lists the alarms of the kind asked for, or all.
 func (s *maintenanceServer) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {

@@ -46,7 +46,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	show(descIsLeader, oneIf(st.Leader == f.memberID && st.Leader != 0))
 	show(descRevision, float64(st.Revision))
 	show(descCompact, float64(st.CompactRevision))
-	show(descSize, float64(st.DBSize))
+	show(descSize, float64(dbSize(st)))
 	show(descInUse, float64(st.DBSizeInUse))
 	show(descQuota, float64(c.server.cfg.QuotaBytes))
 	show(descKnown, float64(st.Index))

@@ -47,6 +47,8 @@ func TestStatus(t *testing.T) {
 	}
 	got := ask()
 	require.True(t, proto.Equal(want, got), "%v is not %v", got, want)
+	r.backend.status.DBSize, r.backend.status.DBSizeInUse = 0, 0
+	require.Equal(t, int64(1), ask().DbSize, "etcdctl divides by it")
 	r.backend.setReady(errAway)
 	got = ask()
 	require.Zero(t, got.Leader)
