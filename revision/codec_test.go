@@ -1,0 +1,237 @@
+package revision
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+func testBatch(value string) *Batch {
+	return &Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{
+		{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{Key: []byte("k\x00\xff"), Value: []byte(value)}}},
+		{Kind: &recordpb.Request_LeaseExpire{LeaseExpire: &recordpb.LeaseExpire{Id: 7, Renewed: 9}}},
+	}}
+}
+
+func sameRequests(t testing.TB, want, got []*recordpb.Request) {
+	t.Helper()
+	require.True(t, proto.Equal(&recordpb.Batch{Requests: want}, &recordpb.Batch{Requests: got}))
+}
+
+func TestEnvelopeRoundTrip(t *testing.T) {
+	for _, value := range []string{"", "small", strings.Repeat("compresses well ", 1000)} {
+		batch := testBatch(value)
+		sealed, err := seal(batch, 42)
+		require.NoError(t, err)
+		require.Equal(t, len(value) > compressFrom, sealed.flags&flagZstd != 0)
+		opened, err := openEnvelope(sealed.bytes())
+		require.NoError(t, err)
+		require.Equal(t, batch.Nonce, opened.nonce)
+		require.EqualValues(t, 42, opened.term)
+		requests, err := opened.requests()
+		require.NoError(t, err)
+		sameRequests(t, batch.Requests, requests)
+	}
+}
+
+func TestStagedEnvelopeRoundTrip(t *testing.T) {
+	sealed, err := seal(testBatch("staged"), 1)
+	require.NoError(t, err)
+	payload := sealed.payload
+	sealed.flags |= flagStaged
+	sealed.parts = 3
+	opened, err := openEnvelope(sealed.head())
+	require.NoError(t, err)
+	require.True(t, opened.staged())
+	require.NoError(t, opened.complete(payload))
+	_, err = opened.requests()
+	require.NoError(t, err)
+
+	opened, err = openEnvelope(sealed.head())
+	require.NoError(t, err)
+	damaged := bytes.Clone(payload)
+	damaged[0] ^= 1
+	require.ErrorIs(t, opened.complete(damaged), ErrCorrupt)
+	require.ErrorIs(t, opened.complete(payload[1:]), ErrCorrupt)
+}
+
+// TestEveryFlippedBitIsSeen flips each bit of a slot in turn. None may be
+// decoded, and none may look like a newer format.
+func TestEveryFlippedBitIsSeen(t *testing.T) {
+	sealed, err := seal(testBatch("value"), 3)
+	require.NoError(t, err)
+	data := sealed.bytes()
+	for bit := range len(data) * 8 {
+		flipped := bytes.Clone(data)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		_, err := openEnvelope(flipped)
+		require.ErrorIs(t, err, ErrCorrupt, "bit %d", bit)
+	}
+	for n := range data {
+		_, err := openEnvelope(data[:n])
+		require.ErrorIs(t, err, ErrCorrupt, "cut to %d bytes", n)
+	}
+}
+
+// reseal gives a changed head its right checksum.
+func reseal(sealed *envelope, change func([]byte)) []byte {
+	data := sealed.bytes()
+	change(data)
+	sum := checksum(data[:40], data[envelopeHead:])
+	for i := range 4 {
+		data[40+i] = byte(sum >> (24 - 8*i))
+	}
+	return data
+}
+
+func TestNewerRecordsAreRefusedByName(t *testing.T) {
+	sealed, err := seal(testBatch("value"), 3)
+	require.NoError(t, err)
+	_, err = openEnvelope(reseal(sealed, func(b []byte) { b[2] = 2 }))
+	require.ErrorIs(t, err, ErrNewerFormat)
+	_, err = openEnvelope(reseal(sealed, func(b []byte) { b[3] |= 1 << 6 }))
+	require.ErrorIs(t, err, ErrNewerFormat)
+
+	unknownField := protowire.AppendTag(nil, 999, protowire.VarintType)
+	unknownField = protowire.AppendVarint(unknownField, 1)
+	put := func() *pb.PutRequest {
+		put := &pb.PutRequest{Key: []byte("k")}
+		put.ProtoReflect().SetUnknown(unknownField)
+		return put
+	}
+	nested := &pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: put()}}}}
+	kind := &recordpb.Request{}
+	kind.ProtoReflect().SetUnknown(unknownField)
+	for name, r := range map[string]*recordpb.Request{
+		"an unknown field of a put":   {Kind: &recordpb.Request_Put{Put: put()}},
+		"one within a transaction":    {Kind: &recordpb.Request_Txn{Txn: nested}},
+		"a request of a unknown kind": kind,
+		"a request of no kind":        {},
+	} {
+		sealed, err := seal(&Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{r}}, 1)
+		require.NoError(t, err)
+		opened, err := openEnvelope(sealed.bytes())
+		require.NoError(t, err)
+		_, err = opened.requests()
+		require.ErrorIs(t, err, ErrNewerFormat, name)
+		// What a client sends must never get that far.
+		StripUnknown(r)
+		require.False(t, unknown(r.ProtoReflect()), name)
+	}
+}
+
+func FuzzOpenEnvelope(f *testing.F) {
+	for _, value := range []string{"", "small", strings.Repeat("x", 5000)} {
+		sealed, err := seal(testBatch(value), 1)
+		require.NoError(f, err)
+		f.Add(sealed.bytes())
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := openEnvelope(data)
+		if err == nil && !e.staged() {
+			_, err = e.requests()
+		}
+		if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewerFormat) {
+			t.Fatalf("neither corrupt nor newer: %v", err)
+		}
+	})
+}
+
+// FuzzDecodeRequests gives the payload's decoder arbitrary bytes under a right
+// checksum, as a foreign or newer writer might.
+func FuzzDecodeRequests(f *testing.F) {
+	payload, err := proto.Marshal(&recordpb.Batch{Requests: testBatch("v").Requests})
+	require.NoError(f, err)
+	f.Add(payload, false)
+	f.Add(zstdEncoder.EncodeAll(payload, nil), true)
+	f.Fuzz(func(t *testing.T, payload []byte, compressed bool) {
+		e := &envelope{payload: payload, length: uint32(len(payload)), raw: uint32(len(payload))}
+		if compressed {
+			e.flags |= flagZstd
+			e.raw = 64
+		}
+		opened, err := openEnvelope(e.bytes())
+		require.NoError(t, err)
+		requests, err := opened.requests()
+		if err != nil {
+			require.True(t, errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewerFormat), "%v", err)
+			return
+		}
+		again, err := seal(&Batch{Requests: requests}, 1)
+		require.NoError(t, err)
+		back, err := again.requests()
+		require.NoError(t, err)
+		sameRequests(t, requests, back)
+	})
+}
+
+func TestNames(t *testing.T) {
+	l := layout{"/zkine"}
+	n, err := slotNumber(l.slot("1-aa", 17))
+	require.NoError(t, err)
+	require.EqualValues(t, 17, n)
+	for _, bad := range []string{"", "/zkine/log/1-aa/x-1", "/zkine/log/1-aa/s--1", "/zkine/log/1-aa/s-"} {
+		_, err := slotNumber(bad)
+		require.ErrorIs(t, err, ErrCorrupt, bad)
+	}
+	ref := newSegmentRef(12)
+	parsed, err := parseSegmentRef(ref.name)
+	require.NoError(t, err)
+	require.Equal(t, ref, parsed)
+	for _, bad := range []string{"", "0-aa", "x-aa", "-1-aa", "12"} {
+		_, err := parseSegmentRef(bad)
+		require.ErrorIs(t, err, ErrCorrupt, bad)
+	}
+	for root, good := range map[string]bool{"/zkine": true, "/a/b": true, "": false, "/": false, "zkine": false, "/a/": false, "/zookeeper/x": false, "/a//b": false} {
+		require.Equal(t, good, CheckRoot(root) == nil, root)
+	}
+}
+
+func TestSeqOrderAndIndex(t *testing.T) {
+	seqs := []Seq{{}, {1, 0}, {1, 1}, {2, 0}, {2, 4000}, {3, 0}}
+	for i, a := range seqs {
+		for j, b := range seqs {
+			require.Equal(t, i < j, a.Before(b), fmt.Sprint(a, b))
+			require.Equal(t, i < j, a.Index() < b.Index(), fmt.Sprint(a, b))
+		}
+	}
+}
+
+func TestRevMap(t *testing.T) {
+	var m revMap
+	_, found := m.locate(2)
+	require.False(t, found)
+	m.add(Seq{1, 0}, 4) // made 2, 3 and 4
+	m.add(Seq{1, 1}, 4) // made none
+	m.add(Seq{2, 0}, 5)
+	for rev, want := range map[Rev]Seq{2: {1, 0}, 4: {1, 0}, 5: {2, 0}} {
+		seq, found := m.locate(rev)
+		require.True(t, found)
+		require.Equal(t, want, seq)
+	}
+	_, found = m.locate(6)
+	require.False(t, found)
+	rev, found := m.at(Seq{1, 1})
+	require.True(t, found)
+	require.EqualValues(t, 4, rev)
+}
+
+func TestIncarnations(t *testing.T) {
+	me := newIncarnation()
+	require.False(t, me.gone(), "this process lives")
+	other := me
+	other.Started = "1"
+	require.True(t, other.gone(), "the PID is another process's by now")
+	other = me
+	other.Boot = "another"
+	require.False(t, other.gone(), "nothing is known of another boot")
+}
