@@ -92,7 +92,9 @@ func (b *Backend) appendBatch(batch []*proposal, riders *readGroup) {
 	began := time.Now()
 	out, err := b.log.Append(b.ctx, &revision.Batch{Nonce: nonce, Requests: requests})
 	if err == nil {
-		b.lessor.quorumWrite(time.Now())
+		if !out.Resent { // else it was read, which proves no quorum
+			b.lessor.quorumWrite(time.Now())
+		}
 		b.metrics.append(len(batch), time.Since(began))
 	}
 	if err != nil || out.Resent {

@@ -26,13 +26,20 @@ type Status struct {
 	Errors []string
 }
 
+// Current returns the store's revision and the term.
+func (b *Backend) Current() (revision.Rev, uint64) {
+	v := b.view.Load()
+	return v.Rev(), max(v.Term(), 1)
+}
+
 // Status returns where the backend stands, without I/O.
 func (b *Backend) Status() Status {
 	v := b.view.Load()
+	_, term := b.Current()
 	s := Status{
 		Revision:        v.Rev(),
 		CompactRevision: v.CompactRev(),
-		Term:            max(v.Term(), 1),
+		Term:            term,
 		AppliedIndex:    v.Seq().Index(),
 		Leader:          b.keeper.leader(),
 		DBSize:          b.log.Size(),

@@ -142,6 +142,9 @@ func (l *Log) RevisionAt(seq Seq) (Rev, bool) { return l.revs.at(seq) }
 // Head returns the newest place in the log that this zkine knows of.
 func (l *Log) Head() Seq {
 	segment, count := l.tail.head()
+	if count == 0 {
+		return l.tail.lastDelivered().slot.Seq
+	}
 	return Seq{segment.number, count - 1}
 }
 
@@ -206,6 +209,7 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 	if err := l.recognise(ctx, conn); err != nil {
 		return err
 	}
+	l.tail.forgetReady()
 	return l.member.greet(ctx, conn)
 }
 

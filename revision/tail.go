@@ -133,6 +133,15 @@ func (t *tail) put(e *entry) {
 	t.signal()
 }
 
+// forgetReady drops slots that were not delivered yet, on a new session: they
+// are read again, from the log as it is now.
+func (t *tail) forgetReady() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.ready)
+	t.signal()
+}
+
 // appended hands in a slot of one's own. It reports false when that place was
 // passed already: with the same batch if it was read back first, which is
 // fine, or with something else, which shows that the log went back.

@@ -43,6 +43,9 @@ type Backend interface {
 	Members(ctx context.Context, linearizable bool) ([]revision.Member, error)
 	Alarms(ctx context.Context) ([]*pb.AlarmMember, error)
 	Status() Status
+	// Current returns the revision and the term, as Status does but at next
+	// to no cost: each response carries them.
+	Current() (revision.Rev, uint64)
 	// Ready is nil while linearizable calls can be served, or says why not.
 	Ready() error
 	ClusterID() uint64

@@ -149,8 +149,10 @@ func (b *fakeBackend) Alarms(ctx context.Context) ([]*pb.AlarmMember, error) {
 	return call(ctx, b, "alarms", alarms)
 }
 
-func (b *fakeBackend) Status() Status    { return b.status }
-func (b *fakeBackend) ClusterID() uint64 { return fakeClusterID }
+func (b *fakeBackend) Status() Status { return b.status }
+
+func (b *fakeBackend) Current() (revision.Rev, uint64) { return b.status.Revision, b.status.Term }
+func (b *fakeBackend) ClusterID() uint64               { return fakeClusterID }
 func (b *fakeBackend) Ready() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

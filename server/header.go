@@ -1,23 +1,27 @@
 package server
 
-import pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+import (
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision"
+)
 
 // header puts a member's identity into response headers, as etcd does in
 // v3rpc/header.go.
 type header struct {
 	clusterID, memberID uint64
-	status              func() Status
+	current             func() (revision.Rev, uint64)
 }
 
 func newHeader(b Backend, memberID uint64) header {
-	return header{clusterID: b.ClusterID(), memberID: memberID, status: b.Status}
+	return header{clusterID: b.ClusterID(), memberID: memberID, current: b.Current}
 }
 
 // fill completes a header; a revision of 0 becomes the current one.
 func (h header) fill(rh *pb.ResponseHeader) *pb.ResponseHeader {
-	rh, st := h.identify(rh)
+	rh, rev := h.identify(rh)
 	if rh.Revision == 0 {
-		rh.Revision = int64(st.Revision)
+		rh.Revision = int64(rev)
 	}
 	return rh
 }
@@ -29,11 +33,11 @@ func (h header) fillIdentity(rh *pb.ResponseHeader) *pb.ResponseHeader {
 	return rh
 }
 
-func (h header) identify(rh *pb.ResponseHeader) (*pb.ResponseHeader, Status) {
+func (h header) identify(rh *pb.ResponseHeader) (*pb.ResponseHeader, revision.Rev) {
 	if rh == nil {
 		rh = &pb.ResponseHeader{}
 	}
-	st := h.status()
-	rh.ClusterId, rh.MemberId, rh.RaftTerm = h.clusterID, h.memberID, st.Term
-	return rh, st
+	rev, term := h.current()
+	rh.ClusterId, rh.MemberId, rh.RaftTerm = h.clusterID, h.memberID, term
+	return rh, rev
 }

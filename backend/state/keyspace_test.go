@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -53,7 +54,7 @@ func checkCount(t *testing.T, v *View, rev revision.Rev, keys []string, lo, hi [
 	t.Helper()
 	sp := newSpan(lo, hi)
 	want := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !sp.contains(k) })
-	for _, limit := range []int64{0, 1, 31, 32, 33, 500} {
+	for _, limit := range []int64{0, 1, 31, 32, 33, 500, math.MaxInt64 - 1, math.MaxInt64} {
 		for _, r := range []*pb.RangeRequest{
 			{Key: lo, RangeEnd: hi, Revision: int64(rev), Limit: limit},
 			{Key: lo, RangeEnd: hi, Revision: int64(rev), CountOnly: true},

@@ -294,7 +294,7 @@ func TestOldViews(t *testing.T) {
 	for range readers {
 		go func() { done <- readAgain(questions) }()
 	}
-	for range 4000 {
+	for range 1500 {
 		v := b.View()
 		g.rev, g.floor = int64(v.Rev()), int64(v.CompactRev())
 		r := g.rangeRequest()
@@ -336,8 +336,8 @@ func readAgain(questions <-chan question) (err error) {
 			case gotErr != nil || !proto.Equal(got, q.want):
 				err = fmt.Errorf("%v: %v, %v; want %v", q.r, gotErr, got, q.want)
 			}
-			readHistory(q.view)
 		}
+		readHistory(asked[max(0, len(asked)-10)].view)
 	}
 	return err
 }
