@@ -37,6 +37,7 @@
 //   - version.go: one version of a key, in mvccpb.KeyValue's wire encoding
 //   - keyspace.go: the trees, counting, reading at an old revision
 //   - history.go, vector.go: the changes by revision
+//   - evaluate.go: which request is evaluated where, and what alarms refuse
 //   - range.go, put.go, delete.go, compare.go, txn.go: evaluation, as etcd's
 //     server/etcdserver/txn and server/storage/mvcc define it
 //   - lease.go, alarm.go, compact.go: the other requests

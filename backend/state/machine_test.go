@@ -1,13 +1,11 @@
 package state
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
@@ -281,79 +279,4 @@ func TestDuplicate(t *testing.T) {
 	if v := b.View(); v.Rev() != 3 || v.Term() != 9 {
 		t.Fatalf("revision %d, term %d", v.Rev(), v.Term())
 	}
-}
-
-// TestOldViews reads views while the machine goes on: what a view said once it
-// says for ever, or that it is compacted.
-func TestOldViews(t *testing.T) {
-	g := &gen{Rand: newRand(t)}
-	b := newBench(t)
-	questions := make(chan question, 64)
-	done := make(chan error)
-	const readers = 4
-	for range readers {
-		go func() { done <- readAgain(questions) }()
-	}
-	for range 1500 {
-		v := b.View()
-		g.rev, g.floor = int64(v.Rev()), int64(v.CompactRev())
-		r := g.rangeRequest()
-		if want, err := v.Range(r); err == nil {
-			questions <- question{v, r, want}
-		}
-		next := g.request()
-		if g.oneIn(50) {
-			b.failpoint = failAt(map[*recordpb.Request]int{next: 0})
-		}
-		b.Apply(b.slot(next))
-		b.failpoint = nil
-		b.Scavenge(g.IntN(4))
-	}
-	close(questions)
-	for range readers {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// question is what a view was asked, and said.
-type question struct {
-	view *View
-	r    *pb.RangeRequest
-	want *pb.RangeResponse
-}
-
-func readAgain(questions <-chan question) (err error) {
-	var asked []question
-	for q := range questions {
-		asked = append(asked, q)
-		for _, q := range asked[max(0, len(asked)-20):] {
-			got, gotErr := q.view.Range(q.r)
-			old := q.r.Revision > 0 && q.r.Revision < int64(q.view.Rev())
-			switch {
-			case gotErr == ErrCompacted && old:
-			case gotErr != nil || !proto.Equal(got, q.want):
-				err = fmt.Errorf("%v: %v, %v; want %v", q.r, gotErr, got, q.want)
-			}
-		}
-		readHistory(asked[max(0, len(asked)-10)].view)
-	}
-	return err
-}
-
-// readHistory touches all that is left of a view, for the race detector.
-func readHistory(v *View) {
-	for rev := v.CompactRev(); rev <= v.Rev(); rev++ {
-		c, _ := v.Change(rev)
-		for _, e := range c.Events {
-			e.Proto(true, v.CompactRev())
-		}
-	}
-	for l := range v.Leases() {
-		for range l.Keys() {
-		}
-	}
-	v.Digest()
-	v.HashKV(0)
 }
