@@ -1,0 +1,71 @@
+# What there is to do with a checkout of zkine. `make help` lists it.
+#
+# Needs Go, make and, on Debian or a derivative of it, apt: ZooKeeper is unpacked into .cache/zookeeper, beside the
+# system. Elsewhere unpack an Apache ZooKeeper 3.9.5 or newer yourself, and set ZOOKEEPER_HOME for `make run` and
+# ZKINE_ZOOKEEPER_DIR for `make test` to it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+# What `zkine version` says; empty outside a git checkout.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# The release that understands Go 1.26.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Arguments for zkine (make run) or for kubesmoke (make kube-smoke), as in: make run ARGS=--log-level=debug
+ARGS ?=
+# How long make fuzz spends on each target.
+FUZZTIME ?= 30s
+
+COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
+
+.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke components proto fmt fuzz clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/zkine
+	@go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/zkine ./cmd/zkine
+
+# Ctrl-C reaches both make and zkine. zkine ends with 0 after it, so that make has no error to print.
+run: build zookeeper ## start zkine with a ZooKeeper of its own; data stays in ./zkine-data, Ctrl-C stops both
+	@bin/zkine server $(ARGS)
+
+zookeeper: ## get ZooKeeper 3.9 into .cache/zookeeper, and a Java runtime if there is none
+	@test -n "$${ZKINE_ZOOKEEPER_DIR:-}" || deploy/zookeeper/fetch.sh .cache/zookeeper
+
+test: lint go-test conformance-test ## everything that belongs to a change: format, vet, staticcheck, all tests with -race
+
+lint: ## gofmt, go vet and staticcheck, which change nothing
+	@unformatted=$$(gofmt -l backend cmd conformance revision server); \
+	  if [ -n "$$unformatted" ]; then echo "not gofmt'ed, run make fmt:" $$unformatted >&2; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+go-test: zookeeper
+	go test -race -timeout 9m ./...
+
+conformance-test: build zookeeper
+	cd conformance && go vet ./... && go test -race -timeout 9m ./...
+
+kube-smoke: build zookeeper components ## a Kubernetes control plane on zkine, used and hurt: conformance/README.md
+	cd conformance && go run ./kubesmoke $(ARGS)
+
+components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
+	@conformance/components/build.sh $(COMPONENTS)
+
+proto: ## generate revision/recordpb from its .proto
+	go generate ./revision/recordpb
+
+fmt: ## format all Go code
+	gofmt -w backend cmd conformance revision server
+
+fuzz: ## run each fuzz target for FUZZTIME
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' backend cmd revision server | \
+	while IFS=: read -r file target; do \
+	  echo "== $${target#func } in $$(dirname "$$file")"; \
+	  go test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+	done
+
+clean: ## remove what was built; .cache and zkine-data stay
+	rm -rf bin
