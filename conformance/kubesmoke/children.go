@@ -21,8 +21,9 @@ func adoptOrphans() error {
 	return nil
 }
 
-// sweepOrphans kills and waits for every child that is still there, with its own children, and returns how many
-// were. It is for the end of the run, when all that was started on purpose has been stopped.
+// sweepOrphans kills and waits for every child that is still there, with its own children, and returns how many were
+// alive: those that had ended, such as the ZooKeeper that dies with its zkine, only waited for somebody to ask. It is
+// for the end of the run, when all that was started on purpose has been stopped.
 func sweepOrphans() (int, error) {
 	swept := 0
 	for {
@@ -30,45 +31,53 @@ func sweepOrphans() (int, error) {
 		if err != nil || len(children) == 0 {
 			return swept, err
 		}
-		for _, pid := range children {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-				return swept, fmt.Errorf("kill left-over process %d: %w", pid, err)
+		for _, child := range children {
+			if !child.ended {
+				swept++
+			}
+			if err := syscall.Kill(child.pid, syscall.SIGKILL); err != nil {
+				return swept, fmt.Errorf("kill left-over process %d: %w", child.pid, err)
 			}
 			// Its children come to us next: hence the outer loop.
-			if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
-				return swept, fmt.Errorf("wait for left-over process %d: %w", pid, err)
+			if _, err := syscall.Wait4(child.pid, nil, 0, nil); err != nil {
+				return swept, fmt.Errorf("wait for left-over process %d: %w", child.pid, err)
 			}
-			swept++
 		}
 	}
 }
 
 // descendantWith returns the pid of a process below this one whose command line contains a text.
 func descendantWith(text string) (int, error) {
-	queue := []int{os.Getpid()}
+	queue := []child{{pid: os.Getpid()}}
 	for len(queue) > 0 {
-		children, err := childrenOf(queue[0])
+		children, err := childrenOf(queue[0].pid)
 		if err != nil {
 			return 0, err
 		}
 		queue = append(queue[1:], children...)
-		for _, pid := range children {
-			line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		for _, child := range children {
+			line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(child.pid), "cmdline"))
 			if err == nil && strings.Contains(string(line), text) {
-				return pid, nil
+				return child.pid, nil
 			}
 		}
 	}
 	return 0, fmt.Errorf("no process of this run has %q in its command line", text)
 }
 
-// childrenOf lists the children of a process, zombies included.
-func childrenOf(parent int) ([]int, error) {
+// child is a process as its parent sees it.
+type child struct {
+	pid   int
+	ended bool // a zombie
+}
+
+// childrenOf lists the children of a process.
+func childrenOf(parent int) ([]child, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return nil, err
 	}
-	var pids []int
+	var children []child
 	for _, path := range stats {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -83,7 +92,7 @@ func childrenOf(parent int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		pids = append(pids, pid)
+		children = append(children, child{pid: pid, ended: fields[0] == "Z"})
 	}
-	return pids, nil
+	return children, nil
 }

@@ -7,7 +7,7 @@
 // It is a program and not a Go test, so that `go test ./...` stays fast and needs neither a JVM nor Kubernetes.
 // It drives the cluster with the kubectl binary, as people do, and where it must know exactly what was
 // acknowledged, resumed or refused with plain HTTPS. client-go would retry, back off and re-list behind its back,
-// hiding just what is looked for, and would bring its dependencies along; so this module requires nothing.
+// hiding just what is looked for, and would bring its dependencies along; the standard library is enough.
 //
 // What happens, in order (main.go reads the same way):
 //

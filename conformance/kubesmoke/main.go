@@ -164,14 +164,3 @@ func watchParent(ctx context.Context, cancel context.CancelCauseFunc) {
 		}
 	}
 }
-
-// printTails shows the end of each log, that of the store last and longest.
-func printTails(c *cluster) {
-	for _, p := range c.processes() {
-		lines := 15
-		if p == c.store.process {
-			lines = 60
-		}
-		fmt.Printf("\n--- the last lines of %s\n%s\n", p.logPath, p.tail(lines))
-	}
-}

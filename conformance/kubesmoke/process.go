@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,9 +15,6 @@ import (
 
 // stopLimit is how long a process may take to end after SIGTERM before it is killed. kube-apiserver takes its time.
 const stopLimit = 20 * time.Second
-
-// longestLine is how much of a log's line tail shows.
-const longestLine = 400
 
 // process is one program that the run starts, possibly several times, always with the same arguments. Its output is
 // appended to one log file. Methods other than ended may be called by one goroutine at a time.
@@ -115,31 +111,6 @@ func (p *process) stop() error {
 	case <-timer.C:
 		return errors.Join(fmt.Errorf("%s did not end within %v of SIGTERM", p.name, stopLimit), p.kill())
 	}
-}
-
-// tail returns the last lines of the log.
-func (p *process) tail(lines int) string {
-	const enough = 64 << 10
-	f, err := os.Open(p.logPath)
-	if err != nil {
-		return err.Error()
-	}
-	defer func() { _ = f.Close() }()
-	if size, err := f.Seek(0, io.SeekEnd); err == nil {
-		if _, err := f.Seek(max(0, size-enough), io.SeekStart); err != nil {
-			return err.Error()
-		}
-	}
-	text, err := io.ReadAll(f)
-	if err != nil {
-		return err.Error()
-	}
-	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	all = all[max(0, len(all)-lines):]
-	for i, line := range all {
-		all[i] = line[:min(len(line), longestLine)]
-	}
-	return strings.Join(all, "\n")
 }
 
 // starts carries commands to the one goroutine that starts them.

@@ -22,7 +22,9 @@ type store struct {
 	*process
 	endpoint string // for --etcd-servers
 	ready    string // URL that answers 200 once the store serves
-	embeds   string // text in the command line of its ZooKeeper, empty where there is none
+	// Of the ZooKeeper below it, empty where there is none: a text in its command line, and its log.
+	embeds       string
+	zooKeeperLog string
 }
 
 // newZkine describes a zkine with the ZooKeeper that it starts and supervises itself.
@@ -40,11 +42,14 @@ func newZkine(dir, path string, p *ports) (*store, error) {
 		process: newProcess(dir, "zkine", path, "server",
 			"--name", "smoke",
 			"--data-dir", filepath.Join(dir, "zkine"),
+			"--watch-progress-notify-interval", progressInterval.String(),
 			"--listen-client-urls", endpoint,
 			"--listen-metrics-urls", admin),
 		endpoint: endpoint,
 		ready:    admin + "/readyz",
 		embeds:   "org.apache.zookeeper",
+
+		zooKeeperLog: filepath.Join(dir, "zkine", "zookeeper.log"),
 	}, nil
 }
 
