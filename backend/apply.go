@@ -1,6 +1,10 @@
 package backend
 
 import (
+	"errors"
+	"fmt"
+
+	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -22,12 +26,21 @@ func (b *Backend) applyLoop() {
 			b.fail(err)
 			return
 		}
-		b.apply(slot)
+		if b.apply(slot); b.ctx.Err() != nil {
+			return
+		}
 	}
 }
 
 func (b *Backend) apply(slot revision.Slot) {
 	applied := b.machine.Apply(slot)
+	for _, r := range applied.Results {
+		if errors.Is(r.Err, state.ErrUnknownRequest) {
+			b.fail(fmt.Errorf("%w: the slot at %v holds a request of a kind unknown to this zkine; upgrade it",
+				revision.ErrNewerFormat, slot.Seq))
+			return
+		}
+	}
 	view := b.machine.View()
 	b.view.Store(view)
 	b.log.Applied(slot.Seq, view.Rev())

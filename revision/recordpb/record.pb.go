@@ -9,7 +9,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        (unknown)
-// source: record.proto
+// source: zkine/recordpb/record.proto
 
 package recordpb
 
@@ -39,7 +39,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_record_proto_msgTypes[0]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -51,7 +51,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[0]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -64,7 +64,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{0}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Batch) GetRequests() []*Request {
@@ -100,7 +100,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_record_proto_msgTypes[1]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -112,7 +112,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[1]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -125,7 +125,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{1}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Request) GetHeader() *etcdserverpb.RequestHeader {
@@ -307,7 +307,7 @@ type LeaseRenew struct {
 
 func (x *LeaseRenew) Reset() {
 	*x = LeaseRenew{}
-	mi := &file_record_proto_msgTypes[2]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +319,7 @@ func (x *LeaseRenew) String() string {
 func (*LeaseRenew) ProtoMessage() {}
 
 func (x *LeaseRenew) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[2]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +332,7 @@ func (x *LeaseRenew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRenew.ProtoReflect.Descriptor instead.
 func (*LeaseRenew) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{2}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LeaseRenew) GetId() int64 {
@@ -356,7 +356,7 @@ type LeaseExpire struct {
 
 func (x *LeaseExpire) Reset() {
 	*x = LeaseExpire{}
-	mi := &file_record_proto_msgTypes[3]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -368,7 +368,7 @@ func (x *LeaseExpire) String() string {
 func (*LeaseExpire) ProtoMessage() {}
 
 func (x *LeaseExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[3]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -381,7 +381,7 @@ func (x *LeaseExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseExpire.ProtoReflect.Descriptor instead.
 func (*LeaseExpire) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{3}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LeaseExpire) GetId() int64 {
@@ -412,7 +412,7 @@ type LeaseRemaining struct {
 
 func (x *LeaseRemaining) Reset() {
 	*x = LeaseRemaining{}
-	mi := &file_record_proto_msgTypes[4]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +424,7 @@ func (x *LeaseRemaining) String() string {
 func (*LeaseRemaining) ProtoMessage() {}
 
 func (x *LeaseRemaining) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[4]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +437,7 @@ func (x *LeaseRemaining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRemaining.ProtoReflect.Descriptor instead.
 func (*LeaseRemaining) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{4}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LeaseRemaining) GetId() int64 {
@@ -461,11 +461,11 @@ func (x *LeaseRemaining) GetRemainingTtl() int64 {
 	return 0
 }
 
-var File_record_proto protoreflect.FileDescriptor
+var File_zkine_recordpb_record_proto protoreflect.FileDescriptor
 
-const file_record_proto_rawDesc = "" +
+const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\n" +
-	"\frecord.proto\x12\x0ezkine.recordpb\x1a\trpc.proto\x1a\x13raft_internal.proto\"<\n" +
+	"\x1bzkine/recordpb/record.proto\x12\x0ezkine.recordpb\x1a\trpc.proto\x1a\x13raft_internal.proto\"<\n" +
 	"\x05Batch\x123\n" +
 	"\brequests\x18\x01 \x03(\v2\x17.zkine.recordpb.RequestR\brequests\"\xb7\x05\n" +
 	"\aRequest\x123\n" +
@@ -498,19 +498,19 @@ const file_record_proto_rawDesc = "" +
 	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtlB*Z(github.com/zkine/zkine/revision/recordpbb\x06proto3"
 
 var (
-	file_record_proto_rawDescOnce sync.Once
-	file_record_proto_rawDescData []byte
+	file_zkine_recordpb_record_proto_rawDescOnce sync.Once
+	file_zkine_recordpb_record_proto_rawDescData []byte
 )
 
-func file_record_proto_rawDescGZIP() []byte {
-	file_record_proto_rawDescOnce.Do(func() {
-		file_record_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)))
+func file_zkine_recordpb_record_proto_rawDescGZIP() []byte {
+	file_zkine_recordpb_record_proto_rawDescOnce.Do(func() {
+		file_zkine_recordpb_record_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_zkine_recordpb_record_proto_rawDesc), len(file_zkine_recordpb_record_proto_rawDesc)))
 	})
-	return file_record_proto_rawDescData
+	return file_zkine_recordpb_record_proto_rawDescData
 }
 
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
-var file_record_proto_goTypes = []any{
+var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_zkine_recordpb_record_proto_goTypes = []any{
 	(*Batch)(nil),                           // 0: zkine.recordpb.Batch
 	(*Request)(nil),                         // 1: zkine.recordpb.Request
 	(*LeaseRenew)(nil),                      // 2: zkine.recordpb.LeaseRenew
@@ -525,7 +525,7 @@ var file_record_proto_goTypes = []any{
 	(*etcdserverpb.LeaseRevokeRequest)(nil), // 11: etcdserverpb.LeaseRevokeRequest
 	(*etcdserverpb.AlarmRequest)(nil),       // 12: etcdserverpb.AlarmRequest
 }
-var file_record_proto_depIdxs = []int32{
+var file_zkine_recordpb_record_proto_depIdxs = []int32{
 	1,  // 0: zkine.recordpb.Batch.requests:type_name -> zkine.recordpb.Request
 	5,  // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
 	6,  // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
@@ -545,12 +545,12 @@ var file_record_proto_depIdxs = []int32{
 	0,  // [0:12] is the sub-list for field type_name
 }
 
-func init() { file_record_proto_init() }
-func file_record_proto_init() {
-	if File_record_proto != nil {
+func init() { file_zkine_recordpb_record_proto_init() }
+func file_zkine_recordpb_record_proto_init() {
+	if File_zkine_recordpb_record_proto != nil {
 		return
 	}
-	file_record_proto_msgTypes[1].OneofWrappers = []any{
+	file_zkine_recordpb_record_proto_msgTypes[1].OneofWrappers = []any{
 		(*Request_Put)(nil),
 		(*Request_DeleteRange)(nil),
 		(*Request_Txn)(nil),
@@ -566,17 +566,17 @@ func file_record_proto_init() {
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zkine_recordpb_record_proto_rawDesc), len(file_zkine_recordpb_record_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_record_proto_goTypes,
-		DependencyIndexes: file_record_proto_depIdxs,
-		MessageInfos:      file_record_proto_msgTypes,
+		GoTypes:           file_zkine_recordpb_record_proto_goTypes,
+		DependencyIndexes: file_zkine_recordpb_record_proto_depIdxs,
+		MessageInfos:      file_zkine_recordpb_record_proto_msgTypes,
 	}.Build()
-	File_record_proto = out.File
-	file_record_proto_goTypes = nil
-	file_record_proto_depIdxs = nil
+	File_zkine_recordpb_record_proto = out.File
+	file_zkine_recordpb_record_proto_goTypes = nil
+	file_zkine_recordpb_record_proto_depIdxs = nil
 }

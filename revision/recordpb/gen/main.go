@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +27,10 @@ import (
 	_ "go.etcd.io/etcd/api/v3/etcdserverpb" // registers google/api and openapiv2 options
 )
 
-const source = "record.proto"
+// source is the name under which the file is registered: a bare record.proto
+// would clash with others' in one process, etcd's walpb for one. The file
+// itself lies in the working directory.
+const source = "zkine/recordpb/record.proto"
 
 func main() {
 	if err := run(); err != nil {
@@ -58,14 +62,14 @@ func run() error {
 
 // open maps the import paths that etcd's protos use among themselves, and the
 // bare names under which its Go packages register them, to the module's files.
-func open(etcd, path string) (io.ReadCloser, error) {
-	switch rest, found := strings.CutPrefix(path, "etcd/api/"); {
-	case path == source:
-		return os.Open(source)
+func open(etcd, name string) (io.ReadCloser, error) {
+	switch rest, found := strings.CutPrefix(name, "etcd/api/"); {
+	case name == source:
+		return os.Open(path.Base(source))
 	case found:
 		return os.Open(filepath.Join(etcd, filepath.FromSlash(rest)))
 	default:
-		return os.Open(filepath.Join(etcd, "etcdserverpb", path))
+		return os.Open(filepath.Join(etcd, "etcdserverpb", name))
 	}
 }
 
@@ -118,7 +122,7 @@ func generate(file linker.File) error {
 		return fmt.Errorf("protoc-gen-go: %s", response.GetError())
 	}
 	for _, out := range response.GetFile() {
-		if err := os.WriteFile(out.GetName(), []byte(out.GetContent()), 0o644); err != nil {
+		if err := os.WriteFile(path.Base(out.GetName()), []byte(out.GetContent()), 0o644); err != nil {
 			return err
 		}
 	}
