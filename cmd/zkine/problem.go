@@ -37,7 +37,7 @@ var remedies = []struct {
 	{embedded.ErrInUse, "stop that process, or choose another --data-dir"},
 	{revision.ErrForeignRoot, "choose another --zookeeper-root"},
 	{revision.ErrNewerFormat, "upgrade this zkine"},
-	{revision.ErrCorrupt, `see "corrupt" in docs/operations.md`},
+	{revision.ErrCorrupt, `see "A corrupt log" in docs/operations.md`},
 	{revision.ErrLogLost, `see "The log went back" in docs/operations.md`},
 	{revision.ErrNameTaken, "choose another --name"},
 }

@@ -23,7 +23,7 @@ func TestProblemsAreOneLineWithARemedy(t *testing.T) {
 		},
 		{
 			errors.Join(fmt.Errorf("replay the log: %w: checksum does not match", revision.ErrCorrupt), nil),
-			`root /zkine: replay the log: corrupt: checksum does not match — see "corrupt" in docs/operations.md`,
+			`root /zkine: replay the log: corrupt: checksum does not match — see "A corrupt log" in docs/operations.md`,
 		},
 		{
 			fmt.Errorf("%w in JAVA_HOME or the PATH: install x, or set JAVA_HOME", embedded.ErrNoJava),
