@@ -41,7 +41,7 @@ func (b *Backend) apply(slot revision.Slot) {
 			return
 		}
 	}
-	view := b.machine.View()
+	before, view := b.view.Load(), b.machine.View()
 	b.view.Store(view)
 	b.log.Applied(slot.Seq, view.Rev())
 	b.lessor.applied(applied.Leases)
@@ -50,5 +50,8 @@ func (b *Backend) apply(slot revision.Slot) {
 	if !applied.Duplicate {
 		b.pending.answer(slot.Nonce, applied.Results)
 	}
-	b.machine.Scavenge(scavengeStep)
+	b.observeAgreement(before, view, b.live.Load())
+	if !b.holdScavenging.Load() {
+		b.machine.Scavenge(scavengeStep)
+	}
 }

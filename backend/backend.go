@@ -25,6 +25,9 @@ type Config struct {
 	// ProgressNotifyInterval is how often an idle watcher that asked for it
 	// is told the revision; 0 is DefaultProgressNotifyInterval.
 	ProgressNotifyInterval time.Duration
+	// DigestInterval is how often members compare their states; 0 is
+	// DefaultDigestInterval.
+	DigestInterval time.Duration
 	// Registerer takes the backend's metrics; nil for none.
 	Registerer prometheus.Registerer
 	Log        *logrus.Entry
@@ -33,6 +36,9 @@ type Config struct {
 const (
 	// DefaultMaxInFlight is measured, see docs/performance.md.
 	DefaultMaxInFlight = 2
+	// DefaultDigestInterval keeps the cost, one pass over the state in the
+	// background, well below a percent.
+	DefaultDigestInterval = 5 * time.Minute
 	// DefaultProgressNotifyInterval is etcd's.
 	DefaultProgressNotifyInterval = 10 * time.Minute
 )
@@ -53,7 +59,15 @@ type Backend struct {
 	lessor   *lessor
 	keeper   *keeper
 	renewals renewals
-	metrics  *metrics
+	// agreement compares this state with the other members'.
+	agreement *agreement
+	// holdScavenging keeps what a digest under way reads.
+	holdScavenging atomic.Bool
+	// live is set once the replay is over.
+	live atomic.Bool
+	// lastRound is when the keeper loop last logged a mark; its own.
+	lastRound time.Time
+	metrics   *metrics
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -74,6 +88,9 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.ProgressNotifyInterval <= 0 {
 		cfg.ProgressNotifyInterval = DefaultProgressNotifyInterval
 	}
+	if cfg.DigestInterval <= 0 {
+		cfg.DigestInterval = DefaultDigestInterval
+	}
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
@@ -85,6 +102,8 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.reads = newReads(log, b.progress, b.lessor.quorumWrite)
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
 	b.hub = newHub(&b.view)
+	b.agreement = newAgreement()
+	b.lastRound = time.Now()
 	b.spawn(b.applyLoop)
 	b.spawn(b.appendLoop)
 	b.spawn(func() { b.reads.loop(b.ctx) })
@@ -92,7 +111,9 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if err := b.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	b.spawn(b.leaseLoop)
+	b.live.Store(true)
+	b.spawn(b.digestLoop)
+	b.spawn(b.keeperLoop)
 	return b, nil
 }
 

@@ -22,7 +22,8 @@
 //	applyLoop    input: Log.Next            ends with the log's first error
 //	reads.loop   input: forming groups      ends with the backend
 //	hub.run      input: published views     ends with the backend
-//	leaseLoop    input: a ticker            ends with the backend
+//	keeperLoop   input: a ticker            ends with the backend
+//	digestLoop   input: marks in the log    ends with the backend
 //
 // The apply loop alone touches the machine. Everyone else reads views, which
 // are immutable. Close ends them all and waits.

@@ -17,10 +17,10 @@ type keeper struct {
 	log  Log
 	self uint64
 
-	mu  sync.Mutex
-	id  uint64
-	at  time.Time
-	err error
+	mu    sync.Mutex
+	id    uint64
+	count int // of members
+	at    time.Time
 }
 
 // keeperAge is how long the answer is believed.
@@ -37,9 +37,9 @@ func (k *keeper) refresh(ctx context.Context) {
 	members, err := k.log.Members(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.at, k.err = time.Now(), err
+	k.at = time.Now()
 	if err == nil {
-		k.id = 0
+		k.id, k.count = 0, len(members)
 		if len(members) > 0 {
 			k.id = members[0].ID
 		}
@@ -51,6 +51,13 @@ func (k *keeper) leader() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.id
+}
+
+// members is how many there were at the last look.
+func (k *keeper) members() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.count
 }
 
 func (k *keeper) isSelf() bool { return k.leader() == k.self }
@@ -69,16 +76,19 @@ const (
 	overdue = 15 * time.Second
 )
 
-// leaseLoop keeps the service clock going while there are leases, and proposes
-// expiries and notes as the keeper does. It ends with the backend.
-func (b *Backend) leaseLoop() {
+// keeperLoop keeps the service clock going while there are leases, and proposes
+// what the keeper proposes: expiries, notes, rounds of digests. It ends with the
+// backend.
+func (b *Backend) keeperLoop() {
 	ticker := time.NewTicker(leaseTick)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
 			ctx, cancel := context.WithTimeout(b.ctx, maxTick)
+			b.keeper.refresh(ctx)
 			b.tendLeases(ctx)
+			b.beginRound(ctx)
 			cancel()
 		case <-b.ctx.Done():
 			return
@@ -87,7 +97,6 @@ func (b *Backend) leaseLoop() {
 }
 
 func (b *Backend) tendLeases(ctx context.Context) {
-	b.keeper.refresh(ctx)
 	idle, leases := b.lessor.idle(time.Now())
 	if leases == 0 {
 		return

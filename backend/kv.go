@@ -17,6 +17,9 @@ func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 			return nil, err
 		}
 	}
+	if err := b.failure(); err != nil {
+		return nil, err
+	}
 	return b.view.Load().Range(r)
 }
 
@@ -41,6 +44,9 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 			return nil, err
 		}
 	}
+	if err := b.failure(); err != nil {
+		return nil, err
+	}
 	return b.view.Load().ReadTxn(r)
 }
 
@@ -63,6 +69,9 @@ func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkByte
 		if err := b.reads.wait(ctx); err != nil {
 			return err
 		}
+	}
+	if err := b.failure(); err != nil {
+		return err
 	}
 	s := rangeStream{view: b.view.Load(), request: r, chunk: firstChunk, chunkBytes: chunkBytes}
 	for last := false; !last; {

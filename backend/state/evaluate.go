@@ -36,6 +36,10 @@ func (m *Machine) evaluate(r *recordpb.Request) (proto.Message, error) {
 		return answer(kind.LeaseRemaining, always(m.leaseRemaining))
 	case *recordpb.Request_Alarm:
 		return answer(kind.Alarm, m.alarm)
+	case *recordpb.Request_DigestMark:
+		return answer(kind.DigestMark, always(m.digestMark))
+	case *recordpb.Request_DigestReport:
+		return answer(kind.DigestReport, always(m.digestReport))
 	}
 	return nil, ErrUnknownRequest
 }

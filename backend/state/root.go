@@ -23,6 +23,8 @@ type root struct {
 	leases  *btree.Map[int64, *lease]
 	// alarms is sorted, and replaced as a whole.
 	alarms []alarm
+	// agreement is the latest round of digests; replaced as a whole.
+	agreement Agreement
 
 	seq  revision.Seq
 	term uint64

@@ -93,6 +93,8 @@ type Request struct {
 	//	*Request_LeaseExpire
 	//	*Request_LeaseRemaining
 	//	*Request_Alarm
+	//	*Request_DigestMark
+	//	*Request_DigestReport
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -232,6 +234,24 @@ func (x *Request) GetAlarm() *etcdserverpb.AlarmRequest {
 	return nil
 }
 
+func (x *Request) GetDigestMark() *DigestMark {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_DigestMark); ok {
+			return x.DigestMark
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetDigestReport() *DigestReport {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_DigestReport); ok {
+			return x.DigestReport
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -277,6 +297,14 @@ type Request_Alarm struct {
 	Alarm *etcdserverpb.AlarmRequest `protobuf:"bytes,30,opt,name=alarm,proto3,oneof"`
 }
 
+type Request_DigestMark struct {
+	DigestMark *DigestMark `protobuf:"bytes,40,opt,name=digest_mark,json=digestMark,proto3,oneof"`
+}
+
+type Request_DigestReport struct {
+	DigestReport *DigestReport `protobuf:"bytes,41,opt,name=digest_report,json=digestReport,proto3,oneof"`
+}
+
 func (*Request_Put) isRequest_Kind() {}
 
 func (*Request_DeleteRange) isRequest_Kind() {}
@@ -297,6 +325,118 @@ func (*Request_LeaseRemaining) isRequest_Kind() {}
 
 func (*Request_Alarm) isRequest_Kind() {}
 
+func (*Request_DigestMark) isRequest_Kind() {}
+
+func (*Request_DigestReport) isRequest_Kind() {}
+
+// DigestMark asks every member for the digest of its state right after the
+// slot that holds the mark. A later mark replaces it.
+type DigestMark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DigestMark) Reset() {
+	*x = DigestMark{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DigestMark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DigestMark) ProtoMessage() {}
+
+func (x *DigestMark) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DigestMark.ProtoReflect.Descriptor instead.
+func (*DigestMark) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{2}
+}
+
+// DigestReport is a member's answer to the mark in the slot at segment and
+// slot; void when that is not the latest mark.
+type DigestReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Segment       int64                  `protobuf:"varint,1,opt,name=segment,proto3" json:"segment,omitempty"`
+	Slot          int64                  `protobuf:"varint,2,opt,name=slot,proto3" json:"slot,omitempty"`
+	MemberId      uint64                 `protobuf:"varint,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	Digest        uint64                 `protobuf:"varint,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DigestReport) Reset() {
+	*x = DigestReport{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DigestReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DigestReport) ProtoMessage() {}
+
+func (x *DigestReport) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DigestReport.ProtoReflect.Descriptor instead.
+func (*DigestReport) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DigestReport) GetSegment() int64 {
+	if x != nil {
+		return x.Segment
+	}
+	return 0
+}
+
+func (x *DigestReport) GetSlot() int64 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *DigestReport) GetMemberId() uint64 {
+	if x != nil {
+		return x.MemberId
+	}
+	return 0
+}
+
+func (x *DigestReport) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
 // LeaseRenew is a keepalive: the lease's time starts anew.
 type LeaseRenew struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -307,7 +447,7 @@ type LeaseRenew struct {
 
 func (x *LeaseRenew) Reset() {
 	*x = LeaseRenew{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +459,7 @@ func (x *LeaseRenew) String() string {
 func (*LeaseRenew) ProtoMessage() {}
 
 func (x *LeaseRenew) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +472,7 @@ func (x *LeaseRenew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRenew.ProtoReflect.Descriptor instead.
 func (*LeaseRenew) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{2}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LeaseRenew) GetId() int64 {
@@ -356,7 +496,7 @@ type LeaseExpire struct {
 
 func (x *LeaseExpire) Reset() {
 	*x = LeaseExpire{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -368,7 +508,7 @@ func (x *LeaseExpire) String() string {
 func (*LeaseExpire) ProtoMessage() {}
 
 func (x *LeaseExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -381,7 +521,7 @@ func (x *LeaseExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseExpire.ProtoReflect.Descriptor instead.
 func (*LeaseExpire) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{3}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LeaseExpire) GetId() int64 {
@@ -412,7 +552,7 @@ type LeaseRemaining struct {
 
 func (x *LeaseRemaining) Reset() {
 	*x = LeaseRemaining{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +564,7 @@ func (x *LeaseRemaining) String() string {
 func (*LeaseRemaining) ProtoMessage() {}
 
 func (x *LeaseRemaining) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +577,7 @@ func (x *LeaseRemaining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRemaining.ProtoReflect.Descriptor instead.
 func (*LeaseRemaining) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{4}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LeaseRemaining) GetId() int64 {
@@ -467,7 +607,7 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\n" +
 	"\x1bzkine/recordpb/record.proto\x12\x0ezkine.recordpb\x1a\trpc.proto\x1a\x13raft_internal.proto\"<\n" +
 	"\x05Batch\x123\n" +
-	"\brequests\x18\x01 \x03(\v2\x17.zkine.recordpb.RequestR\brequests\"\xb7\x05\n" +
+	"\brequests\x18\x01 \x03(\v2\x17.zkine.recordpb.RequestR\brequests\"\xbb\x06\n" +
 	"\aRequest\x123\n" +
 	"\x06header\x18\x01 \x01(\v2\x1b.etcdserverpb.RequestHeaderR\x06header\x12,\n" +
 	"\x03put\x18\n" +
@@ -484,8 +624,18 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"leaseRenew\x12@\n" +
 	"\flease_expire\x18\x17 \x01(\v2\x1b.zkine.recordpb.LeaseExpireH\x00R\vleaseExpire\x12I\n" +
 	"\x0flease_remaining\x18\x18 \x01(\v2\x1e.zkine.recordpb.LeaseRemainingH\x00R\x0eleaseRemaining\x122\n" +
-	"\x05alarm\x18\x1e \x01(\v2\x1a.etcdserverpb.AlarmRequestH\x00R\x05alarmB\x06\n" +
-	"\x04kind\"\x1c\n" +
+	"\x05alarm\x18\x1e \x01(\v2\x1a.etcdserverpb.AlarmRequestH\x00R\x05alarm\x12=\n" +
+	"\vdigest_mark\x18( \x01(\v2\x1a.zkine.recordpb.DigestMarkH\x00R\n" +
+	"digestMark\x12C\n" +
+	"\rdigest_report\x18) \x01(\v2\x1c.zkine.recordpb.DigestReportH\x00R\fdigestReportB\x06\n" +
+	"\x04kind\"\f\n" +
+	"\n" +
+	"DigestMark\"q\n" +
+	"\fDigestReport\x12\x18\n" +
+	"\asegment\x18\x01 \x01(\x03R\asegment\x12\x12\n" +
+	"\x04slot\x18\x02 \x01(\x03R\x04slot\x12\x1b\n" +
+	"\tmember_id\x18\x03 \x01(\x04R\bmemberId\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\x04R\x06digest\"\x1c\n" +
 	"\n" +
 	"LeaseRenew\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\"7\n" +
@@ -509,40 +659,44 @@ func file_zkine_recordpb_record_proto_rawDescGZIP() []byte {
 	return file_zkine_recordpb_record_proto_rawDescData
 }
 
-var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_zkine_recordpb_record_proto_goTypes = []any{
 	(*Batch)(nil),                           // 0: zkine.recordpb.Batch
 	(*Request)(nil),                         // 1: zkine.recordpb.Request
-	(*LeaseRenew)(nil),                      // 2: zkine.recordpb.LeaseRenew
-	(*LeaseExpire)(nil),                     // 3: zkine.recordpb.LeaseExpire
-	(*LeaseRemaining)(nil),                  // 4: zkine.recordpb.LeaseRemaining
-	(*etcdserverpb.RequestHeader)(nil),      // 5: etcdserverpb.RequestHeader
-	(*etcdserverpb.PutRequest)(nil),         // 6: etcdserverpb.PutRequest
-	(*etcdserverpb.DeleteRangeRequest)(nil), // 7: etcdserverpb.DeleteRangeRequest
-	(*etcdserverpb.TxnRequest)(nil),         // 8: etcdserverpb.TxnRequest
-	(*etcdserverpb.CompactionRequest)(nil),  // 9: etcdserverpb.CompactionRequest
-	(*etcdserverpb.LeaseGrantRequest)(nil),  // 10: etcdserverpb.LeaseGrantRequest
-	(*etcdserverpb.LeaseRevokeRequest)(nil), // 11: etcdserverpb.LeaseRevokeRequest
-	(*etcdserverpb.AlarmRequest)(nil),       // 12: etcdserverpb.AlarmRequest
+	(*DigestMark)(nil),                      // 2: zkine.recordpb.DigestMark
+	(*DigestReport)(nil),                    // 3: zkine.recordpb.DigestReport
+	(*LeaseRenew)(nil),                      // 4: zkine.recordpb.LeaseRenew
+	(*LeaseExpire)(nil),                     // 5: zkine.recordpb.LeaseExpire
+	(*LeaseRemaining)(nil),                  // 6: zkine.recordpb.LeaseRemaining
+	(*etcdserverpb.RequestHeader)(nil),      // 7: etcdserverpb.RequestHeader
+	(*etcdserverpb.PutRequest)(nil),         // 8: etcdserverpb.PutRequest
+	(*etcdserverpb.DeleteRangeRequest)(nil), // 9: etcdserverpb.DeleteRangeRequest
+	(*etcdserverpb.TxnRequest)(nil),         // 10: etcdserverpb.TxnRequest
+	(*etcdserverpb.CompactionRequest)(nil),  // 11: etcdserverpb.CompactionRequest
+	(*etcdserverpb.LeaseGrantRequest)(nil),  // 12: etcdserverpb.LeaseGrantRequest
+	(*etcdserverpb.LeaseRevokeRequest)(nil), // 13: etcdserverpb.LeaseRevokeRequest
+	(*etcdserverpb.AlarmRequest)(nil),       // 14: etcdserverpb.AlarmRequest
 }
 var file_zkine_recordpb_record_proto_depIdxs = []int32{
 	1,  // 0: zkine.recordpb.Batch.requests:type_name -> zkine.recordpb.Request
-	5,  // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
-	6,  // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
-	7,  // 3: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
-	8,  // 4: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
-	9,  // 5: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
-	10, // 6: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
-	11, // 7: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
-	2,  // 8: zkine.recordpb.Request.lease_renew:type_name -> zkine.recordpb.LeaseRenew
-	3,  // 9: zkine.recordpb.Request.lease_expire:type_name -> zkine.recordpb.LeaseExpire
-	4,  // 10: zkine.recordpb.Request.lease_remaining:type_name -> zkine.recordpb.LeaseRemaining
-	12, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	7,  // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
+	8,  // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
+	9,  // 3: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
+	10, // 4: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
+	11, // 5: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
+	12, // 6: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
+	13, // 7: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
+	4,  // 8: zkine.recordpb.Request.lease_renew:type_name -> zkine.recordpb.LeaseRenew
+	5,  // 9: zkine.recordpb.Request.lease_expire:type_name -> zkine.recordpb.LeaseExpire
+	6,  // 10: zkine.recordpb.Request.lease_remaining:type_name -> zkine.recordpb.LeaseRemaining
+	14, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
+	2,  // 12: zkine.recordpb.Request.digest_mark:type_name -> zkine.recordpb.DigestMark
+	3,  // 13: zkine.recordpb.Request.digest_report:type_name -> zkine.recordpb.DigestReport
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_zkine_recordpb_record_proto_init() }
@@ -561,6 +715,8 @@ func file_zkine_recordpb_record_proto_init() {
 		(*Request_LeaseExpire)(nil),
 		(*Request_LeaseRemaining)(nil),
 		(*Request_Alarm)(nil),
+		(*Request_DigestMark)(nil),
+		(*Request_DigestReport)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -568,7 +724,7 @@ func file_zkine_recordpb_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zkine_recordpb_record_proto_rawDesc), len(file_zkine_recordpb_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
