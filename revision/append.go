@@ -144,8 +144,9 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 		return a.l.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
-	case errors.Is(err, zk.ErrNoAuth):
-		return a.giveUp(fmt.Errorf("%w: the ACL of %s forbids to append: %w", ErrUnavailable, a.l.layout.segment(segment.name), err))
+	case final(err):
+		a.l.session.fail(err)
+		return a.giveUp(err)
 	case Definite(err):
 		// A znode is missing that must be there, or the session is over. The
 		// greeting of the next connection finds out.

@@ -29,6 +29,8 @@ var (
 	// ErrLogLost says that the ensemble no longer holds what this zkine has
 	// applied: the root was wiped, restored to an older state, or recreated.
 	ErrLogLost = errors.New("revision: the log went back")
+	// ErrForbidden says that a znode's ACL keeps this zkine out.
+	ErrForbidden = errors.New("revision: access denied")
 	// ErrNameTaken says that another live zkine holds the member name.
 	ErrNameTaken = errors.New("revision: member name is taken")
 )

@@ -37,7 +37,7 @@ const greetTimeout = 10 * time.Second
 
 // final lists the errors after which a zkine must not go on.
 func final(err error) bool {
-	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrNameTaken} {
+	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrForbidden, ErrNameTaken} {
 		if errors.Is(err, f) {
 			return true
 		}

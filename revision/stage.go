@@ -66,6 +66,9 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 		return l.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case final(err):
+		l.session.fail(err)
+		return a.giveUp(err)
 	case Definite(err):
 		l.session.retire(conn)
 	default:

@@ -237,6 +237,9 @@ func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, err
 			// operations' own codes do not.
 			_, err = failedOp(results)
 		}
+		if i, _ := failedOp(results); errors.Is(err, zk.ErrNoAuth) && i >= 0 {
+			err = named(pathOf(ops[i]), err)
+		}
 		return results, err
 	})
 }
@@ -250,7 +253,7 @@ type gotten struct {
 func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
 	r, err := call(ctx, c, func() (gotten, error) {
 		data, stat, err := c.zk.Get(path)
-		return gotten{data, stat, nil}, err
+		return gotten{data, stat, nil}, named(path, err)
 	})
 	return r.data, r.stat, err
 }
@@ -258,7 +261,7 @@ func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error)
 func (c *zkConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
 	r, err := call(ctx, c, func() (gotten, error) {
 		data, stat, ch, err := c.zk.GetW(path)
-		return gotten{data, stat, ch}, err
+		return gotten{data, stat, ch}, named(path, err)
 	})
 	return r.data, r.stat, r.ch, err
 }
@@ -266,8 +269,31 @@ func (c *zkConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-cha
 func (c *zkConn) Children(ctx context.Context, path string) ([]string, error) {
 	return call(ctx, c, func() ([]string, error) {
 		children, _, err := c.zk.Children(path)
-		return children, err
+		return children, named(path, err)
 	})
+}
+
+// named tells which znode an ACL keeps closed, and makes that final.
+func named(path string, err error) error {
+	if errors.Is(err, zk.ErrNoAuth) {
+		return fmt.Errorf("%w: the ACL of %s; give zkine all permissions on everything under its root: %w", ErrForbidden, path, err)
+	}
+	return err
+}
+
+func pathOf(op any) string {
+	switch op := op.(type) {
+	case *zk.CheckVersionRequest:
+		return op.Path
+	case *zk.CreateRequest:
+		return op.Path
+	case *zk.SetDataRequest:
+		return op.Path
+	case *zk.DeleteRequest:
+		return op.Path
+	default:
+		return "a znode"
+	}
 }
 
 // cappedConn bounds how long a read or a write may take, whatever deadline the

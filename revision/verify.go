@@ -1,0 +1,198 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// Finding is something in a root that cannot be trusted, or does not belong
+// there.
+type Finding struct {
+	// Path is the znode's.
+	Path string
+	// Err wraps ErrCorrupt, ErrNewerFormat, ErrForeignRoot or ErrForbidden.
+	Err error
+}
+
+// Verified is what Verify saw.
+type Verified struct {
+	ClusterID uint64
+	Segments  int
+	Slots     int64
+	Requests  int64
+	// Bytes is what the slots and their parts hold.
+	Bytes int64
+	// Orphans counts staged parts that no slot names: left by appends that
+	// never happened, and harmless.
+	Orphans  int
+	Findings []Finding
+}
+
+// Verify reads everything under a root, from the format to the last slot as of
+// its beginning, and judges it, without stopping at the first finding. It
+// changes nothing. An error says that it could not finish, for want of a
+// connection.
+func Verify(ctx context.Context, cfg Config) (*Verified, error) {
+	if err := CheckRoot(cfg.Root); err != nil {
+		return nil, err
+	}
+	conn, err := cfg.Dialer.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	v := &verifier{ctx: ctx, conn: conn, layout: layout{cfg.Root}, out: &Verified{}}
+	if err := v.run(); err != nil {
+		return nil, err
+	}
+	return v.out, nil
+}
+
+type verifier struct {
+	ctx    context.Context
+	conn   Conn
+	layout layout
+	out    *Verified
+	log    *Log // for its decoders only; it has no session
+}
+
+func (v *verifier) run() error {
+	v.log = &Log{layout: v.layout, tail: newTail()}
+	if _, err := v.conn.Multi(v.ctx, checkOp(v.layout.format(), anyVersion)); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return v.unless(v.layout.format(), err)
+	}
+	id, err := readFormat(v.ctx, v.conn, v.layout)
+	if err != nil {
+		return v.unless(v.layout.format(), err)
+	}
+	v.out.ClusterID = id
+	open, err := v.log.readOpen(v.ctx, v.conn)
+	if err != nil {
+		return v.unless(v.layout.log(), err)
+	}
+	segments, err := v.segments(open)
+	if err != nil {
+		return v.unless(v.layout.log(), err)
+	}
+	for _, s := range segments {
+		if err := v.segment(s, s.number == open.number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unless notes err as a finding about a znode, if it is about what the znode
+// holds, and else returns it: then there is no use in going on.
+func (v *verifier) unless(path string, err error) error {
+	if errors.Is(err, zk.ErrNoNode) {
+		err = fmt.Errorf("%w: it is missing", ErrCorrupt)
+	}
+	if err == nil || !final(err) {
+		return err
+	}
+	v.found(path, err)
+	return nil
+}
+
+func (v *verifier) found(path string, err error) {
+	v.out.Findings = append(v.out.Findings, Finding{path, err})
+}
+
+// segments lists the segments in order and looks for gaps and strangers.
+func (v *verifier) segments(open segmentRef) ([]segmentRef, error) {
+	names, err := v.conn.Children(v.ctx, v.layout.log())
+	if err != nil {
+		return nil, err
+	}
+	var refs []segmentRef
+	for _, name := range names {
+		ref, err := parseSegmentRef(name)
+		if err != nil {
+			v.found(v.layout.segment(name), err)
+			continue
+		}
+		refs = append(refs, ref)
+	}
+	sort.Slice(refs, func(i, j int) bool { return refs[i].number < refs[j].number })
+	for i, ref := range refs {
+		if ref.number != int64(i)+1 {
+			v.found(v.layout.segment(ref.name), fmt.Errorf("%w: segment %d was expected here", ErrCorrupt, i+1))
+			break
+		}
+	}
+	if n := len(refs); n == 0 || refs[n-1] != open {
+		v.found(v.layout.segment(open.name), fmt.Errorf("%w: the open segment is not the last one there is", ErrCorrupt))
+	}
+	return refs, nil
+}
+
+func (v *verifier) segment(ref segmentRef, open bool) error {
+	path := v.layout.segment(ref.name)
+	_, stat, err := v.conn.Get(v.ctx, path)
+	if err != nil {
+		return v.unless(path, err)
+	}
+	total := int64(stat.Version)
+	v.out.Segments++
+	names, err := v.conn.Children(v.ctx, path)
+	if err != nil {
+		return v.unless(path, err)
+	}
+	for _, name := range names {
+		slot, err := slotNumber(name)
+		if err != nil || v.layout.slot(ref.name, slot) != path+"/"+name || slot >= total && !open {
+			v.found(path+"/"+name, fmt.Errorf("%w: not a slot of zkine's", ErrForeignRoot))
+		}
+	}
+	parts, err := v.parts(ref)
+	if err != nil {
+		return err
+	}
+	for slot := range total {
+		if err := v.slot(ref, slot, parts); err != nil {
+			return err
+		}
+	}
+	v.out.Orphans += len(parts)
+	return nil
+}
+
+// parts lists the staged parts of a segment, by name.
+func (v *verifier) parts(ref segmentRef) (map[string]bool, error) {
+	names, err := v.conn.Children(v.ctx, v.layout.stage(ref.name))
+	if err != nil {
+		return nil, v.unless(v.layout.stage(ref.name), err)
+	}
+	parts := make(map[string]bool, len(names))
+	for _, name := range names {
+		parts[name] = true
+	}
+	return parts, nil
+}
+
+func (v *verifier) slot(ref segmentRef, slot int64, parts map[string]bool) error {
+	path := v.layout.slot(ref.name, slot)
+	data, _, err := v.conn.Get(v.ctx, path)
+	if err != nil {
+		return v.unless(path, err)
+	}
+	e, err := v.log.decodeSlot(v.ctx, v.conn, ref, Seq{ref.number, slot}, data)
+	if err != nil {
+		return v.unless(path, err)
+	}
+	for name := range parts {
+		if strings.HasPrefix(name, e.slot.Nonce.String()+"-") {
+			delete(parts, name)
+		}
+	}
+	v.out.Slots++
+	v.out.Requests += int64(len(e.slot.Requests))
+	v.out.Bytes += int64(e.size)
+	return nil
+}
