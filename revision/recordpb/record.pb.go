@@ -601,6 +601,322 @@ func (x *LeaseRemaining) GetRemainingTtl() int64 {
 	return 0
 }
 
+// CheckpointMeta is all of a state but its keys, as of the last slot of a
+// segment.
+type CheckpointMeta struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Revision        int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	CompactRevision int64                  `protobuf:"varint,2,opt,name=compact_revision,json=compactRevision,proto3" json:"compact_revision,omitempty"`
+	Segment         int64                  `protobuf:"varint,3,opt,name=segment,proto3" json:"segment,omitempty"`
+	Slot            int64                  `protobuf:"varint,4,opt,name=slot,proto3" json:"slot,omitempty"`
+	Term            uint64                 `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`
+	// applied is how many requests were applied since the log began.
+	Applied uint64 `protobuf:"varint,6,opt,name=applied,proto3" json:"applied,omitempty"`
+	// nonces is the sum of the segment's nonces, a part of the digest.
+	Nonces uint64                      `protobuf:"varint,7,opt,name=nonces,proto3" json:"nonces,omitempty"`
+	Leases []*CheckpointLease          `protobuf:"bytes,8,rep,name=leases,proto3" json:"leases,omitempty"`
+	Alarms []*etcdserverpb.AlarmMember `protobuf:"bytes,9,rep,name=alarms,proto3" json:"alarms,omitempty"`
+	// floor_events are the changes of the compact revision itself, in order: a
+	// watch may start there, though what they say may be gone from the keys.
+	FloorEvents []*CheckpointVersion `protobuf:"bytes,10,rep,name=floor_events,json=floorEvents,proto3" json:"floor_events,omitempty"`
+	// The latest round of digests.
+	MarkSegment   int64           `protobuf:"varint,11,opt,name=mark_segment,json=markSegment,proto3" json:"mark_segment,omitempty"`
+	MarkSlot      int64           `protobuf:"varint,12,opt,name=mark_slot,json=markSlot,proto3" json:"mark_slot,omitempty"`
+	Reports       []*DigestReport `protobuf:"bytes,13,rep,name=reports,proto3" json:"reports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointMeta) Reset() {
+	*x = CheckpointMeta{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointMeta) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointMeta) ProtoMessage() {}
+
+func (x *CheckpointMeta) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointMeta.ProtoReflect.Descriptor instead.
+func (*CheckpointMeta) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CheckpointMeta) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetCompactRevision() int64 {
+	if x != nil {
+		return x.CompactRevision
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetSegment() int64 {
+	if x != nil {
+		return x.Segment
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetSlot() int64 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetNonces() uint64 {
+	if x != nil {
+		return x.Nonces
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetLeases() []*CheckpointLease {
+	if x != nil {
+		return x.Leases
+	}
+	return nil
+}
+
+func (x *CheckpointMeta) GetAlarms() []*etcdserverpb.AlarmMember {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
+func (x *CheckpointMeta) GetFloorEvents() []*CheckpointVersion {
+	if x != nil {
+		return x.FloorEvents
+	}
+	return nil
+}
+
+func (x *CheckpointMeta) GetMarkSegment() int64 {
+	if x != nil {
+		return x.MarkSegment
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetMarkSlot() int64 {
+	if x != nil {
+		return x.MarkSlot
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetReports() []*DigestReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+type CheckpointLease struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Ttl           int64                  `protobuf:"varint,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	RemainingTtl  int64                  `protobuf:"varint,3,opt,name=remaining_ttl,json=remainingTtl,proto3" json:"remaining_ttl,omitempty"`
+	Renewed       uint64                 `protobuf:"varint,4,opt,name=renewed,proto3" json:"renewed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointLease) Reset() {
+	*x = CheckpointLease{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointLease) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointLease) ProtoMessage() {}
+
+func (x *CheckpointLease) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointLease.ProtoReflect.Descriptor instead.
+func (*CheckpointLease) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CheckpointLease) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *CheckpointLease) GetTtl() int64 {
+	if x != nil {
+		return x.Ttl
+	}
+	return 0
+}
+
+func (x *CheckpointLease) GetRemainingTtl() int64 {
+	if x != nil {
+		return x.RemainingTtl
+	}
+	return 0
+}
+
+func (x *CheckpointLease) GetRenewed() uint64 {
+	if x != nil {
+		return x.Renewed
+	}
+	return 0
+}
+
+// CheckpointKeys is a run of keys, in order; a key's versions are together,
+// oldest first: the one that a read at the compact revision finds, and all
+// later ones.
+type CheckpointKeys struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Versions      []*CheckpointVersion   `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointKeys) Reset() {
+	*x = CheckpointKeys{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointKeys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointKeys) ProtoMessage() {}
+
+func (x *CheckpointKeys) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointKeys.ProtoReflect.Descriptor instead.
+func (*CheckpointKeys) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CheckpointKeys) GetVersions() []*CheckpointVersion {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+type CheckpointVersion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// kv is a mvccpb.KeyValue; version 0 marks that the key was deleted.
+	Kv []byte `protobuf:"bytes,1,opt,name=kv,proto3" json:"kv,omitempty"`
+	// sub is the place of the change among those of its revision.
+	Sub           int32 `protobuf:"varint,2,opt,name=sub,proto3" json:"sub,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointVersion) Reset() {
+	*x = CheckpointVersion{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointVersion) ProtoMessage() {}
+
+func (x *CheckpointVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointVersion.ProtoReflect.Descriptor instead.
+func (*CheckpointVersion) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CheckpointVersion) GetKv() []byte {
+	if x != nil {
+		return x.Kv
+	}
+	return nil
+}
+
+func (x *CheckpointVersion) GetSub() int32 {
+	if x != nil {
+		return x.Sub
+	}
+	return 0
+}
+
 var File_zkine_recordpb_record_proto protoreflect.FileDescriptor
 
 const file_zkine_recordpb_record_proto_rawDesc = "" +
@@ -645,7 +961,32 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\x0eLeaseRemaining\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x18\n" +
 	"\arenewed\x18\x02 \x01(\x04R\arenewed\x12#\n" +
-	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtlB*Z(github.com/zkine/zkine/revision/recordpbb\x06proto3"
+	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtl\"\xf5\x03\n" +
+	"\x0eCheckpointMeta\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +
+	"\x10compact_revision\x18\x02 \x01(\x03R\x0fcompactRevision\x12\x18\n" +
+	"\asegment\x18\x03 \x01(\x03R\asegment\x12\x12\n" +
+	"\x04slot\x18\x04 \x01(\x03R\x04slot\x12\x12\n" +
+	"\x04term\x18\x05 \x01(\x04R\x04term\x12\x18\n" +
+	"\aapplied\x18\x06 \x01(\x04R\aapplied\x12\x16\n" +
+	"\x06nonces\x18\a \x01(\x04R\x06nonces\x127\n" +
+	"\x06leases\x18\b \x03(\v2\x1f.zkine.recordpb.CheckpointLeaseR\x06leases\x121\n" +
+	"\x06alarms\x18\t \x03(\v2\x19.etcdserverpb.AlarmMemberR\x06alarms\x12D\n" +
+	"\ffloor_events\x18\n" +
+	" \x03(\v2!.zkine.recordpb.CheckpointVersionR\vfloorEvents\x12!\n" +
+	"\fmark_segment\x18\v \x01(\x03R\vmarkSegment\x12\x1b\n" +
+	"\tmark_slot\x18\f \x01(\x03R\bmarkSlot\x126\n" +
+	"\areports\x18\r \x03(\v2\x1c.zkine.recordpb.DigestReportR\areports\"r\n" +
+	"\x0fCheckpointLease\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x10\n" +
+	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +
+	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtl\x12\x18\n" +
+	"\arenewed\x18\x04 \x01(\x04R\arenewed\"O\n" +
+	"\x0eCheckpointKeys\x12=\n" +
+	"\bversions\x18\x01 \x03(\v2!.zkine.recordpb.CheckpointVersionR\bversions\"5\n" +
+	"\x11CheckpointVersion\x12\x0e\n" +
+	"\x02kv\x18\x01 \x01(\fR\x02kv\x12\x10\n" +
+	"\x03sub\x18\x02 \x01(\x05R\x03subB*Z(github.com/zkine/zkine/revision/recordpbb\x06proto3"
 
 var (
 	file_zkine_recordpb_record_proto_rawDescOnce sync.Once
@@ -659,7 +1000,7 @@ func file_zkine_recordpb_record_proto_rawDescGZIP() []byte {
 	return file_zkine_recordpb_record_proto_rawDescData
 }
 
-var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_zkine_recordpb_record_proto_goTypes = []any{
 	(*Batch)(nil),                           // 0: zkine.recordpb.Batch
 	(*Request)(nil),                         // 1: zkine.recordpb.Request
@@ -668,35 +1009,45 @@ var file_zkine_recordpb_record_proto_goTypes = []any{
 	(*LeaseRenew)(nil),                      // 4: zkine.recordpb.LeaseRenew
 	(*LeaseExpire)(nil),                     // 5: zkine.recordpb.LeaseExpire
 	(*LeaseRemaining)(nil),                  // 6: zkine.recordpb.LeaseRemaining
-	(*etcdserverpb.RequestHeader)(nil),      // 7: etcdserverpb.RequestHeader
-	(*etcdserverpb.PutRequest)(nil),         // 8: etcdserverpb.PutRequest
-	(*etcdserverpb.DeleteRangeRequest)(nil), // 9: etcdserverpb.DeleteRangeRequest
-	(*etcdserverpb.TxnRequest)(nil),         // 10: etcdserverpb.TxnRequest
-	(*etcdserverpb.CompactionRequest)(nil),  // 11: etcdserverpb.CompactionRequest
-	(*etcdserverpb.LeaseGrantRequest)(nil),  // 12: etcdserverpb.LeaseGrantRequest
-	(*etcdserverpb.LeaseRevokeRequest)(nil), // 13: etcdserverpb.LeaseRevokeRequest
-	(*etcdserverpb.AlarmRequest)(nil),       // 14: etcdserverpb.AlarmRequest
+	(*CheckpointMeta)(nil),                  // 7: zkine.recordpb.CheckpointMeta
+	(*CheckpointLease)(nil),                 // 8: zkine.recordpb.CheckpointLease
+	(*CheckpointKeys)(nil),                  // 9: zkine.recordpb.CheckpointKeys
+	(*CheckpointVersion)(nil),               // 10: zkine.recordpb.CheckpointVersion
+	(*etcdserverpb.RequestHeader)(nil),      // 11: etcdserverpb.RequestHeader
+	(*etcdserverpb.PutRequest)(nil),         // 12: etcdserverpb.PutRequest
+	(*etcdserverpb.DeleteRangeRequest)(nil), // 13: etcdserverpb.DeleteRangeRequest
+	(*etcdserverpb.TxnRequest)(nil),         // 14: etcdserverpb.TxnRequest
+	(*etcdserverpb.CompactionRequest)(nil),  // 15: etcdserverpb.CompactionRequest
+	(*etcdserverpb.LeaseGrantRequest)(nil),  // 16: etcdserverpb.LeaseGrantRequest
+	(*etcdserverpb.LeaseRevokeRequest)(nil), // 17: etcdserverpb.LeaseRevokeRequest
+	(*etcdserverpb.AlarmRequest)(nil),       // 18: etcdserverpb.AlarmRequest
+	(*etcdserverpb.AlarmMember)(nil),        // 19: etcdserverpb.AlarmMember
 }
 var file_zkine_recordpb_record_proto_depIdxs = []int32{
 	1,  // 0: zkine.recordpb.Batch.requests:type_name -> zkine.recordpb.Request
-	7,  // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
-	8,  // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
-	9,  // 3: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
-	10, // 4: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
-	11, // 5: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
-	12, // 6: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
-	13, // 7: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
+	11, // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
+	12, // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
+	13, // 3: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
+	14, // 4: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
+	15, // 5: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
+	16, // 6: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
+	17, // 7: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
 	4,  // 8: zkine.recordpb.Request.lease_renew:type_name -> zkine.recordpb.LeaseRenew
 	5,  // 9: zkine.recordpb.Request.lease_expire:type_name -> zkine.recordpb.LeaseExpire
 	6,  // 10: zkine.recordpb.Request.lease_remaining:type_name -> zkine.recordpb.LeaseRemaining
-	14, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
+	18, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
 	2,  // 12: zkine.recordpb.Request.digest_mark:type_name -> zkine.recordpb.DigestMark
 	3,  // 13: zkine.recordpb.Request.digest_report:type_name -> zkine.recordpb.DigestReport
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	8,  // 14: zkine.recordpb.CheckpointMeta.leases:type_name -> zkine.recordpb.CheckpointLease
+	19, // 15: zkine.recordpb.CheckpointMeta.alarms:type_name -> etcdserverpb.AlarmMember
+	10, // 16: zkine.recordpb.CheckpointMeta.floor_events:type_name -> zkine.recordpb.CheckpointVersion
+	3,  // 17: zkine.recordpb.CheckpointMeta.reports:type_name -> zkine.recordpb.DigestReport
+	10, // 18: zkine.recordpb.CheckpointKeys.versions:type_name -> zkine.recordpb.CheckpointVersion
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_zkine_recordpb_record_proto_init() }
@@ -724,7 +1075,7 @@ func file_zkine_recordpb_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zkine_recordpb_record_proto_rawDesc), len(file_zkine_recordpb_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
