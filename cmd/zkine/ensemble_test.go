@@ -58,6 +58,14 @@ func TestARootOfANewerZkine(t *testing.T) {
 		startZkine(t, args).problem())
 }
 
+func TestARootWithAClosedACL(t *testing.T) {
+	args, root, conn := sharedRoot(t)
+	_, err := conn.Create(root, nil, 0, zk.WorldACL(zk.PermRead))
+	require.NoError(t, err)
+	require.Equal(t, `zkine: root `+root+`: create `+root+`: access denied: the ACL of `+root+`/format`+
+		` — give zkine all permissions on everything under its root`, startZkine(t, args).problem())
+}
+
 func TestANameTwice(t *testing.T) {
 	args, _, _ := sharedRoot(t)
 	args = append(args, "--name=twin")

@@ -37,8 +37,9 @@ var remedies = []struct {
 	{embedded.ErrInUse, "stop that process, or choose another --data-dir"},
 	{revision.ErrForeignRoot, "choose another --zookeeper-root"},
 	{revision.ErrNewerFormat, "upgrade this zkine"},
-	{revision.ErrCorrupt, `see "A corrupt log" in docs/operations.md`},
+	{revision.ErrCorrupt, `see "Corrupt" in docs/operations.md`},
 	{revision.ErrLogLost, `see "The log went back" in docs/operations.md`},
+	{revision.ErrForbidden, "give zkine all permissions on everything under its root"},
 	{revision.ErrNameTaken, "choose another --name"},
 }
 
@@ -68,6 +69,7 @@ func about(thing string, err error) *problem {
 	}
 	if i := strings.LastIndex(p.what, "; "); i >= 0 {
 		p.what, p.remedy = p.what[:i], p.what[i+2:]
+		p.remedy, _, _ = strings.Cut(p.remedy, ": ") // a cause, wrapped behind the remedy
 	}
 	return p
 }

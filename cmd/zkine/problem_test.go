@@ -22,8 +22,12 @@ func TestProblemsAreOneLineWithARemedy(t *testing.T) {
 			`root /zkine: the root holds something else than zkine's data: /zkine has no format but holds ["x"] — choose another --zookeeper-root, or remove what is there`,
 		},
 		{
+			fmt.Errorf("%w: the ACL of /zkine; give zkine all permissions on everything under its root: %w", revision.ErrForbidden, errors.New("zk: not authenticated")),
+			`root /zkine: access denied: the ACL of /zkine — give zkine all permissions on everything under its root`,
+		},
+		{
 			errors.Join(fmt.Errorf("replay the log: %w: checksum does not match", revision.ErrCorrupt), nil),
-			`root /zkine: replay the log: corrupt: checksum does not match — see "A corrupt log" in docs/operations.md`,
+			`root /zkine: replay the log: corrupt: checksum does not match — see "Corrupt" in docs/operations.md`,
 		},
 		{
 			fmt.Errorf("%w in JAVA_HOME or the PATH: install x, or set JAVA_HOME", embedded.ErrNoJava),
