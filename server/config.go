@@ -35,9 +35,9 @@ type Config struct {
 	// Name is the member's name, for the log.
 	Name string
 
-	// ClientURLs are where gRPC is served: http://host:port or unix://path.
-	// Listeners, if not nil, are those URLs' sockets, already bound by Listen;
-	// the server closes them.
+	// ClientURLs are where clients are served: http://host:port or unix://path,
+	// https:// or unixs:// with TLS. Listeners, if not nil, are those URLs'
+	// sockets, already bound by Listen; the server closes them.
 	ClientURLs []string
 	Listeners  []net.Listener
 	// AdvertiseClientURLs are what other members tell clients, for the log.
@@ -47,6 +47,11 @@ type Config struct {
 	// their sockets, if ListenMetrics has bound them.
 	MetricsURLs      []string
 	MetricsListeners []net.Listener
+	// TLS is how the https:// and unixs:// ones among all these are served.
+	TLS TLS
+	// CORS are the origins of web pages that may read from the client URLs; "*"
+	// is any.
+	CORS []string
 
 	// MaxRequestBytes bounds a write request; gRPC takes 512 KiB more.
 	MaxRequestBytes int

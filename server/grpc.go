@@ -5,7 +5,10 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -23,11 +26,40 @@ var (
 	keepaliveParameters  = keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}
 )
 
-// newGRPC makes the gRPC server with every service on it; it does not accept
-// connections yet.
-func (s *Server) newGRPC(b Backend, memberID uint64) (*grpc.Server, *health.Server) {
+// newFacade makes the gRPC servers with every service on each; they do not
+// accept connections yet.
+func (s *Server) newFacade(b Backend, memberID uint64) *facade {
+	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback()}
 	gate := &gate{cfg: s.cfg, backend: b, streams: &s.streams, metrics: s.metrics}
-	g := grpc.NewServer(
+	f.grpc = s.newGRPC(gate, newHandshaken())
+	f.overHTTP = s.newGRPC(gate, nil)
+	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())
+	all := everywhere{f.grpc, f.overHTTP, f.loopback.grpc}
+	s.register(all, b, newHeader(b, memberID))
+	v3lockpb.RegisterLockServer(all, newLockServer(f.loopback.client))
+	v3electionpb.RegisterElectionServer(all, newElectionServer(f.loopback.client))
+	healthpb.RegisterHealthServer(all, f.health)
+	for _, g := range all {
+		reflection.Register(g)
+	}
+	s.metrics.calls.InitializeMetrics(f.grpc)
+	return f
+}
+
+// everywhere registers a service on several gRPC servers.
+type everywhere []*grpc.Server
+
+func (e everywhere) RegisterService(desc *grpc.ServiceDesc, service any) {
+	for _, g := range e {
+		g.RegisterService(desc, service)
+	}
+}
+
+// newGRPC makes a gRPC server. creds say how its connections were made; nil is
+// for one without connections of its own.
+func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials) *grpc.Server {
+	return grpc.NewServer(
+		grpc.Creds(creds),
 		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes+overheadBytes),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.MaxConcurrentStreams(math.MaxUint32),
@@ -46,12 +78,6 @@ func (s *Server) newGRPC(b Backend, memberID uint64) (*grpc.Server, *health.Serv
 			gate.stream,
 		),
 	)
-	s.register(g, b, newHeader(b, memberID))
-	h := newHealth()
-	healthpb.RegisterHealthServer(g, h)
-	reflection.Register(g)
-	s.metrics.calls.InitializeMetrics(g)
-	return g, h
 }
 
 // newHealth makes the health service, which says NOT_SERVING until it is known
@@ -62,8 +88,9 @@ func newHealth() *health.Server {
 	return h
 }
 
-// register puts etcd's services on g.
-func (s *Server) register(g *grpc.Server, b Backend, h header) {
+// register puts the services of etcd's API on g. Each is made once, whatever g
+// stands for.
+func (s *Server) register(g grpc.ServiceRegistrar, b Backend, h header) {
 	limits := limits{maxRequestBytes: s.cfg.MaxRequestBytes, maxTxnOps: s.cfg.MaxTxnOps}
 	pb.RegisterKVServer(g, &kvServer{backend: b, header: h, limits: limits, timeout: s.cfg.RequestTimeout})
 	pb.RegisterWatchServer(g, &watchServer{

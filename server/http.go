@@ -1,11 +1,12 @@
 package server
 
 import (
+	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	stdlog "log"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -13,23 +14,37 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// serveHTTP serves one metrics URL in the background.
-func (s *Server) serveHTTP(l net.Listener) {
-	h := &http.Server{
-		Handler:           s.httpHandler(),
-		ReadHeaderTimeout: 10 * time.Second,
+// How long the headers of a request may take: for clients as in etcd, whose
+// connections may idle a while before their first request.
+const (
+	metricsHeaderTimeout = 10 * time.Second
+	clientHeaderTimeout  = 5 * time.Minute
+)
+
+// newHTTP makes an HTTP server, which speaks HTTP/2 too where ALPN chose it.
+func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
 		ErrorLog:          stdlog.New(io.Discard, "", 0), // what clients do wrong
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: math.MaxInt32},
 	}
-	s.https = append(s.https, h)
-	s.log.WithField("address", l.Addr().String()).Info("serving metrics and health")
-	s.accepts.Go(func() {
-		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.fail(fmt.Errorf("serving metrics on %s: %w", l.Addr(), err))
-		}
-	})
 }
 
-// httpHandler is what the metrics URLs serve.
+// serveHTTP serves one metrics URL in the background.
+func (s *Server) serveHTTP(l net.Listener) {
+	h := s.newHTTP(s.httpHandler(), metricsHeaderTimeout)
+	s.https = append(s.https, h)
+	if isSecure(l) {
+		l = tls.NewListener(l, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return s.tls.config(), nil
+		}})
+	}
+	s.log.WithField("address", l.Addr().String()).Info("serving metrics and health")
+	s.accepts.Go(func() { s.report("metrics", l, h.Serve(l)) })
+}
+
+// httpHandler is what the metrics URLs serve, and the client URLs too.
 func (s *Server) httpHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{}))

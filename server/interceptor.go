@@ -6,10 +6,22 @@ import (
 	"unicode/utf8"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 )
+
+// waits are the calls that last for as long as their client likes, besides
+// the streams that clients send on: they have no time limit, and end when the
+// server drains.
+var waits = map[string]bool{
+	healthpb.Health_Watch_FullMethodName:          true,
+	v3lockpb.Lock_Lock_FullMethodName:             true,
+	v3electionpb.Election_Campaign_FullMethodName: true,
+	v3electionpb.Election_Observe_FullMethodName:  true,
+}
 
 // gate is what every call passes before its handler: the client's version, its
 // wish for a leader, and the time that it may take.
@@ -20,9 +32,17 @@ type gate struct {
 	metrics *metrics
 }
 
-func (g *gate) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	if _, err := g.admit(ctx, "unary"); err != nil {
 		return nil, err
+	}
+	if waits[info.FullMethod] {
+		live, release := g.streams.track(ctx, true, false)
+		resp, err := handler(live, req)
+		if cause := release(); cause != nil && err != nil {
+			return nil, cause
+		}
+		return resp, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.RequestTimeout, errRequestTimeout)
 	defer cancel()
@@ -36,12 +56,12 @@ func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 	if err != nil {
 		return err
 	}
-	endless := info.IsClientStream || info.FullMethod == healthpb.Health_Watch_FullMethodName
+	endless := info.IsClientStream || waits[info.FullMethod]
 	if !endless && !requireLeader {
 		return handler(srv, ss)
 	}
-	live, release := g.streams.track(ss, endless, requireLeader)
-	err = handler(srv, live)
+	live, release := g.streams.track(ss.Context(), endless, requireLeader)
+	err = handler(srv, liveStream{ss, live})
 	if cause := release(); cause != nil {
 		return cause
 	}

@@ -51,6 +51,9 @@ func listenOne(flag, rawURL string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(rawURL, "unix://"); ok {
 		return listenUnix(flag, rawURL, path)
 	}
+	if path, ok := strings.CutPrefix(rawURL, "unixs://"); ok {
+		return secured(listenUnix(flag, rawURL, path))
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("listen URL %q in %s: %w", rawURL, flag, err)
@@ -58,16 +61,44 @@ func listenOne(flag, rawURL string) (net.Listener, error) {
 	switch u.Scheme {
 	case "http":
 		return listenTCP(flag, rawURL, u)
-	case "https", "unixs":
-		return nil, fmt.Errorf("listen URL %q in %s: zkine does not serve TLS yet; use http:// or unix://", rawURL, flag)
+	case "https":
+		return secured(listenTCP(flag, rawURL, u))
 	default:
-		return nil, fmt.Errorf("listen URL %q in %s: must begin with http:// or unix://", rawURL, flag)
+		return nil, fmt.Errorf("listen URL %q in %s: must begin with http://, https://, unix:// or unixs://", rawURL, flag)
 	}
+}
+
+// secureListener is the socket of a URL that says TLS.
+type secureListener struct{ net.Listener }
+
+func secured(l net.Listener, err error) (net.Listener, error) {
+	if err != nil {
+		return nil, err
+	}
+	return secureListener{l}, nil
+}
+
+func isSecure(l net.Listener) bool {
+	_, ok := l.(secureListener)
+	return ok
+}
+
+// BoundURL is the URL of a socket that Listen has bound, with the port that it
+// really has.
+func BoundURL(l net.Listener) string {
+	scheme := "http"
+	if l.Addr().Network() == "unix" {
+		scheme = "unix"
+	}
+	if isSecure(l) {
+		scheme += "s"
+	}
+	return scheme + "://" + l.Addr().String()
 }
 
 func listenTCP(flag, rawURL string, u *url.URL) (net.Listener, error) {
 	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
-		return nil, fmt.Errorf("listen URL %q in %s: must be http://host:port", rawURL, flag)
+		return nil, fmt.Errorf("listen URL %q in %s: must be %s://host:port", rawURL, flag, u.Scheme)
 	}
 	if u.Path != "" && u.Path != "/" {
 		return nil, fmt.Errorf("listen URL %q in %s: must not have a path", rawURL, flag)
@@ -92,7 +123,7 @@ func inUse(flag, rawURL string, err error) error {
 // of two that start at once none removes the other's socket.
 func listenUnix(flag, rawURL, path string) (net.Listener, error) {
 	if path == "" {
-		return nil, fmt.Errorf("listen URL %q in %s: must be unix://path", rawURL, flag)
+		return nil, fmt.Errorf("listen URL %q in %s: must be unix://path or unixs://path", rawURL, flag)
 	}
 	unlock, err := lockFolder(filepath.Dir(path))
 	if err != nil {

@@ -24,12 +24,12 @@ func TestListenRefuses(t *testing.T) {
 	defer taken.Close()
 	inUse := "http://" + taken.Addr().String()
 	for _, c := range []struct{ url, text string }{
-		{"https://localhost:1", `listen URL "https://localhost:1" in --listen-client-urls: zkine does not serve TLS yet; use http:// or unix://`},
-		{"unixs://x", `listen URL "unixs://x" in --listen-client-urls: zkine does not serve TLS yet; use http:// or unix://`},
-		{"localhost:2379", `listen URL "localhost:2379" in --listen-client-urls: must begin with http:// or unix://`},
+		{"https://localhost", `listen URL "https://localhost" in --listen-client-urls: must be https://host:port`},
+		{"unixs://", `listen URL "unixs://" in --listen-client-urls: must be unix://path or unixs://path`},
+		{"localhost:2379", `listen URL "localhost:2379" in --listen-client-urls: must begin with http://, https://, unix:// or unixs://`},
 		{"http://localhost", `listen URL "http://localhost" in --listen-client-urls: must be http://host:port`},
 		{"http://localhost:1/path", `listen URL "http://localhost:1/path" in --listen-client-urls: must not have a path`},
-		{"unix://", `listen URL "unix://" in --listen-client-urls: must be unix://path`},
+		{"unix://", `listen URL "unix://" in --listen-client-urls: must be unix://path or unixs://path`},
 		{inUse, "listen address " + inUse + " is in use: listen tcp " + taken.Addr().String() + ": bind: address already in use; choose another with --listen-client-urls"},
 	} {
 		_, err := Listen([]string{c.url})
@@ -42,7 +42,7 @@ func TestListenRefuses(t *testing.T) {
 // If one of several URLs fails, none stays bound.
 func TestListenAllOrNone(t *testing.T) {
 	path := socketPath(t)
-	_, err := Listen([]string{"unix://" + path, "https://x:1"})
+	_, err := Listen([]string{"unix://" + path, "https://x"})
 	require.Error(t, err)
 	_, err = os.Lstat(path)
 	require.ErrorIs(t, err, os.ErrNotExist)

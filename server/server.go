@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,7 +29,11 @@ type Server struct {
 	attached chan struct{}
 
 	clients []net.Listener
-	https   []*http.Server
+	ports   []*port
+	tls     *tlsSource // nil without https:// and unixs:// URLs
+	// web serves HTTP on the client URLs, once clients are served.
+	web   *http.Server
+	https []*http.Server
 
 	// startStop serialises Start, Attach and Stop; they are rare.
 	startStop sync.Mutex
@@ -49,7 +54,11 @@ type Server struct {
 type facade struct {
 	backend  Backend
 	memberID uint64
+	// grpc serves clients, overHTTP those that reach gRPC through net/http, and
+	// the server itself is served by loopback.
 	grpc     *grpc.Server
+	overHTTP *grpc.Server
+	loopback *loopback
 	health   *health.Server
 	// accepting says that client listeners are open; only the readiness loop
 	// writes it.
@@ -83,8 +92,7 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Attach(b Backend, memberID uint64) {
 	s.startStop.Lock()
 	defer s.startStop.Unlock()
-	f := &facade{backend: b, memberID: memberID}
-	f.grpc, f.health = s.newGRPC(b, memberID)
+	f := s.newFacade(b, memberID)
 	if !s.facade.CompareAndSwap(nil, f) {
 		panic("server: Attach called twice")
 	}
@@ -131,7 +139,31 @@ func (s *Server) bind() (metricsListeners []net.Listener, err error) {
 			return nil, err
 		}
 	}
+	if err := s.secure(slices.Concat(s.clients, metricsListeners)); err != nil {
+		closeListeners(s.clients)
+		closeListeners(metricsListeners)
+		return nil, err
+	}
+	for _, l := range s.clients {
+		var source *tlsSource
+		if isSecure(l) {
+			source = s.tls
+		}
+		s.ports = append(s.ports, newPort(l, source, s.log))
+	}
 	return metricsListeners, nil
+}
+
+// secure reads the TLS files, if a listener needs them.
+func (s *Server) secure(listeners []net.Listener) (err error) {
+	if !slices.ContainsFunc(listeners, isSecure) {
+		if s.cfg.TLS.set() {
+			s.log.Warn("--cert-file and --key-file are not used: no URL begins with https:// or unixs://")
+		}
+		return nil
+	}
+	s.tls, err = newTLSSource(s.cfg.TLS, s.log)
+	return err
 }
 
 // Serve starts, serves until ctx ends or a listener fails, and drains for at
@@ -170,6 +202,9 @@ func (s *Server) stop(ctx context.Context) error {
 	close(s.stopping)
 	s.readiness.Wait()
 	var errs []error
+	for _, p := range s.ports {
+		p.close()
+	}
 	if f := s.facade.Load(); f != nil {
 		errs = append(errs, s.drain(ctx, f))
 	}
@@ -188,38 +223,55 @@ func (s *Server) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// drain ends the gRPC server. GOAWAY and the ends of streams go out together; a
-// client that still comes back on its old connection is sent away again.
+// drain ends the calls of clients, and then the servers. GOAWAY and the ends of
+// streams go out together; a client that still comes back on its old connection
+// is sent away again.
 func (s *Server) drain(ctx context.Context, f *facade) error {
 	f.health.Shutdown()
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		f.grpc.GracefulStop()
+		if s.web != nil {
+			_ = s.web.Shutdown(ctx) // its error is ctx's end
+		}
 	}()
 	s.streams.endEndless(errStopped)
+	var err error
 	select {
 	case <-drained:
-		return nil
 	case <-ctx.Done():
+		err = fmt.Errorf("server: calls cut off: %w", context.Cause(ctx))
 	}
 	f.grpc.Stop()
+	if s.web != nil {
+		s.web.Close()
+	}
 	<-drained
-	return fmt.Errorf("server: calls cut off: %w", context.Cause(ctx))
+	f.overHTTP.Stop()
+	f.loopback.close()
+	return err
 }
 
-// accept serves gRPC on every client listener.
+// accept serves gRPC and HTTP on every client listener.
 func (s *Server) accept(f *facade) {
-	for _, l := range s.clients {
+	s.web = s.newHTTP(s.clientHandler(f), clientHeaderTimeout)
+	s.accepts.Go(f.loopback.serve)
+	for _, p := range s.ports {
 		s.log.WithFields(logrus.Fields{
-			"address": l.Addr().String(), "name": s.cfg.Name, "advertised": s.cfg.AdvertiseClientURLs,
+			"address": p.socket.Addr().String(), "tls": p.tls != nil,
+			"name": s.cfg.Name, "advertised": s.cfg.AdvertiseClientURLs,
 		}).Info("serving etcd clients")
-		s.accepts.Go(func() {
-			err := f.grpc.Serve(l)
-			if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-				s.fail(fmt.Errorf("serving clients on %s: %w", l.Addr(), err))
-			}
-		})
+		s.accepts.Go(func() { s.report("clients", p.socket, p.serve()) })
+		s.accepts.Go(func() { s.report("clients", p.socket, f.grpc.Serve(p.grpc)) })
+		s.accepts.Go(func() { s.report("clients", p.socket, s.web.Serve(p.http)) })
+	}
+}
+
+// report fails the server if one of its accept loops ended before the stop.
+func (s *Server) report(what string, l net.Listener, err error) {
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) && !errors.Is(err, http.ErrServerClosed) {
+		s.fail(fmt.Errorf("serving %s on %s: %w", what, l.Addr(), err))
 	}
 }
 

@@ -26,7 +26,7 @@ func (c *callLog) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	start := time.Now()
 	resp, err := handler(ctx, req)
 	c.logUnforeseen(info.FullMethod, err)
-	if took := time.Since(start); took > c.slow {
+	if took := time.Since(start); took > c.slow && !waits[info.FullMethod] {
 		c.logSlow(ctx, info.FullMethod, took, req, resp, err)
 	}
 	return resp, err

@@ -9,55 +9,60 @@ import (
 	"google.golang.org/grpc"
 )
 
-// streams are the streams that the server may have to end with a reason: those
+// streams are the calls that the server may have to end with a reason: those
 // that would never end by themselves, and those whose clients asked for a
-// leader.
+// leader. Nearly all are streams.
 type streams struct {
 	mu   sync.Mutex
-	live map[*liveStream]struct{}
-	// ended is the reason that endless streams get from now on, once draining.
+	live map[*liveCall]struct{}
+	// ended is the reason that endless calls get from now on, once draining.
 	ended error
 }
 
-// liveStream is a stream whose context the server can end, with a gRPC error
-// as the cause.
-type liveStream struct {
-	grpc.ServerStream
+// liveCall is a call whose context the server can end, with a gRPC error as
+// the cause.
+type liveCall struct {
 	ctx           context.Context
 	cancel        context.CancelCauseFunc
 	endless       bool
 	requireLeader bool
 }
 
-func (l *liveStream) Context() context.Context { return l.ctx }
+// liveStream is a stream with the context of a liveCall.
+type liveStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
 
-// track wraps a stream until release; cause is why the server ended it, nil if
-// it did not.
-func (s *streams) track(ss grpc.ServerStream, endless, requireLeader bool) (l *liveStream, release func() (cause error)) {
-	ctx, cancel := context.WithCancelCause(ss.Context())
-	l = &liveStream{ServerStream: ss, ctx: ctx, cancel: cancel, endless: endless, requireLeader: requireLeader}
+func (l liveStream) Context() context.Context { return l.ctx }
+
+// track hands out the context for a call until release; cause is why the
+// server ended it, nil if it did not.
+func (s *streams) track(ctx context.Context, endless, requireLeader bool) (live context.Context, release func() (cause error)) {
+	l := &liveCall{endless: endless, requireLeader: requireLeader}
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live == nil {
-		s.live = make(map[*liveStream]struct{})
+		s.live = make(map[*liveCall]struct{})
 	}
 	s.live[l] = struct{}{}
 	if endless && s.ended != nil {
-		cancel(s.ended)
+		l.cancel(s.ended)
 	}
-	return l, func() error {
+	return l.ctx, func() error {
 		s.mu.Lock()
 		delete(s.live, l)
 		s.mu.Unlock()
-		defer cancel(nil)
-		if ss.Context().Err() != nil || ctx.Err() == nil {
+		defer l.cancel(nil)
+		if ctx.Err() != nil || l.ctx.Err() == nil {
 			return nil // the client's doing, or a normal end
 		}
-		return context.Cause(ctx)
+		return context.Cause(l.ctx)
 	}
 }
 
-// endEndless ends the streams that have no end, and those still to come.
+// endEndless ends the calls that have no end, and those still to come.
 func (s *streams) endEndless(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
