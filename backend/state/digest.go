@@ -9,10 +9,11 @@ import (
 )
 
 // Digest is a hash of all that the log has determined: the place in it, keys
-// and their versions from the floor on, changes, leases, alarms, and which
-// nonces are duplicates. Two zkines that have applied the same slots have the
-// same digest, whatever each has scavenged. It reads everything. Error:
-// ErrCompacted, if the machine has gone on and scavenged what this view needs.
+// and their versions from the floor on, changes, users and roles, leases,
+// alarms, and which nonces are duplicates. Two zkines that have applied the
+// same slots have the same digest, whatever each has scavenged. It reads
+// everything. Error: ErrCompacted, if the machine has gone on and scavenged
+// what this view needs.
 func (v *View) Digest() (uint64, error) {
 	s := &v.root
 	d := digest{h: fnv.New64a()}
@@ -29,6 +30,7 @@ func (v *View) Digest() (uint64, error) {
 	for _, a := range s.alarms {
 		d.numbers(int64(a.kind), int64(a.member))
 	}
+	d.auth(&s.auth)
 	for l := range v.Leases() {
 		d.numbers(l.ID, l.TTL, l.Remaining, int64(l.Renewed), int64(l.NumKeys()))
 		for key := range l.Keys() {

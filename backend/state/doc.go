@@ -6,7 +6,7 @@
 // starts a goroutine, looks at a flag or depends on the order of a Go map, so
 // that every zkine which applies the same slots holds the same state and gives
 // the same answers. It may import package revision and its recordpb, etcd's API
-// messages, and the ordered tree; nothing else of this project.
+// messages, the ordered tree, and etcd's interval tree; nothing else of this project.
 //
 // # Who may do what
 //
@@ -41,5 +41,6 @@
 //   - range.go, put.go, delete.go, compare.go, txn.go: evaluation, as etcd's
 //     server/etcdserver/txn and server/storage/mvcc define it
 //   - lease.go, alarm.go, compact.go: the other requests
+//   - auth*.go: users, roles, permissions, and who may do what
 //   - hash.go, digest.go: etcd's HashKV; and a digest of everything
 package state

@@ -12,6 +12,11 @@ func (m *Machine) evaluate(r *recordpb.Request) (proto.Message, error) {
 	if err := m.refused(r); err != nil {
 		return nil, err
 	}
+	if m.auth.enabled {
+		if err := m.permitted(r); err != nil {
+			return nil, err
+		}
+	}
 	switch kind := r.GetKind().(type) {
 	case *recordpb.Request_Put:
 		if err := m.checkPut(kind.Put); err != nil {
@@ -41,7 +46,7 @@ func (m *Machine) evaluate(r *recordpb.Request) (proto.Message, error) {
 	case *recordpb.Request_DigestReport:
 		return answer(kind.DigestReport, always(m.digestReport))
 	}
-	return nil, ErrUnknownRequest
+	return m.evaluateAuth(r)
 }
 
 // answer calls a handler, unless the request is missing. It keeps a nil

@@ -18,6 +18,8 @@ type Machine struct {
 	events []Event
 	// leaseChanges are those of the slot under way.
 	leaseChanges []LeaseChange
+	// authChanges are those of the slot under way.
+	authChanges []AuthChange
 	// seen holds the nonces of the slots of the current segment.
 	seen map[revision.Nonce]struct{}
 	// swept is the revision up to which Scavenge has come.
@@ -41,6 +43,8 @@ type Applied struct {
 	Results []Result
 	// Leases is what happened to leases, in order.
 	Leases []LeaseChange
+	// Auth is what happened to tokens, in order.
+	Auth []AuthChange
 }
 
 // Result is the answer to a request: one of Response and Err.
@@ -85,7 +89,7 @@ func (m *Machine) Apply(slot revision.Slot) Applied {
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
-	m.leaseChanges = nil
+	m.leaseChanges, m.authChanges = nil, nil
 	for i := 0; i < len(results); {
 		m.applied++
 		if results[i].Err != ErrEvaluation && !m.try(slot.Requests[i], &results[i]) {
@@ -96,7 +100,7 @@ func (m *Machine) Apply(slot revision.Slot) Applied {
 		}
 		i++
 	}
-	return Applied{Results: results, Leases: m.leaseChanges}
+	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges}
 }
 
 // enter moves to the slot's place, and says whether its batch was applied
@@ -120,7 +124,7 @@ func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 func (m *Machine) restore(start root) {
 	m.root = start.copy()
 	m.events = m.events[:0]
-	m.leaseChanges = nil
+	m.leaseChanges, m.authChanges = nil, nil
 }
 
 // try evaluates a request; it returns false if that panicked, and then the

@@ -25,6 +25,7 @@ type root struct {
 	alarms []alarm
 	// agreement is the latest round of digests; replaced as a whole.
 	agreement Agreement
+	auth      auth
 
 	seq  revision.Seq
 	term uint64

@@ -95,6 +95,18 @@ type Request struct {
 	//	*Request_Alarm
 	//	*Request_DigestMark
 	//	*Request_DigestReport
+	//	*Request_Authenticate
+	//	*Request_AuthEnable
+	//	*Request_AuthDisable
+	//	*Request_AuthUserAdd
+	//	*Request_AuthUserDelete
+	//	*Request_AuthUserChangePassword
+	//	*Request_AuthUserGrantRole
+	//	*Request_AuthUserRevokeRole
+	//	*Request_AuthRoleAdd
+	//	*Request_AuthRoleDelete
+	//	*Request_AuthRoleGrantPermission
+	//	*Request_AuthRoleRevokePermission
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -252,6 +264,114 @@ func (x *Request) GetDigestReport() *DigestReport {
 	return nil
 }
 
+func (x *Request) GetAuthenticate() *etcdserverpb.InternalAuthenticateRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_Authenticate); ok {
+			return x.Authenticate
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthEnable() *etcdserverpb.AuthEnableRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthEnable); ok {
+			return x.AuthEnable
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthDisable() *etcdserverpb.AuthDisableRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthDisable); ok {
+			return x.AuthDisable
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthUserAdd() *etcdserverpb.AuthUserAddRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthUserAdd); ok {
+			return x.AuthUserAdd
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthUserDelete() *etcdserverpb.AuthUserDeleteRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthUserDelete); ok {
+			return x.AuthUserDelete
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthUserChangePassword() *etcdserverpb.AuthUserChangePasswordRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthUserChangePassword); ok {
+			return x.AuthUserChangePassword
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthUserGrantRole() *etcdserverpb.AuthUserGrantRoleRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthUserGrantRole); ok {
+			return x.AuthUserGrantRole
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthUserRevokeRole() *etcdserverpb.AuthUserRevokeRoleRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthUserRevokeRole); ok {
+			return x.AuthUserRevokeRole
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthRoleAdd() *etcdserverpb.AuthRoleAddRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthRoleAdd); ok {
+			return x.AuthRoleAdd
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthRoleDelete() *etcdserverpb.AuthRoleDeleteRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthRoleDelete); ok {
+			return x.AuthRoleDelete
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthRoleGrantPermission() *etcdserverpb.AuthRoleGrantPermissionRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthRoleGrantPermission); ok {
+			return x.AuthRoleGrantPermission
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetAuthRoleRevokePermission() *etcdserverpb.AuthRoleRevokePermissionRequest {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_AuthRoleRevokePermission); ok {
+			return x.AuthRoleRevokePermission
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -305,6 +425,56 @@ type Request_DigestReport struct {
 	DigestReport *DigestReport `protobuf:"bytes,41,opt,name=digest_report,json=digestReport,proto3,oneof"`
 }
 
+type Request_Authenticate struct {
+	// The accepting member has compared the password, and has made the token.
+	Authenticate *etcdserverpb.InternalAuthenticateRequest `protobuf:"bytes,50,opt,name=authenticate,proto3,oneof"`
+}
+
+type Request_AuthEnable struct {
+	AuthEnable *etcdserverpb.AuthEnableRequest `protobuf:"bytes,51,opt,name=auth_enable,json=authEnable,proto3,oneof"`
+}
+
+type Request_AuthDisable struct {
+	AuthDisable *etcdserverpb.AuthDisableRequest `protobuf:"bytes,52,opt,name=auth_disable,json=authDisable,proto3,oneof"`
+}
+
+type Request_AuthUserAdd struct {
+	// Passwords are bcrypt hashes here, and nowhere in the clear.
+	AuthUserAdd *etcdserverpb.AuthUserAddRequest `protobuf:"bytes,53,opt,name=auth_user_add,json=authUserAdd,proto3,oneof"`
+}
+
+type Request_AuthUserDelete struct {
+	AuthUserDelete *etcdserverpb.AuthUserDeleteRequest `protobuf:"bytes,54,opt,name=auth_user_delete,json=authUserDelete,proto3,oneof"`
+}
+
+type Request_AuthUserChangePassword struct {
+	AuthUserChangePassword *etcdserverpb.AuthUserChangePasswordRequest `protobuf:"bytes,55,opt,name=auth_user_change_password,json=authUserChangePassword,proto3,oneof"`
+}
+
+type Request_AuthUserGrantRole struct {
+	AuthUserGrantRole *etcdserverpb.AuthUserGrantRoleRequest `protobuf:"bytes,56,opt,name=auth_user_grant_role,json=authUserGrantRole,proto3,oneof"`
+}
+
+type Request_AuthUserRevokeRole struct {
+	AuthUserRevokeRole *etcdserverpb.AuthUserRevokeRoleRequest `protobuf:"bytes,57,opt,name=auth_user_revoke_role,json=authUserRevokeRole,proto3,oneof"`
+}
+
+type Request_AuthRoleAdd struct {
+	AuthRoleAdd *etcdserverpb.AuthRoleAddRequest `protobuf:"bytes,58,opt,name=auth_role_add,json=authRoleAdd,proto3,oneof"`
+}
+
+type Request_AuthRoleDelete struct {
+	AuthRoleDelete *etcdserverpb.AuthRoleDeleteRequest `protobuf:"bytes,59,opt,name=auth_role_delete,json=authRoleDelete,proto3,oneof"`
+}
+
+type Request_AuthRoleGrantPermission struct {
+	AuthRoleGrantPermission *etcdserverpb.AuthRoleGrantPermissionRequest `protobuf:"bytes,60,opt,name=auth_role_grant_permission,json=authRoleGrantPermission,proto3,oneof"`
+}
+
+type Request_AuthRoleRevokePermission struct {
+	AuthRoleRevokePermission *etcdserverpb.AuthRoleRevokePermissionRequest `protobuf:"bytes,61,opt,name=auth_role_revoke_permission,json=authRoleRevokePermission,proto3,oneof"`
+}
+
 func (*Request_Put) isRequest_Kind() {}
 
 func (*Request_DeleteRange) isRequest_Kind() {}
@@ -328,6 +498,30 @@ func (*Request_Alarm) isRequest_Kind() {}
 func (*Request_DigestMark) isRequest_Kind() {}
 
 func (*Request_DigestReport) isRequest_Kind() {}
+
+func (*Request_Authenticate) isRequest_Kind() {}
+
+func (*Request_AuthEnable) isRequest_Kind() {}
+
+func (*Request_AuthDisable) isRequest_Kind() {}
+
+func (*Request_AuthUserAdd) isRequest_Kind() {}
+
+func (*Request_AuthUserDelete) isRequest_Kind() {}
+
+func (*Request_AuthUserChangePassword) isRequest_Kind() {}
+
+func (*Request_AuthUserGrantRole) isRequest_Kind() {}
+
+func (*Request_AuthUserRevokeRole) isRequest_Kind() {}
+
+func (*Request_AuthRoleAdd) isRequest_Kind() {}
+
+func (*Request_AuthRoleDelete) isRequest_Kind() {}
+
+func (*Request_AuthRoleGrantPermission) isRequest_Kind() {}
+
+func (*Request_AuthRoleRevokePermission) isRequest_Kind() {}
 
 // DigestMark asks every member for the digest of its state right after the
 // slot that holds the mark. A later mark replaces it.
@@ -923,7 +1117,7 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\n" +
 	"\x1bzkine/recordpb/record.proto\x12\x0ezkine.recordpb\x1a\trpc.proto\x1a\x13raft_internal.proto\"<\n" +
 	"\x05Batch\x123\n" +
-	"\brequests\x18\x01 \x03(\v2\x17.zkine.recordpb.RequestR\brequests\"\xbb\x06\n" +
+	"\brequests\x18\x01 \x03(\v2\x17.zkine.recordpb.RequestR\brequests\"\xc9\x0e\n" +
 	"\aRequest\x123\n" +
 	"\x06header\x18\x01 \x01(\v2\x1b.etcdserverpb.RequestHeaderR\x06header\x12,\n" +
 	"\x03put\x18\n" +
@@ -943,7 +1137,20 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\x05alarm\x18\x1e \x01(\v2\x1a.etcdserverpb.AlarmRequestH\x00R\x05alarm\x12=\n" +
 	"\vdigest_mark\x18( \x01(\v2\x1a.zkine.recordpb.DigestMarkH\x00R\n" +
 	"digestMark\x12C\n" +
-	"\rdigest_report\x18) \x01(\v2\x1c.zkine.recordpb.DigestReportH\x00R\fdigestReportB\x06\n" +
+	"\rdigest_report\x18) \x01(\v2\x1c.zkine.recordpb.DigestReportH\x00R\fdigestReport\x12O\n" +
+	"\fauthenticate\x182 \x01(\v2).etcdserverpb.InternalAuthenticateRequestH\x00R\fauthenticate\x12B\n" +
+	"\vauth_enable\x183 \x01(\v2\x1f.etcdserverpb.AuthEnableRequestH\x00R\n" +
+	"authEnable\x12E\n" +
+	"\fauth_disable\x184 \x01(\v2 .etcdserverpb.AuthDisableRequestH\x00R\vauthDisable\x12F\n" +
+	"\rauth_user_add\x185 \x01(\v2 .etcdserverpb.AuthUserAddRequestH\x00R\vauthUserAdd\x12O\n" +
+	"\x10auth_user_delete\x186 \x01(\v2#.etcdserverpb.AuthUserDeleteRequestH\x00R\x0eauthUserDelete\x12h\n" +
+	"\x19auth_user_change_password\x187 \x01(\v2+.etcdserverpb.AuthUserChangePasswordRequestH\x00R\x16authUserChangePassword\x12Y\n" +
+	"\x14auth_user_grant_role\x188 \x01(\v2&.etcdserverpb.AuthUserGrantRoleRequestH\x00R\x11authUserGrantRole\x12\\\n" +
+	"\x15auth_user_revoke_role\x189 \x01(\v2'.etcdserverpb.AuthUserRevokeRoleRequestH\x00R\x12authUserRevokeRole\x12F\n" +
+	"\rauth_role_add\x18: \x01(\v2 .etcdserverpb.AuthRoleAddRequestH\x00R\vauthRoleAdd\x12O\n" +
+	"\x10auth_role_delete\x18; \x01(\v2#.etcdserverpb.AuthRoleDeleteRequestH\x00R\x0eauthRoleDelete\x12k\n" +
+	"\x1aauth_role_grant_permission\x18< \x01(\v2,.etcdserverpb.AuthRoleGrantPermissionRequestH\x00R\x17authRoleGrantPermission\x12n\n" +
+	"\x1bauth_role_revoke_permission\x18= \x01(\v2-.etcdserverpb.AuthRoleRevokePermissionRequestH\x00R\x18authRoleRevokePermissionB\x06\n" +
 	"\x04kind\"\f\n" +
 	"\n" +
 	"DigestMark\"q\n" +
@@ -1002,26 +1209,38 @@ func file_zkine_recordpb_record_proto_rawDescGZIP() []byte {
 
 var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_zkine_recordpb_record_proto_goTypes = []any{
-	(*Batch)(nil),                           // 0: zkine.recordpb.Batch
-	(*Request)(nil),                         // 1: zkine.recordpb.Request
-	(*DigestMark)(nil),                      // 2: zkine.recordpb.DigestMark
-	(*DigestReport)(nil),                    // 3: zkine.recordpb.DigestReport
-	(*LeaseRenew)(nil),                      // 4: zkine.recordpb.LeaseRenew
-	(*LeaseExpire)(nil),                     // 5: zkine.recordpb.LeaseExpire
-	(*LeaseRemaining)(nil),                  // 6: zkine.recordpb.LeaseRemaining
-	(*CheckpointMeta)(nil),                  // 7: zkine.recordpb.CheckpointMeta
-	(*CheckpointLease)(nil),                 // 8: zkine.recordpb.CheckpointLease
-	(*CheckpointKeys)(nil),                  // 9: zkine.recordpb.CheckpointKeys
-	(*CheckpointVersion)(nil),               // 10: zkine.recordpb.CheckpointVersion
-	(*etcdserverpb.RequestHeader)(nil),      // 11: etcdserverpb.RequestHeader
-	(*etcdserverpb.PutRequest)(nil),         // 12: etcdserverpb.PutRequest
-	(*etcdserverpb.DeleteRangeRequest)(nil), // 13: etcdserverpb.DeleteRangeRequest
-	(*etcdserverpb.TxnRequest)(nil),         // 14: etcdserverpb.TxnRequest
-	(*etcdserverpb.CompactionRequest)(nil),  // 15: etcdserverpb.CompactionRequest
-	(*etcdserverpb.LeaseGrantRequest)(nil),  // 16: etcdserverpb.LeaseGrantRequest
-	(*etcdserverpb.LeaseRevokeRequest)(nil), // 17: etcdserverpb.LeaseRevokeRequest
-	(*etcdserverpb.AlarmRequest)(nil),       // 18: etcdserverpb.AlarmRequest
-	(*etcdserverpb.AlarmMember)(nil),        // 19: etcdserverpb.AlarmMember
+	(*Batch)(nil),                                        // 0: zkine.recordpb.Batch
+	(*Request)(nil),                                      // 1: zkine.recordpb.Request
+	(*DigestMark)(nil),                                   // 2: zkine.recordpb.DigestMark
+	(*DigestReport)(nil),                                 // 3: zkine.recordpb.DigestReport
+	(*LeaseRenew)(nil),                                   // 4: zkine.recordpb.LeaseRenew
+	(*LeaseExpire)(nil),                                  // 5: zkine.recordpb.LeaseExpire
+	(*LeaseRemaining)(nil),                               // 6: zkine.recordpb.LeaseRemaining
+	(*CheckpointMeta)(nil),                               // 7: zkine.recordpb.CheckpointMeta
+	(*CheckpointLease)(nil),                              // 8: zkine.recordpb.CheckpointLease
+	(*CheckpointKeys)(nil),                               // 9: zkine.recordpb.CheckpointKeys
+	(*CheckpointVersion)(nil),                            // 10: zkine.recordpb.CheckpointVersion
+	(*etcdserverpb.RequestHeader)(nil),                   // 11: etcdserverpb.RequestHeader
+	(*etcdserverpb.PutRequest)(nil),                      // 12: etcdserverpb.PutRequest
+	(*etcdserverpb.DeleteRangeRequest)(nil),              // 13: etcdserverpb.DeleteRangeRequest
+	(*etcdserverpb.TxnRequest)(nil),                      // 14: etcdserverpb.TxnRequest
+	(*etcdserverpb.CompactionRequest)(nil),               // 15: etcdserverpb.CompactionRequest
+	(*etcdserverpb.LeaseGrantRequest)(nil),               // 16: etcdserverpb.LeaseGrantRequest
+	(*etcdserverpb.LeaseRevokeRequest)(nil),              // 17: etcdserverpb.LeaseRevokeRequest
+	(*etcdserverpb.AlarmRequest)(nil),                    // 18: etcdserverpb.AlarmRequest
+	(*etcdserverpb.InternalAuthenticateRequest)(nil),     // 19: etcdserverpb.InternalAuthenticateRequest
+	(*etcdserverpb.AuthEnableRequest)(nil),               // 20: etcdserverpb.AuthEnableRequest
+	(*etcdserverpb.AuthDisableRequest)(nil),              // 21: etcdserverpb.AuthDisableRequest
+	(*etcdserverpb.AuthUserAddRequest)(nil),              // 22: etcdserverpb.AuthUserAddRequest
+	(*etcdserverpb.AuthUserDeleteRequest)(nil),           // 23: etcdserverpb.AuthUserDeleteRequest
+	(*etcdserverpb.AuthUserChangePasswordRequest)(nil),   // 24: etcdserverpb.AuthUserChangePasswordRequest
+	(*etcdserverpb.AuthUserGrantRoleRequest)(nil),        // 25: etcdserverpb.AuthUserGrantRoleRequest
+	(*etcdserverpb.AuthUserRevokeRoleRequest)(nil),       // 26: etcdserverpb.AuthUserRevokeRoleRequest
+	(*etcdserverpb.AuthRoleAddRequest)(nil),              // 27: etcdserverpb.AuthRoleAddRequest
+	(*etcdserverpb.AuthRoleDeleteRequest)(nil),           // 28: etcdserverpb.AuthRoleDeleteRequest
+	(*etcdserverpb.AuthRoleGrantPermissionRequest)(nil),  // 29: etcdserverpb.AuthRoleGrantPermissionRequest
+	(*etcdserverpb.AuthRoleRevokePermissionRequest)(nil), // 30: etcdserverpb.AuthRoleRevokePermissionRequest
+	(*etcdserverpb.AlarmMember)(nil),                     // 31: etcdserverpb.AlarmMember
 }
 var file_zkine_recordpb_record_proto_depIdxs = []int32{
 	1,  // 0: zkine.recordpb.Batch.requests:type_name -> zkine.recordpb.Request
@@ -1038,16 +1257,28 @@ var file_zkine_recordpb_record_proto_depIdxs = []int32{
 	18, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
 	2,  // 12: zkine.recordpb.Request.digest_mark:type_name -> zkine.recordpb.DigestMark
 	3,  // 13: zkine.recordpb.Request.digest_report:type_name -> zkine.recordpb.DigestReport
-	8,  // 14: zkine.recordpb.CheckpointMeta.leases:type_name -> zkine.recordpb.CheckpointLease
-	19, // 15: zkine.recordpb.CheckpointMeta.alarms:type_name -> etcdserverpb.AlarmMember
-	10, // 16: zkine.recordpb.CheckpointMeta.floor_events:type_name -> zkine.recordpb.CheckpointVersion
-	3,  // 17: zkine.recordpb.CheckpointMeta.reports:type_name -> zkine.recordpb.DigestReport
-	10, // 18: zkine.recordpb.CheckpointKeys.versions:type_name -> zkine.recordpb.CheckpointVersion
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	19, // 14: zkine.recordpb.Request.authenticate:type_name -> etcdserverpb.InternalAuthenticateRequest
+	20, // 15: zkine.recordpb.Request.auth_enable:type_name -> etcdserverpb.AuthEnableRequest
+	21, // 16: zkine.recordpb.Request.auth_disable:type_name -> etcdserverpb.AuthDisableRequest
+	22, // 17: zkine.recordpb.Request.auth_user_add:type_name -> etcdserverpb.AuthUserAddRequest
+	23, // 18: zkine.recordpb.Request.auth_user_delete:type_name -> etcdserverpb.AuthUserDeleteRequest
+	24, // 19: zkine.recordpb.Request.auth_user_change_password:type_name -> etcdserverpb.AuthUserChangePasswordRequest
+	25, // 20: zkine.recordpb.Request.auth_user_grant_role:type_name -> etcdserverpb.AuthUserGrantRoleRequest
+	26, // 21: zkine.recordpb.Request.auth_user_revoke_role:type_name -> etcdserverpb.AuthUserRevokeRoleRequest
+	27, // 22: zkine.recordpb.Request.auth_role_add:type_name -> etcdserverpb.AuthRoleAddRequest
+	28, // 23: zkine.recordpb.Request.auth_role_delete:type_name -> etcdserverpb.AuthRoleDeleteRequest
+	29, // 24: zkine.recordpb.Request.auth_role_grant_permission:type_name -> etcdserverpb.AuthRoleGrantPermissionRequest
+	30, // 25: zkine.recordpb.Request.auth_role_revoke_permission:type_name -> etcdserverpb.AuthRoleRevokePermissionRequest
+	8,  // 26: zkine.recordpb.CheckpointMeta.leases:type_name -> zkine.recordpb.CheckpointLease
+	31, // 27: zkine.recordpb.CheckpointMeta.alarms:type_name -> etcdserverpb.AlarmMember
+	10, // 28: zkine.recordpb.CheckpointMeta.floor_events:type_name -> zkine.recordpb.CheckpointVersion
+	3,  // 29: zkine.recordpb.CheckpointMeta.reports:type_name -> zkine.recordpb.DigestReport
+	10, // 30: zkine.recordpb.CheckpointKeys.versions:type_name -> zkine.recordpb.CheckpointVersion
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_zkine_recordpb_record_proto_init() }
@@ -1068,6 +1299,18 @@ func file_zkine_recordpb_record_proto_init() {
 		(*Request_Alarm)(nil),
 		(*Request_DigestMark)(nil),
 		(*Request_DigestReport)(nil),
+		(*Request_Authenticate)(nil),
+		(*Request_AuthEnable)(nil),
+		(*Request_AuthDisable)(nil),
+		(*Request_AuthUserAdd)(nil),
+		(*Request_AuthUserDelete)(nil),
+		(*Request_AuthUserChangePassword)(nil),
+		(*Request_AuthUserGrantRole)(nil),
+		(*Request_AuthUserRevokeRole)(nil),
+		(*Request_AuthRoleAdd)(nil),
+		(*Request_AuthRoleDelete)(nil),
+		(*Request_AuthRoleGrantPermission)(nil),
+		(*Request_AuthRoleRevokePermission)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
