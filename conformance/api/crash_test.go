@@ -1,0 +1,87 @@
+package api
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+
+	"github.com/zkine/zkine/revision/zktest"
+)
+
+// TestKill9UnderLoad kills a zkine at random moments. The watch of clientv3 goes on by itself.
+func TestKill9UnderLoad(t *testing.T) {
+	random, z := newRand(t), newZkine(t)
+	l := startLoad(t, 8, z.endpoint)
+	watch := l.watch()
+	for range 4 {
+		l.await(50 + random.IntN(300))
+		z.kill()
+		z.start()
+	}
+	l.await(50)
+	l.stop()
+	l.onlyUnavailable()
+	l.check(watch)
+}
+
+// TestKill9OfOneOfTwo kills a zkine whose clients know of another one, with the same data.
+func TestKill9OfOneOfTwo(t *testing.T) {
+	random := newRand(t)
+	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
+	victim, other := startZkine(t, zookeeper, root), startZkine(t, zookeeper, root)
+	l := startLoad(t, 4, victim.endpoint, other.endpoint)
+	watch := l.watch()
+	for range 2 {
+		l.await(50 + random.IntN(200))
+		victim.kill()
+		l.await(100) // by way of the other one
+		victim.start()
+	}
+	l.await(50)
+	l.stop()
+	l.onlyUnavailable()
+	l.check(watch)
+}
+
+// TestSIGTERMDrains stops a zkine under load: it ends in peace, calls under way are answered or end Unavailable, and
+// streams that have no end are told why they end.
+func TestSIGTERMDrains(t *testing.T) {
+	z := newZkine(t)
+	idle := openWatch(t, z.endpoint)
+	idle.create(putWatch("idle"))
+	l := startLoad(t, 8, z.endpoint)
+	watch := l.watch()
+	for range 2 {
+		l.await(100)
+		code, err := z.process.Stop(within(t))
+		require.NoError(t, err)
+		require.Zero(t, code, z.process.Output())
+		z.checkOutput()
+		z.start()
+	}
+	_, err := idle.stream.Recv()
+	requireError(t, codes.Unavailable, "etcdserver: server stopped", err)
+	l.await(50)
+	l.stop()
+	l.onlyUnavailable()
+	l.check(watch)
+}
+
+// TestASecondSignalDoesNotLoseWrites ends a zkine that drains.
+func TestASecondSignalDoesNotLoseWrites(t *testing.T) {
+	z := newZkine(t)
+	l := startLoad(t, 4, z.endpoint)
+	watch := l.watch()
+	l.await(100)
+	z.process.Signal(syscall.SIGTERM)
+	z.process.Signal(syscall.SIGKILL)
+	_, err := z.process.Wait(within(t))
+	require.NoError(t, err)
+	z.start()
+	l.await(50)
+	l.stop()
+	l.onlyUnavailable()
+	l.check(watch)
+}

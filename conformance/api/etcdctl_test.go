@@ -1,0 +1,164 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zkine/zkine/conformance/api/reference"
+)
+
+// TestEtcdctl types what the transcripts in testdata hold, each on an empty store, and compares what etcdctl prints.
+// A transcript is a list of shell commands, after "$ ", and what they print, both streams, followed by "[exit N]" if
+// they fail. "<name>" stands for a word that is the same wherever it occurs, in commands too; "<>" for any. Those
+// whose name begins with "zkine" are about what differs from etcd by intention; the others hold for etcd as well.
+func TestEtcdctl(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		steps := readTranscript(t, file)
+		t.Run(name+"/zkine", func(t *testing.T) {
+			t.Parallel()
+			play(t, newZkine(t, "--name=one").endpoint, steps)
+		})
+		if strings.HasPrefix(name, "zkine") {
+			continue
+		}
+		t.Run(name+"/etcd", func(t *testing.T) {
+			t.Parallel()
+			play(t, reference.Start(t), steps)
+		})
+	}
+}
+
+// TestEtcdctlWatch shows a watch that goes on: what is printed comes as it happens.
+func TestEtcdctlWatch(t *testing.T) {
+	onBoth(t, func(t *testing.T, endpoint string) {
+		play(t, endpoint, []step{{command: "etcdctl put k one", want: "OK"}, {command: "etcdctl put other x", want: "OK"}})
+		watch := exec.CommandContext(within(t), etcdctl(t), "watch", "--rev=1", "--prev-kv", "k")
+		watch.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint)
+		out, err := watch.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, watch.Start())
+		lines := bufio.NewScanner(out)
+		printed := func(want ...string) {
+			t.Helper()
+			for _, w := range want {
+				require.True(t, lines.Scan(), "no more output")
+				require.Equal(t, w, lines.Text())
+			}
+		}
+		printed("PUT", "k", "one")
+		play(t, endpoint, []step{{command: "etcdctl put k two", want: "OK"}})
+		printed("PUT", "k", "one", "k", "two")
+		play(t, endpoint, []step{{command: "etcdctl del k", want: "1"}})
+		printed("DELETE", "k", "two", "k", "")
+		require.NoError(t, watch.Process.Kill())
+		require.Error(t, watch.Wait())
+	})
+}
+
+func etcdctl(t *testing.T) string {
+	t.Helper()
+	bin, err := buildEtcdctl()
+	require.NoError(t, err)
+	return bin
+}
+
+// step is a command of a transcript and what it prints.
+type step struct {
+	line          int
+	command, want string
+}
+
+func readTranscript(t *testing.T, file string) (steps []step) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+		switch command, isCommand := strings.CutPrefix(line, "$ "); {
+		case isCommand:
+			steps = append(steps, step{line: i + 1, command: command})
+		case strings.HasPrefix(line, "#"):
+		default:
+			require.NotEmpty(t, steps, "%s begins with no command", file)
+			steps[len(steps)-1].want += line + "\n"
+		}
+	}
+	return steps
+}
+
+func play(t *testing.T, endpoint string, steps []step) {
+	t.Helper()
+	words := map[string]string{}
+	for _, s := range steps {
+		command := s.command
+		for name, word := range words {
+			command = strings.ReplaceAll(command, "<"+name+">", word)
+		}
+		got := shell(t, endpoint, command)
+		match(t, s, got, words)
+	}
+}
+
+// shell runs a command with etcdctl at hand, and returns what it printed but for the log lines of its client.
+func shell(t *testing.T, endpoint, command string) string {
+	t.Helper()
+	cmd := exec.CommandContext(within(t), "sh", "-c", command)
+	cmd.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint, "PATH="+filepath.Dir(etcdctl(t))+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	var text strings.Builder
+	for line := range bytes.Lines(out) {
+		if !bytes.HasPrefix(line, []byte(`{"level":`)) {
+			text.Write(line)
+		}
+	}
+	if err != nil {
+		require.ErrorAs(t, err, new(*exec.ExitError))
+		fmt.Fprintf(&text, "[exit %d]\n", cmd.ProcessState.ExitCode())
+	}
+	return text.String()
+}
+
+var placeholder = regexp.MustCompile(`<([a-z]*)>`)
+
+// match compares what a step printed, and notes the words that its placeholders stand for.
+func match(t *testing.T, s step, got string, words map[string]string) {
+	t.Helper()
+	want, pattern, last := strings.TrimSpace(s.want), "^", 0
+	var names []string
+	for _, at := range placeholder.FindAllStringSubmatchIndex(want, -1) {
+		pattern += regexp.QuoteMeta(want[last:at[0]])
+		last = at[1]
+		name := want[at[2]:at[3]]
+		if word, known := words[name]; known {
+			pattern += regexp.QuoteMeta(word)
+			continue
+		}
+		pattern += `([^\s,"()]+)`
+		names = append(names, name)
+	}
+	pattern += regexp.QuoteMeta(want[last:]) + "$"
+	found := regexp.MustCompile(pattern).FindStringSubmatch(strings.TrimSpace(got))
+	if found == nil {
+		t.Fatalf("line %d: %s\nprinted:\n%s\ninstead of:\n%s", s.line, s.command, got, s.want)
+	}
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		if word, known := words[name]; known {
+			require.Equal(t, word, found[i+1], "line %d: <%s> twice", s.line, name)
+		}
+		words[name] = found[i+1]
+	}
+}

@@ -1,0 +1,47 @@
+// Package reference runs an etcd inside a test, to compare zkine with.
+package reference
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+
+	"github.com/zkine/zkine/revision/embedded"
+)
+
+// Start starts an etcd with an empty data folder and etcd's own defaults, but that it does not fsync, and returns its
+// endpoint, host:port. It is stopped when the test ends.
+func Start(t testing.TB) string {
+	t.Helper()
+	cfg := embed.NewConfig()
+	cfg.Dir = t.TempDir()
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	cfg.UnsafeNoFsync = true
+	client, peer := address(t), address(t)
+	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
+	e, err := embed.StartEtcd(cfg)
+	require.NoError(t, err)
+	t.Cleanup(e.Close)
+	select {
+	case <-e.Server.ReadyNotify():
+	case err := <-e.Err():
+		t.Fatalf("etcd: %v", err)
+	case <-time.After(time.Minute):
+		t.Fatal("etcd does not get ready")
+	}
+	return client.Host
+}
+
+func address(t testing.TB) url.URL {
+	t.Helper()
+	port, err := embedded.FreePort()
+	require.NoError(t, err)
+	return url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+}
