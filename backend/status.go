@@ -3,8 +3,6 @@ package backend
 import (
 	"context"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
 	"github.com/zkine/zkine/revision"
 )
 
@@ -47,7 +45,7 @@ func (b *Backend) Status() Status {
 	}
 	s.Index = max(b.log.Head().Index(), s.AppliedIndex)
 	for _, a := range v.Alarms() {
-		s.Errors = append(s.Errors, a.String())
+		s.Errors = append(s.Errors, alarmText(a))
 	}
 	return s
 }
@@ -71,12 +69,4 @@ func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Me
 		}
 	}
 	return b.log.Members(ctx)
-}
-
-// Alarms lists the alarms that are raised.
-func (b *Backend) Alarms(ctx context.Context) ([]*pb.AlarmMember, error) {
-	if err := b.reads.wait(ctx); err != nil {
-		return nil, err
-	}
-	return b.view.Load().Alarms(), nil
 }

@@ -41,8 +41,16 @@ type Backend interface {
 
 	// Members lists the live members, after a barrier if linearizable.
 	Members(ctx context.Context, linearizable bool) ([]revision.Member, error)
-	Alarms(ctx context.Context) ([]*pb.AlarmMember, error)
 	Status() Status
+
+	Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error)
+	// Alarms are those of the state as it is here, without I/O.
+	Alarms() []*pb.AlarmMember
+	Hash(ctx context.Context, r *pb.HashRequest) (*pb.HashResponse, error)
+	HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error)
+	// Snapshot makes a database of etcd's; the caller closes it.
+	Snapshot(ctx context.Context) (Snapshot, error)
+
 	// Current returns the revision and the term, as Status does but at next
 	// to no cost: each response carries them.
 	Current() (revision.Rev, uint64)
@@ -53,6 +61,9 @@ type Backend interface {
 
 // Status is a snapshot of where the backend stands.
 type Status = backend.Status
+
+// Snapshot is a database of etcd's as one file.
+type Snapshot = backend.Snapshot
 
 // WatchStream is the watchers of one gRPC watch stream.
 type WatchStream = backend.WatchStream

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-semver/semver"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sirupsen/logrus"
@@ -22,6 +23,7 @@ const (
 	DefaultNoLeaderTimeout = 3 * time.Second // etcd: 3 election timeouts
 	DefaultSlowRequest     = 300 * time.Millisecond
 	DefaultDrainTimeout    = 10 * time.Second
+	noQuota                = -1 // etcd: 2 GiB, and -1 to disable it
 )
 
 // Config says what a Server serves, where, and within which limits. The zero
@@ -60,7 +62,8 @@ type Config struct {
 	// Version is the version of etcd that clients are told.
 	Version string
 	// QuotaBytes is the size of the store that Status and metrics report as
-	// the quota; 0 is none. It is reported here, and enforced elsewhere.
+	// the quota. It is reported here, and enforced elsewhere. 0 is none, and
+	// is reported as -1, which is how an etcd says so.
 	QuotaBytes int64
 
 	// RequestTimeout ends a unary call with "request timed out", if the
@@ -90,6 +93,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.NoLeaderTimeout, DefaultNoLeaderTimeout)
 	setDefault(&c.SlowRequest, DefaultSlowRequest)
 	setDefault(&c.DrainTimeout, DefaultDrainTimeout)
+	setDefault(&c.QuotaBytes, noQuota)
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()
 		c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -105,7 +109,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxRequestBytes < 0 || c.MaxTxnOps < 0 {
 		return c, errors.New("server: --max-request-bytes and --max-txn-ops must be positive")
 	}
-	if strings.Count(c.Version, ".") != 2 {
+	if _, err := semver.NewVersion(c.Version); err != nil {
 		return c, fmt.Errorf("server: version %q is not of the form 3.7.3", c.Version)
 	}
 	return c, nil

@@ -142,11 +142,26 @@ func (b *fakeBackend) Members(ctx context.Context, linearizable bool) ([]revisio
 	})
 }
 
-func (b *fakeBackend) Alarms(ctx context.Context) ([]*pb.AlarmMember, error) {
+func (b *fakeBackend) Alarms() []*pb.AlarmMember {
 	b.mu.Lock()
-	alarms := b.alarms
-	b.mu.Unlock()
-	return call(ctx, b, "alarms", alarms)
+	defer b.mu.Unlock()
+	return b.alarms
+}
+
+func (b *fakeBackend) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
+	return call(ctx, b, r, &pb.AlarmResponse{Header: at(15), Alarms: b.Alarms()})
+}
+
+func (b *fakeBackend) Hash(ctx context.Context, r *pb.HashRequest) (*pb.HashResponse, error) {
+	return call(ctx, b, r, &pb.HashResponse{Header: at(16), Hash: 17})
+}
+
+func (b *fakeBackend) HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
+	return call(ctx, b, r, &pb.HashKVResponse{Header: at(18), Hash: 19, CompactRevision: -1, HashRevision: 18})
+}
+
+func (b *fakeBackend) Snapshot(ctx context.Context) (Snapshot, error) {
+	return call[Snapshot](ctx, b, "snapshot", &fakeSnapshot{bytes: make([]byte, 100<<10)})
 }
 
 func (b *fakeBackend) Status() Status { return b.status }

@@ -59,27 +59,28 @@ func (s *Server) checkBackend(context.Context) error {
 	return f.backend.Ready()
 }
 
-func (s *Server) checkCorruption(ctx context.Context) error {
-	return s.checkAlarms(ctx, func(a pb.AlarmType) bool { return a == pb.AlarmType_CORRUPT }, "alarm activated: %s")
-}
-
-// checkAlarms fails with the first alarm that counts. Alarms are read behind a
-// barrier; while none can be had, another check fails for that, at once.
-func (s *Server) checkAlarms(ctx context.Context, counts func(pb.AlarmType) bool, format string) error {
+func (s *Server) checkCorruption(context.Context) error {
 	f := s.facade.Load()
 	if f == nil {
 		return errStarting
 	}
-	if f.backend.Ready() != nil {
-		return nil
+	for _, a := range f.backend.Alarms() {
+		if a.Alarm == pb.AlarmType_CORRUPT {
+			return fmt.Errorf("alarm activated: %s", a.Alarm)
+		}
 	}
-	alarms, err := f.backend.Alarms(ctx)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// checkAlarms fails with the first alarm whose name is not excluded.
+func checkAlarms(alarms []*pb.AlarmMember, excluded []string) error {
 	for _, a := range alarms {
-		if counts(a.Alarm) {
-			return fmt.Errorf(format, a.Alarm)
+		switch name, known := pb.AlarmType_name[int32(a.Alarm)]; {
+		case slices.Contains(excluded, a.Alarm.String()):
+		case known:
+			return errors.New("ALARM " + name)
+		default:
+			return errors.New("ALARM UNKNOWN")
 		}
 	}
 	return nil
@@ -124,17 +125,16 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) health(ctx context.Context, r *http.Request) error {
-	excluded := r.URL.Query()["exclude"]
-	counts := func(a pb.AlarmType) bool { return !slices.Contains(excluded, a.String()) }
 	serializable := r.URL.Query().Get("serializable") == "true"
-	if f := s.facade.Load(); f == nil || !f.accepting.Load() {
+	f := s.facade.Load()
+	if f == nil || !f.accepting.Load() {
 		return errStarting
+	}
+	if err := checkAlarms(f.backend.Alarms(), r.URL.Query()["exclude"]); err != nil {
+		return err
 	}
 	if err := s.checkBackend(ctx); err != nil && !serializable {
 		return fmt.Errorf("RAFT NO LEADER: %w", err)
-	}
-	if err := s.checkAlarms(ctx, counts, "ALARM %s"); err != nil {
-		return err
 	}
 	if err := s.checkRead(ctx, serializable); err != nil {
 		return fmt.Errorf("RANGE ERROR:%w", err)

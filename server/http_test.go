@@ -122,13 +122,18 @@ func TestHTTPAlarmsAndErrors(t *testing.T) {
 	r.backend.alarms = []*pb.AlarmMember{{Alarm: pb.AlarmType_CORRUPT}}
 	r.backend.mu.Unlock()
 	r.requireAnswer(t, "/readyz/data_corruption", 503, "[-]data_corruption failed: alarm activated: CORRUPT\n\n")
+	r.backend.mu.Lock()
+	r.backend.alarms = []*pb.AlarmMember{{Alarm: 7}}
+	r.backend.mu.Unlock()
+	r.requireAnswer(t, "/readyz", 200, "ok\n")
+	r.backend.setReady(errAway) // alarms come first, and need no ZooKeeper
+	r.requireAnswer(t, "/health", 503, `{"health":"false","reason":"ALARM UNKNOWN"}`+"\n")
+	r.backend.setReady(nil)
 
-	r.backend.setAnswer(func(_ context.Context, req any) (any, error) {
-		if _, ok := req.(*pb.RangeRequest); ok {
-			return nil, revision.ErrClosed
-		}
-		return []*pb.AlarmMember(nil), nil
-	})
+	r.backend.mu.Lock()
+	r.backend.alarms = nil
+	r.backend.mu.Unlock()
+	r.backend.fail(revision.ErrClosed)
 	code, body := r.ask(t, "/health")
 	require.Equal(t, 503, code)
 	require.Contains(t, body, "RANGE ERROR:")

@@ -2,11 +2,18 @@ package server
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/coreos/go-semver/semver"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
+// maintenanceServer is etcd's Maintenance service; docs/maintenance.md says
+// what each call means here. Alarms are in alarm.go, hashes in hash.go,
+// snapshots in snapshot.go.
 type maintenanceServer struct {
 	pb.UnsafeMaintenanceServer
 	backend        Backend
@@ -27,15 +34,11 @@ func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 		DbSize:           dbSize(st),
 		DbSizeInUse:      st.DBSizeInUse,
 		DbSizeQuota:      s.quota,
-		Leader:           st.Leader,
+		Leader:           s.leader(st),
 		RaftIndex:        st.Index,
 		RaftAppliedIndex: st.AppliedIndex,
 		RaftTerm:         st.Term,
 		DowngradeInfo:    &pb.DowngradeInfo{},
-	}
-	// Without ZooKeeper there is no quorum, which etcd calls having no leader.
-	if s.backend.Ready() != nil {
-		resp.Leader = 0
 	}
 	if resp.Leader == 0 {
 		resp.Errors = append(resp.Errors, rpctypes.ErrorDesc(rpctypes.ErrGRPCNoLeader))
@@ -48,44 +51,76 @@ func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 // compact form, and never 0: etcdctl divides by it.
 func dbSize(st Status) int64 { return max(st.DBSize, st.DBSizeInUse, 1) }
 
-// Alarm lists the alarms of the kind asked for, or all.
-func (s *maintenanceServer) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
-	if r.Action != pb.AlarmRequest_GET {
-		return nil, refused("Alarm "+r.Action.String(), "only GET is served so far")
+// leader is the id of the member that does the housekeeping. Without ZooKeeper
+// there is no quorum, which etcd calls having no leader: 0.
+func (s *maintenanceServer) leader(st Status) uint64 {
+	if s.backend.Ready() != nil {
+		return 0
 	}
-	alarms, err := s.backend.Alarms(ctx)
+	return st.Leader
+}
+
+// Defragment has nothing to do: there is no database file here, and ZooKeeper
+// looks after its own. As etcd's, its answer has no header.
+func (s *maintenanceServer) Defragment(context.Context, *pb.DefragmentRequest) (*pb.DefragmentResponse, error) {
+	return &pb.DefragmentResponse{}, nil
+}
+
+// MoveLeader answers as etcd does where etcd would move nothing. Otherwise it
+// is refused: who is leader follows from the order in which members joined.
+func (s *maintenanceServer) MoveLeader(ctx context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {
+	leader := s.leader(s.backend.Status())
+	if leader == 0 || leader != s.header.memberID {
+		return nil, rpctypes.ErrGRPCNotLeader
+	}
+	members, err := s.backend.Members(ctx, false)
 	if err != nil {
 		return nil, toGRPC(ctx, err)
 	}
-	resp := &pb.AlarmResponse{Header: s.header.fill(nil)}
-	for _, a := range alarms {
-		if r.Alarm == pb.AlarmType_NONE || r.Alarm == a.Alarm {
-			resp.Alarms = append(resp.Alarms, a)
+	for _, m := range members {
+		switch {
+		case m.ID != r.TargetID:
+		case m.ID == leader:
+			return &pb.MoveLeaderResponse{}, nil
+		default:
+			return nil, refused("MoveLeader", "members are equal, and the longest-running one does the housekeeping; restart this member to pass it on")
 		}
 	}
-	return resp, nil
+	return nil, rpctypes.ErrGRPCBadLeaderTransferee
 }
 
-func (s *maintenanceServer) Defragment(context.Context, *pb.DefragmentRequest) (*pb.DefragmentResponse, error) {
-	return nil, refused("Defragment", "there is no database file to defragment; ZooKeeper looks after its own")
+// errUnknownMethod is etcd's answer to an action that does not exist.
+var errUnknownMethod = status.Error(codes.Unknown, "etcdserver: unknown method")
+
+// Downgrade answers as an etcd whose cluster cannot be downgraded. As there, to
+// cancel what is not under way is no error.
+func (s *maintenanceServer) Downgrade(_ context.Context, r *pb.DowngradeRequest) (*pb.DowngradeResponse, error) {
+	switch r.Action {
+	case pb.DowngradeRequest_VALIDATE, pb.DowngradeRequest_ENABLE:
+		return nil, s.checkDowngrade(r.Version)
+	case pb.DowngradeRequest_CANCEL:
+		return &pb.DowngradeResponse{Header: s.header.fill(nil), Version: minorOf(semver.New(s.storageVersion))}, nil
+	}
+	return nil, errUnknownMethod
 }
 
-func (s *maintenanceServer) Hash(context.Context, *pb.HashRequest) (*pb.HashResponse, error) {
-	return nil, refused("Hash", "there is no database file to hash")
+// checkDowngrade is why the cluster cannot be downgraded to a version: etcd
+// allows the minor version before its own.
+func (s *maintenanceServer) checkDowngrade(version string) error {
+	target, err := semver.NewVersion(version)
+	if err != nil {
+		target, err = semver.NewVersion(version + ".0")
+	}
+	if err != nil {
+		return rpctypes.ErrGRPCWrongDowngradeVersionFormat
+	}
+	allowed := semver.New(s.storageVersion)
+	allowed.Minor--
+	if minorOf(target) != minorOf(allowed) {
+		return rpctypes.ErrGRPCInvalidDowngradeTargetVersion
+	}
+	return refused("Downgrade", "nothing is stored in a format of etcd's; to move to an older etcd, take a snapshot and restore it there")
 }
 
-func (s *maintenanceServer) HashKV(context.Context, *pb.HashKVRequest) (*pb.HashKVResponse, error) {
-	return nil, refused("HashKV", "not served yet")
-}
-
-func (s *maintenanceServer) Snapshot(*pb.SnapshotRequest, pb.Maintenance_SnapshotServer) error {
-	return refused("Snapshot", "not served yet; back up the ZooKeeper ensemble")
-}
-
-func (s *maintenanceServer) MoveLeader(context.Context, *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {
-	return nil, refused("MoveLeader", "zkine members are equal; to move housekeeping elsewhere restart the member that Status calls the leader")
-}
-
-func (s *maintenanceServer) Downgrade(context.Context, *pb.DowngradeRequest) (*pb.DowngradeResponse, error) {
-	return nil, refused("Downgrade", "zkine stores nothing in etcd's format")
-}
+// minorOf is major.minor, which is how etcd writes a cluster's version.
+func minorOf(v *semver.Version) string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }

@@ -17,7 +17,7 @@ var (
 	descCompact   = storeGauge("etcd_debugging_mvcc_compact_revision", "The revision below which history is gone.")
 	descSize      = storeGauge("etcd_mvcc_db_total_size_in_bytes", "Size of the store.")
 	descInUse     = storeGauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Size of what the store holds now.")
-	descQuota     = storeGauge("etcd_server_quota_backend_bytes", "Size that the store may grow to, 0 for no bound.")
+	descQuota     = storeGauge("etcd_server_quota_backend_bytes", "Size that the store may grow to, -1 for no bound.")
 	descKnown     = storeGauge("zkine_log_index", "Last place in the log that this member knows of: segment * 2^32 + slot + 1.")
 	descApplied   = storeGauge("zkine_applied_index", "Last place in the log that this member's state has reached.")
 	descTerm      = storeGauge("zkine_term", "The term in response headers, from ZooKeeper's epoch.")

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -31,52 +30,12 @@ func TestMemberList(t *testing.T) {
 	requireStatus(t, rpctypes.ErrGRPCNoLeader, err)
 }
 
-func TestStatus(t *testing.T) {
-	r := start(t, func(c *Config) { c.QuotaBytes = 5000 })
-	ask := func() *pb.StatusResponse {
-		resp, err := pb.NewMaintenanceClient(r.conn).Status(ctxFor(t), &pb.StatusRequest{})
-		require.NoError(t, err)
-		return resp
-	}
-	r.backend.status.Errors = []string{"alarm:NOSPACE"}
-	want := &pb.StatusResponse{
-		Header:  &pb.ResponseHeader{ClusterId: fakeClusterID, MemberId: fakeMemberID, Revision: 42, RaftTerm: 9},
-		Version: "3.7.3", StorageVersion: "3.7.0", DbSize: 1000, DbSizeInUse: 900, DbSizeQuota: 5000,
-		Leader: fakeMemberID, RaftTerm: 9, RaftIndex: 1<<32 + 5, RaftAppliedIndex: 1<<32 + 4,
-		DowngradeInfo: &pb.DowngradeInfo{}, Errors: []string{"alarm:NOSPACE"},
-	}
-	got := ask()
-	require.True(t, proto.Equal(want, got), "%v is not %v", got, want)
-	r.backend.status.DBSize, r.backend.status.DBSizeInUse = 0, 0
-	require.Equal(t, int64(1), ask().DbSize, "etcdctl divides by it")
-	r.backend.setReady(errAway)
-	got = ask()
-	require.Zero(t, got.Leader)
-	require.Equal(t, []string{"etcdserver: no leader", "alarm:NOSPACE"}, got.Errors)
-}
-
-func TestAlarm(t *testing.T) {
-	r := start(t)
-	m := pb.NewMaintenanceClient(r.conn)
-	r.backend.alarms = []*pb.AlarmMember{{MemberID: 1, Alarm: pb.AlarmType_NOSPACE}, {MemberID: 2, Alarm: pb.AlarmType_CORRUPT}}
-	resp, err := m.Alarm(ctxFor(t), &pb.AlarmRequest{})
-	require.NoError(t, err)
-	require.Len(t, resp.Alarms, 2)
-	requireHeader(t, 42, resp.Header)
-	resp, err = m.Alarm(ctxFor(t), &pb.AlarmRequest{Alarm: pb.AlarmType_CORRUPT})
-	require.NoError(t, err)
-	require.Len(t, resp.Alarms, 1)
-	require.Equal(t, uint64(2), resp.Alarms[0].MemberID)
-	_, err = m.Alarm(ctxFor(t), &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE})
-	requireStatus(t, status.Error(codes.Unimplemented, "zkine: Alarm DEACTIVATE is not supported: only GET is served so far"), err)
-}
-
 // Every call that is not served says so by its name, and does not come near
 // the backend.
 func TestRefusedByName(t *testing.T) {
 	r := start(t)
-	served := map[string]bool{"MemberList": true, "Status": true, "Alarm": true, "AuthStatus": true, "Authenticate": true}
-	for _, client := range []any{pb.NewClusterClient(r.conn), pb.NewMaintenanceClient(r.conn), pb.NewAuthClient(r.conn)} {
+	served := map[string]bool{"MemberList": true, "AuthStatus": true, "Authenticate": true}
+	for _, client := range []any{pb.NewClusterClient(r.conn), pb.NewAuthClient(r.conn)} {
 		v := reflect.ValueOf(client)
 		for i := range v.NumMethod() {
 			name := v.Type().Method(i).Name
@@ -99,9 +58,6 @@ func callByReflection(ctx context.Context, method reflect.Value) error {
 	out := method.Call([]reflect.Value{reflect.ValueOf(ctx), req})
 	if err, _ := out[1].Interface().(error); err != nil {
 		return err
-	}
-	if stream, ok := out[0].Interface().(grpc.ClientStream); ok {
-		return stream.RecvMsg(&pb.SnapshotResponse{})
 	}
 	return nil
 }

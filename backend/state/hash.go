@@ -2,7 +2,6 @@ package state
 
 import (
 	"cmp"
-	"encoding/binary"
 	"hash"
 	"hash/crc32"
 	"slices"
@@ -20,9 +19,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // ErrCompacted, ErrFutureRev.
 //
 // What goes in is the name of etcd's bucket, "key", and for each version, by
-// revision, its key in that bucket and the KeyValue:
-//
-//	mod (8 bytes, big-endian) '_' sub (8 bytes, big-endian) ['t' if a tombstone]
+// revision, its entry there (see View.Entries).
 //
 // Of the versions at or below the compact revision, those count that are still
 // the newest of their key at rev; unless no key exists at rev: then all that
@@ -83,7 +80,7 @@ func compareVersions(a, b *version) int {
 // kvHash is a hash under way.
 type kvHash struct {
 	crc hash.Hash32
-	key [18]byte
+	key entryKey
 }
 
 func newKVHash() *kvHash {
@@ -93,15 +90,6 @@ func newKVHash() *kvHash {
 }
 
 func (h *kvHash) add(v *version) {
-	binary.BigEndian.PutUint64(h.key[:], uint64(v.mod))
-	h.key[8] = '_'
-	binary.BigEndian.PutUint64(h.key[9:], uint64(v.sub))
-	if v.tombstone() {
-		h.key[17] = 't'
-		h.crc.Write(h.key[:])
-		h.crc.Write(v.wire[:v.keyEnd()]) // etcd stores the key alone
-		return
-	}
-	h.crc.Write(h.key[:17])
-	h.crc.Write(v.wire)
+	h.crc.Write(h.key.of(v))
+	h.crc.Write(v.entryValue())
 }
