@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,13 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("server: version %q is not of the form 3.7.3", c.Version)
 	}
 	return c, nil
+}
+
+// secure tells whether any URL says TLS.
+func (c Config) secure() bool {
+	says := func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "unixs://") }
+	return slices.ContainsFunc(slices.Concat(c.ClientURLs, c.MetricsURLs), says) ||
+		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), isSecure)
 }
 
 func setDefault[T comparable](field *T, value T) {

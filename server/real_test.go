@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -33,6 +34,16 @@ func within(t *testing.T) context.Context {
 // memory, and connects to it.
 func serveReal(t *testing.T, z *memzk.Ensemble) *grpc.ClientConn {
 	t.Helper()
+	l := listenReal(t, z, server.Config{}, "http://127.0.0.1:0")[0]
+	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// listenReal is serveReal with a configuration, on the URLs given.
+func listenReal(t *testing.T, z *memzk.Ensemble, cfg server.Config, urls ...string) []net.Listener {
+	t.Helper()
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	log, err := revision.Open(within(t), revision.Config{Dialer: z, Root: "/zkine", Name: "one", Log: logrus.NewEntry(quiet)})
@@ -42,16 +53,14 @@ func serveReal(t *testing.T, z *memzk.Ensemble) *grpc.ClientConn {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 
-	l, err := server.Listen([]string{"http://127.0.0.1:0"})
+	cfg.Backend, cfg.MemberID, cfg.NoLeaderTimeout = b, member.ID, time.Millisecond
+	cfg.Listeners, err = server.Listen(urls)
 	require.NoError(t, err)
-	s, err := server.New(server.Config{Backend: b, MemberID: member.ID, Listeners: l, NoLeaderTimeout: time.Millisecond})
+	s, err := server.New(cfg)
 	require.NoError(t, err)
 	require.NoError(t, s.Start())
 	t.Cleanup(func() { require.NoError(t, s.Stop(within(t))) })
-	conn, err := grpc.NewClient(l[0].Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return cfg.Listeners
 }
 
 func textOf(err error) string { return status.Convert(err).Message() }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -65,7 +64,8 @@ type facade struct {
 	accepting atomic.Bool
 }
 
-// New checks the configuration. Nothing runs and nothing is bound before Start.
+// New checks the configuration, TLS files included. Nothing runs and nothing is
+// bound before Start.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -77,6 +77,14 @@ func New(cfg Config) (*Server, error) {
 		attached: make(chan struct{}, 1),
 		stopping: make(chan struct{}),
 		failed:   make(chan error, 1),
+	}
+	switch {
+	case cfg.secure():
+		if s.tls, err = newTLSSource(cfg.TLS, cfg.Log); err != nil {
+			return nil, err
+		}
+	case cfg.TLS.set():
+		s.log.Warn("--cert-file and --key-file are not used: no URL begins with https:// or unixs://")
 	}
 	if s.metrics, err = newMetrics(cfg, s); err != nil {
 		return nil, err
@@ -139,11 +147,6 @@ func (s *Server) bind() (metricsListeners []net.Listener, err error) {
 			return nil, err
 		}
 	}
-	if err := s.secure(slices.Concat(s.clients, metricsListeners)); err != nil {
-		closeListeners(s.clients)
-		closeListeners(metricsListeners)
-		return nil, err
-	}
 	for _, l := range s.clients {
 		var source *tlsSource
 		if isSecure(l) {
@@ -152,18 +155,6 @@ func (s *Server) bind() (metricsListeners []net.Listener, err error) {
 		s.ports = append(s.ports, newPort(l, source, s.log))
 	}
 	return metricsListeners, nil
-}
-
-// secure reads the TLS files, if a listener needs them.
-func (s *Server) secure(listeners []net.Listener) (err error) {
-	if !slices.ContainsFunc(listeners, isSecure) {
-		if s.cfg.TLS.set() {
-			s.log.Warn("--cert-file and --key-file are not used: no URL begins with https:// or unixs://")
-		}
-		return nil
-	}
-	s.tls, err = newTLSSource(s.cfg.TLS, s.log)
-	return err
 }
 
 // Serve starts, serves until ctx ends or a listener fails, and drains for at

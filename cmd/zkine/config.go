@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/server"
 )
 
 // Bounds of what makes sense; beyond them something was mistyped.
@@ -42,12 +43,13 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 		v.refuse("data-dir", "no folder is named", "write one like ./zkine-data")
 	}
 	v.memberName(&c.name)
-	v.urls("listen-client-urls", c.clientURLs, "http", "unix")
+	v.urls("listen-client-urls", c.clientURLs, "http", "https", "unix", "unixs")
 	v.urls("advertise-client-urls", c.advertiseURLs, "http", "https", "unix", "unixs")
-	v.urls("listen-metrics-urls", c.metricsURLs, "http", "unix")
+	v.urls("listen-metrics-urls", c.metricsURLs, "http", "https", "unix", "unixs")
 	if len(c.clientURLs) == 0 {
 		v.refuse("listen-client-urls", "no URL is named", "write one like http://127.0.0.1:2379")
 	}
+	v.certificate(c.tls, slices.Concat(c.clientURLs, c.metricsURLs))
 	v.between("max-request-bytes", int64(c.maxRequestBytes), 1, maxClientRequest, bytes)
 	v.between("max-txn-ops", int64(c.maxTxnOps), 1, 1<<20, plain)
 	v.between("watch-progress-notify-interval", int64(c.progressInterval), int64(100*time.Millisecond), int64(24*time.Hour),
@@ -147,14 +149,26 @@ func (v *checker) urls(flag string, list []string, schemes ...string) {
 	}
 }
 
+// certificate checks that there is one if a URL needs it; what is in the files
+// is the server's to check.
+func (v *checker) certificate(t server.TLS, urls []string) {
+	secure := slices.IndexFunc(urls, func(u string) bool {
+		return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "unixs://")
+	})
+	switch {
+	case secure >= 0 && t.CertFile == "":
+		v.refuse("cert-file", "no certificate is named for "+urls[secure], "name its PEM file, and the key's with --key-file")
+	case secure >= 0 && t.KeyFile == "":
+		v.refuse("key-file", "no key is named for the certificate "+t.CertFile, "name its PEM file")
+	}
+}
+
 // wrongURL says what is wrong with a URL; "" if nothing.
 func wrongURL(raw string, schemes []string) string {
 	scheme, rest, found := strings.Cut(raw, "://")
 	switch {
 	case !found:
 		return fmt.Sprintf("%q is not a URL", raw)
-	case !slices.Contains(schemes, scheme) && (scheme == "https" || scheme == "unixs"):
-		return fmt.Sprintf("%q: zkine does not serve TLS yet", raw)
 	case !slices.Contains(schemes, scheme):
 		return fmt.Sprintf("%q begins with none of %s://", raw, strings.Join(schemes, "://, "))
 	case strings.HasPrefix(scheme, "unix"):

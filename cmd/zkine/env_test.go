@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/server"
 )
 
 // newFlags returns a server command's flags, parsed from args, and what they
@@ -30,6 +32,15 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		"ZKINE_LISTEN_CLIENT_URLS":             "http://127.0.0.1:1,unix:///s",
 		"ZKINE_ADVERTISE_CLIENT_URLS":          "http://here:1",
 		"ZKINE_LISTEN_METRICS_URLS":            "http://127.0.0.1:2",
+		"ZKINE_CERT_FILE":                      "/tls/cert",
+		"ZKINE_KEY_FILE":                       "/tls/key",
+		"ZKINE_TRUSTED_CA_FILE":                "/tls/ca",
+		"ZKINE_CLIENT_CERT_AUTH":               "true",
+		"ZKINE_CLIENT_CRL_FILE":                "/tls/crl",
+		"ZKINE_CIPHER_SUITES":                  "TLS_A,TLS_B",
+		"ZKINE_TLS_MIN_VERSION":                "TLS1.2",
+		"ZKINE_TLS_MAX_VERSION":                "TLS1.3",
+		"ZKINE_CORS":                           "https://page",
 		"ZKINE_MAX_REQUEST_BYTES":              "1000",
 		"ZKINE_MAX_TXN_OPS":                    "7",
 		"ZKINE_WATCH_PROGRESS_NOTIFY_INTERVAL": "3m",
@@ -53,6 +64,11 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		dataDir: "/data", name: "me",
 		clientURLs:    []string{"http://127.0.0.1:1", "unix:///s"},
 		advertiseURLs: []string{"http://here:1"}, metricsURLs: []string{"http://127.0.0.1:2"},
+		tls: server.TLS{
+			CertFile: "/tls/cert", KeyFile: "/tls/key", TrustedCAFile: "/tls/ca", ClientCertAuth: true, ClientCRLFile: "/tls/crl",
+			CipherSuites: []string{"TLS_A", "TLS_B"}, MinVersion: "TLS1.2", MaxVersion: "TLS1.3",
+		},
+		cors:            []string{"https://page"},
 		maxRequestBytes: 1000, maxTxnOps: 7, progressInterval: 3 * time.Minute,
 		logLevel: "debug", logFormat: "json",
 	}, *cfg)

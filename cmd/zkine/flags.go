@@ -25,6 +25,8 @@ type config struct {
 	clientURLs       []string
 	advertiseURLs    []string
 	metricsURLs      []string
+	tls              server.TLS
+	cors             []string
 	maxRequestBytes  int // of a client
 	maxTxnOps        int
 	progressInterval time.Duration
@@ -41,9 +43,18 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.IntVar(&c.maxRequest, "max-zookeeper-request", revision.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
 	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` of the local ZooKeeper; not used with --zookeeper")
 	f.StringVar(&c.name, "name", "", "this member's `name`, unique on the root (default: the host name)")
-	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "`urls` to serve etcd clients on: http://host:port or unix://path, several with commas")
+	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "`urls` to serve etcd clients on: http://host:port or unix://path, https:// or unixs:// with TLS; several with commas")
 	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "`urls` that member list tells clients (default: those listened on)")
 	f.StringSliceVar(&c.metricsURLs, "listen-metrics-urls", []string{"http://127.0.0.1:2381"}, "`urls` to serve /metrics, /health, /livez, /readyz and /version on")
+	f.StringVar(&c.tls.CertFile, "cert-file", "", "PEM `file` of the certificate for https:// and unixs:// URLs, with its chain; read again when it changes")
+	f.StringVar(&c.tls.KeyFile, "key-file", "", "PEM `file` of the certificate's key")
+	f.StringVar(&c.tls.TrustedCAFile, "trusted-ca-file", "", "PEM `file` of the CAs of client certificates; each client needs one then")
+	f.BoolVar(&c.tls.ClientCertAuth, "client-cert-auth", false, "demand a certificate of each client; without --trusted-ca-file the system's CAs count")
+	f.StringVar(&c.tls.ClientCRLFile, "client-crl-file", "", "`file` with a list of revoked client certificates")
+	f.StringSliceVar(&c.tls.CipherSuites, "cipher-suites", nil, "`names` of the cipher suites for TLS 1.2, as Go has them (default: Go's choice)")
+	f.StringVar(&c.tls.MinVersion, "tls-min-version", "TLS1.2", "the oldest `version` of TLS: TLS1.2 or TLS1.3")
+	f.StringVar(&c.tls.MaxVersion, "tls-max-version", "", "the newest `version` of TLS: TLS1.2 or TLS1.3 (default: the newest there is)")
+	f.StringSliceVar(&c.cors, "cors", []string{"*"}, "`origins` of web pages that browsers let use the client URLs; * is any, empty none")
 	f.IntVar(&c.maxRequestBytes, "max-request-bytes", server.DefaultMaxRequestBytes, "largest request of a client in `bytes`")
 	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a branch of a transaction")
 	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")

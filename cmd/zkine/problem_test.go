@@ -48,7 +48,7 @@ func TestExecuteReportsUsage(t *testing.T) {
 	}{
 		{[]string{"serve"}, "", "zkine: serve: no such command — did you mean zkine server?"},
 		{[]string{"put"}, "", "zkine: put: no such command — see zkine --help"},
-		{[]string{"server", "--cert-file=x"}, "", "zkine: --cert-file: no such flag — see --help"},
+		{[]string{"server", "--peer-cert-file=x"}, "", "zkine: --peer-cert-file: no such flag — see --help"},
 		{[]string{"server", "-x"}, "", "zkine: -x: no such flag — see --help"},
 		{[]string{"server", "--name"}, "", "zkine: --name: a value is missing — write --name=..."},
 		{[]string{"server", "--max-txn-ops", "many"}, "", `zkine: --max-txn-ops: "many" is not a whole number — write one like 128`},

@@ -4,17 +4,15 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/zkine/zkine/server"
 )
 
 // boundURLs are the URLs of sockets, with the ports that they really have.
 func boundURLs(listeners []net.Listener) []string {
 	var urls []string
 	for _, l := range listeners {
-		scheme := "http://"
-		if l.Addr().Network() == "unix" {
-			scheme = "unix://"
-		}
-		urls = append(urls, scheme+l.Addr().String())
+		urls = append(urls, server.BoundURL(l))
 	}
 	return urls
 }
@@ -23,9 +21,10 @@ func boundURLs(listeners []net.Listener) []string {
 // that can be dialled from this machine.
 func reachable(l net.Listener) string {
 	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		return fmt.Sprintf("http://127.0.0.1:%d", a.Port)
+		scheme, _, _ := strings.Cut(server.BoundURL(l), "://")
+		return fmt.Sprintf("%s://127.0.0.1:%d", scheme, a.Port)
 	}
-	return boundURLs([]net.Listener{l})[0]
+	return server.BoundURL(l)
 }
 
 // listensEverywhere tells whether some socket has no address of its own, which

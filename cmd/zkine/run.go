@@ -173,6 +173,7 @@ func startFront(cfg config, registry *prometheus.Registry, log *logrus.Entry, fa
 		Name:       cfg.name,
 		ClientURLs: cfg.clientURLs, Listeners: clients, AdvertiseClientURLs: f.advertised,
 		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
+		TLS: cfg.tls, CORS: cfg.cors,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
 		Registry: registry, Log: log,
 	})
