@@ -11,12 +11,15 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// propose sends a request through the log and returns its response. Errors:
-// those of state, when the request was evaluated and refused;
+// propose sends a request of a client through the log and returns its response.
+// Errors: those of identify; those of state, when the request was evaluated and refused;
 // revision.ErrUnknown when its outcome is unknown; ctx's, when nobody knows it
 // yet but the client's time is over: the request may still take effect.
 func propose[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
 	var zero T
+	if err := b.sign(ctx, r); err != nil {
+		return zero, err
+	}
 	p := b.proposal(ctx, r)
 	if err := b.queue.put(p); err != nil {
 		return zero, err

@@ -41,6 +41,7 @@ func (b *Backend) apply(slot revision.Slot) {
 			return
 		}
 	}
+	b.auth.applied(applied.Auth, b.live.Load())
 	before, view := b.view.Load(), b.machine.View()
 	b.view.Store(view)
 	b.log.Applied(slot.Seq, view.Rev())

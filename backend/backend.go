@@ -28,6 +28,8 @@ type Config struct {
 	// DigestInterval is how often members compare their states; 0 is
 	// DefaultDigestInterval.
 	DigestInterval time.Duration
+	// Auth is how clients prove who they are.
+	Auth AuthConfig
 	// Registerer takes the backend's metrics; nil for none.
 	Registerer prometheus.Registerer
 	Log        *logrus.Entry
@@ -59,6 +61,7 @@ type Backend struct {
 	lessor   *lessor
 	keeper   *keeper
 	renewals renewals
+	auth     *authenticator
 	// agreement compares this state with the other members'.
 	agreement *agreement
 	// holdScavenging keeps what a digest under way reads.
@@ -95,7 +98,8 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
 	b := &Backend{cfg: cfg, log: log, machine: state.New(), queue: newQueue(), pending: newPending(),
-		progress: &progress{}, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer)}
+		progress: &progress{}, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+		auth: newAuthenticator(cfg.Auth)}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.view.Store(b.machine.View())
 	b.lessor = newLessor(log.SessionTimeout())

@@ -20,7 +20,14 @@ func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	return b.view.Load().Range(r)
+	v := b.view.Load()
+	if v.AuthEnabled() {
+		var err error
+		if v, err = b.permitRange(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return v.Range(r)
 }
 
 // Put stores a key.
@@ -47,7 +54,19 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	return b.view.Load().ReadTxn(r)
+	v := b.view.Load()
+	if v.AuthEnabled() {
+		var err error
+		v, err = b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayTxn(who, r) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return v.ReadTxn(r)
+}
+
+func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.View, error) {
+	return b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayRead(who, r.Key, r.RangeEnd) })
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
@@ -73,7 +92,11 @@ func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkByte
 	if err := b.failure(); err != nil {
 		return err
 	}
-	s := rangeStream{view: b.view.Load(), request: r, chunk: firstChunk, chunkBytes: chunkBytes}
+	v, err := b.permitRange(ctx, r)
+	if err != nil {
+		return err
+	}
+	s := rangeStream{view: v, request: r, chunk: firstChunk, chunkBytes: chunkBytes}
 	for last := false; !last; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

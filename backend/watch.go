@@ -23,6 +23,8 @@ type WatchStream interface {
 	// Create adds a watcher; refusals come out of Next as etcd words them
 	// (v3rpc/watch.go, recvLoop).
 	Create(r *pb.WatchCreateRequest)
+	// Refuse answers a creation that the caller does not want.
+	Refuse(reason string)
 	// Cancel ends a watcher; an unknown id is ignored.
 	Cancel(id int64)
 	// RequestProgress asks for one progress response for the whole stream. As
@@ -128,13 +130,23 @@ func (s *watchStream) Create(r *pb.WatchCreateRequest) {
 	}
 }
 
+func (s *watchStream) Refuse(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replies = append(s.replies, &pb.WatchResponse{
+		Header:  &pb.ResponseHeader{Revision: int64(s.hub.view.Load().Rev())},
+		WatchId: invalidWatchID, Created: true, Canceled: true, CancelReason: reason,
+	})
+	s.wake()
+}
+
 // admit chooses the watcher's id, or says why there is none.
 func (s *watchStream) admit(r *pb.WatchCreateRequest, w *watcher) (id int64, reason string) {
 	switch {
-	case w.end != "" && w.end != noEnd && w.key >= w.end:
-		return invalidWatchID, reasonEmptyRange
 	case r.StartRevision < 0:
 		return invalidWatchID, reasonCompacted
+	case w.end != "" && w.end != noEnd && w.key >= w.end:
+		return invalidWatchID, reasonEmptyRange
 	case r.WatchId == 0:
 		for s.watchers[s.nextID] != nil {
 			s.nextID++

@@ -5,86 +5,132 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/protobuf/proto"
 )
 
-// authServer says that authentication is off, which is so, and refuses what
-// would change that.
+// authServer is users, roles and permissions.
 type authServer struct {
 	pb.UnsafeAuthServer
-	header header
+	backend AuthBackend
+	header  header
+	limits  limits
 }
 
-// AuthStatus answers as an etcd where authentication was never on.
-func (s *authServer) AuthStatus(context.Context, *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
-	return &pb.AuthStatusResponse{Header: s.header.fill(nil), Enabled: false, AuthRevision: 1}, nil
+// AuthBackend is the part of a Backend that is about users and roles. Requests
+// with passwords are the backend's: it takes the passwords out.
+type AuthBackend interface {
+	AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error)
+	AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error)
+	AuthStatus(ctx context.Context, r *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error)
+	Authenticate(ctx context.Context, r *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error)
+	UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*pb.AuthUserAddResponse, error)
+	UserGet(ctx context.Context, r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error)
+	UserList(ctx context.Context, r *pb.AuthUserListRequest) (*pb.AuthUserListResponse, error)
+	UserDelete(ctx context.Context, r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error)
+	UserChangePassword(ctx context.Context, r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error)
+	UserGrantRole(ctx context.Context, r *pb.AuthUserGrantRoleRequest) (*pb.AuthUserGrantRoleResponse, error)
+	UserRevokeRole(ctx context.Context, r *pb.AuthUserRevokeRoleRequest) (*pb.AuthUserRevokeRoleResponse, error)
+	RoleAdd(ctx context.Context, r *pb.AuthRoleAddRequest) (*pb.AuthRoleAddResponse, error)
+	RoleGet(ctx context.Context, r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error)
+	RoleList(ctx context.Context, r *pb.AuthRoleListRequest) (*pb.AuthRoleListResponse, error)
+	RoleDelete(ctx context.Context, r *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error)
+	RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error)
+	RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error)
+
+	// AuthEnabled says whether users and roles count.
+	AuthEnabled() bool
+	// RequireUser is nil if the call is a user's, RequireRoot if that user has
+	// the root role, PermitWatch if he may watch what the request says. They
+	// are nil while users do not count.
+	RequireUser(ctx context.Context) error
+	RequireRoot(ctx context.Context) error
+	PermitWatch(ctx context.Context, r *pb.WatchCreateRequest) error
 }
 
-// Authenticate answers as an etcd whose authentication is off: clients that
-// have a user name configured go on without a token then.
-func (s *authServer) Authenticate(context.Context, *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
-	return nil, rpctypes.ErrGRPCAuthNotEnabled
+// serveAuth serves a call: check, call, map the error, fill the header.
+func serveAuth[Req proto.Message, Resp interface{ GetHeader() *pb.ResponseHeader }](
+	ctx context.Context, s *authServer, r Req, call func(context.Context, Req) (Resp, error),
+) (Resp, error) {
+	var none Resp
+	size := proto.Size(r)
+	if r, ok := any(r).(interface{ GetPassword() string }); ok {
+		size -= len(r.GetPassword()) // only a hash of it is written
+	}
+	if size > s.limits.maxRequestBytes {
+		return none, rpctypes.ErrGRPCRequestTooLarge
+	}
+	resp, err := call(ctx, r)
+	if err != nil {
+		return none, toGRPC(ctx, err)
+	}
+	s.header.fill(resp.GetHeader())
+	return resp, nil
 }
 
-func refusedAuth(method string) error {
-	return refused(method, "zkine has no users and roles yet; restrict who can reach its client URLs")
+func (s *authServer) AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.AuthEnable)
 }
 
-func (s *authServer) AuthEnable(context.Context, *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
-	return nil, refusedAuth("AuthEnable")
+func (s *authServer) AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.AuthDisable)
 }
 
-func (s *authServer) UserAdd(context.Context, *pb.AuthUserAddRequest) (*pb.AuthUserAddResponse, error) {
-	return nil, refusedAuth("UserAdd")
+func (s *authServer) AuthStatus(ctx context.Context, r *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.AuthStatus)
 }
 
-func (s *authServer) UserGet(context.Context, *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error) {
-	return nil, refusedAuth("UserGet")
+func (s *authServer) Authenticate(ctx context.Context, r *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.Authenticate)
 }
 
-func (s *authServer) UserList(context.Context, *pb.AuthUserListRequest) (*pb.AuthUserListResponse, error) {
-	return nil, refusedAuth("UserList")
+func (s *authServer) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*pb.AuthUserAddResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.UserAdd)
 }
 
-func (s *authServer) UserDelete(context.Context, *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error) {
-	return nil, refusedAuth("UserDelete")
+func (s *authServer) UserGet(ctx context.Context, r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.UserGet)
 }
 
-func (s *authServer) UserChangePassword(context.Context, *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
-	return nil, refusedAuth("UserChangePassword")
+func (s *authServer) UserList(ctx context.Context, r *pb.AuthUserListRequest) (*pb.AuthUserListResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.UserList)
 }
 
-func (s *authServer) UserGrantRole(context.Context, *pb.AuthUserGrantRoleRequest) (*pb.AuthUserGrantRoleResponse, error) {
-	return nil, refusedAuth("UserGrantRole")
+func (s *authServer) UserDelete(ctx context.Context, r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.UserDelete)
 }
 
-func (s *authServer) UserRevokeRole(context.Context, *pb.AuthUserRevokeRoleRequest) (*pb.AuthUserRevokeRoleResponse, error) {
-	return nil, refusedAuth("UserRevokeRole")
+func (s *authServer) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.UserChangePassword)
 }
 
-func (s *authServer) RoleAdd(context.Context, *pb.AuthRoleAddRequest) (*pb.AuthRoleAddResponse, error) {
-	return nil, refusedAuth("RoleAdd")
+func (s *authServer) UserGrantRole(ctx context.Context, r *pb.AuthUserGrantRoleRequest) (*pb.AuthUserGrantRoleResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.UserGrantRole)
 }
 
-func (s *authServer) RoleGet(context.Context, *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error) {
-	return nil, refusedAuth("RoleGet")
+func (s *authServer) UserRevokeRole(ctx context.Context, r *pb.AuthUserRevokeRoleRequest) (*pb.AuthUserRevokeRoleResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.UserRevokeRole)
 }
 
-func (s *authServer) RoleList(context.Context, *pb.AuthRoleListRequest) (*pb.AuthRoleListResponse, error) {
-	return nil, refusedAuth("RoleList")
+func (s *authServer) RoleAdd(ctx context.Context, r *pb.AuthRoleAddRequest) (*pb.AuthRoleAddResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.RoleAdd)
 }
 
-func (s *authServer) RoleDelete(context.Context, *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error) {
-	return nil, refusedAuth("RoleDelete")
+func (s *authServer) RoleGet(ctx context.Context, r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.RoleGet)
 }
 
-func (s *authServer) RoleGrantPermission(context.Context, *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error) {
-	return nil, refusedAuth("RoleGrantPermission")
+func (s *authServer) RoleList(ctx context.Context, r *pb.AuthRoleListRequest) (*pb.AuthRoleListResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.RoleList)
 }
 
-func (s *authServer) RoleRevokePermission(context.Context, *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error) {
-	return nil, refusedAuth("RoleRevokePermission")
+func (s *authServer) RoleDelete(ctx context.Context, r *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.RoleDelete)
 }
 
-func (s *authServer) AuthDisable(context.Context, *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error) {
-	return nil, refusedAuth("AuthDisable")
+func (s *authServer) RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.RoleGrantPermission)
+}
+
+func (s *authServer) RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error) {
+	return serveAuth(ctx, s, r, s.backend.RoleRevokePermission)
 }

@@ -36,6 +36,8 @@ type Backend interface {
 	LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error)
 	LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*pb.LeaseLeasesResponse, error)
 
+	AuthBackend
+
 	// Watch opens a watch stream; the caller closes it.
 	Watch() WatchStream
 

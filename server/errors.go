@@ -27,9 +27,12 @@ var (
 	errEvaluation = status.Error(codes.Internal, "zkine: the request could not be evaluated, and had no effect")
 )
 
-// answers maps sentinel errors to what etcd says. Clients go by the message as
+// answer is what etcd says to an error.
+type answer struct{ sentinel, answer error }
+
+// answers, and authAnswers, map sentinel errors to what etcd says. Clients go by the message as
 // much as by the code, so both are etcd's, from rpctypes.
-var answers = []struct{ sentinel, answer error }{
+var answers = []answer{
 	{state.ErrCompacted, rpctypes.ErrGRPCCompacted},
 	{state.ErrFutureRev, rpctypes.ErrGRPCFutureRev},
 	{state.ErrKeyNotFound, rpctypes.ErrGRPCKeyNotFound},
@@ -66,9 +69,11 @@ func toGRPC(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, a := range answers {
-		if errors.Is(err, a.sentinel) {
-			return a.answer
+	for _, table := range [][]answer{answers, authAnswers} {
+		for _, a := range table {
+			if errors.Is(err, a.sentinel) {
+				return a.answer
+			}
 		}
 	}
 	switch {

@@ -12,6 +12,8 @@ import (
 // fakeBackend records the requests that reach it and answers with canned
 // responses, or with what answer says.
 type fakeBackend struct {
+	fakeAuth
+
 	mu     sync.Mutex
 	calls  []any
 	ready  error
@@ -193,6 +195,7 @@ func newFakeWatch() *fakeWatch {
 }
 
 func (w *fakeWatch) Create(r *pb.WatchCreateRequest) { w.did <- r }
+func (w *fakeWatch) Refuse(reason string)            { w.did <- reason }
 func (w *fakeWatch) Cancel(id int64)                 { w.did <- id }
 func (w *fakeWatch) RequestProgress()                { w.did <- "progress" }
 func (w *fakeWatch) Fragmented(int64) bool           { return w.fragmented }

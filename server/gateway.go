@@ -36,7 +36,7 @@ var endlessBodies = map[string]bool{"/v3/watch": true, "/v3/lease/keepalive": tr
 // gateway, and all that the metrics URLs have.
 func (s *Server) clientHandler(f *facade) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(gatewayPath, s.gateway(f.loopback.conn))
+	mux.Handle(gatewayPath, refuseNames(f.backend, s.cfg.TLS.ClientCertAuth, s.gateway(f.loopback.conn)))
 	mux.Handle("/", s.httpHandler())
 	return &access{next: mux, grpc: f.overHTTP, origins: s.cfg.CORS}
 }

@@ -99,10 +99,10 @@ func (s *Server) register(g grpc.ServiceRegistrar, b Backend, h header) {
 		fragmentBytes: s.cfg.MaxRequestBytes + overheadBytes,
 	})
 	pb.RegisterLeaseServer(g, &leaseServer{backend: b, header: h, timeout: s.cfg.RequestTimeout})
-	pb.RegisterClusterServer(g, &clusterServer{backend: b, header: h})
-	pb.RegisterMaintenanceServer(g, &maintenanceServer{
+	pb.RegisterClusterServer(g, &guardedCluster{backend: b, next: &clusterServer{backend: b, header: h}})
+	pb.RegisterMaintenanceServer(g, &guardedMaintenance{backend: b, next: &maintenanceServer{
 		backend: b, header: h,
 		version: s.cfg.Version, storageVersion: s.cfg.minorVersion(), quota: s.cfg.QuotaBytes,
-	})
-	pb.RegisterAuthServer(g, &authServer{header: h})
+	}})
+	pb.RegisterAuthServer(g, &authServer{backend: b, header: h, limits: limits})
 }

@@ -83,6 +83,9 @@ func commonName(ctx context.Context) string {
 	}
 	switch info := p.AuthInfo.(type) {
 	case credentials.TLSInfo:
+		if throughGateway(ctx) {
+			return ""
+		}
 		return certificateName(&info.State)
 	case loopbackInfo:
 		md, _ := metadata.FromIncomingContext(ctx)

@@ -34,8 +34,8 @@ func TestMemberList(t *testing.T) {
 // the backend.
 func TestRefusedByName(t *testing.T) {
 	r := start(t)
-	served := map[string]bool{"MemberList": true, "AuthStatus": true, "Authenticate": true}
-	for _, client := range []any{pb.NewClusterClient(r.conn), pb.NewAuthClient(r.conn)} {
+	served := map[string]bool{"MemberList": true}
+	for _, client := range []any{pb.NewClusterClient(r.conn)} {
 		v := reflect.ValueOf(client)
 		for i := range v.NumMethod() {
 			name := v.Type().Method(i).Name
@@ -60,17 +60,4 @@ func callByReflection(ctx context.Context, method reflect.Value) error {
 		return err
 	}
 	return nil
-}
-
-// Clients that are configured with a user go on without one.
-func TestAuthIsOff(t *testing.T) {
-	r := start(t)
-	a := pb.NewAuthClient(r.conn)
-	resp, err := a.AuthStatus(ctxFor(t), &pb.AuthStatusRequest{})
-	require.NoError(t, err)
-	require.False(t, resp.Enabled)
-	require.Equal(t, uint64(1), resp.AuthRevision)
-	requireHeader(t, 42, resp.Header)
-	_, err = a.Authenticate(ctxFor(t), &pb.AuthenticateRequest{Name: "u", Password: "p"})
-	requireStatus(t, status.Error(codes.FailedPrecondition, "etcdserver: authentication is not enabled"), err)
 }

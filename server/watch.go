@@ -36,16 +36,16 @@ func (s *watchServer) Watch(stream pb.Watch_WatchServer) error {
 	defer watch.Close()
 	in := receive(ctx, stream.Recv)
 	var dispatcher sync.WaitGroup
-	dispatcher.Go(func() { dispatchWatch(ctx, cancel, in, watch) })
+	dispatcher.Go(func() { s.dispatch(ctx, cancel, in, watch) })
 	err := s.deliver(ctx, stream, watch)
 	cancel(err)
 	dispatcher.Wait()
 	return watchError(ctx, err)
 }
 
-// dispatchWatch passes requests on until the client has no more. A broken
-// stream ends ctx; a client that is done does not.
-func dispatchWatch(ctx context.Context, cancel context.CancelCauseFunc, in *inbox[pb.WatchRequest], watch WatchStream) {
+// dispatch passes requests on until the client has no more. A broken stream
+// ends ctx; a client that is done does not.
+func (s *watchServer) dispatch(ctx context.Context, cancel context.CancelCauseFunc, in *inbox[pb.WatchRequest], watch WatchStream) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -57,17 +57,20 @@ func dispatchWatch(ctx context.Context, cancel context.CancelCauseFunc, in *inbo
 				}
 				return
 			}
-			dispatchWatchRequest(r, watch)
+			if err := s.dispatchRequest(ctx, r, watch); err != nil {
+				cancel(err)
+				return
+			}
 		}
 	}
 }
 
-// dispatchWatchRequest ignores what it does not know, as etcd does.
-func dispatchWatchRequest(r *pb.WatchRequest, watch WatchStream) {
+// dispatchRequest ignores what it does not know, as etcd does.
+func (s *watchServer) dispatchRequest(ctx context.Context, r *pb.WatchRequest, watch WatchStream) error {
 	switch u := r.RequestUnion.(type) {
 	case *pb.WatchRequest_CreateRequest:
 		if u.CreateRequest != nil {
-			watch.Create(u.CreateRequest)
+			return s.create(ctx, u.CreateRequest, watch)
 		}
 	case *pb.WatchRequest_CancelRequest:
 		if u.CancelRequest != nil {
@@ -78,6 +81,25 @@ func dispatchWatchRequest(r *pb.WatchRequest, watch WatchStream) {
 			watch.RequestProgress()
 		}
 	}
+	return nil
+}
+
+// create adds a watcher if the client may have it. Whether it may is not asked
+// for a start that is refused to everybody. An error is one of finding out, and
+// ends the stream.
+func (s *watchServer) create(ctx context.Context, r *pb.WatchCreateRequest, watch WatchStream) error {
+	if r.StartRevision >= 0 {
+		if err := s.backend.PermitWatch(ctx, r); err != nil {
+			reason, refused := watchRefusal(err)
+			if !refused {
+				return err
+			}
+			watch.Refuse(reason)
+			return nil
+		}
+	}
+	watch.Create(r)
+	return nil
 }
 
 // deliver sends the stream's responses until something ends it.
