@@ -63,7 +63,10 @@ type watchStream struct {
 	ticker *time.Ticker // nil until a watcher wants periodic progress
 }
 
-// progressRequest promises that all events at or below rev were delivered.
+// progressRequest promises that all events at or below a revision were
+// delivered. What is promised may be newer than rev, the current revision when it
+// was asked for: events that came since must not be followed by a promise of
+// less.
 type progressRequest struct {
 	id  int64
 	rev revision.Rev
@@ -118,11 +121,11 @@ func (s *watchStream) Create(r *pb.WatchCreateRequest) {
 	s.watchers[id] = w
 	current = s.hub.add(w)
 	reply.Header.Revision = int64(current)
-	if w.start == 0 {
-		w.start = current + 1
-	}
 	w.next = w.start
-	if w.start <= current && w.dirty.CompareAndSwap(0, int64(w.start)) {
+	if w.start == 0 {
+		w.next = current + 1
+	}
+	if w.next <= current && w.dirty.CompareAndSwap(0, int64(w.next)) {
 		s.due = append(s.due, w)
 	}
 	if w.notify && s.ticker == nil {
@@ -329,7 +332,8 @@ func (s *watchStream) drop(w *watcher, floor revision.Rev) *pb.WatchResponse {
 }
 
 // promise sends a progress that has become true: nothing is due, and the hub
-// has marked everything at or below its revision.
+// has marked everything at or below its revision. A pull may have gone beyond
+// that; the hub is waited for then.
 func (s *watchStream) promise() (response *pb.WatchResponse, wait bool) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
@@ -339,16 +343,28 @@ func (s *watchStream) promise() (response *pb.WatchResponse, wait bool) {
 		return nil, false
 	}
 	for i, p := range s.asked {
-		if p.rev > s.hub.rev {
+		if rev := max(p.rev, s.told(p.id)); rev > s.hub.rev {
+			s.hub.streams[s] = struct{}{}
 			continue
 		}
 		s.asked = append(s.asked[:i], s.asked[i+1:]...)
 		if p.id != invalidWatchID && s.watchers[p.id] == nil {
 			return nil, false // cancelled meanwhile
 		}
-		return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(p.rev)}, WatchId: p.id}, false
+		return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(s.hub.rev)}, WatchId: p.id}, false
 	}
 	return nil, true
+}
+
+// told is the newest revision that a header of a watcher's events had, or of all
+// watchers' for the stream. The lock is held.
+func (s *watchStream) told(id int64) (rev revision.Rev) {
+	for _, w := range s.watchers {
+		if id == invalidWatchID || id == w.id {
+			rev = max(rev, w.told)
+		}
+	}
+	return rev
 }
 
 func (s *watchStream) tick() <-chan time.Time {

@@ -168,3 +168,28 @@ func TestProgressNeedsWatchersThatHaveBegun(t *testing.T) {
 	require.EqualValues(t, -1, response.WatchId)
 	require.Equal(t, rev, response.Header.Revision)
 }
+
+// A progress that was asked for before events came, and is sent after them,
+// covers them: found by etcd's robustness validators.
+func TestProgressIsNeverOlderThanTheEventsBeforeIt(t *testing.T) {
+	b := openOn(t, memzk.New(), "a")
+	put(t, b, "k", "1") // 2
+	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k"), StartRevision: 2})
+	s.RequestProgress()
+	last := put(t, b, "k", "2")
+	require.Len(t, collect(t, s, last), 2)
+	progress := next(t, s)
+	require.EqualValues(t, -1, progress.WatchId)
+	require.Empty(t, progress.Events)
+	require.GreaterOrEqual(t, progress.Header.Revision, last)
+}
+
+func TestProgressOfAWatchFromNowOnAnIdleStore(t *testing.T) {
+	b := openOn(t, memzk.New(), "a")
+	rev := put(t, b, "other", "v")
+	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+	s.RequestProgress()
+	progress := next(t, s)
+	require.EqualValues(t, -1, progress.WatchId)
+	require.Equal(t, rev, progress.Header.Revision)
+}

@@ -24,8 +24,9 @@ type watcher struct {
 	key    string
 	// end is the range's end: "" for a single key, "\x00" for no end.
 	end     string
-	start   revision.Rev // the first revision that it wants
+	start   revision.Rev // the first revision that the client wants; 0 for those to come
 	next    revision.Rev
+	told    revision.Rev // the header's revision in the last response with events
 	behind  bool // the last pull ended before the newest revision
 	noPut   bool
 	noDel   bool
@@ -118,6 +119,6 @@ func (w *watcher) pull(v *state.View, from revision.Rev) *pb.WatchResponse {
 	if len(events) == 0 {
 		return nil
 	}
-	w.quiet = false
+	w.quiet, w.told = false, v.Rev()
 	return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, WatchId: w.id, Events: events}
 }
