@@ -31,6 +31,10 @@ func TestWrongFlags(t *testing.T) {
 		{"--max-request-bytes=0", `--max-request-bytes: 0 bytes is out of bounds — choose from 1 bytes to 536870912 bytes`},
 		{"--max-txn-ops=-1", `--max-txn-ops: -1 is out of bounds — choose from 1 to 1048576`},
 		{"--watch-progress-notify-interval=0s", `--watch-progress-notify-interval: 0s is out of bounds — choose from 100ms to 24h0m0s`},
+		{"--auth-token=paper", `--auth-token: token type "paper" is not known — write simple or jwt,sign-method=...,priv-key=...`},
+		{"--auth-token=jwt,sign-method=RS256,priv-key=/nowhere", `--auth-token: open /nowhere: no such file or directory — write it like simple or jwt,sign-method=RS256,priv-key=file`},
+		{"--auth-token-ttl=0", `--auth-token-ttl: 0 is out of bounds — choose from 1 to 2147483648`},
+		{"--bcrypt-cost=40", `--bcrypt-cost: 40 is out of bounds — choose from 4 to 31`},
 		{"--log-level=loud", `--log-level: "loud" is not known — choose one of debug, info, warn, error`},
 	} {
 		flags, cfg := newFlags(t, c.arg)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -22,6 +24,8 @@ func newFlags(t *testing.T, args ...string) (*pflag.FlagSet, *config) {
 }
 
 func TestEveryFlagHasAVariable(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(key, []byte("secret"), 0o600))
 	values := map[string]string{
 		"ZKINE_ZOOKEEPER":                      "a:1,b:2",
 		"ZKINE_ZOOKEEPER_ROOT":                 "/other",
@@ -44,6 +48,9 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		"ZKINE_MAX_REQUEST_BYTES":              "1000",
 		"ZKINE_MAX_TXN_OPS":                    "7",
 		"ZKINE_WATCH_PROGRESS_NOTIFY_INTERVAL": "3m",
+		"ZKINE_AUTH_TOKEN":                     "jwt,sign-method=HS256,priv-key=" + key,
+		"ZKINE_AUTH_TOKEN_TTL":                 "60",
+		"ZKINE_BCRYPT_COST":                    "12",
 		"ZKINE_LOG_LEVEL":                      "debug",
 		"ZKINE_LOG_FORMAT":                     "json",
 	}
@@ -70,6 +77,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		},
 		cors:            []string{"https://page"},
 		maxRequestBytes: 1000, maxTxnOps: 7, progressInterval: 3 * time.Minute,
+		auth:     authFlags{token: "jwt,sign-method=HS256,priv-key=" + key, tokenTTL: 60, bcryptCost: 12},
 		logLevel: "debug", logFormat: "json",
 	}, *cfg)
 	require.NoError(t, cfg.check(flags, env.from))
