@@ -1,0 +1,132 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// store is one of the two servers, with what was asked of it so far.
+type store struct {
+	t       testing.TB
+	name    string
+	conn    *grpc.ClientConn
+	kv      pb.KVClient
+	lease   pb.LeaseClient
+	watches []*watch
+}
+
+func connect(t testing.TB, name, endpoint string) *store {
+	t.Helper()
+	conn, err := grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return &store{t: t, name: name, conn: conn, kv: pb.NewKVClient(conn), lease: pb.NewLeaseClient(conn)}
+}
+
+// outcome is what a store said: a response or an error.
+type outcome struct {
+	response proto.Message // nil after an error
+	err      string        // code and message
+}
+
+func (o outcome) String() string {
+	if o.err != "" {
+		return o.err
+	}
+	return fmt.Sprintf("%.2000s", fmt.Sprint(o.response))
+}
+
+func (o outcome) equal(other outcome) bool {
+	if o.err != "" || other.err != "" {
+		return o.err == other.err
+	}
+	return proto.Equal(o.response, other.response)
+}
+
+// do makes a request and returns its outcome, normalized.
+func (s *store) do(ctx context.Context, o operation) outcome {
+	response, err := s.call(ctx, o)
+	if err != nil {
+		return outcome{err: fmt.Sprintf("%v: %s", status.Code(err), status.Convert(err).Message())}
+	}
+	normalize(o.Message, response)
+	return outcome{response: response}
+}
+
+func (s *store) call(ctx context.Context, o operation) (proto.Message, error) {
+	switch r := o.Message.(type) {
+	case *pb.RangeRequest:
+		if o.streamed {
+			return s.rangeStream(ctx, r)
+		}
+		return s.kv.Range(ctx, r)
+	case *pb.PutRequest:
+		return s.kv.Put(ctx, r)
+	case *pb.DeleteRangeRequest:
+		return s.kv.DeleteRange(ctx, r)
+	case *pb.TxnRequest:
+		return s.kv.Txn(ctx, r)
+	case *pb.CompactionRequest:
+		return s.kv.Compact(ctx, r)
+	case *pb.LeaseGrantRequest:
+		return s.lease.LeaseGrant(ctx, r)
+	case *pb.LeaseRevokeRequest:
+		return s.lease.LeaseRevoke(ctx, r)
+	case *pb.LeaseTimeToLiveRequest:
+		return s.lease.LeaseTimeToLive(ctx, r)
+	case *pb.LeaseLeasesRequest:
+		return s.lease.LeaseLeases(ctx, r)
+	case *pb.LeaseKeepAliveRequest:
+		return s.keepAlive(ctx, r)
+	case *pb.HashKVRequest:
+		return pb.NewMaintenanceClient(s.conn).HashKV(ctx, r)
+	case *pb.WatchCreateRequest:
+		return s.createWatch(r)
+	case *pb.WatchCancelRequest:
+		return s.watches[o.watch].cancel(ctx)
+	}
+	panic(fmt.Sprintf("differential: no call for %T", o.Message))
+}
+
+// rangeStream puts the chunks together; their sizes are each server's own.
+func (s *store) rangeStream(ctx context.Context, r *pb.RangeRequest) (proto.Message, error) {
+	stream, err := s.kv.RangeStream(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	all := &pb.RangeResponse{}
+	for {
+		chunk, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		proto.Merge(all, chunk.RangeResponse)
+	}
+}
+
+func (s *store) keepAlive(ctx context.Context, r *pb.LeaseKeepAliveRequest) (proto.Message, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := s.lease.LeaseKeepAlive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Send(r); err != nil {
+		return nil, err
+	}
+	return stream.Recv()
+}
