@@ -42,5 +42,6 @@
 //     server/etcdserver/txn and server/storage/mvcc define it
 //   - lease.go, alarm.go, compact.go: the other requests
 //   - auth*.go: users, roles, permissions, and who may do what
-//   - hash.go, digest.go: etcd's HashKV; and a digest of everything
+//   - entries.go, hash.go: the history as etcd stores it, and its HashKV
+//   - digest.go: a digest of everything
 package state
