@@ -1,0 +1,336 @@
+package state
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// ErrBadCheckpoint says that bytes are no checkpoint that this package wrote.
+var ErrBadCheckpoint = errors.New("state: not a checkpoint")
+
+// Restore makes a machine from what CheckpointMeta and CheckpointKeys encoded.
+// It stands after the slot that the meta names, and goes on as the one did
+// that was encoded. It keeps none of the bytes. An error of chunks ends it and
+// is returned; else errors are ErrBadCheckpoint.
+func Restore(meta []byte, chunks iter.Seq2[[]byte, error]) (*Machine, error) {
+	var header recordpb.CheckpointMeta
+	if err := proto.Unmarshal(meta, &header); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadCheckpoint, err)
+	}
+	r := &restoring{m: New(), meta: &header, floor: revision.Rev(header.CompactRevision)}
+	if err := r.header(); err != nil {
+		return nil, err
+	}
+	for chunk, err := range chunks {
+		if err != nil {
+			return nil, err
+		}
+		if err := r.keys(chunk); err != nil {
+			return nil, err
+		}
+	}
+	r.finishKey()
+	if err := r.changes(); err != nil {
+		return nil, err
+	}
+	return r.m, nil
+}
+
+// restoring is a Restore under way.
+type restoring struct {
+	m     *Machine
+	meta  *recordpb.CheckpointMeta
+	floor revision.Rev
+	// newest is the last version read, of a key whose end was not seen yet.
+	newest *version
+	// atFloor finds the versions of the floor's own revision that are kept.
+	atFloor map[int32]*version
+	// above holds the versions above the floor, by their distance from it.
+	above [][]*version
+}
+
+func (r *restoring) header() error {
+	m, meta := r.m, r.meta
+	rev := revision.Rev(meta.Revision)
+	if rev < 1 || r.floor < -1 || r.floor > rev || rev-max(r.floor, 0) > 1<<40 {
+		return fmt.Errorf("%w: revision %d, floor %d", ErrBadCheckpoint, rev, r.floor)
+	}
+	m.rev, m.compactRev, m.swept = rev, r.floor, r.floor
+	m.trimmed.Store(int64(r.floor))
+	m.seq = revision.Seq{Segment: meta.Segment, Slot: meta.Slot}
+	m.term, m.applied, m.nonces = meta.Term, meta.Applied, meta.Nonces
+	m.alarms = alarmsOf(meta.Alarms)
+	m.agreement.At = revision.Seq{Segment: meta.MarkSegment, Slot: meta.MarkSlot}
+	for _, report := range meta.Reports {
+		m.agreement.Reports = append(m.agreement.Reports, Report{report.MemberId, report.Digest})
+	}
+	for _, l := range meta.Leases {
+		m.leases.Set(l.Id, &lease{Lease: Lease{ID: l.Id, TTL: l.Ttl, Remaining: l.RemainingTtl, Renewed: l.Renewed}, era: m.era})
+	}
+	r.atFloor = map[int32]*version{}
+	return nil
+}
+
+// keys reads a chunk.
+func (r *restoring) keys(chunk []byte) error {
+	for len(chunk) > 0 {
+		number, kind, n := protowire.ConsumeTag(chunk)
+		if n < 0 || number != fieldVersions || kind != protowire.BytesType {
+			return fmt.Errorf("%w: field %d in a run of keys", ErrBadCheckpoint, number)
+		}
+		entry, size := protowire.ConsumeBytes(chunk[n:])
+		if size < 0 {
+			return fmt.Errorf("%w: a run of keys is cut short", ErrBadCheckpoint)
+		}
+		chunk = chunk[n+size:]
+		v, err := decodeEntry(entry)
+		if err != nil {
+			return err
+		}
+		if err := r.add(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add takes the next version, in the order of keys and then of age.
+func (r *restoring) add(v *version) error {
+	older := r.newest
+	switch {
+	case v.mod > r.m.rev:
+		return fmt.Errorf("%w: a version of revision %d, above %d", ErrBadCheckpoint, v.mod, r.m.rev)
+	case older == nil || older.key() < v.key():
+		r.finishKey()
+	case older.key() > v.key() || older.mod > v.mod || older.mod == v.mod && older.sub >= v.sub:
+		return fmt.Errorf("%w: versions out of order at revision %d", ErrBadCheckpoint, v.mod)
+	default:
+		v.prev.Store(older)
+	}
+	r.newest = v
+	switch {
+	case v.mod > r.floor:
+		r.note(v)
+	case v.mod == r.floor:
+		r.atFloor[v.sub] = v
+	}
+	return nil
+}
+
+// note files a version above the floor under its revision.
+func (r *restoring) note(v *version) {
+	i := int(v.mod - max(r.floor, firstChange-1))
+	if i < 1 {
+		return // below firstChange; changes will find the hole
+	}
+	for len(r.above) < i {
+		r.above = append(r.above, nil)
+	}
+	r.above[i-1] = append(r.above[i-1], v)
+}
+
+// finishKey puts the newest version of a key where it belongs.
+func (r *restoring) finishKey() {
+	v := r.newest
+	r.newest = nil
+	if v == nil {
+		return
+	}
+	if v.tombstone() {
+		r.m.graves.Load(v.key(), v)
+		return
+	}
+	r.m.live.Load(v.key(), v)
+	r.m.liveBytes += v.size()
+	if v.lease != 0 {
+		r.m.attach(v)
+	}
+}
+
+// changes rebuilds the history from the floor on, and what turned when.
+func (r *restoring) changes() error {
+	m := r.m
+	next := max(r.floor, firstChange) // the first revision with changes to record
+	if start := index(next); start > 0 {
+		m.history.first = start - start%chunkLen
+		m.history.end = m.history.first
+		for m.history.end < start {
+			m.history.append(change{}) // below the floor: never looked at
+		}
+	}
+	if r.floor >= firstChange {
+		if err := r.floorChanges(); err != nil {
+			return err
+		}
+		next++
+	}
+	if want := int(m.rev - next + 1); len(r.above) != max(want, 0) {
+		return fmt.Errorf("%w: changes of %d revisions, %d expected", ErrBadCheckpoint, len(r.above), want)
+	}
+	for i, versions := range r.above {
+		if len(versions) == 0 {
+			return fmt.Errorf("%w: no changes at revision %d", ErrBadCheckpoint, int(next)+i)
+		}
+		slices.SortFunc(versions, func(a, b *version) int { return cmp.Compare(a.sub, b.sub) })
+		m.history.record(events(versions))
+		for _, v := range versions {
+			if v.tombstone() || v.number == 1 {
+				m.turns.append(v)
+			}
+		}
+	}
+	return nil
+}
+
+// floorChanges records the changes of the floor itself, which the keys do not
+// hold all of.
+func (r *restoring) floorChanges() error {
+	if len(r.meta.FloorEvents) == 0 {
+		return fmt.Errorf("%w: no changes at the compact revision", ErrBadCheckpoint)
+	}
+	var versions []*version
+	for _, entry := range r.meta.FloorEvents {
+		v, err := decodeVersion(entry.Kv)
+		if err != nil {
+			return err
+		}
+		v.sub = entry.Sub
+		if v.mod != r.floor {
+			return fmt.Errorf("%w: a change of revision %d at the compact revision %d", ErrBadCheckpoint, v.mod, r.floor)
+		}
+		if kept := r.atFloor[v.sub]; kept != nil {
+			v = kept
+		}
+		versions = append(versions, v)
+	}
+	r.m.history.record(events(versions))
+	return nil
+}
+
+func events(versions []*version) []Event {
+	out := make([]Event, len(versions))
+	for i, v := range versions {
+		out[i] = Event{v}
+	}
+	return out
+}
+
+// decodeEntry reads a CheckpointVersion.
+func decodeEntry(entry []byte) (*version, error) {
+	var v *version
+	sub := int32(0)
+	for len(entry) > 0 {
+		number, kind, n := protowire.ConsumeTag(entry)
+		if n < 0 {
+			return nil, fmt.Errorf("%w: a version is cut short", ErrBadCheckpoint)
+		}
+		entry = entry[n:]
+		switch {
+		case number == fieldKV && kind == protowire.BytesType:
+			kv, size := protowire.ConsumeBytes(entry)
+			if size < 0 {
+				return nil, fmt.Errorf("%w: a version is cut short", ErrBadCheckpoint)
+			}
+			var err error
+			if v, err = decodeVersion(kv); err != nil {
+				return nil, err
+			}
+			entry = entry[size:]
+		case number == fieldSub && kind == protowire.VarintType:
+			value, size := protowire.ConsumeVarint(entry)
+			if size < 0 {
+				return nil, fmt.Errorf("%w: a version is cut short", ErrBadCheckpoint)
+			}
+			sub = int32(value)
+			entry = entry[size:]
+		default:
+			return nil, fmt.Errorf("%w: field %d in a version", ErrBadCheckpoint, number)
+		}
+	}
+	if v == nil {
+		return nil, fmt.Errorf("%w: a version without a key", ErrBadCheckpoint)
+	}
+	v.sub = sub
+	return v, nil
+}
+
+// decodeVersion makes a version of a KeyValue that newVersion or newTombstone
+// encoded. It copies the bytes.
+func decodeVersion(kv []byte) (*version, error) {
+	v := &version{wire: append([]byte(nil), kv...)}
+	rest := v.wire
+	for len(rest) > 0 {
+		number, kind, n := protowire.ConsumeTag(rest)
+		if n < 0 {
+			return nil, fmt.Errorf("%w: a key is cut short", ErrBadCheckpoint)
+		}
+		rest = rest[n:]
+		size := 0
+		switch kind {
+		case protowire.BytesType:
+			var data []byte
+			data, size = protowire.ConsumeBytes(rest)
+			if size >= 0 {
+				v.setBytes(number, len(v.wire)-len(rest)+size-len(data), len(data))
+			}
+		case protowire.VarintType:
+			var value uint64
+			value, size = protowire.ConsumeVarint(rest)
+			v.setNumber(number, int64(value))
+		default:
+			size = -1
+		}
+		if size < 0 {
+			return nil, fmt.Errorf("%w: a key is cut short", ErrBadCheckpoint)
+		}
+		rest = rest[size:]
+	}
+	if v.mod < firstChange || !v.canonical() {
+		return nil, fmt.Errorf("%w: a key of revision %d", ErrBadCheckpoint, v.mod)
+	}
+	return v, nil
+}
+
+func (v *version) setBytes(number protowire.Number, at, length int) {
+	switch number {
+	case fieldKey:
+		v.keyLen = uint32(length)
+	case fieldValue:
+		v.valueAt, v.valueLen = uint32(at), uint32(length)
+	}
+}
+
+func (v *version) setNumber(number protowire.Number, value int64) {
+	switch number {
+	case fieldCreateRevision:
+		v.create = revision.Rev(value)
+	case fieldModRevision:
+		v.mod = revision.Rev(value)
+	case fieldVersion:
+		v.number = value
+	case fieldLease:
+		v.lease = value
+	}
+}
+
+// canonical says whether wire is what newVersion or newTombstone would write
+// for the fields: all that looks into wire relies on its layout.
+func (v *version) canonical() bool {
+	if v.keyEnd() > len(v.wire) {
+		return false
+	}
+	again := newTombstone(v.key(), v.mod)
+	if !v.tombstone() {
+		again = newVersion(v.keyBytes(), v.value(), v.mod, v.create, v.number, v.lease)
+	}
+	return string(again.wire) == string(v.wire)
+}
