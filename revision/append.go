@@ -124,7 +124,10 @@ func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appe
 	seq := Seq{segment.number, slot}
 	e := &entry{segment: segment, size: len(a.env.payload) + envelopeHead,
 		slot: Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.env.term, Requests: a.batch.Requests}}
-	if !a.l.tail.appended(e) {
+	switch a.l.tail.appended(e) {
+	case landedUnseen:
+		return Appended{}, fmt.Errorf("%w: it lies in a part of the log that this zkine has skipped", ErrUnknown)
+	case landedBefore:
 		err := fmt.Errorf("%w: an append landed at %v, which was read before with other content; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, seq)
 		a.l.session.fail(err)
@@ -182,6 +185,9 @@ func (a *appending) resolve(ctx context.Context) (Appended, error) {
 		passed, changed := a.l.tail.passed(a.unsure.number)
 		if seq, found := a.found(); found {
 			return Appended{Seq: seq, Resent: true}, nil
+		}
+		if a.l.tail.isSkipped(a.await) {
+			return Appended{}, a.giveUp(errors.New("it may lie in a part of the log that this zkine has skipped"))
 		}
 		if passed {
 			a.unsure = segmentRef{}

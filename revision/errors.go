@@ -13,6 +13,9 @@ var (
 	// ErrTooLarge says that a batch is larger than the ensemble accepts, and is
 	// not in the log.
 	ErrTooLarge = errors.New("revision: batch is larger than ZooKeeper accepts")
+	// ErrTrimmed says that the next slots were removed behind a checkpoint: this
+	// zkine was away for long, and goes on from there; see Log.Reload.
+	ErrTrimmed = errors.New("revision: the log was trimmed")
 	// ErrClosed says that the log was closed.
 	ErrClosed = errors.New("revision: log closed")
 )

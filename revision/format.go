@@ -98,6 +98,8 @@ func createRoot(ctx context.Context, conn Conn, l layout) error {
 		})),
 		createOp(l.members(), nil),
 		createOp(l.stageRoot(), nil),
+		createOp(l.packRoot(), nil),
+		createOp(l.checkpoint(), mustJSON(checkpointRecord{})),
 		createOp(l.log(), nil),
 		// The set makes the dataVersion 1: the number of the first segment.
 		setOp(l.log(), mustJSON(openRecord{first.name}), 0),

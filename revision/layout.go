@@ -22,6 +22,12 @@ import (
 //	<root>/log/<k>-<random>/s-<n>        a slot: an envelope (codec.go)
 //	<root>/stage/<k>-<random>            parts of large batches of the segment
 //	<root>/stage/<k>-<random>/<nonce>-<i> a part
+//	<root>/pack/<k>-<random>             packed slots of a sealed segment
+//	<root>/pack/<k>-<random>/p-<n>-<m>   slots n to m (pack.go)
+//	<root>/checkpoint                    checkpointRecord: the newest checkpoint
+//	<root>/checkpoint/<attempt>          a folder of chunks (checkpoint.go)
+//	<root>/checkpoint/<attempt>/c-<n>-<i> part i of chunk n
+//	<root>/checkpoint/<attempt>/m-<i>    part i of the manifest
 //	<root>/members/<name>                ephemeral: a running zkine
 type layout struct{ root string }
 
@@ -32,6 +38,23 @@ func (l layout) member(name string) string   { return l.members() + "/" + name }
 func (l layout) stageRoot() string           { return l.root + "/stage" }
 func (l layout) stage(segment string) string { return l.stageRoot() + "/" + segment }
 func (l layout) segment(name string) string  { return l.log() + "/" + name }
+func (l layout) packRoot() string            { return l.root + "/pack" }
+func (l layout) pack(segment string) string  { return l.packRoot() + "/" + segment }
+func (l layout) checkpoint() string          { return l.root + "/checkpoint" }
+func (l layout) attempt(name string) string  { return l.checkpoint() + "/" + name }
+
+func (l layout) packed(segment string, first, last int64) string {
+	return fmt.Sprintf("%s/p-%010d-%010d", l.pack(segment), first, last)
+}
+
+func (l layout) chunk(attempt string, number, part int) string {
+	return fmt.Sprintf("%s/c-%d-%d", l.attempt(attempt), number, part)
+}
+
+func (l layout) manifest(attempt string, part int) string {
+	return fmt.Sprintf("%s/m-%d", l.attempt(attempt), part)
+}
+
 func (l layout) slotPrefix(segment string) string {
 	return l.segment(segment) + "/s-"
 }
@@ -88,6 +111,34 @@ type formatRecord struct {
 // openRecord is the data of <root>/log.
 type openRecord struct {
 	OpenSegment string `json:"open_segment"`
+}
+
+// checkpointRecord is the data of <root>/checkpoint. Its znode's dataVersion
+// counts the checkpoints.
+type checkpointRecord struct {
+	Latest *checkpointRef `json:"latest,omitempty"`
+	// Previous stays whole until the next one, with the log after it, for
+	// members that are starting from it.
+	Previous *checkpointRef `json:"previous,omitempty"`
+}
+
+// checkpointRef is where a checkpoint lies and what it covers.
+type checkpointRef struct {
+	Attempt string `json:"attempt"`
+	// Segment is the last one that the checkpoint covers, all of it.
+	Segment  int64 `json:"segment"`
+	Revision Rev   `json:"revision"`
+	// Bytes is what its chunks hold as stored, those taken over included.
+	Bytes    int64   `json:"bytes"`
+	Manifest blobRef `json:"manifest"`
+}
+
+// blobRef says how a stored blob is put together.
+type blobRef struct {
+	Parts    int    `json:"parts"`
+	Length   int    `json:"length"` // as stored, bytes
+	Raw      int    `json:"raw"`    // bytes
+	Checksum uint32 `json:"crc32c"` // of the stored bytes
 }
 
 // segmentRecord is the data of a segment: who appended last and how far its

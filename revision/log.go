@@ -51,6 +51,8 @@ type Log struct {
 	revs    revMap
 
 	clusterID  uint64
+	loaded     *Checkpoint // nil if delivery began with the first slot
+	packs      knownPacks
 	maxRequest atomic.Int64 // bytes
 	epoch      atomic.Int64 // the highest ZAB epoch seen
 	applied    atomic.Int64 // the revision that the state has reached
@@ -225,15 +227,51 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	if err != nil {
 		return err
 	}
-	first, err := l.segmentAfter(ctx, conn, 0)
-	if err != nil {
+	if err := l.startAfterCheckpoint(ctx, conn, open); err != nil {
 		return err
 	}
 	l.clusterID = id
-	l.tail.start(first, open)
 	l.member.init(l)
 	l.opened = true
 	return nil
+}
+
+// startAfterCheckpoint makes Next deliver what comes after the newest
+// checkpoint.
+func (l *Log) startAfterCheckpoint(ctx context.Context, conn Conn, open segmentRef) error {
+	loaded, err := l.loadCheckpoint(ctx, conn)
+	if err != nil {
+		return err
+	}
+	covered := int64(0)
+	if loaded != nil {
+		covered = loaded.Segment
+	}
+	first, err := l.segmentAfter(ctx, conn, covered)
+	if err != nil {
+		return err
+	}
+	l.loaded = loaded
+	l.tail.start(first, open)
+	return nil
+}
+
+// Reload makes Next go on after the newest checkpoint, once it has returned
+// ErrTrimmed. Called by Next's caller, who takes the state from Checkpoint
+// then. Appends under way whose outcome is not known by now end with
+// ErrUnknown.
+func (l *Log) Reload(ctx context.Context) error {
+	conn, err := l.session.get(ctx)
+	if err != nil {
+		return err
+	}
+	opCtx, cancel := l.opContext(ctx)
+	defer cancel()
+	open, err := l.readOpen(opCtx, conn)
+	if err != nil {
+		return err
+	}
+	return l.startAfterCheckpoint(opCtx, conn, open)
 }
 
 // recognise shows that the log still holds what was delivered from it.
@@ -249,6 +287,11 @@ func (l *Log) recognise(ctx context.Context, conn Conn) error {
 	}
 	path := l.layout.segment(known.name)
 	_, stat, err := conn.Get(ctx, path)
+	if errors.Is(err, zk.ErrNoNode) {
+		if err := l.trimmed(ctx, conn, known.number); errors.Is(err, ErrTrimmed) {
+			return nil // Next will find the same, and reload
+		}
+	}
 	if err != nil {
 		return l.lostIfMissing(err, path)
 	}
@@ -262,14 +305,44 @@ func (l *Log) recognise(ctx context.Context, conn Conn) error {
 	}
 	path = l.layout.slot(last.segment.name, last.slot.Seq.Slot)
 	data, _, err := conn.Get(ctx, path)
+	if errors.Is(err, zk.ErrNoNode) {
+		return l.recogniseElsewhere(ctx, conn, last)
+	}
 	if err != nil {
-		return l.lostIfMissing(err, path)
+		return err
 	}
 	if e, err := openEnvelope(data); err != nil || e.nonce != last.slot.Nonce {
 		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
 			ErrLogLost, path, err)
 	}
 	return nil
+}
+
+// recogniseElsewhere looks for the slot delivered last where it can be but in
+// its own znode: in a pack, or behind a checkpoint.
+func (l *Log) recogniseElsewhere(ctx context.Context, conn Conn, last entry) error {
+	packs, err := listPacks(ctx, conn, l.layout, last.segment.name)
+	if err != nil {
+		return err
+	}
+	path := l.layout.slot(last.segment.name, last.slot.Seq.Slot)
+	if ref, packed := findPack(packs, last.slot.Seq.Slot); packed {
+		entries, err := l.readPack(ctx, conn, last.segment, ref)
+		if err != nil {
+			return err
+		}
+		if entries[last.slot.Seq.Slot-ref.first].slot.Nonce == last.slot.Nonce {
+			return nil
+		}
+		return fmt.Errorf("%w: %s, packed, is not the slot that was applied; see docs/operations.md, \"The log went back\"",
+			ErrLogLost, path)
+	}
+	if err := l.trimmed(ctx, conn, last.slot.Seq.Segment); errors.Is(err, ErrTrimmed) {
+		return nil // Next will find the same, and reload
+	} else if err != nil {
+		return err
+	}
+	return l.lostIfMissing(zk.ErrNoNode, path)
 }
 
 func (l *Log) lostIfMissing(err error, path string) error {

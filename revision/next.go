@@ -55,6 +55,9 @@ func (l *Log) withConn(ctx context.Context, f func(Conn) error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if errors.Is(err, ErrTrimmed) {
+			return err
+		}
 		if err := l.unusable(conn, err); !errors.Is(err, errAgain) {
 			return err
 		}
@@ -62,54 +65,121 @@ func (l *Log) withConn(ctx context.Context, f func(Conn) error) error {
 	return nil
 }
 
-// fetch reads slots that are known to exist.
+// errMissing says that a slot is not where slots are at first.
+var errMissing = errors.New("revision: slot is missing")
+
+// fetch reads slots that are known to exist. Bytes that cannot be trusted are
+// read once more, from another server, before they stop this zkine.
 func (l *Log) fetch(ctx context.Context, conn Conn, s step) error {
 	opCtx, cancel := l.opContext(ctx)
 	defer cancel()
-	group, groupCtx := errgroup.WithContext(opCtx)
-	for _, seq := range s.fetch {
-		group.Go(func() error {
-			e, err := l.readSlot(groupCtx, conn, s.cur, seq)
-			if err != nil {
-				return err
-			}
-			l.tail.put(e)
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-// readSlot reads a slot that is known to exist. Bytes that cannot be trusted
-// are read once more, from another server, before they stop this zkine.
-func (l *Log) readSlot(ctx context.Context, conn Conn, segment segmentRef, seq Seq) (*entry, error) {
-	e, err := l.tryReadSlot(ctx, conn, segment, seq)
+	err := l.fetchOn(opCtx, conn, s)
 	if !errors.Is(err, ErrCorrupt) {
-		return e, err
+		return err
 	}
 	l.cfg.Log.WithError(err).Error("a slot cannot be trusted; reading it once more on another connection")
-	other, dialErr := l.cfg.Dialer.Dial(ctx)
-	if dialErr != nil {
-		return nil, dialErr // not final: all starts again on a new connection
+	other, err := l.dialBulk(opCtx)
+	if err != nil {
+		return err // not final: all starts again on a new connection
 	}
 	defer other.Close()
-	if err := barrier(ctx, other, l.layout); err != nil {
-		return nil, err
-	}
-	return l.tryReadSlot(ctx, other, segment, seq)
+	return l.fetchOn(opCtx, other, s)
 }
 
-func (l *Log) tryReadSlot(ctx context.Context, conn Conn, segment segmentRef, seq Seq) (*entry, error) {
+func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
+	if s.cur.number < s.open.number && l.packs.segment != s.cur {
+		if err := l.learnPacks(ctx, conn, s.cur); err != nil {
+			return err
+		}
+	}
+	packs := l.packs.of(s.cur)
+	if ref, packed := findPack(packs, s.fetch[0].Slot); packed {
+		entries, err := l.readPack(ctx, conn, s.cur, ref)
+		if errors.Is(err, zk.ErrNoNode) {
+			return l.missing(ctx, conn, s)
+		}
+		for _, e := range entries {
+			l.tail.put(e)
+		}
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	for _, seq := range s.fetch {
+		if _, packed := findPack(packs, seq.Slot); packed {
+			break // read in its turn
+		}
+		group.Go(func() error {
+			e, err := l.readSlot(groupCtx, conn, s.cur, seq)
+			if err == nil {
+				l.tail.put(e)
+			}
+			return err
+		})
+	}
+	err := group.Wait()
+	if errors.Is(err, errMissing) {
+		return l.missing(ctx, conn, s)
+	}
+	return err
+}
+
+// knownPacks is the packs of the segment that is being read; Next's caller's.
+type knownPacks struct {
+	segment segmentRef
+	refs    []packRef
+}
+
+func (k *knownPacks) of(segment segmentRef) []packRef {
+	if k.segment != segment {
+		return nil
+	}
+	return k.refs
+}
+
+func (l *Log) learnPacks(ctx context.Context, conn Conn, segment segmentRef) error {
+	refs, err := listPacks(ctx, conn, l.layout, segment.name)
+	if err != nil {
+		return err
+	}
+	l.packs = knownPacks{segment, refs}
+	return nil
+}
+
+// missing finds out why a slot is not where it was expected: it was packed
+// meanwhile, which the next fetch takes from there, or removed behind a
+// checkpoint, or it is lost. Missing counts only after a barrier: the server
+// may have been behind.
+func (l *Log) missing(ctx context.Context, conn Conn, s step) error {
+	if err := barrier(ctx, conn, l.layout); err != nil {
+		return err
+	}
+	if err := l.learnPacks(ctx, conn, s.cur); err != nil {
+		return err
+	}
+	for _, seq := range s.fetch {
+		if _, packed := findPack(l.packs.refs, seq.Slot); packed {
+			return nil
+		}
+	}
+	if err := l.trimmed(ctx, conn, s.cur.number); err != nil {
+		return err
+	}
+	for _, seq := range s.fetch {
+		if _, err := l.readSlot(ctx, conn, s.cur, seq); errors.Is(err, errMissing) {
+			return fmt.Errorf("%w: slot %s is missing; restore it from a backup of ZooKeeper",
+				ErrCorrupt, l.layout.slot(s.cur.name, seq.Slot))
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil // the server has caught up
+}
+
+func (l *Log) readSlot(ctx context.Context, conn Conn, segment segmentRef, seq Seq) (*entry, error) {
 	path := l.layout.slot(segment.name, seq.Slot)
 	data, stat, err := conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		// Missing counts only after a barrier: this server may have been behind.
-		if err := barrier(ctx, conn, l.layout); err != nil {
-			return nil, err
-		}
-		if data, stat, err = conn.Get(ctx, path); errors.Is(err, zk.ErrNoNode) {
-			return nil, fmt.Errorf("%w: slot %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
-		}
+		return nil, fmt.Errorf("%w: %s", errMissing, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
@@ -153,6 +223,11 @@ func (l *Log) count(ctx context.Context, conn Conn, segment segmentRef) error {
 	}
 	path := l.layout.segment(segment.name)
 	_, stat, err := conn.Get(opCtx, path)
+	if errors.Is(err, zk.ErrNoNode) {
+		if err := l.trimmed(opCtx, conn, segment.number); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return l.lostIfMissing(err, path)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sort"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -57,31 +58,60 @@ func (l *Log) unusable(conn Conn, err error) error {
 	return errAgain
 }
 
-// segmentAfter returns the lowest segment numbered above k.
-func (l *Log) segmentAfter(ctx context.Context, conn Conn, k int64) (segmentRef, error) {
-	names, err := conn.Children(ctx, l.layout.log())
+// listSegments lists the segments in order of their numbers, and refuses
+// strangers among them.
+func listSegments(ctx context.Context, conn Conn, l layout) ([]segmentRef, error) {
+	names, err := conn.Children(ctx, l.log())
 	if err != nil {
-		return segmentRef{}, fmt.Errorf("list %s: %w", l.layout.log(), err)
+		return nil, fmt.Errorf("list %s: %w", l.log(), err)
 	}
-	var lowest segmentRef
+	refs := make([]segmentRef, 0, len(names))
 	for _, name := range names {
 		ref, err := parseSegmentRef(name)
 		if err != nil {
-			return segmentRef{}, fmt.Errorf("%s: %w; remove what does not belong there", l.layout.log(), err)
+			return nil, fmt.Errorf("%s: %w; remove what does not belong there", l.log(), err)
 		}
-		if ref.number == lowest.number {
-			return segmentRef{}, fmt.Errorf("%w: %s holds two segments numbered %d; remove what does not belong there",
-				ErrCorrupt, l.layout.log(), ref.number)
-		}
-		if ref.number > k && (lowest.number == 0 || ref.number < lowest.number) {
-			lowest = ref
+		refs = append(refs, ref)
+	}
+	sort.Slice(refs, func(i, j int) bool { return refs[i].number < refs[j].number })
+	for i := 1; i < len(refs); i++ {
+		if refs[i].number == refs[i-1].number {
+			return nil, fmt.Errorf("%w: %s holds two segments numbered %d; remove what does not belong there",
+				ErrCorrupt, l.log(), refs[i].number)
 		}
 	}
-	if lowest.number != k+1 {
-		return segmentRef{}, fmt.Errorf("%w: segment %d is missing under %s; restore it from a backup of ZooKeeper",
-			ErrCorrupt, k+1, l.layout.log())
+	return refs, nil
+}
+
+// segmentAfter returns the segment after k. If it is not there, it was removed
+// behind a checkpoint (errTrimmed), or is lost.
+func (l *Log) segmentAfter(ctx context.Context, conn Conn, k int64) (segmentRef, error) {
+	refs, err := listSegments(ctx, conn, l.layout)
+	if err != nil {
+		return segmentRef{}, err
 	}
-	return lowest, nil
+	i := sort.Search(len(refs), func(i int) bool { return refs[i].number > k })
+	if i < len(refs) && refs[i].number == k+1 {
+		return refs[i], nil
+	}
+	if err := l.trimmed(ctx, conn, k+1); err != nil {
+		return segmentRef{}, err
+	}
+	return segmentRef{}, fmt.Errorf("%w: segment %d is missing under %s; restore it from a backup of ZooKeeper",
+		ErrCorrupt, k+1, l.layout.log())
+}
+
+// trimmed returns ErrTrimmed if segment k may have been removed, because a
+// checkpoint covers it that is not the latest; nil if it must be there.
+func (l *Log) trimmed(ctx context.Context, conn Conn, k int64) error {
+	record, _, err := readCheckpointRecord(ctx, conn, l.layout)
+	if err != nil {
+		return err
+	}
+	if record.Previous != nil && k <= record.Previous.Segment {
+		return fmt.Errorf("%w: segment %d is gone, the newest checkpoint covers up to %d", ErrTrimmed, k, record.Latest.Segment)
+	}
+	return nil
 }
 
 // considerRotation opens the next segment once this one is full. Whoever

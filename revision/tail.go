@@ -44,6 +44,8 @@ type entry struct {
 type awaited struct {
 	found chan struct{} // closed when the nonce was delivered
 	seq   Seq           // where, first; valid once found is closed
+	// skipped says that a part of the log was skipped while it waited.
+	skipped bool
 }
 
 func newTail() *tail {
@@ -56,11 +58,27 @@ func (t *tail) signal() {
 	t.changed = make(chan struct{})
 }
 
-// start sets where delivery begins.
+// start sets where delivery begins, or goes on after a part of the log was
+// skipped. Appends that are under way may lie in that part: nobody will ever
+// know what became of them.
 func (t *tail) start(first, open segmentRef) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.cur, t.open = first, open
+	t.cur, t.open, t.next, t.sealed, t.bytes = first, open, 0, false, 0
+	for k := range t.counts {
+		if k < first.number {
+			delete(t.counts, k)
+		}
+	}
+	for seq := range t.ready {
+		if seq.Segment < first.number {
+			delete(t.ready, seq)
+		}
+	}
+	for _, a := range t.awaited {
+		a.skipped = true
+	}
+	t.last = entry{}
 	t.signal()
 }
 
@@ -142,10 +160,17 @@ func (t *tail) forgetReady() {
 	t.signal()
 }
 
-// appended hands in a slot of one's own. It reports false when that place was
-// passed already: with the same batch if it was read back first, which is
-// fine, or with something else, which shows that the log went back.
-func (t *tail) appended(e *entry) bool {
+// landing is what became of a slot of one's own.
+type landing int
+
+const (
+	landed       landing = iota // it will be, or was, delivered
+	landedBefore                // its place was delivered with other content: the log went back
+	landedUnseen                // it lies in a part of the log that was skipped
+)
+
+// appended hands in a slot of one's own.
+func (t *tail) appended(e *entry) landing {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	seq := e.slot.Seq
@@ -154,10 +179,17 @@ func (t *tail) appended(e *entry) bool {
 	defer t.signal()
 	if seq.Before(t.at(t.next)) {
 		a := t.awaited[e.slot.Nonce]
-		return a != nil && a.seq != (Seq{}) && !seq.Before(a.seq)
+		switch {
+		case a != nil && a.seq != (Seq{}) && !seq.Before(a.seq):
+			return landed
+		case a != nil && a.skipped:
+			return landedUnseen
+		default:
+			return landedBefore
+		}
 	}
 	t.ready[seq] = e
-	return true
+	return landed
 }
 
 // observe notes that segment k has at least count slots.
@@ -243,6 +275,13 @@ func (t *tail) await(n Nonce) *awaited {
 	t.awaited[n] = a
 	t.inFlight++
 	return a
+}
+
+// isSkipped says whether a part of the log was skipped while an append waited.
+func (t *tail) isSkipped(a *awaited) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return a.skipped
 }
 
 func (t *tail) forget(n Nonce) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision/recordpb"
 )
 
 // Finding is something in a root that cannot be trusted, or does not belong
@@ -27,6 +29,10 @@ type Verified struct {
 	Requests  int64
 	// Bytes is what the slots and their parts hold.
 	Bytes int64
+	// CheckpointSegment is the last one that the newest checkpoint covers, 0
+	// without a checkpoint; CheckpointBytes is what its chunks hold.
+	CheckpointSegment int64
+	CheckpointBytes   int64
 	// Orphans counts staged parts that no slot names: left by appends that
 	// never happened, and harmless.
 	Orphans  int
@@ -59,6 +65,8 @@ type verifier struct {
 	layout layout
 	out    *Verified
 	log    *Log // for its decoders only; it has no session
+	// covered is the last segment that may be gone, or going.
+	covered int64
 }
 
 func (v *verifier) run() error {
@@ -75,6 +83,9 @@ func (v *verifier) run() error {
 	if err != nil {
 		return v.unless(v.layout.log(), err)
 	}
+	if err := v.checkpoints(); err != nil {
+		return err
+	}
 	segments, err := v.segments(open)
 	if err != nil {
 		return v.unless(v.layout.log(), err)
@@ -90,10 +101,13 @@ func (v *verifier) run() error {
 // unless notes err as a finding about a znode, if it is about what the znode
 // holds, and else returns it: then there is no use in going on.
 func (v *verifier) unless(path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, zk.ErrNoNode) {
 		err = fmt.Errorf("%w: it is missing", ErrCorrupt)
 	}
-	if err == nil || !final(err) {
+	if !final(err) {
 		return err
 	}
 	v.found(path, err)
@@ -121,8 +135,12 @@ func (v *verifier) segments(open segmentRef) ([]segmentRef, error) {
 	}
 	sort.Slice(refs, func(i, j int) bool { return refs[i].number < refs[j].number })
 	for i, ref := range refs {
-		if ref.number != int64(i)+1 {
-			v.found(v.layout.segment(ref.name), fmt.Errorf("%w: segment %d was expected here", ErrCorrupt, i+1))
+		expected := v.covered + 1
+		if i > 0 {
+			expected = refs[i-1].number + 1
+		}
+		if ref.number != expected && (i > 0 || ref.number > expected) {
+			v.found(v.layout.segment(ref.name), fmt.Errorf("%w: segment %d was expected here", ErrCorrupt, expected))
 			break
 		}
 	}
@@ -140,6 +158,9 @@ func (v *verifier) segment(ref segmentRef, open bool) error {
 	}
 	total := int64(stat.Version)
 	v.out.Segments++
+	if ref.number <= v.covered {
+		return nil // on its way out: what is left of it says nothing
+	}
 	names, err := v.conn.Children(v.ctx, path)
 	if err != nil {
 		return v.unless(path, err)
@@ -154,12 +175,74 @@ func (v *verifier) segment(ref segmentRef, open bool) error {
 	if err != nil {
 		return err
 	}
+	packed, err := v.packs(ref, parts)
+	if err != nil {
+		return err
+	}
 	for slot := range total {
+		if _, found := findPack(packed, slot); found {
+			continue
+		}
 		if err := v.slot(ref, slot, parts); err != nil {
 			return err
 		}
 	}
 	v.out.Orphans += len(parts)
+	return nil
+}
+
+// packs judges a segment's packs and lists them.
+func (v *verifier) packs(ref segmentRef, parts map[string]bool) ([]packRef, error) {
+	packs, err := listPacks(v.ctx, v.conn, v.layout, ref.name)
+	if err != nil {
+		return nil, v.unless(v.layout.pack(ref.name), err)
+	}
+	for _, p := range packs {
+		entries, err := v.log.readPack(v.ctx, v.conn, ref, p)
+		if err != nil {
+			if err := v.unless(v.layout.packed(ref.name, p.first, p.last), err); err != nil {
+				return nil, err
+			}
+		}
+		for _, e := range entries {
+			v.count(e, parts)
+		}
+	}
+	return packs, nil
+}
+
+// checkpoints judges the checkpoints, chunk by chunk.
+func (v *verifier) checkpoints() error {
+	record, _, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+	if err != nil {
+		return v.unless(v.layout.checkpoint(), err)
+	}
+	if record.Latest != nil {
+		v.out.CheckpointSegment, v.out.CheckpointBytes = record.Latest.Segment, record.Latest.Bytes
+	}
+	if record.Previous != nil {
+		v.covered = record.Previous.Segment
+	}
+	for _, ref := range []*checkpointRef{record.Latest, record.Previous} {
+		if ref == nil {
+			continue
+		}
+		manifest, err := readManifest(v.ctx, v.conn, v.layout, ref)
+		if err != nil {
+			if err := v.unless(v.layout.manifest(ref.Attempt, 0), err); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, c := range append([]*recordpb.StoredChunk{manifest.Meta}, manifest.Chunks...) {
+			_, err := readBlob(v.ctx, v.conn, chunkRef(c), func(part int) string {
+				return v.layout.chunk(c.Attempt, int(c.Number), part)
+			})
+			if err := v.unless(v.layout.chunk(c.Attempt, int(c.Number), 0), err); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -186,6 +269,12 @@ func (v *verifier) slot(ref segmentRef, slot int64, parts map[string]bool) error
 	if err != nil {
 		return v.unless(path, err)
 	}
+	v.count(e, parts)
+	return nil
+}
+
+// count adds a sound slot up.
+func (v *verifier) count(e *entry, parts map[string]bool) {
 	for name := range parts {
 		if strings.HasPrefix(name, e.slot.Nonce.String()+"-") {
 			delete(parts, name)
@@ -194,5 +283,4 @@ func (v *verifier) slot(ref segmentRef, slot int64, parts map[string]bool) error
 	v.out.Slots++
 	v.out.Requests += int64(len(e.slot.Requests))
 	v.out.Bytes += int64(e.size)
-	return nil
 }

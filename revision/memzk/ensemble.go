@@ -3,6 +3,7 @@ package memzk
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -170,4 +171,17 @@ func (e *Ensemble) notifyLocked(events []event) {
 			delete(c.watches, ev.path)
 		}
 	}
+}
+
+// Count returns how many znodes there are at and below path.
+func (e *Ensemble) Count(path string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for name := range e.tree.nodes {
+		if name == path || strings.HasPrefix(name, path+"/") {
+			n++
+		}
+	}
+	return n
 }

@@ -1111,6 +1111,171 @@ func (x *CheckpointVersion) GetSub() int32 {
 	return 0
 }
 
+// CheckpointManifest lists what a stored checkpoint consists of.
+type CheckpointManifest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Segment       int64                  `protobuf:"varint,1,opt,name=segment,proto3" json:"segment,omitempty"`
+	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Meta          *StoredChunk           `protobuf:"bytes,3,opt,name=meta,proto3" json:"meta,omitempty"`
+	Chunks        []*StoredChunk         `protobuf:"bytes,4,rep,name=chunks,proto3" json:"chunks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointManifest) Reset() {
+	*x = CheckpointManifest{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointManifest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointManifest) ProtoMessage() {}
+
+func (x *CheckpointManifest) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointManifest.ProtoReflect.Descriptor instead.
+func (*CheckpointManifest) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CheckpointManifest) GetSegment() int64 {
+	if x != nil {
+		return x.Segment
+	}
+	return 0
+}
+
+func (x *CheckpointManifest) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *CheckpointManifest) GetMeta() *StoredChunk {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
+func (x *CheckpointManifest) GetChunks() []*StoredChunk {
+	if x != nil {
+		return x.Chunks
+	}
+	return nil
+}
+
+// StoredChunk says where a chunk's bytes lie: in the attempt's folder, under
+// c-<number>-<part>, compressed with zstd and cut into parts.
+type StoredChunk struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Attempt      string                 `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Number       int32                  `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Parts        int32                  `protobuf:"varint,3,opt,name=parts,proto3" json:"parts,omitempty"`
+	StoredLength uint32                 `protobuf:"varint,4,opt,name=stored_length,json=storedLength,proto3" json:"stored_length,omitempty"`
+	RawLength    uint32                 `protobuf:"varint,5,opt,name=raw_length,json=rawLength,proto3" json:"raw_length,omitempty"`
+	// checksum is the CRC32C of the stored bytes.
+	Checksum uint32 `protobuf:"varint,6,opt,name=checksum,proto3" json:"checksum,omitempty"`
+	// hash is of the raw bytes: a chunk with the same one is the same chunk.
+	Hash          []byte `protobuf:"bytes,7,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoredChunk) Reset() {
+	*x = StoredChunk{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoredChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoredChunk) ProtoMessage() {}
+
+func (x *StoredChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoredChunk.ProtoReflect.Descriptor instead.
+func (*StoredChunk) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *StoredChunk) GetAttempt() string {
+	if x != nil {
+		return x.Attempt
+	}
+	return ""
+}
+
+func (x *StoredChunk) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *StoredChunk) GetParts() int32 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+func (x *StoredChunk) GetStoredLength() uint32 {
+	if x != nil {
+		return x.StoredLength
+	}
+	return 0
+}
+
+func (x *StoredChunk) GetRawLength() uint32 {
+	if x != nil {
+		return x.RawLength
+	}
+	return 0
+}
+
+func (x *StoredChunk) GetChecksum() uint32 {
+	if x != nil {
+		return x.Checksum
+	}
+	return 0
+}
+
+func (x *StoredChunk) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 var File_zkine_recordpb_record_proto protoreflect.FileDescriptor
 
 const file_zkine_recordpb_record_proto_rawDesc = "" +
@@ -1193,7 +1358,21 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\bversions\x18\x01 \x03(\v2!.zkine.recordpb.CheckpointVersionR\bversions\"5\n" +
 	"\x11CheckpointVersion\x12\x0e\n" +
 	"\x02kv\x18\x01 \x01(\fR\x02kv\x12\x10\n" +
-	"\x03sub\x18\x02 \x01(\x05R\x03subB*Z(github.com/zkine/zkine/revision/recordpbb\x06proto3"
+	"\x03sub\x18\x02 \x01(\x05R\x03sub\"\xb0\x01\n" +
+	"\x12CheckpointManifest\x12\x18\n" +
+	"\asegment\x18\x01 \x01(\x03R\asegment\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x03R\brevision\x12/\n" +
+	"\x04meta\x18\x03 \x01(\v2\x1b.zkine.recordpb.StoredChunkR\x04meta\x123\n" +
+	"\x06chunks\x18\x04 \x03(\v2\x1b.zkine.recordpb.StoredChunkR\x06chunks\"\xc9\x01\n" +
+	"\vStoredChunk\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\tR\aattempt\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x05R\x06number\x12\x14\n" +
+	"\x05parts\x18\x03 \x01(\x05R\x05parts\x12#\n" +
+	"\rstored_length\x18\x04 \x01(\rR\fstoredLength\x12\x1d\n" +
+	"\n" +
+	"raw_length\x18\x05 \x01(\rR\trawLength\x12\x1a\n" +
+	"\bchecksum\x18\x06 \x01(\rR\bchecksum\x12\x12\n" +
+	"\x04hash\x18\a \x01(\fR\x04hashB*Z(github.com/zkine/zkine/revision/recordpbb\x06proto3"
 
 var (
 	file_zkine_recordpb_record_proto_rawDescOnce sync.Once
@@ -1207,7 +1386,7 @@ func file_zkine_recordpb_record_proto_rawDescGZIP() []byte {
 	return file_zkine_recordpb_record_proto_rawDescData
 }
 
-var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_zkine_recordpb_record_proto_goTypes = []any{
 	(*Batch)(nil),                                        // 0: zkine.recordpb.Batch
 	(*Request)(nil),                                      // 1: zkine.recordpb.Request
@@ -1220,65 +1399,69 @@ var file_zkine_recordpb_record_proto_goTypes = []any{
 	(*CheckpointLease)(nil),                              // 8: zkine.recordpb.CheckpointLease
 	(*CheckpointKeys)(nil),                               // 9: zkine.recordpb.CheckpointKeys
 	(*CheckpointVersion)(nil),                            // 10: zkine.recordpb.CheckpointVersion
-	(*etcdserverpb.RequestHeader)(nil),                   // 11: etcdserverpb.RequestHeader
-	(*etcdserverpb.PutRequest)(nil),                      // 12: etcdserverpb.PutRequest
-	(*etcdserverpb.DeleteRangeRequest)(nil),              // 13: etcdserverpb.DeleteRangeRequest
-	(*etcdserverpb.TxnRequest)(nil),                      // 14: etcdserverpb.TxnRequest
-	(*etcdserverpb.CompactionRequest)(nil),               // 15: etcdserverpb.CompactionRequest
-	(*etcdserverpb.LeaseGrantRequest)(nil),               // 16: etcdserverpb.LeaseGrantRequest
-	(*etcdserverpb.LeaseRevokeRequest)(nil),              // 17: etcdserverpb.LeaseRevokeRequest
-	(*etcdserverpb.AlarmRequest)(nil),                    // 18: etcdserverpb.AlarmRequest
-	(*etcdserverpb.InternalAuthenticateRequest)(nil),     // 19: etcdserverpb.InternalAuthenticateRequest
-	(*etcdserverpb.AuthEnableRequest)(nil),               // 20: etcdserverpb.AuthEnableRequest
-	(*etcdserverpb.AuthDisableRequest)(nil),              // 21: etcdserverpb.AuthDisableRequest
-	(*etcdserverpb.AuthUserAddRequest)(nil),              // 22: etcdserverpb.AuthUserAddRequest
-	(*etcdserverpb.AuthUserDeleteRequest)(nil),           // 23: etcdserverpb.AuthUserDeleteRequest
-	(*etcdserverpb.AuthUserChangePasswordRequest)(nil),   // 24: etcdserverpb.AuthUserChangePasswordRequest
-	(*etcdserverpb.AuthUserGrantRoleRequest)(nil),        // 25: etcdserverpb.AuthUserGrantRoleRequest
-	(*etcdserverpb.AuthUserRevokeRoleRequest)(nil),       // 26: etcdserverpb.AuthUserRevokeRoleRequest
-	(*etcdserverpb.AuthRoleAddRequest)(nil),              // 27: etcdserverpb.AuthRoleAddRequest
-	(*etcdserverpb.AuthRoleDeleteRequest)(nil),           // 28: etcdserverpb.AuthRoleDeleteRequest
-	(*etcdserverpb.AuthRoleGrantPermissionRequest)(nil),  // 29: etcdserverpb.AuthRoleGrantPermissionRequest
-	(*etcdserverpb.AuthRoleRevokePermissionRequest)(nil), // 30: etcdserverpb.AuthRoleRevokePermissionRequest
-	(*etcdserverpb.AlarmMember)(nil),                     // 31: etcdserverpb.AlarmMember
+	(*CheckpointManifest)(nil),                           // 11: zkine.recordpb.CheckpointManifest
+	(*StoredChunk)(nil),                                  // 12: zkine.recordpb.StoredChunk
+	(*etcdserverpb.RequestHeader)(nil),                   // 13: etcdserverpb.RequestHeader
+	(*etcdserverpb.PutRequest)(nil),                      // 14: etcdserverpb.PutRequest
+	(*etcdserverpb.DeleteRangeRequest)(nil),              // 15: etcdserverpb.DeleteRangeRequest
+	(*etcdserverpb.TxnRequest)(nil),                      // 16: etcdserverpb.TxnRequest
+	(*etcdserverpb.CompactionRequest)(nil),               // 17: etcdserverpb.CompactionRequest
+	(*etcdserverpb.LeaseGrantRequest)(nil),               // 18: etcdserverpb.LeaseGrantRequest
+	(*etcdserverpb.LeaseRevokeRequest)(nil),              // 19: etcdserverpb.LeaseRevokeRequest
+	(*etcdserverpb.AlarmRequest)(nil),                    // 20: etcdserverpb.AlarmRequest
+	(*etcdserverpb.InternalAuthenticateRequest)(nil),     // 21: etcdserverpb.InternalAuthenticateRequest
+	(*etcdserverpb.AuthEnableRequest)(nil),               // 22: etcdserverpb.AuthEnableRequest
+	(*etcdserverpb.AuthDisableRequest)(nil),              // 23: etcdserverpb.AuthDisableRequest
+	(*etcdserverpb.AuthUserAddRequest)(nil),              // 24: etcdserverpb.AuthUserAddRequest
+	(*etcdserverpb.AuthUserDeleteRequest)(nil),           // 25: etcdserverpb.AuthUserDeleteRequest
+	(*etcdserverpb.AuthUserChangePasswordRequest)(nil),   // 26: etcdserverpb.AuthUserChangePasswordRequest
+	(*etcdserverpb.AuthUserGrantRoleRequest)(nil),        // 27: etcdserverpb.AuthUserGrantRoleRequest
+	(*etcdserverpb.AuthUserRevokeRoleRequest)(nil),       // 28: etcdserverpb.AuthUserRevokeRoleRequest
+	(*etcdserverpb.AuthRoleAddRequest)(nil),              // 29: etcdserverpb.AuthRoleAddRequest
+	(*etcdserverpb.AuthRoleDeleteRequest)(nil),           // 30: etcdserverpb.AuthRoleDeleteRequest
+	(*etcdserverpb.AuthRoleGrantPermissionRequest)(nil),  // 31: etcdserverpb.AuthRoleGrantPermissionRequest
+	(*etcdserverpb.AuthRoleRevokePermissionRequest)(nil), // 32: etcdserverpb.AuthRoleRevokePermissionRequest
+	(*etcdserverpb.AlarmMember)(nil),                     // 33: etcdserverpb.AlarmMember
 }
 var file_zkine_recordpb_record_proto_depIdxs = []int32{
 	1,  // 0: zkine.recordpb.Batch.requests:type_name -> zkine.recordpb.Request
-	11, // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
-	12, // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
-	13, // 3: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
-	14, // 4: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
-	15, // 5: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
-	16, // 6: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
-	17, // 7: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
+	13, // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
+	14, // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
+	15, // 3: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
+	16, // 4: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
+	17, // 5: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
+	18, // 6: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
+	19, // 7: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
 	4,  // 8: zkine.recordpb.Request.lease_renew:type_name -> zkine.recordpb.LeaseRenew
 	5,  // 9: zkine.recordpb.Request.lease_expire:type_name -> zkine.recordpb.LeaseExpire
 	6,  // 10: zkine.recordpb.Request.lease_remaining:type_name -> zkine.recordpb.LeaseRemaining
-	18, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
+	20, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
 	2,  // 12: zkine.recordpb.Request.digest_mark:type_name -> zkine.recordpb.DigestMark
 	3,  // 13: zkine.recordpb.Request.digest_report:type_name -> zkine.recordpb.DigestReport
-	19, // 14: zkine.recordpb.Request.authenticate:type_name -> etcdserverpb.InternalAuthenticateRequest
-	20, // 15: zkine.recordpb.Request.auth_enable:type_name -> etcdserverpb.AuthEnableRequest
-	21, // 16: zkine.recordpb.Request.auth_disable:type_name -> etcdserverpb.AuthDisableRequest
-	22, // 17: zkine.recordpb.Request.auth_user_add:type_name -> etcdserverpb.AuthUserAddRequest
-	23, // 18: zkine.recordpb.Request.auth_user_delete:type_name -> etcdserverpb.AuthUserDeleteRequest
-	24, // 19: zkine.recordpb.Request.auth_user_change_password:type_name -> etcdserverpb.AuthUserChangePasswordRequest
-	25, // 20: zkine.recordpb.Request.auth_user_grant_role:type_name -> etcdserverpb.AuthUserGrantRoleRequest
-	26, // 21: zkine.recordpb.Request.auth_user_revoke_role:type_name -> etcdserverpb.AuthUserRevokeRoleRequest
-	27, // 22: zkine.recordpb.Request.auth_role_add:type_name -> etcdserverpb.AuthRoleAddRequest
-	28, // 23: zkine.recordpb.Request.auth_role_delete:type_name -> etcdserverpb.AuthRoleDeleteRequest
-	29, // 24: zkine.recordpb.Request.auth_role_grant_permission:type_name -> etcdserverpb.AuthRoleGrantPermissionRequest
-	30, // 25: zkine.recordpb.Request.auth_role_revoke_permission:type_name -> etcdserverpb.AuthRoleRevokePermissionRequest
+	21, // 14: zkine.recordpb.Request.authenticate:type_name -> etcdserverpb.InternalAuthenticateRequest
+	22, // 15: zkine.recordpb.Request.auth_enable:type_name -> etcdserverpb.AuthEnableRequest
+	23, // 16: zkine.recordpb.Request.auth_disable:type_name -> etcdserverpb.AuthDisableRequest
+	24, // 17: zkine.recordpb.Request.auth_user_add:type_name -> etcdserverpb.AuthUserAddRequest
+	25, // 18: zkine.recordpb.Request.auth_user_delete:type_name -> etcdserverpb.AuthUserDeleteRequest
+	26, // 19: zkine.recordpb.Request.auth_user_change_password:type_name -> etcdserverpb.AuthUserChangePasswordRequest
+	27, // 20: zkine.recordpb.Request.auth_user_grant_role:type_name -> etcdserverpb.AuthUserGrantRoleRequest
+	28, // 21: zkine.recordpb.Request.auth_user_revoke_role:type_name -> etcdserverpb.AuthUserRevokeRoleRequest
+	29, // 22: zkine.recordpb.Request.auth_role_add:type_name -> etcdserverpb.AuthRoleAddRequest
+	30, // 23: zkine.recordpb.Request.auth_role_delete:type_name -> etcdserverpb.AuthRoleDeleteRequest
+	31, // 24: zkine.recordpb.Request.auth_role_grant_permission:type_name -> etcdserverpb.AuthRoleGrantPermissionRequest
+	32, // 25: zkine.recordpb.Request.auth_role_revoke_permission:type_name -> etcdserverpb.AuthRoleRevokePermissionRequest
 	8,  // 26: zkine.recordpb.CheckpointMeta.leases:type_name -> zkine.recordpb.CheckpointLease
-	31, // 27: zkine.recordpb.CheckpointMeta.alarms:type_name -> etcdserverpb.AlarmMember
+	33, // 27: zkine.recordpb.CheckpointMeta.alarms:type_name -> etcdserverpb.AlarmMember
 	10, // 28: zkine.recordpb.CheckpointMeta.floor_events:type_name -> zkine.recordpb.CheckpointVersion
 	3,  // 29: zkine.recordpb.CheckpointMeta.reports:type_name -> zkine.recordpb.DigestReport
 	10, // 30: zkine.recordpb.CheckpointKeys.versions:type_name -> zkine.recordpb.CheckpointVersion
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	12, // 31: zkine.recordpb.CheckpointManifest.meta:type_name -> zkine.recordpb.StoredChunk
+	12, // 32: zkine.recordpb.CheckpointManifest.chunks:type_name -> zkine.recordpb.StoredChunk
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_zkine_recordpb_record_proto_init() }
@@ -1318,7 +1501,7 @@ func file_zkine_recordpb_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zkine_recordpb_record_proto_rawDesc), len(file_zkine_recordpb_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,65 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/klauspost/compress/zstd"
+)
+
+// A blob is bytes too many for one znode: compressed, and cut into parts. The
+// caller keeps the blobRef, which verifies what is read back.
+
+// blobEncoder compresses better than a slot's, which somebody waits for.
+var blobEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
+
+// encodeBlob compresses raw and describes the result, cut at limit bytes.
+func encodeBlob(raw []byte, limit int) ([]byte, blobRef) {
+	stored := blobEncoder.EncodeAll(raw, make([]byte, 0, len(raw)/4))
+	return stored, blobRef{
+		Parts: max(1, (len(stored)+limit-1)/limit), Length: len(stored), Raw: len(raw),
+		Checksum: crc32.Checksum(stored, castagnoli),
+	}
+}
+
+// writeBlob creates the parts of a blob under the names that name gives. Each
+// carries the guard along: if that fails, so does the write. A part that
+// exists is from an earlier try of the same write.
+func writeBlob(ctx context.Context, conn Conn, stored []byte, ref blobRef, guard any, name func(part int) string) error {
+	size := (len(stored) + ref.Parts - 1) / ref.Parts
+	for i := range ref.Parts {
+		part := stored[min(i*size, len(stored)):min((i+1)*size, len(stored))]
+		_, err := conn.Multi(ctx, guard, createOp(name(i), part))
+		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return fmt.Errorf("write %s: %w", name(i), err)
+		}
+	}
+	return nil
+}
+
+// readBlob puts a blob together and verifies it. zk.ErrNoNode if a part is
+// missing, ErrCorrupt if the bytes are others.
+func readBlob(ctx context.Context, conn Conn, ref blobRef, name func(part int) string) ([]byte, error) {
+	if ref.Raw > maxRaw || ref.Length > maxRaw || ref.Parts < 1 {
+		return nil, fmt.Errorf("%w: %s is said to hold %d bytes", ErrCorrupt, name(0), ref.Raw)
+	}
+	stored := make([]byte, 0, ref.Length)
+	for i := range ref.Parts {
+		part, _, err := conn.Get(ctx, name(i))
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name(i), err)
+		}
+		stored = append(stored, part...)
+	}
+	if len(stored) != ref.Length || crc32.Checksum(stored, castagnoli) != ref.Checksum {
+		return nil, fmt.Errorf("%w: %s and its parts do not hold what was written; restore them from a backup of ZooKeeper", ErrCorrupt, name(0))
+	}
+	raw, err := zstdDecoder.DecodeAll(stored, make([]byte, 0, ref.Raw))
+	if err != nil || len(raw) != ref.Raw {
+		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, name(0), err)
+	}
+	return raw, nil
+}

@@ -1,0 +1,271 @@
+package revision
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/go-zookeeper/zk"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// A checkpoint is the whole state after a segment's last slot. It is written
+// into a folder of its own, an attempt, and takes chunks over from the one
+// before that have not changed. It counts once <root>/checkpoint names it,
+// which one multi does that checks that znode's version: of two writers one
+// wins, and an attempt begun before the latest switch can never win any more.
+//
+// Nobody relies on a checkpoint for what they have applied: it only spares
+// starting members the log before it, which therefore may go.
+
+// Checkpoint is a stored checkpoint.
+type Checkpoint struct {
+	// Segment is the last one that it covers.
+	Segment int64
+	// Meta is what the state encoded of itself but for its keys.
+	Meta []byte
+
+	log    *Log
+	chunks []*recordpb.StoredChunk
+}
+
+// Checkpoint returns the checkpoint after which Next begins to deliver; false
+// if it begins with the first slot there ever was.
+func (l *Log) Checkpoint() (*Checkpoint, bool) { return l.loaded, l.loaded != nil }
+
+// readAhead is how many chunks are read at once, before they are asked for.
+const readAhead = 8
+
+// Chunks yields the chunks in order, reading ahead. It stops at an error:
+// ErrCorrupt, or that the connection was lost or the checkpoint replaced
+// meanwhile, for which Reload is the remedy.
+func (c *Checkpoint) Chunks(ctx context.Context) iter.Seq2[[]byte, error] {
+	type result struct {
+		data []byte
+		err  error
+	}
+	return func(yield func([]byte, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ahead := make(chan chan result, readAhead)
+		go func() {
+			defer close(ahead)
+			for _, chunk := range c.chunks {
+				ch := make(chan result, 1)
+				select {
+				case ahead <- ch:
+				case <-ctx.Done():
+					return
+				}
+				go func() {
+					data, err := c.log.readChunk(ctx, chunk)
+					ch <- result{data, err}
+				}()
+			}
+		}()
+		for ch := range ahead {
+			r := <-ch
+			if !yield(r.data, r.err) || r.err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (l *Log) readChunk(ctx context.Context, c *recordpb.StoredChunk) ([]byte, error) {
+	conn, err := l.session.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readBlob(ctx, conn, chunkRef(c), func(part int) string { return l.layout.chunk(c.Attempt, int(c.Number), part) })
+}
+
+func chunkRef(c *recordpb.StoredChunk) blobRef {
+	return blobRef{Parts: int(c.Parts), Length: int(c.StoredLength), Raw: int(c.RawLength), Checksum: c.Checksum}
+}
+
+// readCheckpointRecord reads <root>/checkpoint and its version. A root made
+// before there were checkpoints has none.
+func readCheckpointRecord(ctx context.Context, conn Conn, l layout) (checkpointRecord, int64, error) {
+	var record checkpointRecord
+	data, stat, err := conn.Get(ctx, l.checkpoint())
+	if err != nil {
+		return record, 0, fmt.Errorf("read %s: %w", l.checkpoint(), err)
+	}
+	if err := json.Unmarshal(data, &record); err != nil {
+		return record, 0, fmt.Errorf("%w: %s is not a checkpoint record; restore it from a backup of ZooKeeper", ErrCorrupt, l.checkpoint())
+	}
+	return record, int64(stat.Version), nil
+}
+
+func readManifest(ctx context.Context, conn Conn, l layout, ref *checkpointRef) (*recordpb.CheckpointManifest, error) {
+	raw, err := readBlob(ctx, conn, ref.Manifest, func(part int) string { return l.manifest(ref.Attempt, part) })
+	if err != nil {
+		return nil, err
+	}
+	var manifest recordpb.CheckpointManifest
+	if err := proto.Unmarshal(raw, &manifest); err != nil || manifest.Meta == nil || manifest.Segment != ref.Segment {
+		return nil, fmt.Errorf("%w: %s is not the manifest of a checkpoint", ErrCorrupt, l.manifest(ref.Attempt, 0))
+	}
+	return &manifest, nil
+}
+
+// loadCheckpoint reads the newest checkpoint but for its keys; nil if there is
+// none.
+func (l *Log) loadCheckpoint(ctx context.Context, conn Conn) (*Checkpoint, error) {
+	record, _, err := readCheckpointRecord(ctx, conn, l.layout)
+	if err != nil || record.Latest == nil {
+		return nil, err
+	}
+	manifest, err := readManifest(ctx, conn, l.layout, record.Latest)
+	if err != nil {
+		return nil, err
+	}
+	m := manifest.Meta
+	meta, err := readBlob(ctx, conn, chunkRef(m), func(part int) string { return l.layout.chunk(m.Attempt, int(m.Number), part) })
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Segment: manifest.Segment, Meta: meta, log: l, chunks: manifest.Chunks}, nil
+}
+
+// ErrNotNeeded says that a checkpoint as new as this one is there already.
+var ErrNotNeeded = errors.New("revision: a newer checkpoint exists")
+
+// SaveCheckpoint stores the state after the last slot of a segment and makes
+// it the newest checkpoint. keys yields its chunks, whose bytes belong to the
+// log from then on; an error of keys ends it. pace is called after each write,
+// and may wait. Errors: ErrNotNeeded; else it may be tried again.
+func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, rev Rev, meta []byte,
+	keys func(yield func([]byte) bool) error, pace func(context.Context) error) error {
+	conn, err := l.dialBulk(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	w := &checkpointWriter{l: l, ctx: ctx, conn: conn, pace: pace,
+		manifest: &recordpb.CheckpointManifest{Segment: segment, Revision: int64(rev)}}
+	if err := w.begin(segment); err != nil {
+		return err
+	}
+	if w.manifest.Meta, err = w.store(meta); err != nil {
+		return err
+	}
+	var failed error
+	err = keys(func(chunk []byte) bool {
+		var stored *recordpb.StoredChunk
+		stored, failed = w.store(chunk)
+		w.manifest.Chunks = append(w.manifest.Chunks, stored)
+		return failed == nil
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return err
+	}
+	return w.finish(rev)
+}
+
+// dialBulk opens a session for what is large and can wait, so that it never
+// stands before a commit. The server may lag: a barrier comes first.
+func (l *Log) dialBulk(ctx context.Context) (Conn, error) {
+	conn, err := l.cfg.Dialer.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := barrier(ctx, conn, l.layout); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// checkpointWriter writes one attempt.
+type checkpointWriter struct {
+	l        *Log
+	ctx      context.Context
+	conn     Conn
+	pace     func(context.Context) error
+	record   checkpointRecord
+	version  int64 // of <root>/checkpoint when the attempt began
+	attempt  string
+	manifest *recordpb.CheckpointManifest
+	known    map[string]*recordpb.StoredChunk // by hash
+	number   int32
+	bytes    int64
+}
+
+func (w *checkpointWriter) begin(segment int64) error {
+	var err error
+	if w.record, w.version, err = readCheckpointRecord(w.ctx, w.conn, w.l.layout); err != nil {
+		return err
+	}
+	w.known = map[string]*recordpb.StoredChunk{}
+	if latest := w.record.Latest; latest != nil {
+		if latest.Segment >= segment {
+			return ErrNotNeeded
+		}
+		manifest, err := readManifest(w.ctx, w.conn, w.l.layout, latest)
+		if err != nil {
+			return err
+		}
+		for _, c := range append(manifest.Chunks, manifest.Meta) {
+			w.known[string(c.Hash)] = c
+		}
+	}
+	w.attempt = newSegmentRef(segment).name
+	_, err = w.conn.Multi(w.ctx, checkOp(w.l.layout.checkpoint(), w.version), createOp(w.l.layout.attempt(w.attempt), nil))
+	return err
+}
+
+// store writes a chunk, unless the last checkpoint has the same one.
+func (w *checkpointWriter) store(raw []byte) (*recordpb.StoredChunk, error) {
+	sum := sha256.Sum256(raw)
+	hash := sum[:16]
+	if c := w.known[string(hash)]; c != nil && bytes.Equal(c.Hash, hash) {
+		w.bytes += int64(c.StoredLength)
+		return c, nil
+	}
+	stored, ref := encodeBlob(raw, w.l.limit())
+	c := &recordpb.StoredChunk{Attempt: w.attempt, Number: w.number, Parts: int32(ref.Parts),
+		StoredLength: uint32(ref.Length), RawLength: uint32(ref.Raw), Checksum: ref.Checksum, Hash: hash}
+	w.number++
+	w.bytes += int64(ref.Length)
+	err := writeBlob(w.ctx, w.conn, stored, ref, w.guard(), func(part int) string {
+		return w.l.layout.chunk(w.attempt, int(c.Number), part)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, w.pace(w.ctx)
+}
+
+// guard ends an attempt that can no longer win.
+func (w *checkpointWriter) guard() any { return checkOp(w.l.layout.checkpoint(), w.version) }
+
+// finish writes the manifest and switches to it. If the reply is lost, the
+// next checkpoint's begin finds out what became of it.
+func (w *checkpointWriter) finish(rev Rev) error {
+	raw, err := proto.Marshal(w.manifest)
+	if err != nil {
+		return err
+	}
+	stored, ref := encodeBlob(raw, w.l.limit())
+	err = writeBlob(w.ctx, w.conn, stored, ref, w.guard(), func(part int) string {
+		return w.l.layout.manifest(w.attempt, part)
+	})
+	if err != nil {
+		return err
+	}
+	next := checkpointRecord{Previous: w.record.Latest, Latest: &checkpointRef{
+		Attempt: w.attempt, Segment: w.manifest.Segment, Revision: rev, Bytes: w.bytes + int64(ref.Length), Manifest: ref}}
+	_, err = w.conn.Multi(w.ctx, setOp(w.l.layout.checkpoint(), mustJSON(next), w.version))
+	if errors.Is(err, zk.ErrBadVersion) {
+		return ErrNotNeeded
+	}
+	return err
+}

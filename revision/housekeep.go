@@ -1,0 +1,289 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// Housekeep packs sealed segments, and removes what no member can need any
+// more: the log that the previous checkpoint covers, if trim says that members
+// agree about the state; attempts and chunks that no checkpoint names; staged
+// parts that no slot names. Whoever is the keeper calls it now and then; two at
+// once are harmless, since every removal carries a check of the checkpoint
+// record, and an end at any step leaves something that the next call finishes.
+// pace is called after each write, and may wait.
+func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error {
+	conn, err := l.dialBulk(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	k := &housekeeping{l: l, ctx: ctx, conn: conn, pace: pace}
+	if k.record, k.version, err = readCheckpointRecord(ctx, conn, l.layout); err != nil {
+		return err
+	}
+	if trim {
+		if err := k.trimLog(); err != nil {
+			return fmt.Errorf("trim the log: %w", err)
+		}
+		if err := k.sweepAttempts(); err != nil {
+			return fmt.Errorf("sweep checkpoints: %w", err)
+		}
+	}
+	return k.packLog()
+}
+
+type housekeeping struct {
+	l       *Log
+	ctx     context.Context
+	conn    Conn
+	pace    func(context.Context) error
+	record  checkpointRecord
+	version int64 // of <root>/checkpoint, which every removal checks
+}
+
+// sealed lists the sealed segments in order.
+func (k *housekeeping) sealed() ([]segmentRef, error) {
+	open, err := k.l.readOpen(k.ctx, k.conn)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := listSegments(k.ctx, k.conn, k.l.layout)
+	if err != nil {
+		return nil, err
+	}
+	for i, ref := range refs {
+		if ref.number >= open.number {
+			return refs[:i], nil
+		}
+	}
+	return refs, nil
+}
+
+// trimLog removes the segments that the previous checkpoint covers: the latest
+// one, too, but a member that starts may just be reading the previous one and
+// the log after it.
+func (k *housekeeping) trimLog() error {
+	if k.record.Previous == nil {
+		return nil
+	}
+	refs, err := k.sealed()
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		if ref.number > k.record.Previous.Segment {
+			return nil
+		}
+		if err := k.removeSegment(ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeSegment removes a segment's slots, packs and parts, then the segment:
+// as long as anything of it is there, its znode is too.
+func (k *housekeeping) removeSegment(ref segmentRef) error {
+	for _, folder := range []string{k.l.layout.segment(ref.name), k.l.layout.pack(ref.name), k.l.layout.stage(ref.name)} {
+		if err := k.removeChildren(folder, func(string) bool { return true }); err != nil {
+			return err
+		}
+	}
+	for _, folder := range []string{k.l.layout.pack(ref.name), k.l.layout.stage(ref.name), k.l.layout.segment(ref.name)} {
+		if err := k.remove(folder); err != nil && !errors.Is(err, zk.ErrNoNode) {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeBatch is how many znodes one multi removes.
+const removeBatch = 500
+
+// removeChildren removes the children of a folder that which names. A folder
+// that is not there has none.
+func (k *housekeeping) removeChildren(folder string, which func(name string) bool) error {
+	names, err := k.conn.Children(k.ctx, folder)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var batch []string
+	for _, name := range names {
+		if !which(name) {
+			continue
+		}
+		if batch = append(batch, path.Join(folder, name)); len(batch) == removeBatch {
+			if err := k.remove(batch...); err != nil {
+				return err
+			}
+			batch = nil
+		}
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return k.remove(batch...)
+}
+
+func (k *housekeeping) remove(paths ...string) error {
+	ops := []any{checkOp(k.l.layout.checkpoint(), k.version)}
+	for _, p := range paths {
+		ops = append(ops, &zk.DeleteRequest{Path: p, Version: anyVersion})
+	}
+	if _, err := k.conn.Multi(k.ctx, ops...); err != nil {
+		return fmt.Errorf("remove %s: %w", paths[0], err)
+	}
+	return k.pace(k.ctx)
+}
+
+// sweepAttempts removes the chunks that neither the latest nor the previous
+// checkpoint names, in attempts from before the latest switch: such an attempt
+// checks the record's version with every write, so nothing is added to it.
+func (k *housekeeping) sweepAttempts() error {
+	if k.record.Latest == nil {
+		return nil
+	}
+	kept, err := k.keptChunks()
+	if err != nil {
+		return err
+	}
+	attempts, err := k.conn.Children(k.ctx, k.l.layout.checkpoint())
+	if err != nil {
+		return err
+	}
+	for _, attempt := range attempts {
+		folder := k.l.layout.attempt(attempt)
+		_, stat, err := k.conn.Get(k.ctx, folder)
+		if err != nil {
+			return err
+		}
+		_, recordStat, err := k.conn.Get(k.ctx, k.l.layout.checkpoint())
+		if err != nil {
+			return err
+		}
+		if stat.Czxid > recordStat.Mzxid {
+			continue // may still win
+		}
+		if err := k.removeChildren(folder, func(name string) bool { return !kept[folder+"/"+name] }); err != nil {
+			return err
+		}
+		if err := k.remove(folder); err != nil && !errors.Is(err, zk.ErrNotEmpty) && !errors.Is(err, zk.ErrNoNode) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keptChunks is every znode below <root>/checkpoint that a checkpoint names.
+func (k *housekeeping) keptChunks() (map[string]bool, error) {
+	kept := map[string]bool{}
+	for _, ref := range []*checkpointRef{k.record.Latest, k.record.Previous} {
+		if ref == nil {
+			continue
+		}
+		for part := range ref.Manifest.Parts {
+			kept[k.l.layout.manifest(ref.Attempt, part)] = true
+		}
+		manifest, err := readManifest(k.ctx, k.conn, k.l.layout, ref)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range append([]*recordpb.StoredChunk{manifest.Meta}, manifest.Chunks...) {
+			for part := range int(c.Parts) {
+				kept[k.l.layout.chunk(c.Attempt, int(c.Number), part)] = true
+			}
+		}
+	}
+	return kept, nil
+}
+
+// packLog packs the sealed segments, and sweeps parts that no slot of theirs
+// names: nothing can refer to them any more.
+func (k *housekeeping) packLog() error {
+	refs, err := k.sealed()
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		if err := k.packSegment(ref); err != nil && !errors.Is(err, zk.ErrNoNode) && !errors.Is(err, zk.ErrNodeExists) {
+			return err // else another keeper was faster
+		}
+		if err := k.sweepParts(ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *housekeeping) sweepParts(ref segmentRef) error {
+	names, err := k.conn.Children(k.ctx, k.l.layout.stage(ref.name))
+	if errors.Is(err, zk.ErrNoNode) || err == nil && len(names) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	named := map[string]bool{}
+	err = eachSlot(k.ctx, k.conn, k.l.layout, ref, func(data []byte) error {
+		if e, err := openEnvelope(data); err == nil && e.staged() {
+			named[e.nonce.String()] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.removeChildren(k.l.layout.stage(ref.name), func(name string) bool {
+		nonce, _, _ := strings.Cut(name, "-")
+		return !named[nonce]
+	})
+}
+
+// eachSlot calls f with the data of every slot of a sealed segment that is
+// there, packed or not, in no order.
+func eachSlot(ctx context.Context, conn Conn, l layout, ref segmentRef, f func(data []byte) error) error {
+	packs, err := listPacks(ctx, conn, l, ref.name)
+	if err != nil {
+		return err
+	}
+	for _, p := range packs {
+		data, _, err := conn.Get(ctx, l.packed(ref.name, p.first, p.last))
+		if err != nil {
+			return err
+		}
+		slots, err := decodePack(data, int(p.last-p.first+1))
+		if err != nil {
+			return err
+		}
+		for _, s := range slots {
+			if err := f(s); err != nil {
+				return err
+			}
+		}
+	}
+	names, err := conn.Children(ctx, l.segment(ref.name))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		data, _, err := conn.Get(ctx, l.segment(ref.name)+"/"+name)
+		if err != nil {
+			return err
+		}
+		if err := f(data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
