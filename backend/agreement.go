@@ -46,10 +46,10 @@ func (b *Backend) observeAgreement(before, after *state.View, live bool) {
 }
 
 func (b *Backend) computeDigest(v *state.View) {
-	b.holdScavenging.Store(true)
 	select {
 	case <-b.agreement.marks: // a newer round: nobody needs the older one
 	default:
+		b.scavengeHolds.Add(1)
 	}
 	b.agreement.marks <- v
 }
@@ -61,9 +61,7 @@ func (b *Backend) digestLoop() {
 		select {
 		case v := <-b.agreement.marks:
 			sum, err := v.Digest()
-			if len(b.agreement.marks) == 0 {
-				b.holdScavenging.Store(false)
-			}
+			b.scavengeHolds.Add(-1)
 			if err != nil {
 				b.cfg.Log.WithError(err).Warn("no digest for this round")
 				continue
@@ -113,5 +111,10 @@ func (b *Backend) beginRound(ctx context.Context) {
 		return
 	}
 	b.lastRound = time.Now()
+	b.mark(ctx)
+}
+
+// mark begins a round.
+func (b *Backend) mark(ctx context.Context) {
 	b.proposeAll(ctx, []*recordpb.Request{{Kind: &recordpb.Request_DigestMark{DigestMark: &recordpb.DigestMark{}}}})
 }

@@ -1,8 +1,10 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
@@ -20,19 +22,57 @@ const scavengeStep = 1024
 // watchers and readers; answer clients. A client that has its answer finds its
 // write in every view.
 func (b *Backend) applyLoop() {
-	for {
-		slot, err := b.log.Next(b.ctx)
-		if err != nil {
+	more := false // to scavenge
+	for b.ctx.Err() == nil {
+		slot, err := b.next(more)
+		switch {
+		case err == nil:
+			b.apply(slot)
+			more = b.scavenge()
+		case errors.Is(err, errIdle):
+			more = b.scavenge()
+		case errors.Is(err, revision.ErrTrimmed):
+			if err := b.reload(); err != nil {
+				b.fail(err)
+			}
+		default:
 			b.fail(err)
-			return
-		}
-		if b.apply(slot); b.ctx.Err() != nil {
-			return
 		}
 	}
 }
 
+// errIdle says that no slot has come for a moment.
+var errIdle = errors.New("backend: no slot")
+
+// idleTime is how long no slot must have come for the apply loop to scavenge
+// meanwhile: long enough for a read of foreign slots to get through.
+const idleTime = 10 * time.Millisecond
+
+func (b *Backend) next(more bool) (revision.Slot, error) {
+	if !more {
+		return b.log.Next(b.ctx)
+	}
+	ctx, cancel := context.WithTimeoutCause(b.ctx, idleTime, errIdle)
+	defer cancel()
+	return b.log.Next(ctx)
+}
+
+// scavenge frees some of what lies below the compaction floor. It says whether
+// there is more to do.
+func (b *Backend) scavenge() (more bool) {
+	if b.scavengeHolds.Load() > 0 {
+		return b.machine.View().CompactRev() > b.scavenged.floor()
+	}
+	if more = b.machine.Scavenge(scavengeStep); !more {
+		b.scavenged.reached(b.machine.View().CompactRev())
+	}
+	return more
+}
+
 func (b *Backend) apply(slot revision.Slot) {
+	if end := b.view.Load(); slot.Seq.Segment > end.Seq().Segment {
+		b.crossed(end)
+	}
 	applied := b.machine.Apply(slot)
 	for _, r := range applied.Results {
 		if errors.Is(r.Err, state.ErrUnknownRequest) {
@@ -52,7 +92,4 @@ func (b *Backend) apply(slot revision.Slot) {
 		b.pending.answer(slot.Nonce, applied.Results)
 	}
 	b.observeAgreement(before, view, b.live.Load())
-	if !b.holdScavenging.Load() {
-		b.machine.Scavenge(scavengeStep)
-	}
 }

@@ -64,8 +64,14 @@ type Backend struct {
 	auth     *authenticator
 	// agreement compares this state with the other members'.
 	agreement *agreement
-	// holdScavenging keeps what a digest under way reads.
-	holdScavenging atomic.Bool
+	// boundaries hands the views at the ends of segments to the housekeeping;
+	// it has room for one.
+	boundaries chan *state.View
+	// scavengeHolds counts who reads an older view as a whole: digests and
+	// checkpoints. While there are any, nothing is scavenged.
+	scavengeHolds atomic.Int32
+	// scavenged is the floor down to which memory was given back.
+	scavenged scavenged
 	// live is set once the replay is over.
 	live atomic.Bool
 	// lastRound is when the keeper loop last logged a mark; its own.
@@ -97,12 +103,18 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
-	b := &Backend{cfg: cfg, log: log, machine: state.New(), queue: newQueue(), pending: newPending(),
+	b := &Backend{cfg: cfg, log: log, queue: newQueue(), pending: newPending(),
 		progress: &progress{}, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
 		auth: newAuthenticator(cfg.Auth)}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
-	b.view.Store(b.machine.View())
+	b.boundaries = make(chan *state.View, 1)
+	b.scavenged.changed = make(chan struct{})
 	b.lessor = newLessor(log.SessionTimeout())
+	machine, err := b.restore(ctx)
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	b.start(machine)
 	b.reads = newReads(log, b.progress, b.lessor.quorumWrite)
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
 	b.hub = newHub(&b.view)
@@ -117,6 +129,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	}
 	b.live.Store(true)
 	b.spawn(b.digestLoop)
+	b.spawn(b.housekeepLoop)
 	b.spawn(b.keeperLoop)
 	return b, nil
 }

@@ -114,7 +114,11 @@ func show(events []*mvccpb.Event) (out []string) {
 // eventually waits for a condition that nothing announces.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	require.Eventually(t, cond, patience, 5*time.Millisecond, what)
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(patience); !cond(); <-poll.C {
+		require.True(t, time.Now().Before(deadline), "never: %s", what)
+	}
 }
 
 // checkGoroutines fails if goroutines of zkine or of the ZooKeeper client are

@@ -73,6 +73,7 @@ func (h *hub) advance(v *state.View) {
 				// Compacted before the hub came to it: each watcher finds
 				// out by itself whether that concerns it.
 				h.markAll(rev)
+				rev = max(rev, v.CompactRev()-1)
 				continue
 			}
 			h.mark(change)

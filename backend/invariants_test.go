@@ -16,7 +16,6 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
 )
 
@@ -31,7 +30,7 @@ func TestInvariantsUnderFaults(t *testing.T) {
 			e := memzk.New()
 			members := make([]*backend.Backend, 3)
 			for i := range members {
-				members[i] = openOn(t, e, string(rune('a'+i)), func(c *revision.Config) { c.MaxSlots = 32 })
+				members[i] = openOn(t, e, string(rune('a'+i)), busyHousekeeping)
 			}
 			stop := faults(e, seed)
 			h := newHistory(seed, members...)

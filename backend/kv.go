@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -70,10 +71,14 @@ func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.V
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
-// back bit by bit.
+// back bit by bit, for which a physical compaction waits.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
-	return propose[*pb.CompactionResponse](ctx, b,
+	response, err := propose[*pb.CompactionResponse](ctx, b,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
+	if err == nil && r.Physical {
+		err = b.scavenged.wait(ctx, revision.Rev(r.Revision))
+	}
+	return response, err
 }
 
 // firstChunk is how many keys the first chunk of a RangeStream holds at most;

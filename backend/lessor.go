@@ -47,6 +47,29 @@ func newLessor(sessionTimeout time.Duration) *lessor {
 	return &lessor{regain: 2 * sessionTimeout, byID: map[int64]*deadline{}}
 }
 
+// reset takes over the leases of a view that was not reached by applies. What
+// is known of a lease that has not changed since stays; any other starts anew,
+// with what somebody has noted to be left of it.
+func (l *lessor) reset(v *state.View) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := l.byID
+	l.byID, l.queue = map[int64]*deadline{}, nil
+	for lease := range v.Leases() {
+		if d := known[lease.ID]; d != nil && d.renewed == lease.Renewed {
+			l.byID[d.id] = d
+			heap.Push(&l.queue, d)
+			continue
+		}
+		change := state.LeaseChange{ID: lease.ID, Kind: state.Granted, TTL: lease.TTL, Renewed: lease.Renewed}
+		l.change(change)
+		if lease.Remaining > 0 {
+			change.Kind, change.Remaining = state.Remaining, lease.Remaining
+			l.change(change)
+		}
+	}
+}
+
 // applied follows what happened to leases in a slot.
 func (l *lessor) applied(changes []state.LeaseChange) {
 	if len(changes) == 0 {

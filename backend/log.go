@@ -33,6 +33,27 @@ type Log interface {
 	// each slot.
 	Applied(seq revision.Seq, rev revision.Rev)
 
+	// Checkpoint is the stored state after which Next begins; false if Next
+	// begins with the first slot there ever was.
+	Checkpoint() (*revision.Checkpoint, bool)
+
+	// Reload makes Next go on after the newest checkpoint, once Next has
+	// returned revision.ErrTrimmed: the slots it should return are gone.
+	Reload(ctx context.Context) error
+
+	// CheckpointDue says whether the log has outgrown the last checkpoint so
+	// far that one at the end of this segment would pay.
+	CheckpointDue(segment int64) bool
+
+	// SaveCheckpoint stores the state at the end of a segment and makes it the
+	// newest checkpoint. revision.ErrNotNeeded: there is one as new.
+	SaveCheckpoint(ctx context.Context, segment int64, rev revision.Rev, meta []byte,
+		keys func(yield func([]byte) bool) error, pace func(context.Context) error) error
+
+	// Housekeep packs what is sealed, and removes what no member can need any
+	// more; log only if trim is set.
+	Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error
+
 	// Join announces this zkine as a member, now and in later sessions.
 	// revision.ErrNameTaken: another live one holds the name.
 	Join(ctx context.Context, member revision.Member) error

@@ -154,14 +154,22 @@ func (p *pending) fail(n revision.Nonce, err error) {
 	}
 }
 
+// failAll gives every batch an error, but goes on taking new ones.
+func (p *pending) failAll(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n, batch := range p.batches {
+		delete(p.batches, n)
+		finishAll(batch, err)
+	}
+}
+
 func (p *pending) close(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = err
 	for _, batch := range p.batches {
-		for _, proposal := range batch {
-			proposal.finish(outcome{err: err})
-		}
+		finishAll(batch, err)
 	}
 	p.batches = nil
 }

@@ -24,8 +24,7 @@ func dialer(servers ...string) *revision.ZooKeeper {
 // is killed and frozen while clients of two zkines write, read and watch.
 func TestInvariantsOnZooKeeper(t *testing.T) {
 	server := zktest.Start(t, zktest.WithFsync())
-	small := func(c *revision.Config) { c.MaxSlots = 64 }
-	h := newHistory(1, openOn(t, dialer(server.Addr()), "a", small), openOn(t, dialer(server.Addr()), "b", small))
+	h := newHistory(1, openOn(t, dialer(server.Addr()), "a", busyHousekeeping), openOn(t, dialer(server.Addr()), "b", busyHousekeeping))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -132,6 +132,7 @@ func (l *Log) loadCheckpoint(ctx context.Context, conn Conn) (*Checkpoint, error
 	if err != nil {
 		return nil, err
 	}
+	l.latest.Store(record.Latest)
 	return &Checkpoint{Segment: manifest.Segment, Meta: meta, log: l, chunks: manifest.Chunks}, nil
 }
 
@@ -206,6 +207,7 @@ func (w *checkpointWriter) begin(segment int64) error {
 	}
 	w.known = map[string]*recordpb.StoredChunk{}
 	if latest := w.record.Latest; latest != nil {
+		w.l.latest.Store(latest)
 		if latest.Segment >= segment {
 			return ErrNotNeeded
 		}
@@ -267,5 +269,19 @@ func (w *checkpointWriter) finish(rev Rev) error {
 	if errors.Is(err, zk.ErrBadVersion) {
 		return ErrNotNeeded
 	}
+	if err == nil {
+		w.l.latest.Store(next.Latest)
+	}
 	return err
+}
+
+// CheckpointDue says whether the log up to the end of a segment has outgrown
+// the newest checkpoint that is known of: so the log never holds much more than
+// twice the state, and a checkpoint is paid for by as much log.
+func (l *Log) CheckpointDue(segment int64) bool {
+	covered, size := int64(0), int64(0)
+	if latest := l.latest.Load(); latest != nil {
+		covered, size = latest.Segment, latest.Bytes
+	}
+	return segment > covered && l.tail.bytesAfter(covered, segment) >= max(size, l.cfg.CheckpointFrom)
 }

@@ -27,7 +27,10 @@ type Config struct {
 	// DefaultMaxBytes. Both are exceeded a little by appends under way.
 	MaxSlots int64
 	MaxBytes int
-	Log      *logrus.Entry
+	// CheckpointFrom is how many bytes of log a checkpoint needs to be worth
+	// it, at least; 0 is DefaultCheckpointFrom.
+	CheckpointFrom int64
+	Log            *logrus.Entry
 }
 
 const (
@@ -36,6 +39,8 @@ const (
 	DefaultMaxSlots = 4096
 	// DefaultMaxBytes is in bytes as stored.
 	DefaultMaxBytes = 16 << 20
+	// DefaultCheckpointFrom is in bytes as stored.
+	DefaultCheckpointFrom = 4 << 20
 )
 
 // Log is the revision log on ZooKeeper. It satisfies backend.Log, where the
@@ -51,7 +56,8 @@ type Log struct {
 	revs    revMap
 
 	clusterID  uint64
-	loaded     *Checkpoint // nil if delivery began with the first slot
+	latest     atomic.Pointer[checkpointRef] // the newest checkpoint that is known of; nil for none
+	loaded     *Checkpoint                   // nil if delivery began with the first slot
 	packs      knownPacks
 	maxRequest atomic.Int64 // bytes
 	epoch      atomic.Int64 // the highest ZAB epoch seen
@@ -79,6 +85,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	setDefault(&cfg.MaxRequest, DefaultMaxRequest)
 	setDefault(&cfg.MaxSlots, DefaultMaxSlots)
 	setDefault(&cfg.MaxBytes, DefaultMaxBytes)
+	setDefault(&cfg.CheckpointFrom, DefaultCheckpointFrom)
 	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
 	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
 	l.session = newSession(cfg.Dialer, cfg.Log, l.greet)

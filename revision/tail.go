@@ -23,9 +23,10 @@ type tail struct {
 	counts  map[int64]int64
 	ready   map[Seq]*entry
 	awaited map[Nonce]*awaited
-	last    entry // the slot delivered last, to recognise the log by
-	bytes   int   // of slots delivered from cur
-	total   int64 // bytes of all slots delivered
+	last    entry           // the slot delivered last, to recognise the log by
+	bytes   int             // of slots delivered from cur
+	total   int64           // bytes of all slots delivered
+	sizes   map[int64]int64 // bytes delivered, by segment
 	// changed is closed and replaced when anything above changes.
 	changed chan struct{}
 
@@ -49,7 +50,7 @@ type awaited struct {
 }
 
 func newTail() *tail {
-	return &tail{counts: map[int64]int64{}, ready: map[Seq]*entry{}, awaited: map[Nonce]*awaited{},
+	return &tail{counts: map[int64]int64{}, sizes: map[int64]int64{}, ready: map[Seq]*entry{}, awaited: map[Nonce]*awaited{},
 		changed: make(chan struct{})}
 }
 
@@ -135,6 +136,7 @@ func (t *tail) delivered(e *entry) {
 	t.last.slot.Requests = nil
 	t.bytes += e.size
 	t.total += int64(e.size)
+	t.sizes[e.slot.Seq.Segment] += int64(e.size)
 	if a := t.awaited[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
 		a.seq = e.slot.Seq
 		close(a.found)
@@ -259,6 +261,21 @@ func (t *tail) size() (slots int64, bytes int) {
 		bytes = t.bytes
 	}
 	return t.counts[t.open.number], bytes
+}
+
+// bytesAfter is how many bytes were delivered of segments after k, up to last.
+func (t *tail) bytesAfter(k, last int64) (n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for segment, size := range t.sizes {
+		if segment > k && segment <= last {
+			n += size
+		}
+		if segment <= k {
+			delete(t.sizes, segment)
+		}
+	}
+	return n
 }
 
 func (t *tail) totalBytes() int64 {

@@ -153,6 +153,11 @@ func (v *verifier) segments(open segmentRef) ([]segmentRef, error) {
 func (v *verifier) segment(ref segmentRef, open bool) error {
 	path := v.layout.segment(ref.name)
 	_, stat, err := v.conn.Get(v.ctx, path)
+	if errors.Is(err, zk.ErrNoNode) {
+		if moved, err := v.moved(ref, 0); err != nil || moved {
+			return err
+		}
+	}
 	if err != nil {
 		return v.unless(path, err)
 	}
@@ -211,11 +216,27 @@ func (v *verifier) packs(ref segmentRef, parts map[string]bool) ([]packRef, erro
 	return packs, nil
 }
 
-// checkpoints judges the checkpoints, chunk by chunk.
+// checkpoints judges the checkpoints, chunk by chunk. If they are replaced
+// meanwhile, it begins anew.
 func (v *verifier) checkpoints() error {
-	record, _, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+	for {
+		before := len(v.out.Findings)
+		version, err := v.judgeCheckpoints()
+		if err != nil {
+			return err
+		}
+		_, now, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+		if err != nil || now == version {
+			return v.unless(v.layout.checkpoint(), err)
+		}
+		v.out.Findings = v.out.Findings[:before]
+	}
+}
+
+func (v *verifier) judgeCheckpoints() (version int64, err error) {
+	record, version, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
 	if err != nil {
-		return v.unless(v.layout.checkpoint(), err)
+		return version, v.unless(v.layout.checkpoint(), err)
 	}
 	if record.Latest != nil {
 		v.out.CheckpointSegment, v.out.CheckpointBytes = record.Latest.Segment, record.Latest.Bytes
@@ -230,7 +251,7 @@ func (v *verifier) checkpoints() error {
 		manifest, err := readManifest(v.ctx, v.conn, v.layout, ref)
 		if err != nil {
 			if err := v.unless(v.layout.manifest(ref.Attempt, 0), err); err != nil {
-				return err
+				return version, err
 			}
 			continue
 		}
@@ -239,11 +260,11 @@ func (v *verifier) checkpoints() error {
 				return v.layout.chunk(c.Attempt, int(c.Number), part)
 			})
 			if err := v.unless(v.layout.chunk(c.Attempt, int(c.Number), 0), err); err != nil {
-				return err
+				return version, err
 			}
 		}
 	}
-	return nil
+	return version, nil
 }
 
 // parts lists the staged parts of a segment, by name.
@@ -262,6 +283,11 @@ func (v *verifier) parts(ref segmentRef) (map[string]bool, error) {
 func (v *verifier) slot(ref segmentRef, slot int64, parts map[string]bool) error {
 	path := v.layout.slot(ref.name, slot)
 	data, _, err := v.conn.Get(v.ctx, path)
+	if errors.Is(err, zk.ErrNoNode) {
+		if moved, err := v.moved(ref, slot); err != nil || moved {
+			return err
+		}
+	}
 	if err != nil {
 		return v.unless(path, err)
 	}
@@ -271,6 +297,24 @@ func (v *verifier) slot(ref segmentRef, slot int64, parts map[string]bool) error
 	}
 	v.count(e, parts)
 	return nil
+}
+
+// moved says whether a slot was packed or trimmed since its segment was
+// listed: a keeper may be at work.
+func (v *verifier) moved(ref segmentRef, slot int64) (bool, error) {
+	record, _, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+	if err != nil {
+		return false, v.unless(v.layout.checkpoint(), err)
+	}
+	if record.Previous != nil && ref.number <= record.Previous.Segment {
+		return true, nil
+	}
+	packs, err := listPacks(v.ctx, v.conn, v.layout, ref.name)
+	if err != nil {
+		return false, v.unless(v.layout.pack(ref.name), err)
+	}
+	_, packed := findPack(packs, slot)
+	return packed, nil
 }
 
 // count adds a sound slot up.

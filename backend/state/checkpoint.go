@@ -1,8 +1,10 @@
 package state
 
 import (
+	"fmt"
 	"hash/fnv"
 
+	"go.etcd.io/etcd/api/v3/authpb"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -52,6 +54,9 @@ func (v *View) CheckpointMeta() ([]byte, error) {
 		for _, e := range s.history.of(s.compactRev) {
 			meta.FloorEvents = append(meta.FloorEvents, &recordpb.CheckpointVersion{Kv: e.v.wire, Sub: e.v.sub})
 		}
+	}
+	if err := encodeAuth(meta, &s.auth); err != nil {
+		return nil, err
 	}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(meta)
 	if err != nil {
@@ -140,6 +145,45 @@ func appendCheckpointVersion(chunk []byte, v *version) []byte {
 	chunk = protowire.AppendVarint(chunk, uint64(size))
 	chunk = appendBytes(chunk, fieldKV, v.wire)
 	return appendVarint(chunk, fieldSub, int64(v.sub))
+}
+
+func encodeAuth(meta *recordpb.CheckpointMeta, a *auth) error {
+	meta.AuthEnabled, meta.AuthRevision = a.enabled, a.revision()
+	for _, u := range a.users {
+		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(u.User)
+		if err != nil {
+			return err
+		}
+		meta.Users = append(meta.Users, data)
+	}
+	for _, r := range a.roles {
+		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
+		if err != nil {
+			return err
+		}
+		meta.Roles = append(meta.Roles, data)
+	}
+	return nil
+}
+
+func decodeAuth(meta *recordpb.CheckpointMeta) (auth, error) {
+	var users []*authpb.User
+	for _, data := range meta.Users {
+		u := new(authpb.User)
+		if err := proto.Unmarshal(data, u); err != nil {
+			return auth{}, fmt.Errorf("%w: a user: %w", ErrBadCheckpoint, err)
+		}
+		users = append(users, u)
+	}
+	var roles []*authpb.Role
+	for _, data := range meta.Roles {
+		r := new(authpb.Role)
+		if err := proto.Unmarshal(data, r); err != nil {
+			return auth{}, fmt.Errorf("%w: a role: %w", ErrBadCheckpoint, err)
+		}
+		roles = append(roles, r)
+	}
+	return restoreAuth(meta.AuthEnabled, meta.AuthRevision, users, roles), nil
 }
 
 func alarmsOf(members []*pb.AlarmMember) []alarm {

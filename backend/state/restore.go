@@ -77,7 +77,9 @@ func (r *restoring) header() error {
 		m.leases.Set(l.Id, &lease{Lease: Lease{ID: l.Id, TTL: l.Ttl, Remaining: l.RemainingTtl, Renewed: l.Renewed}, era: m.era})
 	}
 	r.atFloor = map[int32]*version{}
-	return nil
+	var err error
+	m.auth, err = decodeAuth(meta)
+	return err
 }
 
 // keys reads a chunk.

@@ -814,9 +814,14 @@ type CheckpointMeta struct {
 	// watch may start there, though what they say may be gone from the keys.
 	FloorEvents []*CheckpointVersion `protobuf:"bytes,10,rep,name=floor_events,json=floorEvents,proto3" json:"floor_events,omitempty"`
 	// The latest round of digests.
-	MarkSegment   int64           `protobuf:"varint,11,opt,name=mark_segment,json=markSegment,proto3" json:"mark_segment,omitempty"`
-	MarkSlot      int64           `protobuf:"varint,12,opt,name=mark_slot,json=markSlot,proto3" json:"mark_slot,omitempty"`
-	Reports       []*DigestReport `protobuf:"bytes,13,rep,name=reports,proto3" json:"reports,omitempty"`
+	MarkSegment  int64           `protobuf:"varint,11,opt,name=mark_segment,json=markSegment,proto3" json:"mark_segment,omitempty"`
+	MarkSlot     int64           `protobuf:"varint,12,opt,name=mark_slot,json=markSlot,proto3" json:"mark_slot,omitempty"`
+	Reports      []*DigestReport `protobuf:"bytes,13,rep,name=reports,proto3" json:"reports,omitempty"`
+	AuthEnabled  bool            `protobuf:"varint,14,opt,name=auth_enabled,json=authEnabled,proto3" json:"auth_enabled,omitempty"`
+	AuthRevision uint64          `protobuf:"varint,15,opt,name=auth_revision,json=authRevision,proto3" json:"auth_revision,omitempty"`
+	// Each is an authpb.User, an authpb.Role, in the order of names.
+	Users         [][]byte `protobuf:"bytes,16,rep,name=users,proto3" json:"users,omitempty"`
+	Roles         [][]byte `protobuf:"bytes,17,rep,name=roles,proto3" json:"roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -938,6 +943,34 @@ func (x *CheckpointMeta) GetMarkSlot() int64 {
 func (x *CheckpointMeta) GetReports() []*DigestReport {
 	if x != nil {
 		return x.Reports
+	}
+	return nil
+}
+
+func (x *CheckpointMeta) GetAuthEnabled() bool {
+	if x != nil {
+		return x.AuthEnabled
+	}
+	return false
+}
+
+func (x *CheckpointMeta) GetAuthRevision() uint64 {
+	if x != nil {
+		return x.AuthRevision
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetUsers() [][]byte {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *CheckpointMeta) GetRoles() [][]byte {
+	if x != nil {
+		return x.Roles
 	}
 	return nil
 }
@@ -1333,7 +1366,7 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\x0eLeaseRemaining\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x18\n" +
 	"\arenewed\x18\x02 \x01(\x04R\arenewed\x12#\n" +
-	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtl\"\xf5\x03\n" +
+	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtl\"\xe9\x04\n" +
 	"\x0eCheckpointMeta\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +
 	"\x10compact_revision\x18\x02 \x01(\x03R\x0fcompactRevision\x12\x18\n" +
@@ -1348,7 +1381,11 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	" \x03(\v2!.zkine.recordpb.CheckpointVersionR\vfloorEvents\x12!\n" +
 	"\fmark_segment\x18\v \x01(\x03R\vmarkSegment\x12\x1b\n" +
 	"\tmark_slot\x18\f \x01(\x03R\bmarkSlot\x126\n" +
-	"\areports\x18\r \x03(\v2\x1c.zkine.recordpb.DigestReportR\areports\"r\n" +
+	"\areports\x18\r \x03(\v2\x1c.zkine.recordpb.DigestReportR\areports\x12!\n" +
+	"\fauth_enabled\x18\x0e \x01(\bR\vauthEnabled\x12#\n" +
+	"\rauth_revision\x18\x0f \x01(\x04R\fauthRevision\x12\x14\n" +
+	"\x05users\x18\x10 \x03(\fR\x05users\x12\x14\n" +
+	"\x05roles\x18\x11 \x03(\fR\x05roles\"r\n" +
 	"\x0fCheckpointLease\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x10\n" +
 	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +

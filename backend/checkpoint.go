@@ -1,0 +1,213 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
+)
+
+// Whenever the log has moved on to a new segment, the keeper looks whether it
+// has outgrown the last checkpoint, and if so writes the state as it was at the
+// end of the segment before; then it lets the log pack what is sealed and
+// remove what no member needs any more. All of it is harmless if two do it at
+// once, and can end at any step.
+
+// restore makes a machine from the log's checkpoint, or an empty one if the
+// log still begins with the first slot.
+func (b *Backend) restore(ctx context.Context) (*state.Machine, error) {
+	for {
+		cp, found := b.log.Checkpoint()
+		if !found {
+			return state.New(), nil
+		}
+		began := time.Now()
+		m, err := state.Restore(cp.Meta, cp.Chunks(ctx))
+		if err == nil {
+			v := m.View()
+			b.cfg.Log.WithFields(logrus.Fields{"segment": cp.Segment, "revision": v.Rev(), "keys": v.NumKeys(),
+				"took": time.Since(began).Round(time.Millisecond)}).Info("loaded a checkpoint")
+			return m, nil
+		}
+		if errors.Is(err, state.ErrBadCheckpoint) || errors.Is(err, revision.ErrCorrupt) || ctx.Err() != nil {
+			return nil, fmt.Errorf("load the checkpoint of segment %d: %w", cp.Segment, err)
+		}
+		// The connection was lost, or the checkpoint was replaced by a newer one
+		// and swept while it was read.
+		b.cfg.Log.WithError(err).Warn("could not load the checkpoint; trying again")
+		if err := b.log.Reload(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// start begins with a machine that has applied nothing or was restored.
+func (b *Backend) start(m *state.Machine) {
+	b.machine = m
+	v := m.View()
+	b.view.Store(v)
+	b.lessor.reset(v)
+	b.progress.reached(v.Seq())
+}
+
+// reload goes on from a checkpoint, when this zkine was away for so long that
+// the log that it needs is gone. The state never goes back.
+func (b *Backend) reload() error {
+	b.cfg.Log.Warn("this zkine was left behind; going on from the newest checkpoint")
+	if err := b.log.Reload(b.ctx); err != nil {
+		return err
+	}
+	m, err := b.restore(b.ctx)
+	if err != nil {
+		return err
+	}
+	old, v := b.view.Load(), m.View()
+	if v.Rev() < old.Rev() || v.Seq().Before(old.Seq()) {
+		return fmt.Errorf("%w: the newest checkpoint is at revision %d, this zkine was at %d", revision.ErrLogLost, v.Rev(), old.Rev())
+	}
+	// Users may have changed in the part that was skipped.
+	b.auth.simple.Clear()
+	b.start(m)
+	b.log.Applied(v.Seq(), v.Rev())
+	b.hub.wake()
+	// What became of batches in the part that was skipped, nobody here knows.
+	b.pending.failAll(fmt.Errorf("%w: this zkine was left behind", revision.ErrUnknown))
+	return nil
+}
+
+// crossed is called by the apply loop when the log has moved on to the next
+// segment: before is the view at the end of the one before.
+func (b *Backend) crossed(before *state.View) {
+	if !b.live.Load() || !b.keeper.isSelf() {
+		return
+	}
+	select {
+	case b.boundaries <- before:
+		b.scavengeHolds.Add(1) // what the view shows must stay
+	default: // the last one is still being worked on
+	}
+}
+
+// housekeepLoop does the keeper's slow work, a boundary at a time. It ends with
+// the backend.
+func (b *Backend) housekeepLoop() {
+	for {
+		select {
+		case v := <-b.boundaries:
+			if err := b.housekeep(b.ctx, v, false); err != nil && b.ctx.Err() == nil {
+				b.cfg.Log.WithError(err).Warn("housekeeping is not done; going on with the next segment")
+			}
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+// housekeep checkpoints the view of a boundary, if that is due or forced, and
+// cleans up. It ends the hold on scavenging.
+func (b *Backend) housekeep(ctx context.Context, v *state.View, force bool) error {
+	err := b.saveCheckpoint(ctx, v, force)
+	b.scavengeHolds.Add(-1)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return b.log.Housekeep(ctx, b.agreed(ctx), newPacer().wait)
+}
+
+func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool) error {
+	segment := v.Seq().Segment
+	if segment == 0 || !force && !b.log.CheckpointDue(segment) {
+		return nil
+	}
+	began := time.Now()
+	meta, err := v.CheckpointMeta()
+	if err != nil {
+		return err
+	}
+	err = b.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, v.CheckpointKeys, newPacer().wait)
+	if errors.Is(err, revision.ErrNotNeeded) {
+		return nil
+	}
+	if err == nil {
+		b.cfg.Log.WithFields(logrus.Fields{"segment": segment, "revision": v.Rev(), "took": time.Since(began).Round(time.Millisecond)}).
+			Info("wrote a checkpoint")
+	}
+	return err
+}
+
+// agreed says whether the log may be trimmed: alone, or when a round of
+// digests that begins now finds that all members have the same state. Had the
+// checkpointed state been wrong in this zkine's memory only, the others would
+// disagree here, and the log that made it would still be there.
+func (b *Backend) agreed(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, digestPatience)
+	defer cancel()
+	marked := false
+	ticker := time.NewTicker(leaseTick)
+	defer ticker.Stop()
+	for {
+		// Asked anew each time: one that has left need not report.
+		members, err := b.log.Members(ctx)
+		if err != nil {
+			return false
+		}
+		if len(members) <= 1 {
+			return true
+		}
+		if !marked {
+			b.mark(ctx)
+			marked = true
+		}
+		a := b.view.Load().Agreement()
+		if agree, _, _ := a.Verdict(); !agree {
+			return false
+		} else if haveReported(members, a.Reports) {
+			return true
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			b.cfg.Log.Warn("not all members have compared their states; the log is not trimmed this time")
+			return false
+		}
+	}
+}
+
+func haveReported(members []revision.Member, reports []state.Report) bool {
+	for _, m := range members {
+		if !slices.ContainsFunc(reports, func(r state.Report) bool { return r.Member == m.ID }) {
+			return false
+		}
+	}
+	return true
+}
+
+// pacer keeps the keeper's slow work from standing in the way of clients: it
+// rests for some time after each write, in proportion to what that took.
+type pacer struct{ last time.Time }
+
+func newPacer() *pacer { return &pacer{time.Now()} }
+
+const (
+	// restFactor is how long it rests for each unit of time worked.
+	restFactor = 3
+	// restMax bounds a rest, should one write have hung.
+	restMax = 250 * time.Millisecond
+)
+
+func (p *pacer) wait(ctx context.Context) error {
+	rest := min(restFactor*time.Since(p.last), restMax)
+	select {
+	case <-time.After(rest):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	p.last = time.Now()
+	return nil
+}
