@@ -162,11 +162,7 @@ func TestLeftBehind(t *testing.T) {
 					require.Equal(t, first+int64(i), e.Kv.ModRevision)
 				}
 			}
-			x, err := a.View().Digest()
-			require.NoError(t, err)
-			y, err := b.View().Digest()
-			require.NoError(t, err)
-			require.Equal(t, x, y)
+			sameState(t, a, b)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -144,8 +145,8 @@ func (v *verifier) segments(open segmentRef) ([]segmentRef, error) {
 			break
 		}
 	}
-	if n := len(refs); n == 0 || refs[n-1] != open {
-		v.found(v.layout.segment(open.name), fmt.Errorf("%w: the open segment is not the last one there is", ErrCorrupt))
+	if !slices.Contains(refs, open) {
+		v.found(v.layout.segment(open.name), fmt.Errorf("%w: the open segment is missing", ErrCorrupt))
 	}
 	return refs, nil
 }
