@@ -25,6 +25,7 @@
 //	hub.run      input: published views     ends with the backend
 //	keeperLoop   input: a ticker            ends with the backend
 //	digestLoop   input: marks in the log    ends with the backend
+//	housekeepLoop input: ends of segments   ends with the backend
 //
 // The apply loop alone touches the machine. Everyone else reads views, which
 // are immutable. Close ends them all and waits.
