@@ -39,7 +39,7 @@ func newRootCommand(environ []string) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagProblem(err) })
-	root.AddCommand(newServerCommand(environ), newVersionCommand())
+	root.AddCommand(newServerCommand(environ), newLogCommand(environ), newVersionCommand())
 	return root
 }
 
