@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,7 +10,7 @@ import (
 // zkine runs a command in this process and returns what it printed.
 func zkine(args ...string) (string, error) {
 	cmd := newRootCommand(nil)
-	var out bytes.Buffer
+	var out strings.Builder
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
 	cmd.SetArgs(args)

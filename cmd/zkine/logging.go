@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"google.golang.org/grpc/grpclog"
 )
 
 // newLogger makes the one logger of the process. level and format were checked.
@@ -21,6 +22,13 @@ func newLogger(out io.Writer, level, format string) *logrus.Entry {
 		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: stamp})
 	}
 	return logrus.NewEntry(log)
+}
+
+// silenceGRPC drops gRPC's own log, which goes to stderr and is about clients
+// that went away. What zkine needs to know comes back as errors. It has to be
+// called before any other use of gRPC.
+func silenceGRPC() {
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 }
 
 // patience is after how long a step of the start is said to take long, and

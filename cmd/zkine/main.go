@@ -18,7 +18,10 @@ import (
 	"os"
 )
 
-func main() { os.Exit(execute(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
+func main() {
+	silenceGRPC()
+	os.Exit(execute(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
 
 // execute runs the command line and returns the exit code: 0 for a clean end, 1
 // for an error, 2 for a command line or an environment that cannot be.
