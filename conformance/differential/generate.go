@@ -14,7 +14,7 @@ import (
 type generator struct {
 	*rand.Rand
 	revision, compacted int64          // of etcd, as far as its answers told
-	compactions         map[int64]bool // all revisions that were compacted at
+	compactions         map[int64]bool // the pair's
 	watches             int            // opened so far
 }
 
@@ -196,14 +196,16 @@ func (g *generator) rangeStream() *pb.RangeRequest {
 	return r
 }
 
-// hash does not ask at revisions of compactions: for those etcd answers, if it still remembers it, with the hash that it
-// took during the compaction, which is that of before it.
-func (g *generator) hash() *pb.HashKVRequest {
-	r := &pb.HashKVRequest{Revision: max(0, g.at())}
-	if g.compactions[r.Revision] {
-		r.Revision = 0
+// hash asks for a hash. It does not ask at revisions of compactions, for which etcd answers, while it remembers it, with
+// the hash that it took during the compaction, of the history as it was before. By that a compaction at 0 spoils
+// revision 0, which stands for the current one.
+func (g *generator) hash() proto.Message {
+	for _, revision := range []int64{max(0, g.at()), 0, g.revision} {
+		if !g.compactions[revision] {
+			return &pb.HashKVRequest{Revision: revision}
+		}
 	}
-	return r
+	return g.put()
 }
 
 // deleteRange does not make ranges without an end inside of transactions: etcd does not see that they overlap with
