@@ -44,6 +44,13 @@ func serveReal(t *testing.T, z *memzk.Ensemble) *grpc.ClientConn {
 // listenReal is serveReal with a configuration, on the URLs given.
 func listenReal(t *testing.T, z *memzk.Ensemble, cfg server.Config, urls ...string) []net.Listener {
 	t.Helper()
+	_, listeners := runReal(t, z, cfg, urls...)
+	return listeners
+}
+
+// runReal is listenReal for a test that stops the server itself.
+func runReal(t *testing.T, z *memzk.Ensemble, cfg server.Config, urls ...string) (*server.Server, []net.Listener) {
+	t.Helper()
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	log, err := revision.Open(within(t), revision.Config{Dialer: z, Root: "/zkine", Name: "one", Log: logrus.NewEntry(quiet)})
@@ -60,7 +67,7 @@ func listenReal(t *testing.T, z *memzk.Ensemble, cfg server.Config, urls ...stri
 	require.NoError(t, err)
 	require.NoError(t, s.Start())
 	t.Cleanup(func() { require.NoError(t, s.Stop(within(t))) })
-	return cfg.Listeners
+	return s, cfg.Listeners
 }
 
 func textOf(err error) string { return status.Convert(err).Message() }
