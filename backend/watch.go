@@ -79,7 +79,7 @@ const invalidWatchID = -1
 const (
 	reasonDuplicateID = "mvcc: duplicate watch ID provided on the WatchStream"
 	reasonEmptyRange  = "mvcc: watcher range is empty"
-	reasonCompacted   = "mvcc: required revision has been compacted"
+	reasonCompacted   = "etcdserver: mvcc: required revision has been compacted"
 )
 
 // Watch opens a watch stream; the caller closes it.

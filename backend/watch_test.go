@@ -94,7 +94,7 @@ func TestWatchCreationAsEtcdWordsIt(t *testing.T) {
 		{"automatic id skips the taken", &pb.WatchCreateRequest{Key: []byte("k")}, 2, ""},
 		{"duplicate", &pb.WatchCreateRequest{Key: []byte("k"), WatchId: 1}, -1, "mvcc: duplicate watch ID provided on the WatchStream"},
 		{"empty range", &pb.WatchCreateRequest{Key: []byte("k"), RangeEnd: []byte("a")}, -1, "mvcc: watcher range is empty"},
-		{"negative start", &pb.WatchCreateRequest{Key: []byte("k"), StartRevision: -1}, -1, "mvcc: required revision has been compacted"},
+		{"negative start", &pb.WatchCreateRequest{Key: []byte("k"), StartRevision: -1}, -1, "etcdserver: mvcc: required revision has been compacted"},
 	}
 	for _, c := range cases {
 		s.Create(c.create)

@@ -99,6 +99,9 @@ func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 }
 
 func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	if err := s.backend.RequireRoot(ctx); err != nil {
+		return nil, toGRPC(ctx, err)
+	}
 	resp, err := s.backend.Compact(ctx, r)
 	if err != nil {
 		return nil, toGRPC(ctx, err)

@@ -13,7 +13,7 @@ import (
 
 // permitted checks a request of the log, before it is evaluated. What zkine
 // itself asks for, and what etcd leaves to the server that accepted the request
-// (grants, renewals, alarms) or to nobody (compactions), passes.
+// (grants, renewals, compactions, alarms), passes.
 func (s *root) permitted(r *recordpb.Request) error {
 	who := requester(r)
 	switch kind := r.GetKind().(type) {
