@@ -31,7 +31,7 @@ func entriesOf(t testing.TB, v *View) (all []stored) {
 
 // A bucket that is read back gives the same hash, the same keys and the same
 // history as the view, before and after the versions were scavenged that a
-// compaction has made unreadable.
+// compaction has made unreadable; and in a machine that a checkpoint has made.
 func TestEntries(t *testing.T) {
 	b := newBench(t)
 	for i, message := range hashScript() {
@@ -39,6 +39,13 @@ func TestEntries(t *testing.T) {
 		v := b.View()
 		before := entriesOf(t, v)
 		checkEntries(t, v, before)
+		restored, err := restore(checkpoint(t, v, small))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := entriesOf(t, restored.View()); fmt.Sprint(before) != fmt.Sprint(again) {
+			t.Errorf("step %d: %q before and %q after a checkpoint", i, before, again)
+		}
 		for b.Scavenge(1) {
 		}
 		after := entriesOf(t, b.View())
