@@ -7,8 +7,10 @@
 // header. Beside them stand check.go and overlap.go (what can be refused
 // without looking at the state), errors.go (the only place that knows gRPC
 // codes), header.go, interceptor.go (what holds for every call), slow.go,
-// grpc.go (transport options), listen.go, http.go and health.go (the metrics
-// URLs), metrics.go, and server.go with the life cycle.
+// grpc.go (transport options), listen.go, port.go, tls.go and credentials.go
+// (from a URL to a connection), http.go and health.go (the metrics URLs),
+// gateway.go (JSON), loopback.go and concurrency.go (lock and election),
+// metrics.go, and server.go with the life cycle.
 //
 // # Life cycle
 //
@@ -28,8 +30,12 @@
 //   - readiness (readiness.go): owned by Server; polls Backend.Ready, keeps the
 //     gRPC health service true, opens the client listeners, ends require-leader
 //     streams after a long outage; ended by Stop.
-//   - one accept loop a client listener, in grpc.Server.Serve; ended by Stop.
+//   - per client listener an accept loop (port.go), and one each in grpc.Server
+//     and http.Server, which take from its queues; ended by Stop.
+//   - per new connection one until it is known what it speaks, bounded by time.
 //   - one accept loop a metrics listener, in http.Server.Serve; ended by Stop.
+//   - the loopback's server, and what clientv3 starts for its leases and
+//     watches; ended by Stop, after all that uses it.
 //   - per gRPC connection and call: grpc-go's.
 //   - per watch stream: a reader of the client's requests, a dispatcher that
 //     passes them to the WatchStream, and the handler itself, which sends.
@@ -39,23 +45,25 @@
 // Dispatchers and renewals end before their handler returns, and handlers
 // before Stop returns. A reader ends when gRPC has torn down its stream.
 //
-// # HTTP on the client URLs
+// # One port for gRPC and HTTP
 //
-// The client URLs serve gRPC only, straight from grpc-go's own HTTP/2
-// transport. The JSON gateway, /version and /health belong on the same port.
-// The way to add them without slowing gRPC down: a listener that reads the
-// first bytes of a connection, under a deadline, and hands it on with those
-// bytes put back; HTTP/2's client preface ("PRI * HTTP/2.0") goes to grpc-go,
-// anything else to net/http. With TLS the same listener does the handshake
-// first, and then looks at the decrypted bytes. A client that speaks HTTP/2
-// but not gRPC (curl over TLS does) shows itself only by the content-type of
-// its first request: offering such clients nothing but http/1.1 in ALPN is not
-// possible, since they look the same as gRPC's there, so that listener has to
-// read on to the first HEADERS frame in the TLS case.
+// A client URL serves gRPC and, for the JSON gateway, /version and /health, HTTP.
+// A port decides once for each connection, by its first bytes in plaintext and
+// by what the client offers in ALPN with TLS (see port), so that gRPC's have
+// grpc-go's own transport to themselves. There are three gRPC servers with the
+// same services on them: for those connections; for calls that reach gRPC
+// through net/http, since a client offered HTTP/1 too; and for the loopback,
+// by which the gateway and the lock and election services are clients of the
+// server that they are part of. They drain in this order.
+//
+// What differs from etcd: with TLS a client that offers h2 alone is taken for
+// gRPC, so that JSON needs a client that could speak HTTP/1 (all do by default);
+// /debug/vars and --host-whitelist are not there.
 //
 // # Imports
 //
 // Packages backend, backend/state and revision, for their sentinel errors and
 // plain types; what the facade needs of a running backend comes in as the
-// Backend interface. etcd's API protobufs. Never ZooKeeper's client.
+// Backend interface. etcd's API protobufs, its client, and its lock and election
+// servers. Never ZooKeeper's client.
 package server

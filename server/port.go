@@ -81,8 +81,8 @@ func (p *port) serve() error {
 		if p.isClosed() {
 			return nil
 		}
-		var e net.Error
-		if !errors.As(err, &e) || errors.Is(err, net.ErrClosed) {
+		var passing interface{ Temporary() bool }
+		if !errors.As(err, &passing) || !passing.Temporary() {
 			return err
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), maxAcceptPause)
