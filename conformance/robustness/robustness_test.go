@@ -1,0 +1,136 @@
+package robustness
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+)
+
+var (
+	seedFlag    = flag.Uint64("seed", 0, "repeat the runs of this seed; 0 draws one")
+	roundsFlag  = flag.Int("rounds", 0, "random runs, besides the short ones; with -seed the first has that seed, the next the one after it, and so on")
+	faultsFlag  = flag.Int("faults", 5, "faults in a random run")
+	zkineFlag   = flag.String("zkine", "", "the zkine to judge, for example one built with -race; by default this checkout's is built")
+	reportsFlag = flag.String("reports", "../../.cache/robustness", "folder for the reports of runs that fail")
+	keepFlag    = flag.Bool("keep", false, "write a report of every run")
+	judgeFlag   = flag.String("judge", "", "judge a report again")
+)
+
+// judgeTimeout bounds the judges: what is not decided by then counts as failed.
+const judgeTimeout = 5 * time.Minute
+
+var program string // the zkine to judge
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *seedFlag == 0 {
+		*seedFlag = uint64(time.Now().UnixNano()) % 1_000_000_000
+	}
+	os.Exit(withZkine(m.Run))
+}
+
+// withZkine builds zkine, unless one was named.
+func withZkine(run func() int) int {
+	program = *zkineFlag
+	if program == "" {
+		dir, err := os.MkdirTemp("", "robustness-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		program = filepath.Join(dir, "zkine")
+		build := exec.Command("go", "build", "-o", program, "./cmd/zkine")
+		build.Dir = "../.."
+		build.Stdout, build.Stderr = os.Stdout, os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "build zkine:", err)
+			return 1
+		}
+	}
+	return run()
+}
+
+// short are the runs that belong to every change.
+var short = []Scenario{
+	{EtcdLeases, 1, 1, []Fault{KillZkine, LoseReplies, BlinkZooKeeper}},
+	{Kubernetes, 3, 1, []Fault{FreezeZkine, KillZkine, LateRequest}},
+	{EtcdPut, 3, 1, []Fault{KillZooKeeper, FreezeZkine}},
+	{KubernetesCreateDelete, 2, 1, []Fault{FreezeZooKeeper, LoseRequests, KillAllZkines}},
+}
+
+func TestShort(t *testing.T) {
+	for i, s := range short {
+		t.Run(fmt.Sprintf("%d-%s", i+1, s.Kind.Name), func(t *testing.T) { play(t, s, *seedFlag) })
+	}
+}
+
+func TestRandom(t *testing.T) {
+	if *roundsFlag == 0 {
+		t.Skip("a random run takes half a minute: -rounds says how many are wanted")
+	}
+	for i := range uint64(*roundsFlag) {
+		seed := *seedFlag + i
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, Random(seed, *faultsFlag), seed) })
+	}
+}
+
+// play runs a scenario and has it judged.
+func play(t *testing.T, s Scenario, seed uint64) {
+	start := time.Now()
+	t.Logf("seed %d: %v", seed, s)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("seed %d: again with: go test -run '^%s$' -seed=%d", seed, strings.ReplaceAll(t.Name(), "/", "$/^"), seed)
+		}
+	})
+	lg := quietly(t)
+	r := Run(t, lg, program, s, seed)
+	took := time.Since(start)
+	v := Judge(lg, r.Case, judgeTimeout)
+	t.Logf("%v; ran for %v; %d slots in the log, %d of them sent twice, %d requests refused",
+		&v, took.Round(time.Millisecond), len(r.History.Slots), r.History.Duplicates, r.History.Refused)
+	if err := v.Error(); err != nil {
+		t.Errorf("seed %d: zkine is guilty: %v", seed, err)
+	}
+	if !t.Failed() && !*keepFlag {
+		return
+	}
+	folder, err := filepath.Abs(filepath.Join(*reportsFlag, fmt.Sprintf("%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), seed)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Save(lg, folder, r.Case, &v, r.Logs); err != nil {
+		t.Errorf("save the report: %v", err)
+	}
+	t.Logf("the report is in %s; judge it again with: go test -run Saved -judge=%s", folder, folder)
+}
+
+func TestSaved(t *testing.T) {
+	if *judgeFlag == "" {
+		t.Skip("-judge names no report")
+	}
+	c, err := Load(*judgeFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := Judge(zaptest.NewLogger(t), c, judgeTimeout)
+	t.Log(&v)
+	if err := v.Error(); err != nil {
+		t.Error(err)
+	}
+}
+
+// quietly logs what etcd's code has to say at the level of errors: what a judge
+// found.
+func quietly(t *testing.T) *zap.Logger {
+	return zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel))
+}

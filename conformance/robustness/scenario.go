@@ -1,0 +1,152 @@
+package robustness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	randv2 "math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Scenario is what one run does.
+type Scenario struct {
+	Kind       Kind
+	Zkines     int
+	ZooKeepers int // 1, or the size of an ensemble
+	// Faults happen in this order.
+	Faults []Fault
+}
+
+// Random draws a scenario with n faults; a seed always draws the same.
+func Random(seed uint64, n int) Scenario {
+	r := randv2.New(randv2.NewPCG(seed, 0))
+	s := Scenario{
+		Kind:       AllKinds[r.IntN(len(AllKinds))],
+		Zkines:     1 + r.IntN(3),
+		ZooKeepers: 1 + 2*(r.IntN(3)/2), // one run in three on an ensemble
+	}
+	faults := AllFaults
+	if s.ZooKeepers > 1 {
+		faults = slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return f.lone })
+	}
+	for range n {
+		s.Faults = append(s.Faults, faults[r.IntN(len(faults))])
+	}
+	return s
+}
+
+func (s Scenario) String() string {
+	var faults []string
+	for _, f := range s.Faults {
+		faults = append(faults, f.Name)
+	}
+	return fmt.Sprintf("%s on %d zkine(s) and %d ZooKeeper(s): %s", s.Kind.Name, s.Zkines, s.ZooKeepers, strings.Join(faults, ", "))
+}
+
+// patience bounds a run without the judges. It is long: a loaded machine is
+// slow, not wrong.
+const patience = 5 * time.Minute
+
+// Recorded is what a run leaves behind.
+type Recorded struct {
+	Case
+	History *History
+	// Logs is the folder with the zkines' logs.
+	Logs string
+}
+
+// Run runs a scenario on zkines of that program and returns what it recorded.
+// It fails the test if the scenario cannot be played, or if zkines and log
+// disagree at the end.
+func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) *Recorded {
+	t.Helper()
+	//lint:ignore SA1019 etcd's traffic draws from the global source; go.mod makes Seed work
+	rand.Seed(int64(seed))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the run takes too long"))
+	defer cancel()
+	logs := t.TempDir()
+	cluster := startCluster(ctx, t, program, logs, s.ZooKeepers, s.Zkines)
+	observer, err := Observe(ctx, cluster.Servers(), Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer observer.Close()
+	load, err := startTraffic(ctx, lg, s.Kind, cluster.Endpoints(), seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &faultEnv{Cluster: cluster, observer: observer, rand: randv2.New(randv2.NewPCG(seed, 1))}
+	env.progress = func(ctx context.Context) error {
+		return observer.AwaitRev(ctx, observer.Rev()+20+env.rand.Int64N(80))
+	}
+	faultErr := env.applyAll(ctx, t, s.Faults)
+	if faultErr != nil {
+		cancel() // ends the traffic
+	}
+	reports, loadErr := load.Finish(ctx)
+	if err := errors.Join(faultErr, loadErr); err != nil {
+		t.Fatal(err)
+	}
+	r := &Recorded{Case: Case{Reports: reports, UniqueRevision: s.Kind.ExpectUniqueRevision()}, Logs: logs}
+	r.readBack(ctx, t, cluster, observer)
+	return r
+}
+
+// applyAll lets the faults happen, each after, during and before traffic.
+func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) error {
+	for _, f := range faults {
+		if err := e.progress(ctx); err != nil {
+			return fmt.Errorf("before %s: %w", f.Name, err)
+		}
+		start, rev := time.Now(), e.observer.Rev()
+		if err := f.apply(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		mended := time.Since(start)
+		if err := e.AwaitReady(ctx); err != nil {
+			return fmt.Errorf("after %s: %w", f.Name, err)
+		}
+		t.Logf("%-16s from revision %d: mended after %v, all ready after %v",
+			f.Name, rev, mended.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
+	}
+	return e.progress(ctx)
+}
+
+// readBack reads what each zkine shows, kills all, reads the log and compares.
+func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Observer) {
+	t.Helper()
+	var all []*Shown
+	for _, z := range c.Zkines {
+		if err := z.Ended(); err != nil {
+			t.Fatal(err)
+		}
+		shown, err := show(ctx, z.Endpoint)
+		if err != nil {
+			t.Fatalf("%s at the end: %v", z.Name, err)
+		}
+		all = append(all, shown)
+	}
+	c.Kill()
+	history, err := ReadLog(ctx, c.Servers(), Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.History, r.Requests = history, history.Requests
+	if err := history.CheckModel(); err != nil {
+		t.Error(err)
+	}
+	if seen := o.Slots(); len(seen) > len(history.Slots) || !slices.Equal(seen, history.Slots[:len(seen)]) {
+		t.Errorf("the log changed behind its reader, who had %d slots of what are now %d", len(seen), len(history.Slots))
+	}
+	for i, shown := range all {
+		if err := history.CheckShown(shown); err != nil {
+			t.Errorf("%s at the end: %v", c.Zkines[i].Name, err)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package robustness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/zkine/zkine/revision/embedded"
+)
+
+// SessionTimeout is the zkines' with ZooKeeper: the shortest that zkine takes,
+// so that outlasting it takes least time.
+const SessionTimeout = time.Second
+
+// Zkine is a member, as a process that is killed, frozen and started again on
+// the same ports. One goroutine uses it.
+type Zkine struct {
+	Name string
+	// Endpoint is where clients reach it, running or not.
+	Endpoint string
+	// Log is the file with what it printed, in all its lives.
+	Log string
+
+	program string
+	args    []string
+	health  string // URL
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when the process is gone
+}
+
+// newZkine prepares a member that is not running yet.
+func newZkine(program, name, zooKeeper, root, log string) (*Zkine, error) {
+	client, err := embedded.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := embedded.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	z := &Zkine{
+		Name:     name,
+		Endpoint: fmt.Sprintf("127.0.0.1:%d", client),
+		Log:      log,
+		program:  program,
+		health:   fmt.Sprintf("http://127.0.0.1:%d", metrics),
+	}
+	z.args = []string{
+		"server", "--name=" + name,
+		"--zookeeper=" + zooKeeper, "--zookeeper-root=" + root,
+		"--zookeeper-session-timeout=" + SessionTimeout.String(),
+		"--listen-client-urls=http://" + z.Endpoint, "--listen-metrics-urls=" + z.health,
+		"--watch-progress-notify-interval=100ms", // etcd's robustness tests have it so
+	}
+	return z, nil
+}
+
+// Start starts the process; it may not serve yet. The kernel kills it should
+// this program end first.
+func (z *Zkine) Start() error {
+	log, err := os.OpenFile(z.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(z.program, z.args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := startOnLastingThread(cmd); err != nil {
+		return fmt.Errorf("start %s: %w", z.Name, err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		close(exited)
+	}()
+	z.cmd, z.exited = cmd, exited
+	return nil
+}
+
+// Kill ends the process as a power cut would (SIGKILL), and returns when it is
+// gone. Without a process it does nothing.
+func (z *Zkine) Kill() {
+	if z.cmd == nil {
+		return
+	}
+	_ = z.cmd.Process.Signal(syscall.SIGKILL)
+	<-z.exited
+	z.cmd = nil
+}
+
+// Freeze stops the process in its tracks (SIGSTOP); Thaw lets it go on.
+func (z *Zkine) Freeze() error { return z.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (z *Zkine) Thaw() error { return z.cmd.Process.Signal(syscall.SIGCONT) }
+
+// AwaitReady waits until it serves linearizable reads.
+func (z *Zkine) AwaitReady(ctx context.Context) error {
+	return poll(ctx, func() error { return z.check(ctx, "/readyz") })
+}
+
+// AwaitUnready waits until it says that it has lost ZooKeeper.
+func (z *Zkine) AwaitUnready(ctx context.Context) error {
+	return poll(ctx, func() error {
+		if z.check(ctx, "/readyz/backend") == nil {
+			return fmt.Errorf("%s is still ready", z.Name)
+		}
+		return z.Ended()
+	})
+}
+
+// check asks for a health check, and returns what is wrong.
+func (z *Zkine) check(ctx context.Context, path string) error {
+	if err := z.Ended(); err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, z.health+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("%s is not up: %w", z.Name, err)
+	}
+	defer resp.Body.Close()
+	why, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s is not ready: %s", z.Name, why)
+	}
+	return nil
+}
+
+// Ended is an error if the process is gone without having been killed.
+func (z *Zkine) Ended() error {
+	if z.cmd == nil {
+		return nil
+	}
+	select {
+	case <-z.exited:
+		return errors.New(z.Name + " has ended by itself; see " + z.Log)
+	default:
+		return nil
+	}
+}
+
+// starts carries commands to the one goroutine that starts them: a parent-death
+// signal is sent when the thread that started the child ends, so that goroutine
+// keeps its thread.
+var starts = sync.OnceValue(func() chan<- func() {
+	commands := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for start := range commands {
+			start()
+		}
+	}()
+	return commands
+})
+
+func startOnLastingThread(cmd *exec.Cmd) error {
+	result := make(chan error)
+	starts() <- func() { result <- cmd.Start() }
+	return <-result
+}
