@@ -16,10 +16,16 @@ import (
 // revision.ErrUnknown when its outcome is unknown; ctx's, when nobody knows it
 // yet but the client's time is over: the request may still take effect.
 func propose[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
-	var zero T
 	if err := b.sign(ctx, r); err != nil {
+		var zero T
 		return zero, err
 	}
+	return proposeUnsigned[T](ctx, b, r)
+}
+
+// proposeUnsigned is propose for requests of zkine's own.
+func proposeUnsigned[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
+	var zero T
 	p := b.proposal(ctx, r)
 	if err := b.queue.put(p); err != nil {
 		return zero, err

@@ -28,6 +28,8 @@ type Config struct {
 	// DigestInterval is how often members compare their states; 0 is
 	// DefaultDigestInterval.
 	DigestInterval time.Duration
+	// AutoCompaction says whether the keeper compacts by itself.
+	AutoCompaction AutoCompaction
 	// Auth is how clients prove who they are.
 	Auth AuthConfig
 	// Registerer takes the backend's metrics; nil for none.
@@ -73,7 +75,8 @@ type Backend struct {
 	// scavenged is the floor down to which memory was given back.
 	scavenged scavenged
 	// live is set once the replay is over.
-	live atomic.Bool
+	live      atomic.Bool
+	compactor compactor // the keeper loop's
 	// lastRound is when the keeper loop last logged a mark; its own.
 	lastRound time.Time
 	metrics   *metrics
@@ -119,6 +122,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
 	b.hub = newHub(&b.view)
 	b.agreement = newAgreement()
+	b.compactor = compactor{cfg: cfg.AutoCompaction}
 	b.lastRound = time.Now()
 	b.spawn(b.applyLoop)
 	b.spawn(b.appendLoop)

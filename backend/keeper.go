@@ -77,8 +77,8 @@ const (
 )
 
 // keeperLoop keeps the service clock going while there are leases, and proposes
-// what the keeper proposes: expiries, notes, rounds of digests. It ends with the
-// backend.
+// what the keeper proposes: expiries, notes, rounds of digests, compactions. It
+// ends with the backend.
 func (b *Backend) keeperLoop() {
 	ticker := time.NewTicker(leaseTick)
 	defer ticker.Stop()
@@ -89,6 +89,7 @@ func (b *Backend) keeperLoop() {
 			b.keeper.refresh(ctx)
 			b.tendLeases(ctx)
 			b.beginRound(ctx)
+			b.autoCompact(ctx)
 			cancel()
 		case <-b.ctx.Done():
 			return

@@ -27,7 +27,7 @@ type watcher struct {
 	start   revision.Rev // the first revision that the client wants; 0 for those to come
 	next    revision.Rev
 	told    revision.Rev // the header's revision in the last response with events
-	behind  bool // the last pull ended before the newest revision
+	behind  bool         // the last pull ended before the newest revision
 	noPut   bool
 	noDel   bool
 	prevKV  bool

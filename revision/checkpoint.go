@@ -132,7 +132,7 @@ func (l *Log) loadCheckpoint(ctx context.Context, conn Conn) (*Checkpoint, error
 	if err != nil {
 		return nil, err
 	}
-	l.latest.Store(record.Latest)
+	l.noteCheckpoints(record)
 	return &Checkpoint{Segment: manifest.Segment, Meta: meta, log: l, chunks: manifest.Chunks}, nil
 }
 
@@ -207,7 +207,7 @@ func (w *checkpointWriter) begin(segment int64) error {
 	}
 	w.known = map[string]*recordpb.StoredChunk{}
 	if latest := w.record.Latest; latest != nil {
-		w.l.latest.Store(latest)
+		w.l.noteCheckpoints(w.record)
 		if latest.Segment >= segment {
 			return ErrNotNeeded
 		}
@@ -270,9 +270,18 @@ func (w *checkpointWriter) finish(rev Rev) error {
 		return ErrNotNeeded
 	}
 	if err == nil {
-		w.l.latest.Store(next.Latest)
+		w.l.noteCheckpoints(next)
 	}
 	return err
+}
+
+// noteCheckpoints remembers which checkpoints there are. The log that the
+// previous one covers is gone, or will be soon.
+func (l *Log) noteCheckpoints(record checkpointRecord) {
+	l.latest.Store(record.Latest)
+	if record.Previous != nil {
+		l.tail.trimmed(record.Previous.Segment)
+	}
 }
 
 // CheckpointDue says whether the log up to the end of a segment has outgrown

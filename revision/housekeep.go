@@ -29,6 +29,7 @@ func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Contex
 	if k.record, k.version, err = readCheckpointRecord(ctx, conn, l.layout); err != nil {
 		return err
 	}
+	l.noteCheckpoints(k.record)
 	if trim {
 		if err := k.trimLog(); err != nil {
 			return fmt.Errorf("trim the log: %w", err)

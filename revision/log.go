@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -157,8 +158,16 @@ func (l *Log) Head() Seq {
 	return Seq{segment.number, count - 1}
 }
 
-// Size is how many bytes the slots hold that Next has delivered.
-func (l *Log) Size() int64 { return l.tail.totalBytes() }
+// Size is about how many bytes the root holds in ZooKeeper: the newest
+// checkpoint and the log that Next has delivered and that was not trimmed since.
+// Packing by another member shows only after a restart.
+func (l *Log) Size() int64 {
+	size := l.tail.bytesAfter(0, math.MaxInt64)
+	if latest := l.latest.Load(); latest != nil {
+		size += latest.Bytes
+	}
+	return size
+}
 
 func (l *Log) noteZxid(zxid int64) {
 	for {

@@ -25,7 +25,6 @@ type tail struct {
 	awaited map[Nonce]*awaited
 	last    entry           // the slot delivered last, to recognise the log by
 	bytes   int             // of slots delivered from cur
-	total   int64           // bytes of all slots delivered
 	sizes   map[int64]int64 // bytes delivered, by segment
 	// changed is closed and replaced when anything above changes.
 	changed chan struct{}
@@ -135,7 +134,6 @@ func (t *tail) delivered(e *entry) {
 	t.last = *e
 	t.last.slot.Requests = nil
 	t.bytes += e.size
-	t.total += int64(e.size)
 	t.sizes[e.slot.Seq.Segment] += int64(e.size)
 	if a := t.awaited[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
 		a.seq = e.slot.Seq
@@ -271,17 +269,19 @@ func (t *tail) bytesAfter(k, last int64) (n int64) {
 		if segment > k && segment <= last {
 			n += size
 		}
-		if segment <= k {
-			delete(t.sizes, segment)
-		}
 	}
 	return n
 }
 
-func (t *tail) totalBytes() int64 {
+// trimmed forgets the sizes of segments up to k.
+func (t *tail) trimmed(k int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.total
+	for segment := range t.sizes {
+		if segment <= k {
+			delete(t.sizes, segment)
+		}
+	}
 }
 
 // await registers interest in a nonce, before it is first sent.
