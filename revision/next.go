@@ -237,6 +237,9 @@ func (l *Log) count(ctx context.Context, conn Conn, segment segmentRef) error {
 
 // advance moves delivery on to the next segment.
 func (l *Log) advance(ctx context.Context, conn Conn, s step) error {
+	if record, _, err := readCheckpointRecord(ctx, conn, l.layout); err == nil {
+		l.noteCheckpoints(record) // others' checkpoints; only sizes depend on it
+	}
 	next := s.open
 	if next.number != s.cur.number+1 {
 		opCtx, cancel := l.opContext(ctx)

@@ -30,6 +30,8 @@ func TestWrongFlags(t *testing.T) {
 		{"--listen-metrics-urls=unix://", `--listen-metrics-urls: "unix://" names no socket — write URLs like http://127.0.0.1:2379 or unix:///run/zkine.sock`},
 		{"--max-request-bytes=0", `--max-request-bytes: 0 bytes is out of bounds — choose from 1 bytes to 536870912 bytes`},
 		{"--max-txn-ops=-1", `--max-txn-ops: -1 is out of bounds — choose from 1 to 1048576`},
+		{"--auto-compaction-mode=sometimes", `--auto-compaction-mode: "sometimes" is not known — choose one of periodic, revision`},
+		{"--auto-compaction-retention=often", `--auto-compaction-retention: "often" is not a time — write it like 1h or 30m, or 0 for no automatic compaction`},
 		{"--watch-progress-notify-interval=0s", `--watch-progress-notify-interval: 0s is out of bounds — choose from 100ms to 24h0m0s`},
 		{"--auth-token=paper", `--auth-token: token type "paper" is not known — write simple or jwt,sign-method=...,priv-key=...`},
 		{"--auth-token=jwt,sign-method=RS256,priv-key=/nowhere", `--auth-token: open /nowhere: no such file or directory — write it like simple or jwt,sign-method=RS256,priv-key=file`},

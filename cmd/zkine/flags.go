@@ -30,6 +30,8 @@ type config struct {
 	maxRequestBytes  int // of a client
 	maxTxnOps        int
 	progressInterval time.Duration
+	compaction       compactionFlags
+	autoCompaction   backend.AutoCompaction // what compaction means
 	auth             authFlags
 
 	logLevel, logFormat string
@@ -59,6 +61,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.IntVar(&c.maxRequestBytes, "max-request-bytes", server.DefaultMaxRequestBytes, "largest request of a client in `bytes`")
 	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a branch of a transaction")
 	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")
+	c.compaction.bind(f)
 	c.auth.bind(f)
 	f.StringVar(&c.logLevel, "log-level", "info", "the least `level` that is logged: debug, info, warn or error")
 	f.StringVar(&c.logFormat, "log-format", "text", "`format` of the log: text or json")

@@ -106,6 +106,7 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 			Name: cfg.name, ID: memberID(l.ClusterID(), cfg.name), ClientURLs: front.advertised,
 		},
 		ProgressNotifyInterval: cfg.progressInterval,
+		AutoCompaction:         cfg.autoCompaction,
 		Auth:                   cfg.auth.config(cfg.tls.ClientCertAuth),
 		Registerer:             registry,
 		Log:                    log,
