@@ -29,6 +29,9 @@ func (m *model) attached(id int64) (keys []string) {
 
 func (m *model) apply(r *recordpb.Request) (proto.Message, error) {
 	m.applied++
+	if err := m.auth.permits(m, r); err != nil {
+		return nil, err
+	}
 	resp, err := m.evaluate(r)
 	m.rev = m.now()
 	if err != nil {
@@ -113,7 +116,7 @@ func (m *model) evaluateLease(r *recordpb.Request) (proto.Message, error) {
 		}
 		return &pb.LeaseCheckpointResponse{Header: m.header()}, nil
 	}
-	return nil, ErrUnknownRequest
+	return m.auth.evaluate(r, m.header())
 }
 
 // alarm knows NOSPACE only.

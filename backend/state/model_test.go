@@ -20,6 +20,7 @@ type model struct {
 	leases     map[int64]*modelLease
 	full       map[uint64]bool // members that have raised NOSPACE
 	applied    uint64
+	auth       modelAuth
 }
 
 type written struct {
@@ -35,7 +36,7 @@ type modelLease struct {
 }
 
 func newModel() *model {
-	return &model{rev: 1, floor: -1, leases: map[int64]*modelLease{}, full: map[uint64]bool{}}
+	return &model{rev: 1, floor: -1, leases: map[int64]*modelLease{}, full: map[uint64]bool{}, auth: newModelAuth()}
 }
 
 // at is all keys as they were at rev, in order. Versions of a rev that is not

@@ -202,7 +202,9 @@ func (g *gen) own(v *View) *recordpb.Request {
 	if g.oneIn(3) {
 		stamp--
 	}
-	switch g.IntN(4) {
+	switch g.IntN(5) {
+	case 4:
+		return request(g.authChange())
 	case 0:
 		return request(&recordpb.LeaseRenew{Id: id})
 	case 1:
@@ -242,5 +244,5 @@ func request(message any) *recordpb.Request {
 	case *pb.AlarmRequest:
 		return &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: r}}
 	}
-	panic(fmt.Sprintf("no request: %T", message))
+	return authRecord(message)
 }

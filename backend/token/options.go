@@ -30,7 +30,7 @@ func Parse(spec string) (*JWT, error) {
 	case kind == "simple":
 		return nil, errors.New("simple has no options; write simple alone")
 	case kind != "jwt":
-		return nil, fmt.Errorf("token type %q is not known; write simple or jwt,sign-method=...,priv-key=...", kind)
+		return nil, fmt.Errorf("token type %q is not known; write simple or jwt,sign-method=RS256,priv-key=file", kind)
 	}
 	return newJWT(options)
 }
