@@ -19,7 +19,7 @@ FUZZTIME ?= 30s
 
 COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke components proto fmt fuzz clean
+.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke differential kube-storage robustness measure components proto fmt fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,20 @@ conformance-test: build zookeeper
 
 kube-smoke: build zookeeper components ## a Kubernetes control plane on zkine, used and hurt: conformance/README.md
 	cd conformance && go run ./kubesmoke $(ARGS)
+
+# The three proofs that zkine is etcd to its clients; each says how to repeat a failure.
+differential: build zookeeper ## the same random requests to zkine and to an etcd: 20 seeds of 10,000, compared to the byte
+	cd conformance && go test -timeout 3h ./differential -seeds 20 -ops 10000 $(ARGS)
+
+kube-storage: zookeeper ## Kubernetes' own storage tests on zkine: conformance/kubernetes
+	cd conformance/kubernetes && go run ./run $(ARGS)
+
+robustness: build zookeeper ## etcd's robustness judges on zkine, through faults: conformance/robustness
+	cd conformance/robustness && go test -timeout 2h . && go test -timeout 2h -run Random -rounds 10 $(ARGS)
+
+measure: build zookeeper ## start time and puts beside an etcd on this machine
+	conformance/components/build.sh etcd
+	cd conformance && go run ./measure $(ARGS)
 
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)
