@@ -107,7 +107,7 @@ func (b *Backend) judge(a state.Agreement) {
 // beginRound logs a mark, as the keeper does now and then, if there is anyone
 // to compare with.
 func (b *Backend) beginRound(ctx context.Context) {
-	if members := b.keeper.members(); !b.keeper.isSelf() || members < 2 || time.Since(b.lastRound) < b.cfg.DigestInterval {
+	if members := b.keeper.members(); !b.keeper.isSelf() || len(members) < 2 || time.Since(b.lastRound) < b.cfg.DigestInterval {
 		return
 	}
 	b.lastRound = time.Now()

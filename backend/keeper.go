@@ -7,6 +7,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -19,7 +20,7 @@ type keeper struct {
 
 	mu    sync.Mutex
 	id    uint64
-	count int // of members
+	known []revision.Member // at the last look; shared, never changed
 	at    time.Time
 }
 
@@ -39,7 +40,7 @@ func (k *keeper) refresh(ctx context.Context) {
 	defer k.mu.Unlock()
 	k.at = time.Now()
 	if err == nil {
-		k.id, k.count = 0, len(members)
+		k.id, k.known = 0, members
 		if len(members) > 0 {
 			k.id = members[0].ID
 		}
@@ -53,11 +54,11 @@ func (k *keeper) leader() uint64 {
 	return k.id
 }
 
-// members is how many there were at the last look.
-func (k *keeper) members() int {
+// members are those of the last look.
+func (k *keeper) members() []revision.Member {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.count
+	return k.known
 }
 
 func (k *keeper) isSelf() bool { return k.leader() == k.self }

@@ -86,7 +86,8 @@ func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Com
 const firstChunk = 10
 
 // RangeStream answers a range in chunks of about chunkBytes. The revision is
-// the one at the start, and cannot be compacted away meanwhile. Header, more
+// the one at the start; it cannot be compacted away meanwhile, unless the
+// client named an older one. Header, more
 // and count come with the last chunk, as in etcd.
 func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkBytes int, send func(*pb.RangeStreamResponse) error) error {
 	if !r.Serializable {

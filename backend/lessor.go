@@ -193,8 +193,8 @@ func (l *lessor) unnoted(every time.Duration, limit int) (out []deadline) {
 	return out
 }
 
-// remaining is how many seconds a lease has left, rounded up; 0 when it has
-// ended and is about to be revoked.
+// remaining is how many whole seconds a lease has left, as etcd rounds; 0 when
+// it has ended and is about to be revoked.
 func (l *lessor) remaining(lease state.Lease) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,7 +203,7 @@ func (l *lessor) remaining(lease state.Lease) int64 {
 		return lease.TTL // changed a moment ago
 	}
 	left := max(0, d.at-l.upcoming())
-	return min(int64((left+time.Second-1)/time.Second), lease.TTL)
+	return int64(left / time.Second)
 }
 
 // byExpiry lists the leases of a view, those that end first first.

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"slices"
 
 	"github.com/zkine/zkine/revision"
 )
@@ -61,12 +62,14 @@ func (b *Backend) Ready() error {
 // ClusterID identifies the root, the same for every member.
 func (b *Backend) ClusterID() uint64 { return b.log.ClusterID() }
 
-// Members lists the live members, after a barrier if linearizable.
+// Members lists the live members: after a barrier if linearizable, else as
+// they were a moment ago, without I/O.
 func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Member, error) {
-	if linearizable {
-		if err := b.reads.wait(ctx); err != nil {
-			return nil, err
-		}
+	if !linearizable {
+		return slices.Clone(b.keeper.members()), b.failure()
+	}
+	if err := b.reads.wait(ctx); err != nil {
+		return nil, err
 	}
 	return b.log.Members(ctx)
 }
