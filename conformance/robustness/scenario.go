@@ -133,6 +133,11 @@ func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Ob
 		all = append(all, shown)
 	}
 	c.Kill()
+	for _, z := range c.Zkines {
+		if err := z.CheckLog(); err != nil {
+			t.Error(err)
+		}
+	}
 	history, err := ReadLog(ctx, c.Servers(), Root)
 	if err != nil {
 		t.Fatal(err)

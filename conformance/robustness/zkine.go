@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"sync"
 	"syscall"
@@ -153,6 +154,21 @@ func (z *Zkine) Ended() error {
 	default:
 		return nil
 	}
+}
+
+// broke is what Go prints when a program broke.
+var broke = regexp.MustCompile(`(?m)^(panic: |fatal error: |WARNING: DATA RACE)`)
+
+// CheckLog looks for what must not be in a zkine's log.
+func (z *Zkine) CheckLog() error {
+	text, err := os.ReadFile(z.Log)
+	if err != nil {
+		return err
+	}
+	if at := broke.FindIndex(text); at != nil {
+		return fmt.Errorf("%s broke: %.2000s", z.Name, text[at[0]:])
+	}
+	return nil
 }
 
 // starts carries commands to the one goroutine that starts them: a parent-death
