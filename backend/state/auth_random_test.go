@@ -92,7 +92,7 @@ func authRecord(message any) *recordpb.Request {
 // that: which requests are refused, and with which error, and what there is of
 // users and roles. Views taken on the way must not change.
 func TestAuthRandom(t *testing.T) {
-	rounds, steps := 40, 400
+	rounds, steps := 25, 250
 	if testing.Short() {
 		rounds = 10
 	}

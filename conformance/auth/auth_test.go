@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,13 +23,19 @@ func TestAnswersAsEtcd(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64N(1 << 32)
 	}
-	for i := range *seeds {
-		t.Run(fmt.Sprint("seed ", seed+uint64(i)), func(t *testing.T) { compare(t, seed+uint64(i)) })
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens := []string{"simple", "jwt,sign-method=HS256,priv-key=" + key}
+	for i := range uint64(*seeds) {
+		kind := tokens[(seed+i)%2]
+		t.Run(fmt.Sprintf("%.6s seed %d", kind, seed+i), func(t *testing.T) { compare(t, seed+i, kind) })
 	}
 }
 
-func compare(t *testing.T, seed uint64) {
-	etcd, zkine := startEtcd(t), startZkine(t)
+func compare(t *testing.T, seed uint64, tokens string) {
+	etcd, zkine := startEtcd(t, tokens), startZkine(t, tokens)
 	g := &generator{rand.New(rand.NewPCG(seed, 0))}
 	todo := setup()
 	granted := dozen{}

@@ -7,5 +7,6 @@
 //	go test ./auth -seed 7 -ops 5000 -v     # repeat a seed, and print each request with its answer
 //
 // zkine runs inside the test on a ZooKeeper in memory, etcd in its embedded form, both with cheap hashes of passwords:
-// what is compared does not depend on more. The requests of a seed depend on the seed alone.
+// what is compared does not depend on more. Even seeds have simple tokens, the others JSON web tokens. The requests of a
+// seed depend on the seed alone.
 package auth

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/memzk"
@@ -49,12 +50,13 @@ func connect(t *testing.T, name, address string) *store {
 	}
 }
 
-func startEtcd(t *testing.T) *store {
+func startEtcd(t *testing.T, tokens string) *store {
 	cfg := embed.NewConfig()
 	cfg.Dir = t.TempDir()
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	cfg.UnsafeNoFsync = true
 	cfg.BcryptCost = uint(bcrypt.MinCost)
+	cfg.AuthToken = tokens
 	client, peer := address(t), address(t)
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
@@ -76,7 +78,9 @@ func address(t *testing.T) url.URL {
 	return url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
 }
 
-func startZkine(t *testing.T) *store {
+func startZkine(t *testing.T, tokens string) *store {
+	jwt, err := token.Parse(tokens)
+	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	quiet := logrus.New()
@@ -86,7 +90,7 @@ func startZkine(t *testing.T) *store {
 	require.NoError(t, err)
 	member := revision.Member{Name: "one", ID: 1, ClientURLs: []string{"http://one"}}
 	b, err := backend.Open(ctx, log, backend.Config{Member: member, Log: entry, Auth: backend.AuthConfig{
-		Credentials: server.Credentials(false), BcryptCost: bcrypt.MinCost,
+		Credentials: server.Credentials(false), JWT: jwt, BcryptCost: bcrypt.MinCost,
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
