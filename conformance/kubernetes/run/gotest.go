@@ -28,9 +28,32 @@ type event struct {
 }
 
 // test runs the suites' tests and counts them. The error is that of go test, which fails if a test fails.
+//
+// Each of several rounds is a go test of its own: some of the tests look at metrics of the whole process, and fail
+// when they are run in it again.
 func (s *scratch) test(ctx context.Context, o options, chosen []suite, env []string) (*tally, error) {
-	args := []string{"test", "-json", "-mod=readonly", "-modfile=" + s.path("go.mod"),
-		"-race=" + strconv.FormatBool(o.race), "-count=" + strconv.Itoa(o.count), "-p=" + strconv.Itoa(o.parallel),
+	raw, err := os.Create(s.events())
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	fmt.Printf("%d packages of %s on %s, from %s; building them takes minutes, the first time\n",
+		len(chosen), upstream, o.store, s.path("apiserver"))
+	t := newTally()
+	var errs []error
+	for range o.count {
+		errs = append(errs, s.round(ctx, o, chosen, env, t, raw))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return t, errors.Join(errs...)
+}
+
+// round runs go test once, and keeps what it says in raw.
+func (s *scratch) round(ctx context.Context, o options, chosen []suite, env []string, t *tally, raw io.Writer) error {
+	args := []string{"test", "-json", "-mod=readonly", "-modfile=" + s.path("go.mod"), "-count=1",
+		"-race=" + strconv.FormatBool(o.race), "-p=" + strconv.Itoa(o.parallel),
 		"-timeout=" + o.timeout.String(), "-run=" + o.run}
 	for _, c := range chosen {
 		args = append(args, c.path())
@@ -43,24 +66,16 @@ func (s *scratch) test(ctx context.Context, o options, chosen []suite, env []str
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	raw, err := os.Create(s.events())
-	if err != nil {
-		return nil, err
-	}
-	defer raw.Close()
-	fmt.Printf("%d packages of %s on %s, from %s; building them takes minutes, the first time\n",
-		len(chosen), upstream, o.store, s.path("apiserver"))
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	t := newTally()
 	readErr := follow(io.TeeReader(out, raw), t, o.verbose)
 	if err := errors.Join(readErr, cmd.Wait()); err != nil {
-		return t, fmt.Errorf("go test: %w", err)
+		return fmt.Errorf("go test: %w", err)
 	}
-	return t, nil
+	return nil
 }
 
 // follow hands each event to the tally, and tells people what they want to know at once.

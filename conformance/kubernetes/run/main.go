@@ -38,13 +38,17 @@ func main() {
 	flag.StringVar(&o.store, "store", storeZkine, "what the tests run on: zkine, or etcd as upstream has it")
 	flag.BoolVar(&o.race, "race", true, "with the race detector")
 	flag.StringVar(&o.run, "run", "", "only tests that match this `pattern`, as for go test")
-	flag.IntVar(&o.count, "count", 1, "run each test `n` times")
+	flag.IntVar(&o.count, "count", 1, "run all `n` times, each time in new processes")
 	flag.IntVar(&o.parallel, "p", runtime.GOMAXPROCS(0), "build and test `n` packages at a time")
 	flag.DurationVar(&o.timeout, "timeout", 30*time.Minute, "end a package's tests after this time")
 	flag.BoolVar(&o.verbose, "v", false, "print what the tests print")
 	flag.Usage = usage
 	flag.Parse()
 	o.packages = flag.Args()
+	if o.count < 1 || o.parallel < 1 {
+		fmt.Fprintln(os.Stderr, "run: -count and -p are at least 1")
+		os.Exit(2)
+	}
 	if o.store != storeZkine && o.store != storeEtcd {
 		fmt.Fprintf(os.Stderr, "run: -store is %s or %s, not %q\n", storeZkine, storeEtcd, o.store)
 		os.Exit(2)

@@ -37,8 +37,8 @@ type tally struct {
 type packageOutcome struct {
 	served  int // zkines that were started
 	elapsed time.Duration
-	ended   bool
-	failed  bool
+	ended   bool     // the last round
+	failed  bool     // a round
 	output  []string // outside of tests, like a panic's
 }
 
@@ -71,11 +71,14 @@ func (t *tally) add(e event) {
 		return
 	}
 	switch e.Action {
+	case "start":
+		p.ended = false
 	case "output":
 		p.output = append(p.output, e.Output)
 	case "pass", "fail", "skip":
-		p.ended, p.failed = true, e.Action == "fail"
-		p.elapsed = time.Duration(e.Elapsed * float64(time.Second))
+		p.ended = true
+		p.failed = p.failed || e.Action == "fail"
+		p.elapsed += time.Duration(e.Elapsed * float64(time.Second))
 	}
 }
 
