@@ -36,5 +36,5 @@
 // roaming clients do; etcd's traffic draws from math/rand's global source,
 // which it seeds too. It does not decide how the machine schedules all that.
 //
-// The package imports zkine's revision, revision/zktest and backend/state.
+// The package imports zkine's backend/state, revision and the packages below it.
 package robustness
