@@ -64,14 +64,24 @@ func setup() []request {
 		{"", &pb.AuthEnableRequest{}},
 		{"", &pb.AuthenticateRequest{Name: "root", Password: "p"}},
 	}
-	for i, user := range []string{"alice", "bob"} {
-		perm := &authpb.Permission{PermType: authpb.Permission_READWRITE, Key: []byte(keys[2*i]), RangeEnd: []byte("c")}
+	for i, user := range []struct {
+		name string
+		may  authpb.Permission_Type
+		key  string
+	}{{"alice", authpb.Permission_READWRITE, "a"}, {"bob", authpb.Permission_WRITE, "b"}, {"carol", authpb.Permission_READ, "\x00"}} {
+		perm := &authpb.Permission{PermType: user.may, Key: []byte(user.key), RangeEnd: []byte("c")}
 		requests = append(requests,
-			request{"root", &pb.AuthUserAddRequest{Name: user, Password: "p"}},
+			request{"root", &pb.AuthUserAddRequest{Name: user.name, Password: "p"}},
 			request{"root", &pb.AuthRoleAddRequest{Name: roles[1+i]}},
 			request{"root", &pb.AuthRoleGrantPermissionRequest{Name: roles[1+i], Perm: perm}},
-			request{"root", &pb.AuthUserGrantRoleRequest{User: user, Role: roles[1+i]}},
-			request{"", &pb.AuthenticateRequest{Name: user, Password: "p"}})
+			request{"root", &pb.AuthUserGrantRoleRequest{User: user.name, Role: roles[1+i]}})
+	}
+	for _, user := range users {
+		requests = append(requests, request{"", &pb.AuthenticateRequest{Name: user, Password: "p"}})
+	}
+	for i, key := range []string{"a", "b", "d"} { // leases that some users must leave alone
+		requests = append(requests, request{"root", &pb.LeaseGrantRequest{ID: leases[i], TTL: 9000}},
+			request{"root", &pb.PutRequest{Key: []byte(key), Lease: leases[i]}})
 	}
 	return requests
 }
