@@ -12,6 +12,7 @@ import (
 
 // TestKill9UnderLoad kills a zkine at random moments. The watch of clientv3 goes on by itself.
 func TestKill9UnderLoad(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	random, z := newRand(t), newZkine(t)
 	l := startLoad(t, 8, z.endpoint)
 	watch := l.watch()
@@ -28,6 +29,7 @@ func TestKill9UnderLoad(t *testing.T) {
 
 // TestKill9OfOneOfTwo kills a zkine whose clients know of another one, with the same data.
 func TestKill9OfOneOfTwo(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	random := newRand(t)
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
 	victim, other := startZkine(t, zookeeper, root), startZkine(t, zookeeper, root)
@@ -48,6 +50,7 @@ func TestKill9OfOneOfTwo(t *testing.T) {
 // TestSIGTERMDrains stops a zkine under load: it ends in peace, calls under way are answered or end Unavailable, and
 // streams that have no end are told why they end.
 func TestSIGTERMDrains(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	z := newZkine(t)
 	idle := openWatch(t, z.endpoint)
 	idle.create(putWatch("idle"))
@@ -71,6 +74,7 @@ func TestSIGTERMDrains(t *testing.T) {
 
 // TestASecondSignalDoesNotLoseWrites ends a zkine that drains.
 func TestASecondSignalDoesNotLoseWrites(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	z := newZkine(t)
 	l := startLoad(t, 4, z.endpoint)
 	watch := l.watch()

@@ -204,6 +204,7 @@ func TestFragments(t *testing.T) {
 }
 
 func TestLeaseExpiryDeletesInOneRevision(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	onBoth(t, func(t *testing.T, endpoint string) {
 		c := client(t, endpoint)
 		began := time.Now()

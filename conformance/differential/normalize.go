@@ -17,8 +17,6 @@ func normalize(request, response proto.Message) {
 		h.ClusterId, h.MemberId, h.RaftTerm = 0, 0, 0
 	}
 	switch r := response.(type) {
-	case *pb.WatchResponse:
-		forgetReason(r)
 	case *pb.RangeResponse:
 		normalizeOrder(request.(*pb.RangeRequest), r)
 	case *pb.TxnResponse:
