@@ -70,7 +70,7 @@ func (b *Backend) scavenge() (more bool) {
 }
 
 func (b *Backend) apply(slot revision.Slot) {
-	if end := b.view.Load(); slot.Seq.Segment > end.Seq().Segment {
+	if end := b.view.Load(); slot.Seq.Segment > end.Seq().Segment && end.Seq().Segment > 0 {
 		b.crossed(end)
 	}
 	applied := b.machine.Apply(slot)
