@@ -1,0 +1,172 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// greet verifies a new connection before anyone uses it: the server may lag
+// behind what was seen, and the ensemble may have been wiped, restored or
+// have lost its tail. See docs/design.md, "Sessions".
+func (l *Log) greet(ctx context.Context, conn Conn) error {
+	if !l.opened {
+		return l.greetFirst(ctx, conn)
+	}
+	// A quorum write: afterwards this server shows all that was committed.
+	if _, err := conn.Multi(ctx, checkOp(l.layout.format(), anyVersion)); err != nil {
+		return l.lostIfMissing(err, l.layout.format())
+	}
+	id, err := readFormat(ctx, conn, l.layout)
+	if err != nil {
+		return l.lostIfMissing(err, l.layout.format())
+	}
+	if id != l.clusterID {
+		return fmt.Errorf("%w: %s names cluster %x, this zkine serves %x; restart it to serve the other",
+			ErrLogLost, l.layout.format(), id, l.clusterID)
+	}
+	if err := l.recognise(ctx, conn); err != nil {
+		return err
+	}
+	l.tail.forgetReady()
+	return l.member.greet(ctx, conn)
+}
+
+func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
+	id, err := openRoot(ctx, conn, l.layout)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Multi(ctx, checkOp(l.layout.format(), anyVersion)); err != nil {
+		return err
+	}
+	open, err := l.readOpen(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := l.startAfterCheckpoint(ctx, conn, open); err != nil {
+		return err
+	}
+	l.clusterID = id
+	l.member.init(l)
+	l.opened = true
+	return nil
+}
+
+// startAfterCheckpoint makes Next deliver what comes after the newest
+// checkpoint.
+func (l *Log) startAfterCheckpoint(ctx context.Context, conn Conn, open segmentRef) error {
+	loaded, err := l.loadCheckpoint(ctx, conn)
+	if err != nil {
+		return err
+	}
+	covered := int64(0)
+	if loaded != nil {
+		covered = loaded.Segment
+	}
+	first, err := l.segmentAfter(ctx, conn, covered)
+	if err != nil {
+		return err
+	}
+	l.loaded = loaded
+	l.tail.start(first, open)
+	return nil
+}
+
+// Reload makes Next go on after the newest checkpoint, once it has returned
+// ErrTrimmed. Called by Next's caller, who takes the state from Checkpoint
+// then. Appends under way whose outcome is not known by now end with
+// ErrUnknown.
+func (l *Log) Reload(ctx context.Context) error {
+	conn, err := l.session.get(ctx)
+	if err != nil {
+		return err
+	}
+	opCtx, cancel := l.opContext(ctx)
+	defer cancel()
+	open, err := l.readOpen(opCtx, conn)
+	if err != nil {
+		return err
+	}
+	return l.startAfterCheckpoint(opCtx, conn, open)
+}
+
+// recognise shows that the log still holds what was delivered from it.
+func (l *Log) recognise(ctx context.Context, conn Conn) error {
+	known, count := l.tail.head()
+	open, err := l.readOpen(ctx, conn)
+	if err != nil {
+		return l.lostIfMissing(err, l.layout.log())
+	}
+	if open.number < known.number || open.number == known.number && open.name != known.name {
+		return fmt.Errorf("%w: the open segment is %s, it was %s; see docs/operations.md, \"The log went back\"",
+			ErrLogLost, open.name, known.name)
+	}
+	path := l.layout.segment(known.name)
+	_, stat, err := conn.Get(ctx, path)
+	if errors.Is(err, zk.ErrNoNode) {
+		if err := l.trimmed(ctx, conn, known.number); errors.Is(err, ErrTrimmed) {
+			return nil // Next will find the same, and reload
+		}
+	}
+	if err != nil {
+		return l.lostIfMissing(err, path)
+	}
+	if int64(stat.Version) < count {
+		return fmt.Errorf("%w: %s holds %d slots, %d were known; see docs/operations.md, \"The log went back\"",
+			ErrLogLost, path, stat.Version, count)
+	}
+	last := l.tail.lastDelivered()
+	if last.slot.Seq == (Seq{}) {
+		return nil
+	}
+	path = l.layout.slot(last.segment.name, last.slot.Seq.Slot)
+	data, _, err := conn.Get(ctx, path)
+	if errors.Is(err, zk.ErrNoNode) {
+		return l.recogniseElsewhere(ctx, conn, last)
+	}
+	if err != nil {
+		return err
+	}
+	if e, err := openEnvelope(data); err != nil || e.nonce != last.slot.Nonce {
+		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
+			ErrLogLost, path, err)
+	}
+	return nil
+}
+
+// recogniseElsewhere looks for the slot delivered last where it can be but in
+// its own znode: in a pack, or behind a checkpoint.
+func (l *Log) recogniseElsewhere(ctx context.Context, conn Conn, last entry) error {
+	packs, err := listPacks(ctx, conn, l.layout, last.segment.name)
+	if err != nil {
+		return err
+	}
+	path := l.layout.slot(last.segment.name, last.slot.Seq.Slot)
+	if ref, packed := findPack(packs, last.slot.Seq.Slot); packed {
+		entries, err := l.readPack(ctx, conn, last.segment, ref)
+		if err != nil {
+			return err
+		}
+		if entries[last.slot.Seq.Slot-ref.first].slot.Nonce == last.slot.Nonce {
+			return nil
+		}
+		return fmt.Errorf("%w: %s, packed, is not the slot that was applied; see docs/operations.md, \"The log went back\"",
+			ErrLogLost, path)
+	}
+	if err := l.trimmed(ctx, conn, last.slot.Seq.Segment); errors.Is(err, ErrTrimmed) {
+		return nil // Next will find the same, and reload
+	} else if err != nil {
+		return err
+	}
+	return l.lostIfMissing(zk.ErrNoNode, path)
+}
+
+func (l *Log) lostIfMissing(err error, path string) error {
+	if errors.Is(err, zk.ErrNoNode) {
+		return fmt.Errorf("%w: %s is gone; see docs/operations.md, \"The log went back\"", ErrLogLost, path)
+	}
+	return err
+}
