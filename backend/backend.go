@@ -38,7 +38,8 @@ type Config struct {
 }
 
 const (
-	// DefaultMaxInFlight is measured, see docs/performance.md.
+	// DefaultMaxInFlight is as good as one on loopback, nearly, and meant for
+	// ensembles across a network; see docs/performance.md.
 	DefaultMaxInFlight = 2
 	// DefaultDigestInterval keeps the cost, one pass over the state in the
 	// background, well below a percent.

@@ -3,6 +3,7 @@ package backend_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zktest"
 )
@@ -99,23 +101,32 @@ func TestAWatchOnAnotherZkineSeesWrites(t *testing.T) {
 	}
 }
 
+// BenchmarkPut shows what the number of appends under way is worth, below gRPC.
 func BenchmarkPut(b *testing.B) {
-	server := zktest.Start(b, zktest.WithFsync(), zktest.WithTickTime(time.Second))
-	z := openOn(b, dialer(server.Addr()), "a")
-	for _, clients := range []int{1, 100} {
-		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			b.SetParallelism(clients / 2) // two processors
-			if clients == 1 {
-				for i := range b.N {
-					put(b, z, fmt.Sprint("k", i%1000), "value")
+	server := zktest.Start(b, zktest.WithFsync(), zktest.WithTickTime(time.Second), zktest.WithHeap(1<<30))
+	for _, inFlight := range []int{1, 2, 4} {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		log, err := revision.Open(ctx, revision.Config{Dialer: dialer(server.Addr()), Root: fmt.Sprint("/bench", inFlight), Log: silent()})
+		require.NoError(b, err)
+		z, err := backend.Open(ctx, log, backend.Config{Member: revision.Member{Name: "a", ID: 1}, MaxInFlight: inFlight, Log: silent()})
+		require.NoError(b, err)
+		cancel()
+		for _, clients := range []int{1, 100} {
+			b.Run(fmt.Sprintf("inflight=%d/clients=%d", inFlight, clients), func(b *testing.B) {
+				b.SetParallelism(max(1, clients/runtime.GOMAXPROCS(0)))
+				if clients == 1 {
+					for i := range b.N {
+						put(b, z, fmt.Sprint("k", i%1000), "value")
+					}
+					return
 				}
-				return
-			}
-			b.RunParallel(func(p *testing.PB) {
-				for i := 0; p.Next(); i++ {
-					put(b, z, fmt.Sprint("k", i%1000), "value")
-				}
+				b.RunParallel(func(p *testing.PB) {
+					for i := 0; p.Next(); i++ {
+						put(b, z, fmt.Sprint("k", i%1000), "value")
+					}
+				})
 			})
-		})
+		}
+		require.NoError(b, z.Close())
 	}
 }
