@@ -28,7 +28,8 @@ type zooKeeper struct {
 	dir string
 }
 
-// startZooKeeper starts the one in $ZKINE_ZOOKEEPER_DIR, or that which "make zookeeper" puts into the checkout.
+// startZooKeeper starts the one in $ZKINE_ZOOKEEPER_DIR, or that which "make zookeeper" puts into the checkout,
+// and warms it up.
 func startZooKeeper(ctx context.Context, checkout string) (*zooKeeper, error) {
 	home := os.Getenv(distributionVariable)
 	if home == "" {
@@ -55,7 +56,12 @@ func startZooKeeper(ctx context.Context, checkout string) (*zooKeeper, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	return &zooKeeper{Server: server, dir: dir}, nil
+	z := &zooKeeper{Server: server, dir: dir}
+	if err := warm(ctx, z.Addr(), logrus.NewEntry(log)); err != nil {
+		z.stop()
+		return nil, err
+	}
+	return z, nil
 }
 
 func (z *zooKeeper) stop() {
