@@ -167,8 +167,8 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 func (a *appending) connectionLost(ctx context.Context, conn Conn, segment segmentRef) {
 	a.l.session.retire(conn)
 	a.lost++
-	if a.lost < 3 || ctx.Err() != nil || min(len(a.env.payload), a.l.limit()) <= minRequest {
-		return
+	if a.lost < 3 || ctx.Err() != nil || len(a.env.payload) <= minRequest-requestOverhead {
+		return // a batch that small is not what they end on
 	}
 	a.lost = 0
 	if !a.l.shrink() {

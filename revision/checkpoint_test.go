@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
 
 	"github.com/zkine/zkine/revision"
@@ -95,6 +97,37 @@ func TestCheckpointsReplaceTheLog(t *testing.T) {
 	require.Empty(t, v.Findings)
 	require.EqualValues(t, 6, v.CheckpointSegment)
 	require.Equal(t, 3, len(children(t, e, "/zkine/log")), "segments after the previous checkpoint")
+}
+
+// TestTrimmingKeepsTheLastSlot has the newest segments empty, as after a server
+// that closes on large requests, and both checkpoints behind the last slot. A
+// barrier names the last slot, so that its segment must stay.
+func TestTrimmingKeepsTheLastSlot(t *testing.T) {
+	e := memzk.New()
+	a := small(t, e)
+	end := fillTo(a, 3)
+	e.SetFault(func(ops []any) memzk.Fault {
+		for _, op := range ops {
+			if create, ok := op.(*zk.CreateRequest); ok && len(create.Data) > 40_000 {
+				return memzk.LoseRequest
+			}
+		}
+		return memzk.None
+	})
+	_, err := a.log.Append(t.Context(), batchOf(put("large", string(incompressible(90_000)))))
+	require.ErrorIs(t, err, revision.ErrTooLarge)
+	e.SetFault(nil)
+	require.Len(t, children(t, e, "/zkine/log"), int(end.Segment)+2, "two segments without a slot")
+	require.NoError(t, save(a.log, end.Segment))
+	require.NoError(t, save(a.log, end.Segment+1))
+	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	for _, r := range []*reader{a, checkLoaded(t, e, end.Segment+1)} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		at, err := r.log.Barrier(ctx)
+		cancel()
+		require.NoError(t, err)
+		require.Equal(t, end, at)
+	}
 }
 
 func TestPackedSlotsReadTheSame(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/go-zookeeper/zk"
@@ -79,8 +80,12 @@ func (k *housekeeping) trimLog() error {
 	if err != nil {
 		return err
 	}
+	last, err := k.lastFilled(refs)
+	if err != nil {
+		return err
+	}
 	for _, ref := range refs {
-		if ref.number > k.record.Previous.Segment {
+		if ref.number > k.record.Previous.Segment || ref.number >= last {
 			return nil
 		}
 		if err := k.removeSegment(ref); err != nil {
@@ -88,6 +93,23 @@ func (k *housekeeping) trimLog() error {
 		}
 	}
 	return nil
+}
+
+// lastFilled is the newest of these sealed segments that has slots, 0 if none
+// has. It stays even if checkpoints cover it: while the segments after it are
+// empty, a barrier names its last slot.
+func (k *housekeeping) lastFilled(refs []segmentRef) (int64, error) {
+	for _, ref := range slices.Backward(refs) {
+		_, stat, err := k.conn.Get(k.ctx, k.l.layout.segment(ref.name))
+		switch {
+		case errors.Is(err, zk.ErrNoNode): // another keeper's work
+		case err != nil:
+			return 0, err
+		case stat.Version > 0:
+			return ref.number, nil
+		}
+	}
+	return 0, nil
 }
 
 // removeSegment removes a segment's slots, packs and parts, then the segment:
