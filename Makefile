@@ -19,7 +19,7 @@ FUZZTIME ?= 30s
 
 COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke differential kube-storage robustness measure components proto fmt fuzz clean
+.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke differential kube-storage robustness bench components proto fmt fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,9 +61,10 @@ kube-storage: zookeeper ## Kubernetes' own storage tests on zkine: conformance/k
 robustness: build zookeeper ## etcd's robustness judges on zkine, through faults: conformance/robustness
 	cd conformance/robustness && go test -timeout 2h . && go test -timeout 2h -run Random -rounds 10 $(ARGS)
 
-measure: build zookeeper ## start time and puts beside an etcd on this machine
-	conformance/components/build.sh etcd
-	cd conformance && go run ./measure $(ARGS)
+# As in: make bench ARGS='-run ^update/100$$ -contenders zkine3,etcd3'
+bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; half an hour: conformance/bench
+	@conformance/components/build.sh etcd kine benchmark
+	cd conformance && go run ./bench $(ARGS)
 
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds pinned third-party programs for the tests into .cache/bin at the root of the checkout.
 #
-#   build.sh NAME...     etcd etcdctl etcdutl kine kube-apiserver kube-controller-manager kube-scheduler kubectl
+#   build.sh NAME...     etcd etcdctl etcdutl benchmark kine kube-apiserver kube-controller-manager kube-scheduler kubectl
 #   build.sh all         every one of them
 #
 # A program is built again only when its wrapper module (go.mod, go.sum), its flags or the Go release changed:
@@ -10,7 +10,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(cd "$here/../.." && pwd)/.cache/bin
-all="etcd etcdctl etcdutl kine kube-apiserver kube-controller-manager kube-scheduler kubectl"
+all="etcd etcdctl etcdutl benchmark kine kube-apiserver kube-controller-manager kube-scheduler kubectl"
 
 # version_of FOLDER MODULE prints the version that the wrapper in the folder requires of a module.
 version_of() {
@@ -25,6 +25,8 @@ recipe() {
   case $1 in
     etcd) module=etcd package=go.etcd.io/etcd/server/v3 ;;
     etcdctl | etcdutl) module=etcd package=go.etcd.io/etcd/$1/v3 ;;
+    # etcd's own load generator, released only with etcd's main module.
+    benchmark) module=benchmark package=go.etcd.io/etcd/v3/tools/benchmark ;;
     # kine's default datastore is SQLite, by way of a C library, built with the tags of kine's own script.
     kine)
       module=kine package=github.com/k3s-io/kine cgo=1

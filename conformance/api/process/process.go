@@ -84,6 +84,9 @@ func (p *Process) Await(ctx context.Context, pattern string) ([]string, error) {
 	}
 }
 
+// Pid is the child's process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // Signal sends a signal; to a child that is gone it does nothing.
 func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 

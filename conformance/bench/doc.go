@@ -1,0 +1,19 @@
+// Bench measures zkine beside etcd, kine and bare ZooKeeper on this machine, in one run, and prints a table:
+//
+//	components/build.sh etcd kine benchmark
+//	go run ./bench                                     # everything; half an hour
+//	go run ./bench -quick                              # a look at everything; numbers that nobody should quote
+//	go run ./bench -run '^update/100$' -contenders zkine3,etcd3 -seconds 3 -rounds 3
+//	go run ./bench -run watch -out a.jsonl             # keeps the results, one JSON object a line
+//	go run ./bench -render -markdown table.md -plots . a.jsonl b.jsonl
+//
+// It starts the contenders by itself (package contender). All are up for the whole run, and for each measurement they
+// take turns, round by round, so that what the machine does besides hits all alike. The load comes from a process of
+// its own (package load), which also takes the processor time that the servers burn while its clock runs. The table
+// shows medians of the rounds.
+//
+// After each measurement the stores are compacted, as kube-apiserver does every five minutes, and what was created is
+// removed. Start times are taken besides, each with processes and folders of its own.
+//
+// points.go lists what is measured, bars.go what is asked of zkine.
+package main

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/conformance/bench/contender"
+)
+
+// measure starts the contenders, takes all points and stops them.
+func measure(ctx context.Context, o options) (records []record, err error) {
+	some := chosen(o.run, o.clients)
+	startToo := len(o.clients) == 0 && slices.ContainsFunc([]string{startEmpty, startFilled, startJoin}, o.run.MatchString)
+	if len(some) == 0 && !startToo {
+		return nil, fmt.Errorf("nothing to measure matches %q", o.run)
+	}
+	programs, err := contender.Find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := folder(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	j, err := openJournal(o.out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, j.close()) }()
+	machine, err := describe(dir)
+	if err != nil {
+		return nil, err
+	}
+	progress("%s", machine)
+	if err := j.add(record{Machine: machine}); err != nil {
+		return nil, err
+	}
+	if startToo {
+		s := &starter{programs: programs, journal: j, options: o}
+		if err := s.take(ctx, filepath.Join(dir, "starts")); err != nil {
+			return j.records, err
+		}
+	}
+	stage := &contender.Stage{Programs: programs, Dir: dir}
+	defer func() { err = errors.Join(err, stage.Stop(ctx)) }()
+	b := &bench{options: o, programs: programs, journal: j, filled: make(map[string]bool)}
+	for _, name := range o.contenders {
+		if !slices.ContainsFunc(some, func(p point) bool { return p.takes(name) }) {
+			continue
+		}
+		c, err := stage.Start(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		b.contenders = append(b.contenders, c)
+	}
+	for _, p := range some {
+		if err := b.take(ctx, p); err != nil {
+			return j.records, err
+		}
+	}
+	return j.records, nil
+}
+
+// takes tells whether a point is measured on a contender of this name.
+func (p point) takes(name string) bool { return slices.Contains(p.on, contender.KindOf(name)) }
+
+// folder makes a new one for this run's data.
+func folder(parent string) (string, error) {
+	if parent == "" {
+		root, err := process.Checkout()
+		if err != nil {
+			return "", err
+		}
+		parent = filepath.Join(root, ".cache", "bench")
+	}
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, "run-")
+}
+
+// progress tells whoever waits.
+func progress(format string, args ...any) {
+	fmt.Fprintln(os.Stderr, time.Now().Format("15:04:05"), strings.TrimSpace(fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/zkine/zkine/conformance/bench/contender"
+)
+
+// point is one thing that is measured on several contenders.
+type point struct {
+	workload string // its name in tables
+	plan     string // what the load does; "" means the workload's name
+	clients  int
+	watchers int
+	data     dataSet
+	on       []contender.Kind
+	// half says that the load is half of what etcd can take, see halves.
+	half half
+}
+
+// half is which load is half of what.
+type half int
+
+const (
+	flatOut half = iota
+	ofEtcd       // half of what the etcd with as many servers takes with these clients flat out
+	ofOwn        // half of what the contender itself takes
+)
+
+// dataSet is keys that are there before the load.
+type dataSet struct {
+	prefix string
+	keys   int
+}
+
+var (
+	updated  = dataSet{"/registry/updated/", 10_000}
+	mixed    = dataSet{"/registry/mixed/", 10_000}
+	watched  = dataSet{"/registry/watched/", 1_000}
+	listed   = dataSet{"/registry/listed/", 10_000}
+	huge     = dataSet{"/registry/huge/", 100_000}
+	created  = dataSet{"/registry/created/", 0}
+	noData   = dataSet{"/registry/none/", 0}
+	everyone = []contender.Kind{contender.Zkine, contender.Etcd, contender.Kine, contender.Bare}
+	servers  = []contender.Kind{contender.Zkine, contender.Etcd, contender.Kine}
+	// kine has no serializable reads and no leases beyond grants, and its lists and watches are another league.
+	equals = []contender.Kind{contender.Zkine, contender.Etcd}
+)
+
+// points are all that is measured, in the order of the table.
+var points = []point{
+	{workload: "update", clients: 1, data: updated, on: everyone},
+	{workload: "update", clients: 10, data: updated, on: everyone},
+	{workload: "update", clients: 100, data: updated, on: everyone},
+	{workload: "update", clients: 400, data: updated, on: everyone},
+	{workload: "update", clients: 1000, data: updated, on: everyone},
+	{workload: "update-half", plan: "update", clients: 100, data: updated, on: equals, half: ofEtcd},
+	{workload: "update-half-own", plan: "update", clients: 100, data: updated, on: equals, half: ofOwn},
+	{workload: "create", clients: 100, data: created, on: servers},
+	{workload: "mixed", clients: 100, data: mixed, on: servers},
+	{workload: "get", clients: 1, data: updated, on: servers},
+	{workload: "get", clients: 100, data: updated, on: servers},
+	{workload: "get-serial", clients: 100, data: updated, on: equals},
+	{workload: "list-10k", plan: "list", clients: 1, data: listed, on: servers},
+	{workload: "list-10k", plan: "list", clients: 4, data: listed, on: equals},
+	{workload: "list-100k", plan: "list", clients: 1, data: huge, on: equals},
+	{workload: "paged-100k", plan: "paged", clients: 1, data: huge, on: equals},
+	{workload: "rangestream-100k", plan: "rangestream", clients: 1, data: huge, on: equals},
+	{workload: "count-100k", plan: "count", clients: 10, data: huge, on: equals},
+	{workload: "watch", clients: 8, watchers: 10, data: watched, on: equals},
+	{workload: "watch", clients: 8, watchers: 100, data: watched, on: equals},
+	{workload: "watch", clients: 8, watchers: 1000, data: watched, on: equals},
+	{workload: "watch-half", plan: "watch", clients: 32, watchers: 100, data: watched, on: equals, half: ofEtcd},
+	{workload: "lease-grant", clients: 100, data: noData, on: equals},
+	{workload: "lease-alive", clients: 100, data: noData, on: equals},
+	{workload: "tool-put", clients: 1, data: updated, on: equals},
+	{workload: "tool-put", clients: 100, data: updated, on: equals},
+	{workload: "tool-txn-put", clients: 100, data: updated, on: equals},
+	{workload: "tool-range", clients: 100, data: updated, on: equals},
+	{workload: "tool-range-serial", clients: 100, data: updated, on: equals},
+}
+
+// String is what -run is matched with: the workload, and the number of watchers or else of clients.
+func (p point) String() string { return fmt.Sprintf("%s/%d", p.workload, max(p.clients, p.watchers)) }
+
+func (p point) planName() string {
+	if p.plan != "" {
+		return p.plan
+	}
+	return p.workload
+}
+
+// chosen are the points that the flags ask for.
+func chosen(run *regexp.Regexp, clients []int) []point {
+	var some []point
+	for _, p := range points {
+		if run.MatchString(p.String()) && (len(clients) == 0 || slices.Contains(clients, p.clients)) {
+			some = append(some, p)
+		}
+	}
+	return some
+}

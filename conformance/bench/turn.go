@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/zkine/zkine/conformance/bench/contender"
+	"github.com/zkine/zkine/conformance/bench/load"
+)
+
+// bench is a run: contenders that are up, and what was measured on them.
+type bench struct {
+	options
+	programs   contender.Programs
+	journal    *journal
+	contenders []*contender.Contender
+	filled     map[string]bool // contender and prefix
+}
+
+// connections is the most that the load opens: as many as a kube-apiserver has, about one for each resource.
+const connections = 100
+
+// take measures a point on everyone that it is for.
+func (b *bench) take(ctx context.Context, p point) error {
+	var on []*contender.Contender
+	for _, c := range b.contenders {
+		if p.takes(c.Name) {
+			on = append(on, c)
+		}
+	}
+	for _, c := range on {
+		if err := b.fill(ctx, c, p.data); err != nil {
+			return err
+		}
+	}
+	rates, err := b.halves(ctx, p, on)
+	if err != nil {
+		return err
+	}
+	for round := range b.rounds {
+		for turn := range on {
+			c := on[(round+turn)%len(on)] // nobody is always first
+			result, err := b.turn(ctx, c, p, rates[c.Name], b.seconds)
+			if err != nil {
+				return err
+			}
+			err = b.journal.add(record{
+				Point: p.String(), Workload: p.workload, Clients: p.clients, Watchers: p.watchers,
+				Contender: c.Name, Round: round + 1, Rate: rates[c.Name], Result: result,
+			})
+			if err != nil {
+				return err
+			}
+			progress("%-20s %-9s %10.0f/s  p50 %.2f ms  p99 %.2f ms  servers %.2f cores, client %.2f", p, c.Name,
+				float64(result.Ops)/result.Seconds, result.Latency.P50, result.Latency.P99,
+				result.ServerCPU/result.Seconds, result.ClientCPU/result.Seconds)
+		}
+	}
+	for _, c := range on {
+		if err := tidy(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// halves finds the rates of the schedules, by contender: half of what is taken flat out, measured now, by the etcd
+// with as many servers, or by the contender itself. Without an etcd among the contenders all have their own half.
+func (b *bench) halves(ctx context.Context, p point, on []*contender.Contender) (map[string]float64, error) {
+	rates := make(map[string]float64)
+	if p.half == flatOut {
+		return rates, nil
+	}
+	for _, c := range on {
+		result, err := b.turn(ctx, c, p, 0, b.seconds)
+		if err != nil {
+			return nil, err
+		}
+		rates[c.Name] = float64(result.Ops) / result.Seconds / 2
+		progress("%-20s %-9s half is %.0f/s", p, c.Name, rates[c.Name])
+	}
+	for name := range rates {
+		if etcd, ok := rates[strings.Replace(name, "zkine", "etcd", 1)]; ok && p.half == ofEtcd {
+			rates[name] = etcd
+		}
+	}
+	return rates, nil
+}
+
+// turn is a contender's.
+func (b *bench) turn(ctx context.Context, c *contender.Contender, p point, rate float64, seconds time.Duration) (load.Result, error) {
+	if _, ok := toolArgs[p.planName()]; ok {
+		return b.toolTurn(ctx, c, p)
+	}
+	job := b.job(c, p.planName(), p.data)
+	job.Clients, job.Watchers, job.Rate, job.Duration, job.Warmup = p.clients, p.watchers, rate, seconds, b.warmup
+	return run(ctx, c, job)
+}
+
+func (b *bench) job(c *contender.Contender, plan string, data dataSet) load.Job {
+	job := load.Job{
+		Workload: plan, Connections: connections, Value: b.value, Prefix: data.prefix, Keys: data.keys,
+		Seed: uint64(rand.Uint32()), Servers: c.Pids(),
+	}
+	switch c.Kind {
+	case contender.Kine:
+		job.Dialect = load.Kine
+	case contender.Bare:
+		job.Dialect = load.Bare
+	}
+	return job
+}
+
+// fill makes a data set the first time that it is needed.
+func (b *bench) fill(ctx context.Context, c *contender.Contender, data dataSet) error {
+	if data.keys == 0 || c.Kind == contender.Bare || b.filled[c.Name+data.prefix] {
+		return nil
+	}
+	job := b.job(c, "fill", data)
+	job.Clients = 20
+	if _, err := run(ctx, c, job); err != nil {
+		return err
+	}
+	b.filled[c.Name+data.prefix] = true
+	return nil
+}
+
+// loadCommand makes this program the load generator.
+const loadCommand = "load"
+
+// run runs a job on a contender.
+func run(ctx context.Context, c *contender.Contender, job load.Job) (result load.Result, err error) {
+	if job.Endpoint, err = c.Endpoint(ctx); err != nil {
+		return result, err
+	}
+	return spawn(ctx, c.Name, job)
+}
+
+// spawn runs a job in a process of its own.
+func spawn(ctx context.Context, name string, job load.Job) (result load.Result, err error) {
+	in, err := json.Marshal(job)
+	if err != nil {
+		return result, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return result, err
+	}
+	cmd := exec.CommandContext(ctx, self, loadCommand)
+	cmd.Stdin = bytes.NewReader(in)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return result, fmt.Errorf("load on %s: %w: %s", name, err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return result, json.Unmarshal(out, &result)
+}
