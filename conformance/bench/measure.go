@@ -21,7 +21,7 @@ func measure(ctx context.Context, o options) (records []record, err error) {
 	if len(some) == 0 && !startToo {
 		return nil, fmt.Errorf("nothing to measure matches %q", o.run)
 	}
-	programs, err := contender.Find(ctx)
+	programs, err := contender.Find(ctx, o.zkine)
 	if err != nil {
 		return nil, err
 	}

@@ -119,13 +119,18 @@ func (b *bench) job(c *contender.Contender, plan string, data dataSet) load.Job 
 	return job
 }
 
+// fillClients write data sets; some transactions of theirs are large.
+const fillClients = 8
+
 // fill makes a data set the first time that it is needed.
 func (b *bench) fill(ctx context.Context, c *contender.Contender, data dataSet) error {
 	if data.keys == 0 || c.Kind == contender.Bare || b.filled[c.Name+data.prefix] {
 		return nil
 	}
 	job := b.job(c, "fill", data)
-	job.Clients = 20
+	if job.Clients = fillClients; c.Kind == contender.Kine {
+		job.Clients = connections
+	}
 	if _, err := run(ctx, c, job); err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ type Programs struct {
 	ZooKeeper *embedded.Distribution
 }
 
-// Find builds zkine and finds the rest. What is missing shows when it is started.
-func Find(ctx context.Context) (Programs, error) {
+// Find finds the programs; zkine is the one given, or built if that is "". What is missing shows when it is started.
+func Find(ctx context.Context, zkine string) (Programs, error) {
 	root, err := process.Checkout()
 	if err != nil {
 		return Programs{}, err
@@ -34,6 +34,8 @@ func Find(ctx context.Context) (Programs, error) {
 	if p.ZooKeeper, err = embedded.Find(embedded.FindOptions{Dir: dir}); err != nil {
 		return p, fmt.Errorf("%w; run make zookeeper", err)
 	}
-	p.Zkine, err = process.Zkine(ctx, false)
+	if p.Zkine = zkine; zkine == "" {
+		p.Zkine, err = process.Zkine(ctx, false)
+	}
 	return p, err
 }

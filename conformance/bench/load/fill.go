@@ -2,11 +2,14 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // fill makes a data set that is not there yet. It has no operations.
@@ -61,8 +64,18 @@ func (f *fill) make(ctx context.Context, c *client, i, j int) error {
 		value := append([]byte(nil), c.values.next()...)
 		request.Success = append(request.Success, putOp([]byte(keyName(f.job.Prefix, i)), value))
 	}
-	_, err := c.txn(ctx, "create", first, request)
-	return err
+	for {
+		_, err := c.txn(ctx, "create", first, request)
+		// Nothing is measured here, and a busy machine makes an etcd time out. Whether it was done all the same is
+		// seen when the keys are counted.
+		if status.Code(errors.Unwrap(err)) == codes.Unavailable {
+			continue
+		}
+		if errors.Is(err, errCompare) {
+			err = nil
+		}
+		return err
+	}
 }
 
 func (f *fill) count(ctx context.Context) (int, error) {

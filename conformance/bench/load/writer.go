@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -46,6 +47,8 @@ func (w *writer) remove(ctx context.Context, key []byte, mod int64) (int64, erro
 	})
 }
 
+var errCompare = errors.New("the comparison failed, though nobody else writes this key")
+
 func (w *writer) txn(ctx context.Context, what string, key []byte, request *pb.TxnRequest) (int64, error) {
 	var err error
 	if w.buffer, err = marshal(w.buffer, request); err != nil {
@@ -55,7 +58,7 @@ func (w *writer) txn(ctx context.Context, what string, key []byte, request *pb.T
 		return 0, err
 	}
 	if !w.reply.succeeded {
-		return 0, fmt.Errorf("%s of %q: the comparison failed, though nobody else writes this key", what, key)
+		return 0, fmt.Errorf("%s of %q: %w", what, key, errCompare)
 	}
 	return w.reply.revision, nil
 }
