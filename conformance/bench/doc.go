@@ -10,7 +10,7 @@
 // It starts the contenders by itself (package contender). All are up for the whole run, and for each measurement they
 // take turns, round by round, so that what the machine does besides hits all alike. The load comes from a process of
 // its own (package load), which also takes the processor time that the servers burn while its clock runs. The table
-// shows medians of the rounds.
+// shows medians of the rounds. A turn in which the rest of the machine was busy is taken again.
 //
 // After each measurement the stores are compacted, as kube-apiserver does every five minutes, and what was created is
 // removed. Start times are taken besides, each with processes and folders of its own.

@@ -27,7 +27,8 @@ type options struct {
 	warmup     time.Duration
 	value      int // bytes
 	dir        string
-	zkine      string // program; "" is built
+	zkine      string  // program; "" is built
+	others     float64 // cores
 
 	out      string
 	render   []string // files; nil means to measure
@@ -77,6 +78,7 @@ func parse() (o options, err error) {
 	flag.IntVar(&o.value, "value", 1024, "`bytes` of a value")
 	flag.StringVar(&o.dir, "dir", "", "where the data is kept, on a `disk` that is to be measured (default: .cache/bench of the checkout)")
 	flag.StringVar(&o.zkine, "zkine", "", "measure this `program` in place of the checkout's")
+	flag.Float64Var(&o.others, "others", 0.25, "take a turn again, at most twice, in which everything else on the machine burned more `cores`")
 	flag.StringVar(&o.out, "out", "", "append the results to this `file`, one JSON object a line")
 	flag.StringVar(&o.markdown, "markdown", "", "write the table to this `file` too")
 	flag.StringVar(&o.plots, "plots", "", "write plots into this `folder`")

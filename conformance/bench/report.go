@@ -33,10 +33,14 @@ func markdown(records []record) string {
 			fmt.Fprintf(&b, "- %s\n", r.Machine)
 		}
 	}
+	for _, name := range taking(records) {
+		fmt.Fprintf(&b, "- %s: %s\n", name, contender.TitleOf(name))
+	}
 	writeBars(&b, records)
 	writeMetrics(&b, records)
 	writeStarts(&b, records)
 	writeCPU(&b, records)
+	writeOthers(&b, records)
 	return b.String()
 }
 
@@ -190,4 +194,20 @@ func writeCPU(b *strings.Builder, records []record) {
 			fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 		}
 	}
+}
+
+// writeOthers says how much the machine did besides, by turn.
+func writeOthers(b *strings.Builder, records []record) {
+	var cores []float64
+	for _, r := range records {
+		if r.Workload != "" && r.Result.Seconds > 0 {
+			cores = append(cores, r.Result.OthersCPU/r.Result.Seconds)
+		}
+	}
+	if len(cores) == 0 {
+		return
+	}
+	slices.Sort(cores)
+	fmt.Fprintf(b, "\nEverything else on the machine burned %s cores in the median of %d turns, %s in the worst of ten, %s at most.\n",
+		number(cores[len(cores)/2]), len(cores), number(cores[len(cores)*9/10]), number(cores[len(cores)-1]))
 }

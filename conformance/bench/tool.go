@@ -1,12 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
 	"strconv"
-	"time"
 
 	"github.com/zkine/zkine/conformance/bench/contender"
 	"github.com/zkine/zkine/conformance/bench/load"
@@ -50,32 +51,38 @@ func (b *bench) toolTurn(ctx context.Context, c *contender.Contender, p point) (
 	if err != nil {
 		return r, err
 	}
-	if errorsIn.Match(out) {
-		return r, fmt.Errorf("etcd's benchmark on %s got errors:\n%s", c.Name, out)
-	}
-	perSecond, err := numberIn(out, `Requests/sec:\s+([0-9.]+)`)
-	if err != nil {
-		return r, err
-	}
-	r.Ops, r.Seconds = int64(total), float64(total)/perSecond
-	for percent, into := range map[string]*float64{"50": &r.Latency.P50, "99": &r.Latency.P99, `99\.9`: &r.Latency.P999} {
-		s, err := numberIn(out, percent+`% in ([0-9.]+) secs`)
-		if err != nil {
-			return r, err
-		}
-		*into = s * float64(time.Second/time.Millisecond)
+	if r, err = readTool(out, total); err != nil {
+		return r, fmt.Errorf("etcd's benchmark on %s: %w:\n%s", c.Name, err, out)
 	}
 	r.ServerCPU = after - before
 	r.ClientCPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	return r, nil
 }
 
-var errorsIn = regexp.MustCompile(`Error distribution`)
+// readTool reads what the benchmark printed.
+func readTool(out []byte, total int) (r load.Result, err error) {
+	if bytes.Contains(out, []byte("Error distribution")) {
+		return r, errors.New("requests were refused")
+	}
+	perSecond, err := numberIn(out, `Requests/sec:\s+([0-9.]+)`)
+	if err != nil {
+		return r, err
+	}
+	r.Ops, r.Seconds = int64(total), float64(total)/perSecond
+	for percent, into := range map[string]*float64{"50": &r.Latency.P50, "90": &r.Latency.P90, "99": &r.Latency.P99, `99\.9`: &r.Latency.P999} {
+		s, err := numberIn(out, `\s`+percent+`% in ([0-9.]+) secs`)
+		if err != nil {
+			return r, err
+		}
+		*into = s * 1000
+	}
+	return r, nil
+}
 
 func numberIn(out []byte, pattern string) (float64, error) {
 	match := regexp.MustCompile(pattern).FindSubmatch(out)
 	if match == nil {
-		return 0, fmt.Errorf("etcd's benchmark does not print %q:\n%s", pattern, out)
+		return 0, fmt.Errorf("%q is not there", pattern)
 	}
 	return strconv.ParseFloat(string(match[1]), 64)
 }

@@ -48,7 +48,7 @@ func (b *bench) take(ctx context.Context, p point) error {
 	for round := range b.rounds {
 		for turn := range on {
 			c := on[(round+turn)%len(on)] // nobody is always first
-			result, err := b.turn(ctx, c, p, rates[c.Name], b.seconds)
+			result, err := b.quietTurn(ctx, c, p, rates[c.Name])
 			if err != nil {
 				return err
 			}
@@ -93,6 +93,25 @@ func (b *bench) halves(ctx context.Context, p point, on []*contender.Contender) 
 		}
 	}
 	return rates, nil
+}
+
+// quietTurn takes the turn again when others disturbed it, and returns the least disturbed.
+func (b *bench) quietTurn(ctx context.Context, c *contender.Contender, p point, rate float64) (best load.Result, err error) {
+	const tries = 3
+	for try := range tries {
+		r, err := b.turn(ctx, c, p, rate, b.seconds)
+		if err != nil {
+			return best, err
+		}
+		if try == 0 || r.OthersCPU/r.Seconds < best.OthersCPU/best.Seconds {
+			best = r
+		}
+		if best.OthersCPU/best.Seconds <= b.others {
+			break
+		}
+		progress("%-20s %-9s disturbed: others burned %.2f cores", p, c.Name, r.OthersCPU/r.Seconds)
+	}
+	return best, nil
 }
 
 // turn is a contender's.

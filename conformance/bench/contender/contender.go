@@ -67,6 +67,16 @@ func KindOf(name string) Kind {
 	return ""
 }
 
+// TitleOf says what the contender of that name is.
+func TitleOf(name string) string {
+	for _, m := range makers {
+		if m.name == name {
+			return m.title
+		}
+	}
+	return ""
+}
+
 // makers start the contenders.
 var makers = []struct {
 	name, title string

@@ -31,6 +31,30 @@ func CPU(pids []int) (total float64, err error) {
 	return total, nil
 }
 
+// wholeCPU is what the machine has burned since it started, and what was stolen from it, in seconds.
+func wholeCPU() (float64, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 9 {
+		return 0, fmt.Errorf("/proc/stat begins with %q", line)
+	}
+	var total float64
+	for i, field := range fields[1:9] { // user nice system idle iowait irq softirq steal
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		if i != 3 && i != 4 {
+			total += float64(n) / ticks
+		}
+	}
+	return total, nil
+}
+
 // ownCPU is this process's.
 func ownCPU() (float64, error) {
 	var usage syscall.Rusage

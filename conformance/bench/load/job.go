@@ -47,6 +47,7 @@ type Result struct {
 	Delivery  Summary // from put to event
 	ServerCPU float64 // seconds
 	ClientCPU float64 // seconds
+	OthersCPU float64 // seconds that everything else on the machine burned
 }
 
 // Main is the process: a Job in, a Result out.

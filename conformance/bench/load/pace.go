@@ -27,6 +27,7 @@ func pace(ctx context.Context, job Job, p plan) (Result, error) {
 		return Result{}, err
 	}
 	r.ServerCPU, r.ClientCPU = after.servers-before.servers, after.self-before.self
+	r.OthersCPU = max(0, after.whole-before.whole-r.ServerCPU-r.ClientCPU)
 	var latency histogram
 	for i := range tallies {
 		t := &tallies[i]
@@ -38,10 +39,13 @@ func pace(ctx context.Context, job Job, p plan) (Result, error) {
 }
 
 // cpu is processor time in seconds.
-type cpu struct{ servers, self float64 }
+type cpu struct{ servers, self, whole float64 }
 
 func burned(servers []int) (c cpu, err error) {
 	if c.servers, err = CPU(servers); err != nil {
+		return c, err
+	}
+	if c.whole, err = wholeCPU(); err != nil {
 		return c, err
 	}
 	c.self, err = ownCPU()
