@@ -19,6 +19,20 @@ import (
 // a request a little too large gets etcd's error and not gRPC's.
 const overheadBytes = 512 << 10
 
+// streamWorkers is how many goroutines are kept to handle calls, besides those
+// that begin and end with one: a new goroutine's stack is too small for a call
+// and is copied as it grows, a kept one's is not.
+const streamWorkers = 128
+
+// How much a client may send ahead of the server, in bytes, on a stream and on
+// a connection. That they are given keeps gRPC from measuring what the
+// connection could take, for which it sends a ping along with nearly each
+// request, and reads the answer: two packets more for a small call.
+const (
+	streamWindow = 1 << 20
+	connWindow   = 4 << 20
+)
+
 // etcd's keepalive settings. Kubernetes pings every 30 s, which grpc-go's own
 // minimum of 5 min would answer with too_many_pings.
 var (
@@ -31,7 +45,7 @@ var (
 func (s *Server) newFacade(b Backend, memberID uint64) *facade {
 	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback()}
 	gate := &gate{cfg: s.cfg, backend: b, streams: &s.streams, metrics: s.metrics}
-	f.grpc = s.newGRPC(gate, newHandshaken())
+	f.grpc = s.newGRPC(gate, newHandshaken(), grpc.NumStreamWorkers(streamWorkers))
 	f.overHTTP = s.newGRPC(gate, nil)
 	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())
 	all := everywhere{f.grpc, f.overHTTP, f.loopback.grpc}
@@ -57,16 +71,19 @@ func (e everywhere) RegisterService(desc *grpc.ServiceDesc, service any) {
 
 // newGRPC makes a gRPC server. creds say how its connections were made; nil is
 // for one without connections of its own.
-func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials) *grpc.Server {
-	return grpc.NewServer(
+func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, more ...grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append([]grpc.ServerOption{
 		grpc.Creds(creds),
-		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes+overheadBytes),
+		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes + overheadBytes),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.MaxConcurrentStreams(math.MaxUint32),
 		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement),
 		grpc.KeepaliveParams(keepaliveParameters),
 		grpc.WaitForHandlers(true),
-		grpc.StatsHandler(s.metrics.traffic),
+		grpc.ForceServerCodecV2(newCodec(s.metrics.traffic)),
+		grpc.SharedWriteBuffer(true),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connWindow),
 		grpc.ChainUnaryInterceptor(
 			(&callLog{log: s.log, slow: s.cfg.SlowRequest}).unary,
 			s.metrics.calls.UnaryServerInterceptor(),
@@ -77,7 +94,7 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials) *gr
 			s.metrics.calls.StreamServerInterceptor(),
 			gate.stream,
 		),
-	)
+	}, more...)...)
 }
 
 // newHealth makes the health service, which says NOT_SERVING until it is known

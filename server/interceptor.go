@@ -70,16 +70,15 @@ func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 
 // admit checks a call's metadata, with etcd's answers to what is wrong in it.
 func (g *gate) admit(ctx context.Context, kind string) (requireLeader bool, err error) {
-	md, _ := metadata.FromIncomingContext(ctx)
 	version := "unknown"
-	if v := md.Get(rpctypes.MetadataClientAPIVersionKey); len(v) > 0 {
+	if v := metadata.ValueFromIncomingContext(ctx, rpctypes.MetadataClientAPIVersionKey); len(v) > 0 {
 		version = v[0]
 	}
 	if !utf8.ValidString(version) {
 		return false, rpctypes.ErrGRPCInvalidClientAPIVersion
 	}
 	g.metrics.countClient(kind, version)
-	v := md.Get(rpctypes.MetadataRequireLeaderKey)
+	v := metadata.ValueFromIncomingContext(ctx, rpctypes.MetadataRequireLeaderKey)
 	requireLeader = len(v) > 0 && v[0] == rpctypes.MetadataHasLeader
 	if requireLeader && g.backend.Ready() != nil {
 		return true, rpctypes.ErrGRPCNoLeader

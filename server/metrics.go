@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"regexp"
 	"strconv"
 	"sync"
@@ -9,7 +8,6 @@ import (
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/stats"
 )
 
 // metrics are those that the server counts itself. Where etcd has a metric of
@@ -26,8 +24,10 @@ type metrics struct {
 	memberID     *prometheus.GaugeVec
 	traffic      *traffic
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// versions are those of clients that are shown by name.
 	versions map[string]bool
+	counters map[clientKind]prometheus.Counter
 }
 
 // newMetrics registers everything that /metrics shows of the server.
@@ -60,6 +60,7 @@ func newMetrics(cfg Config, s *Server) (*metrics, error) {
 		}, []string{"server_id"}),
 		traffic:  newTraffic(),
 		versions: make(map[string]bool),
+		counters: make(map[clientKind]prometheus.Counter),
 	}
 	version := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "etcd_server_version", Help: "1 for the version of etcd that is emulated.",
@@ -96,8 +97,31 @@ const maxClientVersions = 64
 
 var versionPattern = regexp.MustCompile(`^[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?(-[0-9A-Za-z.]{1,16})?$`)
 
+// clientKind is a label pair of the clients' counters.
+type clientKind struct{ kind, version string }
+
+// countClient counts a call. The counters of the versions that are shown by
+// name are kept, since to look one up by its labels costs more than to count.
 func (m *metrics) countClient(kind, version string) {
-	m.clients.WithLabelValues(kind, m.versionLabel(version)).Inc()
+	key := clientKind{kind, version}
+	m.mu.Lock()
+	counter := m.counters[key]
+	m.mu.Unlock()
+	if counter == nil {
+		counter = m.clientCounter(key)
+	}
+	counter.Inc()
+}
+
+func (m *metrics) clientCounter(key clientKind) prometheus.Counter {
+	label := m.versionLabel(key.version)
+	counter := m.clients.WithLabelValues(key.kind, label)
+	if label == key.version {
+		m.mu.Lock()
+		m.counters[key] = counter
+		m.mu.Unlock()
+	}
+	return counter
 }
 
 func (m *metrics) versionLabel(version string) string {
@@ -136,7 +160,7 @@ func (w *watcherCount) see(r *pb.WatchResponse) {
 
 func (w *watcherCount) none() { w.gauge.Sub(float64(len(w.live))) }
 
-// traffic counts the bytes of messages, as etcd does, from gRPC's statistics.
+// traffic counts the bytes of messages, as etcd does; see codec.
 type traffic struct{ sent, received prometheus.Counter }
 
 func newTraffic() *traffic {
@@ -149,16 +173,3 @@ func newTraffic() *traffic {
 		}),
 	}
 }
-
-func (t *traffic) HandleRPC(_ context.Context, s stats.RPCStats) {
-	switch s := s.(type) {
-	case *stats.InPayload:
-		t.received.Add(float64(s.Length))
-	case *stats.OutPayload:
-		t.sent.Add(float64(s.Length))
-	}
-}
-
-func (t *traffic) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
-func (t *traffic) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-func (t *traffic) HandleConn(context.Context, stats.ConnStats)                       {}

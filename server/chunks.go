@@ -1,0 +1,102 @@
+package server
+
+import (
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// chunks collects a message's bytes in buffers of gRPC's pool, which takes them
+// back once they are on the wire: gRPC frees what it gets from a codec. One that
+// is not closed is garbage, and no leak.
+type chunks struct {
+	full mem.BufferSlice
+	// pooled is where b comes from; nil if it does not come from the pool.
+	pooled *[]byte
+	b      []byte
+	// left is how many bytes of the message do not fit into b any more.
+	left int
+}
+
+const (
+	// chunkBytes is the largest size of which gRPC's pool keeps buffers.
+	chunkBytes = 1 << 20
+	// maxHead is what a tag and a length take at most.
+	maxHead = 1 + 10
+)
+
+// newChunks makes room for a message of size bytes.
+func newChunks(size int) *chunks {
+	w := &chunks{left: size}
+	w.next(min(size, chunkBytes))
+	return w
+}
+
+// next begins a buffer of at least n bytes.
+func (w *chunks) next(n int) {
+	if mem.IsBelowBufferPoolingThreshold(n) {
+		w.pooled, w.b = nil, make([]byte, 0, n)
+	} else {
+		w.pooled = mem.DefaultBufferPool().Get(n)
+		w.b = (*w.pooled)[:0]
+	}
+	w.left -= cap(w.b)
+}
+
+// room begins the next buffer if this one has no room for n bytes and is not
+// the last. It is called before each thing that stays in one buffer; small
+// numbers may come without, at the price of a copy if they do not fit.
+func (w *chunks) room(n int) {
+	free := cap(w.b) - len(w.b)
+	if free >= n || w.left <= 0 {
+		return
+	}
+	w.flush()
+	w.left += free
+	w.next(max(n, min(w.left, chunkBytes)))
+}
+
+func (w *chunks) flush() {
+	if w.pooled == nil {
+		w.full = append(w.full, mem.SliceBuffer(w.b))
+		return
+	}
+	*w.pooled = w.b
+	w.full = append(w.full, mem.NewBuffer(w.pooled, mem.DefaultBufferPool()))
+}
+
+// close returns the message.
+func (w *chunks) close() mem.BufferSlice {
+	w.flush()
+	return w.full
+}
+
+// message begins a field that holds a message of size bytes.
+func (w *chunks) message(field protowire.Number, size int) {
+	w.room(2 * maxHead) // the tag and the length, and small numbers after them
+	w.head(field, size)
+}
+
+func (w *chunks) head(field protowire.Number, size int) {
+	w.b = append(w.b, byte(field<<3|protowire.Number(protowire.BytesType)))
+	w.b = protowire.AppendVarint(w.b, uint64(size))
+}
+
+func (w *chunks) bytes(field protowire.Number, data []byte) {
+	if len(data) > 0 {
+		w.head(field, len(data))
+		w.b = append(w.b, data...)
+	}
+}
+
+func (w *chunks) int(field protowire.Number, n int64) {
+	if n != 0 {
+		w.b = append(w.b, byte(field<<3|protowire.Number(protowire.VarintType)))
+		w.b = protowire.AppendVarint(w.b, uint64(n))
+	}
+}
+
+func (w *chunks) bool(field protowire.Number, set bool) {
+	if set {
+		w.b = append(w.b, byte(field<<3|protowire.Number(protowire.VarintType)), 1)
+	}
+}
