@@ -31,6 +31,7 @@ import (
 // It returns nil after a signal. Its goroutines: the front's, and one that asks
 // an ensemble for its versions; both have ended when it returns.
 func run(ctx context.Context, cfg config, log *logrus.Entry) error {
+	defer runtime.KeepAlive(newBallast())
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	registry := newRegistry()
