@@ -20,7 +20,7 @@ import (
 // nonce, the batch is not there and never will be, since a late multi fails
 // its check.
 func (l *Log) Append(ctx context.Context, batch *Batch) (Appended, error) {
-	env, err := seal(batch, l.term())
+	env, err := seal(batch, l.term(), &l.compressor)
 	if err != nil {
 		return Appended{}, err
 	}

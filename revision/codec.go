@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -37,21 +35,11 @@ const (
 	flagStaged = 1 << 1
 	knownFlags = flagZstd | flagStaged
 
-	// compressFrom is the payload size in bytes from which compression is
-	// tried: below, the saving is less than the time.
-	compressFrom = 1 << 10
 	// maxRaw bounds what a decoder allocates on a header's word, in bytes.
 	maxRaw = 1 << 30
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// The zstd coders are safe for concurrent EncodeAll and DecodeAll.
-var (
-	zstdEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
-		zstd.WithEncoderCRC(false))
-	zstdDecoder, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxRaw))
-)
 
 // envelope is a slot's data, taken apart.
 type envelope struct {
@@ -66,7 +54,7 @@ type envelope struct {
 }
 
 // seal encodes a batch. The envelope's payload is inline; see stage.
-func seal(batch *Batch, term uint64) (*envelope, error) {
+func seal(batch *Batch, term uint64, c *compressor) (*envelope, error) {
 	payload, err := proto.Marshal(&recordpb.Batch{Requests: batch.Requests})
 	if err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)
@@ -75,12 +63,9 @@ func seal(batch *Batch, term uint64) (*envelope, error) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
 	}
 	e := &envelope{nonce: batch.Nonce, term: term, raw: uint32(len(payload)), payload: payload}
-	if len(payload) >= compressFrom {
-		packed := zstdEncoder.EncodeAll(payload, make([]byte, 0, len(payload)/2))
-		if len(packed) < len(payload) {
-			e.flags |= flagZstd
-			e.payload = packed
-		}
+	if packed, smaller := c.compress(payload); smaller {
+		e.flags |= flagZstd
+		e.payload = packed
 	}
 	e.length = uint32(len(e.payload))
 	return e, nil
@@ -184,50 +169,4 @@ func (e *envelope) requests() ([]*recordpb.Request, error) {
 		}
 	}
 	return batch.Requests, nil
-}
-
-// unknown says whether a message or one within it carries fields that this
-// binary does not know. To skip them could mean to evaluate the request
-// otherwise than the member that wrote it.
-func unknown(m protoreflect.Message) bool {
-	if len(m.GetUnknown()) > 0 {
-		return true
-	}
-	found := false
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case fd.Message() == nil || fd.IsMap():
-		case fd.IsList():
-			for i := 0; i < v.List().Len() && !found; i++ {
-				found = unknown(v.List().Get(i).Message())
-			}
-		default:
-			found = unknown(v.Message())
-		}
-		return !found
-	})
-	return found
-}
-
-// StripUnknown takes fields out of a request that this binary does not know.
-// The member that accepts a request calls it: what goes into the log is what
-// was evaluated, and never looks like a newer member's record.
-func StripUnknown(m proto.Message) { strip(m.ProtoReflect()) }
-
-func strip(m protoreflect.Message) {
-	if len(m.GetUnknown()) > 0 {
-		m.SetUnknown(nil)
-	}
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case fd.Message() == nil || fd.IsMap():
-		case fd.IsList():
-			for i := range v.List().Len() {
-				strip(v.List().Get(i).Message())
-			}
-		default:
-			strip(v.Message())
-		}
-		return true
-	})
 }

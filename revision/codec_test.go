@@ -30,7 +30,7 @@ func sameRequests(t testing.TB, want, got []*recordpb.Request) {
 func TestEnvelopeRoundTrip(t *testing.T) {
 	for _, value := range []string{"", "small", strings.Repeat("compresses well ", 1000)} {
 		batch := testBatch(value)
-		sealed, err := seal(batch, 42)
+		sealed, err := seal(batch, 42, new(compressor))
 		require.NoError(t, err)
 		require.Equal(t, len(value) > compressFrom, sealed.flags&flagZstd != 0)
 		opened, err := openEnvelope(sealed.bytes())
@@ -44,7 +44,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 }
 
 func TestStagedEnvelopeRoundTrip(t *testing.T) {
-	sealed, err := seal(testBatch("staged"), 1)
+	sealed, err := seal(testBatch("staged"), 1, new(compressor))
 	require.NoError(t, err)
 	payload := sealed.payload
 	sealed.flags |= flagStaged
@@ -67,7 +67,7 @@ func TestStagedEnvelopeRoundTrip(t *testing.T) {
 // TestEveryFlippedBitIsSeen flips each bit of a slot in turn. None may be
 // decoded, and none may look like a newer format.
 func TestEveryFlippedBitIsSeen(t *testing.T) {
-	sealed, err := seal(testBatch("value"), 3)
+	sealed, err := seal(testBatch("value"), 3, new(compressor))
 	require.NoError(t, err)
 	data := sealed.bytes()
 	for bit := range len(data) * 8 {
@@ -94,30 +94,28 @@ func reseal(sealed *envelope, change func([]byte)) []byte {
 }
 
 func TestNewerRecordsAreRefusedByName(t *testing.T) {
-	sealed, err := seal(testBatch("value"), 3)
+	sealed, err := seal(testBatch("value"), 3, new(compressor))
 	require.NoError(t, err)
 	_, err = openEnvelope(reseal(sealed, func(b []byte) { b[2] = 2 }))
 	require.ErrorIs(t, err, ErrNewerFormat)
 	_, err = openEnvelope(reseal(sealed, func(b []byte) { b[3] |= 1 << 6 }))
 	require.ErrorIs(t, err, ErrNewerFormat)
 
-	unknownField := protowire.AppendTag(nil, 999, protowire.VarintType)
-	unknownField = protowire.AppendVarint(unknownField, 1)
 	put := func() *pb.PutRequest {
 		put := &pb.PutRequest{Key: []byte("k")}
-		put.ProtoReflect().SetUnknown(unknownField)
+		put.ProtoReflect().SetUnknown(unknownField())
 		return put
 	}
 	nested := &pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: put()}}}}
 	kind := &recordpb.Request{}
-	kind.ProtoReflect().SetUnknown(unknownField)
+	kind.ProtoReflect().SetUnknown(unknownField())
 	for name, r := range map[string]*recordpb.Request{
 		"an unknown field of a put":   {Kind: &recordpb.Request_Put{Put: put()}},
 		"one within a transaction":    {Kind: &recordpb.Request_Txn{Txn: nested}},
 		"a request of a unknown kind": kind,
 		"a request of no kind":        {},
 	} {
-		sealed, err := seal(&Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{r}}, 1)
+		sealed, err := seal(&Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{r}}, 1, new(compressor))
 		require.NoError(t, err)
 		opened, err := openEnvelope(sealed.bytes())
 		require.NoError(t, err)
@@ -129,9 +127,14 @@ func TestNewerRecordsAreRefusedByName(t *testing.T) {
 	}
 }
 
+// unknownField is one that no message has.
+func unknownField() []byte {
+	return protowire.AppendVarint(protowire.AppendTag(nil, 999, protowire.VarintType), 1)
+}
+
 func FuzzOpenEnvelope(f *testing.F) {
 	for _, value := range []string{"", "small", strings.Repeat("x", 5000)} {
-		sealed, err := seal(testBatch(value), 1)
+		sealed, err := seal(testBatch(value), 1, new(compressor))
 		require.NoError(f, err)
 		f.Add(sealed.bytes())
 	}
@@ -166,7 +169,7 @@ func FuzzDecodeRequests(f *testing.F) {
 			require.True(t, errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewerFormat), "%v", err)
 			return
 		}
-		again, err := seal(&Batch{Requests: requests}, 1)
+		again, err := seal(&Batch{Requests: requests}, 1, new(compressor))
 		require.NoError(t, err)
 		back, err := again.requests()
 		require.NoError(t, err)

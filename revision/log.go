@@ -54,6 +54,8 @@ type Log struct {
 	tail    *tail
 	revs    revMap
 
+	compressor compressor // of appends
+
 	clusterID  uint64
 	latest     atomic.Pointer[checkpointRef] // the newest checkpoint that is known of; nil for none
 	loaded     *Checkpoint                   // nil if delivery began with the first slot

@@ -137,7 +137,7 @@ func (c *zkConn) dialOnce(deadline time.Duration) zk.Dialer {
 			c.lose(err)
 			return nil, err
 		}
-		capped := &cappedConn{Conn: conn, limit: deadline, granted: &c.granted}
+		capped := newCappedConn(conn, deadline, &c.granted)
 		c.net.Store(capped)
 		return capped, nil
 	}

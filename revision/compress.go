@@ -1,0 +1,47 @@
+package revision
+
+import (
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// compressFrom is the payload size in bytes from which compression is
+	// tried: below, the saving is less than the time.
+	compressFrom = 1 << 10
+	// compressGain is which part of a payload compression must save to be
+	// worth its time, and that of everyone who reads the slot.
+	compressGain = 16
+	// compressRest is how many payloads go as they are after one that did not
+	// compress: what an application writes is of one kind for a while.
+	compressRest = 15
+)
+
+// The zstd coders are safe for concurrent EncodeAll and DecodeAll.
+var (
+	zstdEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+		zstd.WithEncoderCRC(false))
+	zstdDecoder, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxRaw))
+)
+
+// compressor compresses payloads where it pays. It may be used by several at
+// once; its zero value is ready.
+type compressor struct {
+	// rest is how many payloads still go as they are.
+	rest atomic.Int32
+}
+
+// compress returns the compressed payload; false if it is better left alone.
+func (c *compressor) compress(payload []byte) ([]byte, bool) {
+	if len(payload) < compressFrom || c.rest.Add(-1) >= 0 {
+		return nil, false
+	}
+	packed := zstdEncoder.EncodeAll(payload, make([]byte, 0, len(payload)/2))
+	if len(packed) > len(payload)-len(payload)/compressGain {
+		c.rest.Store(compressRest)
+		return nil, false
+	}
+	c.rest.Store(0)
+	return packed, true
+}
