@@ -15,6 +15,9 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 	if !l.opened {
 		return l.greetFirst(ctx, conn)
 	}
+	// What is known has to be noted before the quorum write: another connection
+	// may still be in use, and learn more meanwhile.
+	seen := l.tail.seen()
 	// A quorum write: afterwards this server shows all that was committed.
 	if _, err := conn.Multi(ctx, checkOp(l.layout.format(), anyVersion)); err != nil {
 		return l.lostIfMissing(err, l.layout.format())
@@ -27,12 +30,19 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 		return fmt.Errorf("%w: %s names cluster %x, this zkine serves %x; restart it to serve the other",
 			ErrLogLost, l.layout.format(), id, l.clusterID)
 	}
-	if err := l.recognise(ctx, conn); err != nil {
+	if err := l.recognise(ctx, conn, seen); err != nil {
 		return err
 	}
 	l.tail.forgetReady()
-	return l.member.greet(ctx, conn)
+	if err := l.member.greet(ctx, conn); err != nil {
+		return fmt.Errorf("%w: %w", errUnlisted, err)
+	}
+	return nil
 }
+
+// errUnlisted says that the member's znode could not be put up, and that the
+// one of an earlier session may be gone by now.
+var errUnlisted = errors.New("revision: the member's znode could not be put up")
 
 func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	id, err := openRoot(ctx, conn, l.layout)
@@ -93,9 +103,9 @@ func (l *Log) Reload(ctx context.Context) error {
 	return l.startAfterCheckpoint(opCtx, conn, open)
 }
 
-// recognise shows that the log still holds what was delivered from it.
-func (l *Log) recognise(ctx context.Context, conn Conn) error {
-	known, count := l.tail.head()
+// recognise shows that the log still holds what was seen of it.
+func (l *Log) recognise(ctx context.Context, conn Conn, seen seen) error {
+	known, count := seen.open, seen.count
 	open, err := l.readOpen(ctx, conn)
 	if err != nil {
 		return l.lostIfMissing(err, l.layout.log())
@@ -118,7 +128,7 @@ func (l *Log) recognise(ctx context.Context, conn Conn) error {
 		return fmt.Errorf("%w: %s holds %d slots, %d were known; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, path, stat.Version, count)
 	}
-	last := l.tail.lastDelivered()
+	last := seen.last
 	if last.slot.Seq == (Seq{}) {
 		return nil
 	}

@@ -30,6 +30,8 @@ type session struct {
 	dead    chan struct{} // closed once failed is set
 	lastErr error
 	timeout time.Duration
+
+	patience time.Duration // with a silent server; run's
 }
 
 // greetTimeout bounds the verification of a new connection.
@@ -68,25 +70,21 @@ func (s *session) run(ctx context.Context) {
 			}
 			continue
 		}
-		s.publish(conn, nil)
-		s.log.WithField("session-timeout", conn.SessionTimeout()).Debug("ZooKeeper session is up")
-		select {
-		case <-conn.Done():
-			s.publish(nil, errors.New("the connection to ZooKeeper was lost"))
-			s.log.Warn("ZooKeeper session lost; connecting anew")
-		case <-ctx.Done():
-			s.publish(nil, context.Cause(ctx))
-			conn.Close()
+		for conn != nil {
+			s.publish(conn, nil)
+			s.log.WithField("session-timeout", conn.SessionTimeout()).Debug("ZooKeeper session is up")
+			conn = s.attend(ctx, conn)
 		}
 	}
 	s.fail(ErrClosed)
 }
 
-func (s *session) connect(ctx context.Context) (Conn, error) {
-	conn, err := s.dialer.Dial(ctx)
+func (s *session) connect(ctx context.Context) (*timedConn, error) {
+	dialed, err := s.dialer.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
+	conn := newTimedConn(dialed)
 	greetCtx, cancel := context.WithTimeoutCause(ctx, greetTimeout,
 		errors.New("ZooKeeper did not answer in time"))
 	defer cancel()

@@ -242,6 +242,19 @@ func (t *tail) head() (segmentRef, int64) {
 	return t.open, t.counts[t.open.number]
 }
 
+// seen is what must be in the log for good.
+type seen struct {
+	open  segmentRef
+	count int64 // slots of open
+	last  entry // as lastDelivered returns it
+}
+
+func (t *tail) seen() seen {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return seen{t.open, t.counts[t.open.number], t.last}
+}
+
 // lastDelivered returns the slot that Next returned last, without its
 // requests; the zero entry before the first.
 func (t *tail) lastDelivered() entry {

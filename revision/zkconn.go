@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -38,72 +37,8 @@ type ZooKeeper struct {
 	// MaxRequest is the size in bytes of the largest request that will be sent.
 	MaxRequest int
 	Log        *logrus.Entry
-}
 
-const (
-	dialTimeout = time.Second
-	// redialMin and redialMax bound the pause after a round in which no server
-	// gave a session.
-	redialMin = 50 * time.Millisecond
-	redialMax = 2 * time.Second
-)
-
-// Dial implements Dialer. Servers are tried from a random one on, so that many
-// zkines spread over the ensemble.
-func (z *ZooKeeper) Dial(ctx context.Context) (Conn, error) {
-	if len(z.Servers) == 0 {
-		return nil, errors.New("revision: no ZooKeeper servers given")
-	}
-	pause := redialMin
-	start := rand.IntN(len(z.Servers))
-	for {
-		var last error
-		for i := range z.Servers {
-			server := z.Servers[(start+i)%len(z.Servers)]
-			conn, err := z.dialServer(ctx, server)
-			if err == nil {
-				return conn, nil
-			}
-			last = fmt.Errorf("ZooKeeper %s: %w", server, err)
-			if ctx.Err() != nil {
-				return nil, fmt.Errorf("%w (%w)", last, context.Cause(ctx))
-			}
-		}
-		z.Log.WithError(last).Warn("no ZooKeeper server gives a session; trying again")
-		select {
-		case <-time.After(pause + rand.N(pause)):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w (%w)", last, context.Cause(ctx))
-		}
-		pause = min(2*pause, redialMax)
-	}
-}
-
-func (z *ZooKeeper) dialServer(ctx context.Context, server string) (*zkConn, error) {
-	c := &zkConn{made: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{})}
-	conn, _, err := zk.Connect([]string{server}, z.Timeout,
-		zk.WithDialer(c.dialOnce(z.Timeout)),
-		zk.WithHostProvider(&oneHost{server: server}),
-		zk.WithEventCallback(c.onEvent),
-		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
-		zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
-	if err != nil {
-		return nil, err
-	}
-	c.zk = conn
-	close(c.made)
-	select {
-	case <-c.up:
-		return c, nil
-	case <-c.done:
-		err = c.cause()
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-time.After(z.Timeout):
-		err = errors.New("no session granted within the session timeout")
-	}
-	c.lose(err)
-	return nil, err
+	next atomic.Int64 // where the next Dial begins, plus one; see dial.go
 }
 
 // zkConn is a session on a real server.

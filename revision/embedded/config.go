@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -43,9 +44,15 @@ type Config struct {
 	Logger logrus.FieldLogger
 	// Ensemble makes the server a member of an ensemble; nil means that it stands alone. For tests.
 	Ensemble *Ensemble
+	// Host is the address to serve on; "" means the loopback address. An embedded ZooKeeper has no access control of
+	// its own: any other is for tests in a network of their own.
+	Host string
+	// Enter, if set, is called on the thread that starts the child, which takes over what it does to the thread: a
+	// test can put it into another network namespace.
+	Enter func() error
 }
 
-// Ensemble is one member's view of an ensemble on the loopback interface.
+// Ensemble is one member's view of an ensemble.
 type Ensemble struct {
 	ID    int // this member's, from 1
 	Peers []Peer
@@ -53,7 +60,8 @@ type Ensemble struct {
 
 // Peer is a member of an ensemble.
 type Peer struct {
-	ID           int // from 1
+	ID           int    // from 1
+	Host         string // "" means the loopback address
 	QuorumPort   int
 	ElectionPort int
 }
@@ -64,8 +72,8 @@ const (
 	DefaultTickTime = time.Second
 )
 
-// host is where everything listens: an embedded ZooKeeper has no access control of its own.
-const host = "127.0.0.1"
+// loopback is where everything listens unless a test says otherwise.
+const loopback = "127.0.0.1"
 
 func (c Config) withDefaults() (Config, error) {
 	if c.DataDir == "" {
@@ -86,6 +94,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.TickTime == 0 {
 		c.TickTime = DefaultTickTime
 	}
+	if c.Host == "" {
+		c.Host = loopback
+	}
 	if c.LogFile == "" {
 		c.LogFile = c.path("zookeeper.log")
 	}
@@ -102,7 +113,7 @@ func (c Config) zooCfg() string {
 	p := map[string]string{
 		"dataDir":           c.path("data"),
 		"clientPort":        strconv.Itoa(c.ClientPort),
-		"clientPortAddress": host,
+		"clientPortAddress": c.Host,
 		"tickTime":          strconv.FormatInt(c.TickTime.Milliseconds(), 10),
 		"maxSessionTimeout": "40000",
 		// All clients come from one address.
@@ -122,7 +133,7 @@ func (c Config) zooCfg() string {
 		p["initLimit"], p["syncLimit"] = "20", "5"
 		p["quorumListenOnAllIPs"] = "false"
 		for _, peer := range c.Ensemble.Peers {
-			p[fmt.Sprintf("server.%d", peer.ID)] = fmt.Sprintf("%s:%d:%d", host, peer.QuorumPort, peer.ElectionPort)
+			p[fmt.Sprintf("server.%d", peer.ID)] = fmt.Sprintf("%s:%d:%d", cmp.Or(peer.Host, loopback), peer.QuorumPort, peer.ElectionPort)
 		}
 	}
 	maps.Copy(p, c.Properties)

@@ -34,7 +34,7 @@ func FreePort() (int, error) {
 }
 
 func free(port int) bool {
-	l, err := net.Listen("tcp", address(port))
+	l, err := net.Listen("tcp", address(loopback, port))
 	if err != nil {
 		return false
 	}
@@ -42,7 +42,7 @@ func free(port int) bool {
 	return true
 }
 
-func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // keptPort picks the client port for a data folder: the one in the file if it is free, so that what people and
 // scripts noted stays right, and else a new one, noted there.

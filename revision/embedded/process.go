@@ -14,13 +14,18 @@ type process struct {
 }
 
 // startProcess starts a child. Linux sends the parent-death signal when the *thread* that started the child ends, so
-// that a goroutine holds that thread for as long as the child lives.
-func startProcess(cmd *exec.Cmd) (*process, error) {
+// that a goroutine holds that thread for as long as the child lives. A thread that enter has changed ends with it.
+func startProcess(cmd *exec.Cmd, enter func() error) (*process, error) {
 	p := &process{cmd: cmd, exited: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		if enter == nil {
+			defer runtime.UnlockOSThread()
+		} else if err := enter(); err != nil {
+			started <- err
+			return
+		}
 		err := cmd.Start()
 		started <- err
 		if err == nil {

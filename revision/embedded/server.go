@@ -71,8 +71,8 @@ func launch(cfg Config, held *os.File) (*Server, error) {
 		if cfg.ClientPort, err = keptPort(cfg.path("client-port")); err != nil {
 			return nil, err
 		}
-	} else if !free(cfg.ClientPort) {
-		return nil, fmt.Errorf("%w: %s", ErrPortInUse, address(cfg.ClientPort))
+	} else if cfg.Host == loopback && !free(cfg.ClientPort) {
+		return nil, fmt.Errorf("%w: %s", ErrPortInUse, address(loopback, cfg.ClientPort))
 	}
 	if err := cfg.write(); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func launch(cfg Config, held *os.File) (*Server, error) {
 }
 
 // Addr is the server's address, host:port. It stays for the server's life.
-func (s *Server) Addr() string { return address(s.cfg.ClientPort) }
+func (s *Server) Addr() string { return address(s.cfg.Host, s.cfg.ClientPort) }
 
 // Distribution is what runs.
 func (s *Server) Distribution() *Distribution { return s.cfg.Distribution }
@@ -151,7 +151,7 @@ func (s *Server) spawn() (*process, error) {
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = childAttr()
 	cmd.ExtraFiles = []*os.File{s.lock}
-	p, err := startProcess(cmd)
+	p, err := startProcess(cmd, s.cfg.Enter)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.cfg.Distribution.Java, err)
 	}

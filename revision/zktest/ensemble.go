@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"strconv"
@@ -16,18 +17,35 @@ type Ensemble struct {
 	t       testing.TB
 }
 
+// Place is where a server of an ensemble runs.
+type Place struct {
+	// Host is its address; "" is the loopback address.
+	Host string
+	// Enter puts the thread that starts the server into the place; nil if there is nothing to do.
+	Enter func() error
+	// Dir is the folder for its data; "" is a new one of the test's.
+	Dir string
+}
+
 // StartEnsemble starts an ensemble of n servers and returns when all of them serve.
 func StartEnsemble(t testing.TB, n int, opts ...Option) *Ensemble {
 	t.Helper()
+	return StartEnsembleAt(t, make([]Place, n), opts...)
+}
+
+// StartEnsembleAt starts an ensemble of one server at each place and returns when all of them serve.
+func StartEnsembleAt(t testing.TB, places []Place, opts ...Option) *Ensemble {
+	t.Helper()
 	var peers []embedded.Peer
-	for id := 1; id <= n; id++ {
-		peers = append(peers, embedded.Peer{ID: id, QuorumPort: freePort(t), ElectionPort: freePort(t)})
+	for i, p := range places {
+		peers = append(peers, embedded.Peer{ID: i + 1, Host: p.Host, QuorumPort: freePort(t), ElectionPort: freePort(t)})
 	}
 	e := &Ensemble{t: t}
 	dir := t.TempDir()
-	for _, p := range peers {
-		s := newServer(t, filepath.Join(dir, strconv.Itoa(p.ID)), opts)
-		s.cfg.Ensemble = &embedded.Ensemble{ID: p.ID, Peers: peers}
+	for i, place := range places {
+		s := newServer(t, cmp.Or(place.Dir, filepath.Join(dir, strconv.Itoa(i+1))), opts)
+		s.cfg.Host, s.cfg.Enter = place.Host, place.Enter
+		s.cfg.Ensemble = &embedded.Ensemble{ID: i + 1, Peers: peers}
 		e.Servers = append(e.Servers, s)
 	}
 	e.Restart()

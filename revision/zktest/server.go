@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -115,7 +116,9 @@ func freePort(t testing.TB) int {
 }
 
 // Addr is the server's address, host:port; the same after Restart.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.ClientPort)) }
+func (s *Server) Addr() string {
+	return net.JoinHostPort(cmp.Or(s.cfg.Host, "127.0.0.1"), strconv.Itoa(s.cfg.ClientPort))
+}
 
 // Pid is the process id of the running server.
 func (s *Server) Pid() int {
