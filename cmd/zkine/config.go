@@ -55,6 +55,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	v.between("watch-progress-notify-interval", int64(c.progressInterval), int64(100*time.Millisecond), int64(24*time.Hour),
 		func(n int64) string { return time.Duration(n).String() })
 	c.auth.check(&v)
+	c.housekeeping.check(&v)
 	v.oneOf("log-level", c.logLevel, "debug", "info", "warn", "error")
 	v.oneOf("log-format", c.logFormat, "text", "json")
 	c.autoCompaction = c.compaction.check(&v)

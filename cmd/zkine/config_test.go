@@ -37,6 +37,9 @@ func TestWrongFlags(t *testing.T) {
 		{"--auth-token=jwt,sign-method=RS256,priv-key=/nowhere", `--auth-token: open /nowhere: no such file or directory — write it like simple or jwt,sign-method=RS256,priv-key=file`},
 		{"--auth-token-ttl=0", `--auth-token-ttl: 0 is out of bounds — choose from 1 to 2147483648`},
 		{"--bcrypt-cost=40", `--bcrypt-cost: 40 is out of bounds — choose from 4 to 31`},
+		{"--log-segment-slots=0", `--log-segment-slots: 0 is out of bounds — choose from 1 to 16384`},
+		{"--log-segment-bytes=0", `--log-segment-bytes: 0 bytes is out of bounds — choose from 1 bytes to 1073741824 bytes`},
+		{"--checkpoint-log-bytes=-1", `--checkpoint-log-bytes: -1 bytes is out of bounds — choose from 1 bytes to 1073741824 bytes`},
 		{"--log-level=loud", `--log-level: "loud" is not known — choose one of debug, info, warn, error`},
 	} {
 		flags, cfg := newFlags(t, c.arg)

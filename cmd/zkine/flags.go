@@ -31,6 +31,7 @@ type config struct {
 	maxTxnOps        int
 	progressInterval time.Duration
 	compaction       compactionFlags
+	housekeeping     housekeepingFlags
 	autoCompaction   backend.AutoCompaction // what compaction means
 	auth             authFlags
 
@@ -63,6 +64,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")
 	c.compaction.bind(f)
 	c.auth.bind(f)
+	c.housekeeping.bind(f)
 	f.StringVar(&c.logLevel, "log-level", "info", "the least `level` that is logged: debug, info, warn or error")
 	f.StringVar(&c.logFormat, "log-format", "text", "`format` of the log: text or json")
 }

@@ -101,11 +101,14 @@ func openLog(ctx context.Context, cfg config, servers []string, log *logrus.Entr
 	log.Infof("connecting to ZooKeeper at %s", list)
 	defer sayWhile(log, "waiting for ZooKeeper at "+list)()
 	l, err := revision.Open(ctx, revision.Config{
-		Dialer:     &revision.ZooKeeper{Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, Log: log},
-		Root:       cfg.root,
-		Name:       cfg.name,
-		MaxRequest: cfg.maxRequest,
-		Log:        log,
+		Dialer:         &revision.ZooKeeper{Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, Log: log},
+		Root:           cfg.root,
+		Name:           cfg.name,
+		MaxRequest:     cfg.maxRequest,
+		MaxSlots:       int64(cfg.housekeeping.segmentSlots),
+		MaxBytes:       cfg.housekeeping.segmentBytes,
+		CheckpointFrom: int64(cfg.housekeeping.checkpointLogBytes),
+		Log:            log,
 	})
 	if err != nil {
 		return nil, about("root "+cfg.root, err)
