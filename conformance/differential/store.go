@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -17,12 +18,15 @@ import (
 
 // store is one of the two servers, with what was asked of it so far.
 type store struct {
-	t       testing.TB
-	name    string
-	conn    *grpc.ClientConn
-	kv      pb.KVClient
-	lease   pb.LeaseClient
+	t           testing.TB
+	name        string
+	conn        *grpc.ClientConn
+	kv          pb.KVClient
+	lease       pb.LeaseClient
+	maintenance pb.MaintenanceClient
+	// watches are all that were ever created, in order; streams are by their numbers in operations.
 	watches []*watch
+	streams map[int]*stream
 }
 
 func connect(t testing.TB, name, endpoint string) *store {
@@ -31,7 +35,8 @@ func connect(t testing.TB, name, endpoint string) *store {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
-	return &store{t: t, name: name, conn: conn, kv: pb.NewKVClient(conn), lease: pb.NewLeaseClient(conn)}
+	return &store{t: t, name: name, conn: conn, kv: pb.NewKVClient(conn), lease: pb.NewLeaseClient(conn),
+		maintenance: pb.NewMaintenanceClient(conn), streams: map[int]*stream{}}
 }
 
 // outcome is what a store said: a response or an error.
@@ -84,17 +89,30 @@ func (s *store) call(ctx context.Context, o operation) (proto.Message, error) {
 	case *pb.LeaseRevokeRequest:
 		return s.lease.LeaseRevoke(ctx, r)
 	case *pb.LeaseTimeToLiveRequest:
+		if o.await {
+			return s.awaitEnd(ctx, r)
+		}
 		return s.lease.LeaseTimeToLive(ctx, r)
 	case *pb.LeaseLeasesRequest:
 		return s.lease.LeaseLeases(ctx, r)
 	case *pb.LeaseKeepAliveRequest:
 		return s.keepAlive(ctx, r)
 	case *pb.HashKVRequest:
-		return pb.NewMaintenanceClient(s.conn).HashKV(ctx, r)
+		return s.maintenance.HashKV(ctx, r)
+	case *pb.AlarmRequest:
+		return s.maintenance.Alarm(ctx, r)
+	case *pb.StatusRequest:
+		return s.maintenance.Status(ctx, r)
+	case *pb.DefragmentRequest:
+		return s.maintenance.Defragment(ctx, r)
+	case *pb.MoveLeaderRequest:
+		return s.maintenance.MoveLeader(ctx, r)
+	case *pb.DowngradeRequest:
+		return s.maintenance.Downgrade(ctx, r)
 	case *pb.WatchCreateRequest:
-		return s.createWatch(r)
+		return s.createWatch(ctx, o.stream, r)
 	case *pb.WatchCancelRequest:
-		return s.watches[o.watch].cancel(ctx)
+		return s.cancelWatch(ctx, o.stream, r)
 	}
 	panic(fmt.Sprintf("differential: no call for %T", o.Message))
 }
@@ -129,4 +147,21 @@ func (s *store) keepAlive(ctx context.Context, r *pb.LeaseKeepAliveRequest) (pro
 		return nil, err
 	}
 	return stream.Recv()
+}
+
+// awaitEnd waits until a lease has expired, and returns what the server says of it then.
+func (s *store) awaitEnd(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (proto.Message, error) {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		response, err := s.lease.LeaseTimeToLive(ctx, r)
+		if err != nil || response.TTL < 0 {
+			return response, err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("lease %d does not expire: %w", r.ID, ctx.Err())
+		}
+	}
 }

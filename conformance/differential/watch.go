@@ -1,88 +1,145 @@
 package differential
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
-// watch is a watcher on a stream of its own. A goroutine notes what it receives until the stream's end.
-type watch struct {
-	stream pb.Watch_WatchClient
-	start  int64 // the first revision that it is to see
+// stream is a watch stream with any number of watchers. A goroutine notes what it receives until the stream's end.
+type stream struct {
+	grpc pb.Watch_WatchClient
 
 	mu       sync.Mutex
-	id       int64
-	over     bool            // canceled by either side
-	seen     []proto.Message // responses without events, and single events
-	split    string          // a revision whose events came in several responses that were no fragments
-	last     int64           // the revision of the last event
-	partial  bool            // the last response was a fragment
-	progress int64           // the newest promise
-	err      error           // why the stream ended
-	changed  chan struct{}   // closed and replaced when something came
+	creating *watch           // whose creation is not answered yet
+	created  proto.Message    // the answer
+	watches  map[int64]*watch // by id; those that a compaction ended too, until they are cancelled
+	progress int64            // the newest promise
+	err      error            // why the stream ended
+	changed  chan struct{}    // closed and replaced when something came
 }
 
-// createWatch opens a stream with one watcher and returns the answer to its creation.
-func (s *store) createWatch(r *pb.WatchCreateRequest) (proto.Message, error) {
+// watch is a watcher. All but request is under its stream's lock.
+type watch struct {
+	stream  *stream
+	request *pb.WatchCreateRequest
+	start   int64 // the first revision that it is to see
+	id      int64
+
+	over    bool            // canceled, by either side
+	doomed  bool            // it begins below the last compaction, and so will be canceled
+	events  int             // how many came
+	seen    []proto.Message // what came and was not compared yet: responses without events, and single events
+	split   string          // a revision whose events came in several responses that were no fragments
+	last    int64           // the revision of the last event
+	partial bool            // the last response was a fragment
+}
+
+func (s *store) openStream(number int) (*stream, error) {
+	if st := s.streams[number]; st != nil {
+		return st, nil
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.t.Cleanup(cancel)
-	stream, err := pb.NewWatchClient(s.conn).Watch(ctx)
+	grpc, err := pb.NewWatchClient(s.conn).Watch(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := &watch{stream: stream, start: r.StartRevision, changed: make(chan struct{})}
-	s.watches = append(s.watches, w)
-	request := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: r}}
-	if err := stream.Send(request); err != nil {
-		return nil, err
-	}
-	created, err := stream.Recv()
-	if err != nil {
-		return nil, err
-	}
-	w.id, w.over = created.WatchId, created.Canceled
-	if w.start == 0 {
-		w.start = created.Header.Revision + 1
-	}
-	go w.receive()
-	return created, nil
+	st := &stream{grpc: grpc, watches: map[int64]*watch{}, changed: make(chan struct{})}
+	s.streams[number] = st
+	go st.receive()
+	return st, nil
 }
 
-func (w *watch) receive() {
+// createWatch returns the answer to a watcher's creation.
+func (s *store) createWatch(ctx context.Context, number int, r *pb.WatchCreateRequest) (proto.Message, error) {
+	st, err := s.openStream(number)
+	if err != nil {
+		return nil, err
+	}
+	w := &watch{stream: st, request: r, start: r.StartRevision}
+	s.watches = append(s.watches, w)
+	st.mu.Lock()
+	st.creating, st.created = w, nil
+	st.mu.Unlock()
+	request := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: r}}
+	if err := st.grpc.Send(request); err != nil {
+		return nil, err
+	}
+	err = st.await(ctx, func() bool { return st.created != nil })
+	return st.created, err
+}
+
+// cancelWatch ends a watcher and waits for the answer, if there will be one. It had seen everything before.
+func (s *store) cancelWatch(ctx context.Context, number int, r *pb.WatchCancelRequest) (proto.Message, error) {
+	st := s.streams[number]
+	if st == nil {
+		return &pb.WatchResponse{}, nil
+	}
+	request := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: r}}
+	if err := st.grpc.Send(request); err != nil {
+		return nil, err
+	}
+	return &pb.WatchResponse{}, st.await(ctx, func() bool { return st.watches[r.WatchId] == nil })
+}
+
+func (st *stream) receive() {
 	for {
-		response, err := w.stream.Recv()
-		w.mu.Lock()
+		response, err := st.grpc.Recv()
+		st.mu.Lock()
 		if err == nil {
-			w.note(response)
+			st.note(response)
 		}
-		w.err = err
-		close(w.changed)
-		w.changed = make(chan struct{})
-		w.mu.Unlock()
+		st.err = err
+		close(st.changed)
+		st.changed = make(chan struct{})
+		st.mu.Unlock()
 		if err != nil {
 			return
 		}
 	}
 }
 
+func (st *stream) note(response *pb.WatchResponse) {
+	w := st.watches[response.WatchId]
+	switch {
+	case response.Created:
+		w = st.creating
+		if w.id, w.over = response.WatchId, response.Canceled; !w.over {
+			st.watches[w.id] = w
+		}
+		if w.start == 0 {
+			w.start = response.Header.Revision + 1
+		}
+		st.created = response
+	case response.WatchId == -1 && !response.Canceled && len(response.Events) == 0:
+		st.progress = response.Header.Revision
+	case w == nil: // an answer without a question
+		st.err = fmt.Errorf("nobody has the id of %v", response)
+	default:
+		w.note(response)
+		if response.Canceled && response.CompactRevision == 0 {
+			delete(st.watches, w.id)
+		}
+	}
+}
+
 // note keeps what must be equal. How revisions are put into responses while a watcher catches up, and the header's
-// revision then, are each server's own.
+// revision then, are each server's own; and the time at which an idle watcher is told the revision.
 func (w *watch) note(response *pb.WatchResponse) {
 	if response.Canceled {
 		w.over = true
 	}
 	if len(response.Events) == 0 {
-		if response.WatchId == -1 && !response.Canceled {
-			w.progress = response.Header.Revision
-			return
+		if response.Canceled {
+			normalize(nil, response)
+			w.seen = append(w.seen, response)
 		}
-		normalize(nil, response)
-		w.seen = append(w.seen, response)
 		return
 	}
 	if first := response.Events[0].Kv.ModRevision; first == w.last && !w.partial {
@@ -90,60 +147,23 @@ func (w *watch) note(response *pb.WatchResponse) {
 	}
 	for _, e := range response.Events {
 		w.seen = append(w.seen, e)
+		w.events++
 		w.last = e.Kv.ModRevision
 	}
 	w.partial = response.Fragment
 }
 
-// cancel ends the watcher and waits for the answer, if there will be one. It had seen everything before.
-func (w *watch) cancel(ctx context.Context) (proto.Message, error) {
-	w.mu.Lock()
-	canceled, count := w.over, len(w.seen)
-	w.mu.Unlock()
-	if canceled {
-		return &pb.WatchResponse{}, nil
-	}
-	request := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: &pb.WatchCancelRequest{WatchId: w.id}}}
-	if err := w.stream.Send(request); err != nil {
-		return nil, err
-	}
-	err := w.await(ctx, func() bool { return len(w.seen) > count })
-	return &pb.WatchResponse{}, err
-}
-
-// sync waits until the watcher has seen everything up to a revision. It asks for progress again and again, since there
-// is no answer while a watcher catches up.
-func (w *watch) sync(ctx context.Context, revision int64) error {
+// await waits for something that comes with a response. The condition is looked at under the stream's lock.
+func (st *stream) await(ctx context.Context, condition func() bool) error {
 	for {
-		w.mu.Lock()
-		done := w.over || w.start > revision || w.progress >= revision
-		w.mu.Unlock()
-		if done {
-			return nil
-		}
-		request := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}}
-		if err := w.stream.Send(request); err != nil {
-			return err
-		}
-		again, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-		_ = w.await(again, func() bool { return w.over || w.progress >= revision }) // or ask again
-		cancel()
-		if ctx.Err() != nil {
-			return fmt.Errorf("a watcher from %d does not reach revision %d: %w", w.start, revision, ctx.Err())
-		}
-	}
-}
-
-func (w *watch) await(ctx context.Context, condition func() bool) error {
-	for {
-		w.mu.Lock()
-		met, err, changed := condition(), w.err, w.changed
-		w.mu.Unlock()
+		st.mu.Lock()
+		met, err, changed := condition(), st.err, st.changed
+		st.mu.Unlock()
 		switch {
 		case met:
 			return nil
 		case err != nil:
-			return err
+			return fmt.Errorf("a watch stream ended: %v", status.Convert(err).Message())
 		}
 		select {
 		case <-changed:
@@ -153,24 +173,49 @@ func (w *watch) await(ctx context.Context, condition func() bool) error {
 	}
 }
 
-// compareWatches says where two watchers that saw the same until then differ, "" if nowhere.
+// wants says whether a watcher is to be sent an event.
+func (w *watch) wants(e event) bool {
+	if e.revision < w.start {
+		return false
+	}
+	for _, f := range w.request.Filters {
+		if f == pb.WatchCreateRequest_NOPUT && !e.delete || f == pb.WatchCreateRequest_NODELETE && e.delete {
+			return false
+		}
+	}
+	key, end := w.request.Key, w.request.RangeEnd
+	if len(key) == 0 {
+		key = []byte{0}
+	}
+	switch {
+	case len(end) == 0:
+		return bytes.Equal(e.key, key)
+	case bytes.Equal(end, []byte{0}):
+		return bytes.Compare(e.key, key) >= 0
+	default:
+		return bytes.Compare(e.key, key) >= 0 && bytes.Compare(e.key, end) < 0
+	}
+}
+
+// compareWatches says where two watchers that saw the same until then differ, "" if nowhere. What is equal is forgotten.
 func compareWatches(etcd, zkine *watch) string {
-	etcd.mu.Lock()
-	defer etcd.mu.Unlock()
-	zkine.mu.Lock()
-	defer zkine.mu.Unlock()
+	etcd.stream.mu.Lock()
+	defer etcd.stream.mu.Unlock()
+	zkine.stream.mu.Lock()
+	defer zkine.stream.mu.Unlock()
 	if zkine.split != "" {
 		return zkine.split
 	}
 	for i := range max(len(etcd.seen), len(zkine.seen)) {
 		switch {
 		case i >= len(etcd.seen):
-			return fmt.Sprintf("only zkine sends (%d): %.2000s", i, fmt.Sprint(zkine.seen[i]))
+			return fmt.Sprintf("only zkine sends: %.2000s", fmt.Sprint(zkine.seen[i]))
 		case i >= len(zkine.seen):
-			return fmt.Sprintf("only etcd sends (%d): %.2000s", i, fmt.Sprint(etcd.seen[i]))
+			return fmt.Sprintf("only etcd sends: %.2000s", fmt.Sprint(etcd.seen[i]))
 		case !proto.Equal(etcd.seen[i], zkine.seen[i]):
-			return fmt.Sprintf("message %d\netcd:  %.2000s\nzkine: %.2000s", i, fmt.Sprint(etcd.seen[i]), fmt.Sprint(zkine.seen[i]))
+			return fmt.Sprintf("etcd sends:  %.2000s\nzkine sends: %.2000s", fmt.Sprint(etcd.seen[i]), fmt.Sprint(zkine.seen[i]))
 		}
 	}
+	etcd.seen, zkine.seen = nil, nil
 	return ""
 }
