@@ -28,18 +28,22 @@ type Cluster struct {
 	t        testing.TB
 }
 
-// startCluster starts a ZooKeeper of so many servers and so many zkines, ready to
-// serve. All end with the test; their logs are in dir.
-func startCluster(ctx context.Context, t testing.TB, program, dir string, zooKeepers, zkines int) *Cluster {
+// startCluster starts a scenario's ZooKeepers and zkines, ready to serve. All end
+// with the test; the zkines' logs are in dir.
+func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scenario) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
-	if zooKeepers == 1 {
+	if s.ZooKeepers == 1 {
 		c.ZooKeepers = []*zktest.Server{zktest.Start(t)}
 	} else {
-		c.ensemble = zktest.StartEnsemble(t, zooKeepers)
+		c.ensemble = zktest.StartEnsemble(t, s.ZooKeepers)
 		c.ZooKeepers = c.ensemble.Servers
 	}
-	for i := range zkines {
+	var flags []string
+	if s.Busy {
+		flags = busyFlags
+	}
+	for i := range s.Zkines {
 		address := strings.Join(c.Servers(), ",")
 		if c.ensemble == nil {
 			proxy := zktest.NewProxy(t, c.ZooKeepers[0].Addr())
@@ -47,7 +51,7 @@ func startCluster(ctx context.Context, t testing.TB, program, dir string, zooKee
 			address = proxy.Addr()
 		}
 		name := fmt.Sprintf("z%d", i+1)
-		z, err := newZkine(program, name, address, Root, filepath.Join(dir, name+".log"))
+		z, err := newZkine(program, name, address, Root, filepath.Join(dir, name+".log"), flags...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,8 +4,8 @@
 //
 // A run is one Scenario: a ZooKeeper, one or several zkines on one root of it,
 // etcd's or Kubernetes' traffic from many clients, and faults. What the clients
-// asked and saw is recorded. Afterwards the log is read from the root
-// (ReadLog), which gives the requests that took effect, in order. With both,
+// asked and saw is recorded. An Observer reads the log while it grows, which
+// gives the requests that took effect, in order. With both,
 // Judge decides: operations are linearizable; watches are ordered, unique,
 // reliable, atomic, resumable and bookmarkable, with true IsCreate, PrevKV and
 // filters; reads at old revisions say what was there.
@@ -20,7 +20,8 @@
 // other, each with traffic before, during and after it, which the Observer
 // tells from the log itself; all zkines ready; traffic ends; one last write,
 // which the validators need; watchers reach it; each zkine is compared with
-// the log; zkines are killed; the log is read again from its beginning.
+// the log; zkines are killed; the log is read to its end, and what is left of it
+// once more, from the newest checkpoint.
 // Nothing waits for time to pass, only for conditions.
 //
 // # Goroutines

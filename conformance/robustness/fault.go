@@ -26,6 +26,7 @@ type faultEnv struct {
 	// progress waits until clients have made some more revisions.
 	progress func(context.Context) error
 	observer *Observer
+	load     *Traffic
 }
 
 // The faults. What a zkine or a ZooKeeper is killed with is SIGKILL, and frozen
@@ -85,6 +86,9 @@ func (e *faultEnv) othersGoOn(ctx context.Context) error {
 }
 
 func killZkine(ctx context.Context, e *faultEnv) error {
+	if len(e.Zkines) == 1 {
+		e.load.linger()
+	}
 	z := e.anyZkine()
 	z.Kill()
 	if err := e.othersGoOn(ctx); err != nil {
@@ -94,6 +98,7 @@ func killZkine(ctx context.Context, e *faultEnv) error {
 }
 
 func killAllZkines(_ context.Context, e *faultEnv) error {
+	e.load.linger()
 	e.Kill()
 	for _, z := range e.Zkines {
 		if err := z.Start(); err != nil {
@@ -119,6 +124,7 @@ func freezeZkine(ctx context.Context, e *faultEnv) error {
 
 func killZooKeeper(ctx context.Context, e *faultEnv) error {
 	server := e.zooKeeper()
+	e.calmTheLone()
 	server.Kill()
 	if err := e.outageFelt(ctx); err != nil {
 		return err
@@ -128,18 +134,28 @@ func killZooKeeper(ctx context.Context, e *faultEnv) error {
 }
 
 func blinkZooKeeper(_ context.Context, e *faultEnv) error {
+	e.calmTheLone()
 	e.zooKeeper().Restart() // kills it first
 	return nil
 }
 
 func freezeZooKeeper(ctx context.Context, e *faultEnv) error {
 	server := e.zooKeeper()
+	e.calmTheLone()
 	server.Pause()
 	if err := e.outageFelt(ctx); err != nil {
 		return err
 	}
 	server.Resume()
 	return nil
+}
+
+// calmTheLone lets clients linger, if there is but one ZooKeeper, without which
+// nobody is served.
+func (e *faultEnv) calmTheLone() {
+	if e.ensemble == nil {
+		e.load.linger()
+	}
 }
 
 // outageFelt waits until no zkine can serve; with an ensemble, until all have

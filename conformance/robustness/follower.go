@@ -17,44 +17,24 @@ import (
 // openLog opens the log on a root as a reader: it never joins, appends or
 // rotates.
 func openLog(ctx context.Context, servers []string, root string) (*revision.Log, error) {
+	return revision.Open(ctx, logConfig(servers, root))
+}
+
+func logConfig(servers []string, root string) revision.Config {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	log := logrus.NewEntry(quiet)
-	return revision.Open(ctx, revision.Config{
+	return revision.Config{
 		Dialer: &revision.ZooKeeper{
-			Servers: servers, Timeout: 2 * SessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: log,
+			Servers: servers, Timeout: SessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: log,
 		},
 		Root: root, Name: "judge", Log: log,
-	})
+	}
 }
 
-// ReadLog reads a root's log from its first slot to where it ends now.
-func ReadLog(ctx context.Context, servers []string, root string) (*History, error) {
-	log, err := openLog(ctx, servers, root)
-	if err != nil {
-		return nil, fmt.Errorf("open the log at %s: %w", root, err)
-	}
-	defer log.Close()
-	end, err := log.Barrier(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("find the end of the log at %s: %w", root, err)
-	}
-	h := newHistory()
-	for at := (revision.Seq{}); at.Before(end); {
-		slot, err := log.Next(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read the log at %s: %w", root, err)
-		}
-		if err := h.apply(slot); err != nil {
-			return nil, err
-		}
-		at = slot.Seq
-	}
-	return h, nil
-}
-
-// Observer follows a root's log while it grows. It is how a run knows what
-// goes on without waiting for time to pass.
+// Observer follows a root's log from its first slot while it grows. It is how a
+// run knows what goes on without waiting for time to pass, and what remembers
+// the part of the log that was trimmed when the run ends.
 type Observer struct {
 	log    *revision.Log
 	cancel context.CancelCauseFunc
@@ -66,11 +46,18 @@ type Observer struct {
 	changed chan struct{} // closed and replaced when history or err changes
 }
 
+// errOutrun says that the log was trimmed before the observer had read it: a run
+// that cannot be judged, whatever zkine did.
+var errOutrun = errors.New("the observer was outrun, there is nothing to judge by; run again")
+
 // Observe starts to follow. The caller closes the observer.
 func Observe(ctx context.Context, servers []string, root string) (*Observer, error) {
 	log, err := openLog(ctx, servers, root)
 	if err != nil {
 		return nil, err
+	}
+	if cp, found := log.Checkpoint(); found {
+		return nil, errors.Join(fmt.Errorf("the log begins with a checkpoint of segment %d already", cp.Segment), log.Close())
 	}
 	o := &Observer{log: log, done: make(chan struct{}), history: newHistory(), changed: make(chan struct{})}
 	followCtx, cancel := context.WithCancelCause(context.Background())
@@ -115,20 +102,28 @@ func (o *Observer) Rev() int64 {
 
 // AwaitRev waits until the store has come to a revision.
 func (o *Observer) AwaitRev(ctx context.Context, rev int64) error {
+	return o.await(ctx, fmt.Sprint("revision ", rev), func() bool { return o.history.Rev() >= rev })
+}
+
+// await waits until the history has come somewhere.
+func (o *Observer) await(ctx context.Context, where string, there func() bool) error {
 	for {
 		o.mu.Lock()
-		at, err, changed := o.history.Rev(), o.err, o.changed
+		met, at, err, changed := there(), o.history.Rev(), o.err, o.changed
 		o.mu.Unlock()
-		if at >= rev {
+		if met {
 			return nil
 		}
+		if errors.Is(err, revision.ErrTrimmed) {
+			err = fmt.Errorf("%w: %w", errOutrun, err)
+		}
 		if err != nil {
-			return fmt.Errorf("the log at revision %d, on the way to %d: %w", at, rev, err)
+			return fmt.Errorf("the log at revision %d, on the way to %s: %w", at, where, err)
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("the store is at revision %d and does not come to %d: %w", at, rev, context.Cause(ctx))
+			return fmt.Errorf("the store is at revision %d and does not come to %s: %w", at, where, context.Cause(ctx))
 		}
 	}
 }
@@ -147,11 +142,19 @@ func (o *Observer) AwaitAbsent(ctx context.Context, name string) error {
 	})
 }
 
-// Slots returns what was seen so far.
-func (o *Observer) Slots() []SlotID {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Clone(o.history.Slots)
+// End follows to where the log ends now, stops, and returns the whole of it.
+func (o *Observer) End(ctx context.Context) (*History, error) {
+	end, err := o.log.Barrier(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the end of the log: %w", err)
+	}
+	err = o.await(ctx, fmt.Sprint("the log's end, ", end), func() bool { return !o.history.last().Before(end) })
+	if err != nil {
+		return nil, err
+	}
+	o.cancel(errors.New("the log was read to its end"))
+	<-o.done
+	return o.history, nil
 }
 
 // poll asks until there is no error, or ctx ends: then it returns the last one.

@@ -36,6 +36,9 @@ type SlotID struct {
 	Nonce revision.Nonce
 }
 
+// last is the place of the newest slot.
+func (h *History) last() revision.Seq { return h.machine.View().Seq() }
+
 func newHistory() *History { return &History{machine: state.New()} }
 
 // apply evaluates the slot that comes next.

@@ -20,6 +20,7 @@ var (
 	faultsFlag  = flag.Int("faults", 5, "faults in a random run")
 	zkineFlag   = flag.String("zkine", "", "the zkine to judge, for example one built with -race; by default this checkout's is built")
 	reportsFlag = flag.String("reports", "../../.cache/robustness", "folder for the reports of runs that fail")
+	busyFlag    = flag.Bool("busy", false, "zkines with a busy log in each run; without it, in half of the random ones")
 	keepFlag    = flag.Bool("keep", false, "write a report of every run")
 	judgeFlag   = flag.String("judge", "", "judge a report again")
 )
@@ -61,10 +62,10 @@ func withZkine(run func() int) int {
 
 // short are the runs that belong to every change.
 var short = []Scenario{
-	{EtcdLeases, 1, 1, []Fault{KillZkine, LoseReplies, BlinkZooKeeper}},
-	{Kubernetes, 3, 1, []Fault{FreezeZkine, KillZkine, LateRequest}},
-	{EtcdPut, 3, 1, []Fault{KillZooKeeper, FreezeZkine}},
-	{KubernetesCreateDelete, 2, 1, []Fault{FreezeZooKeeper, LoseRequests, KillAllZkines}},
+	{EtcdLeases, 1, 1, true, []Fault{KillZkine, LoseReplies, BlinkZooKeeper}},
+	{Kubernetes, 3, 1, true, []Fault{FreezeZkine, KillZkine, LateRequest}},
+	{EtcdPut, 3, 1, false, []Fault{KillZooKeeper, FreezeZkine}},
+	{KubernetesCreateDelete, 2, 1, false, []Fault{FreezeZooKeeper, LoseRequests, KillAllZkines}},
 }
 
 func TestShort(t *testing.T) {
@@ -86,6 +87,7 @@ func TestRandom(t *testing.T) {
 // play runs a scenario and has it judged.
 func play(t *testing.T, s Scenario, seed uint64) {
 	start := time.Now()
+	s.Busy = s.Busy || *busyFlag
 	t.Logf("seed %d: %v", seed, s)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -96,8 +98,8 @@ func play(t *testing.T, s Scenario, seed uint64) {
 	r := Run(t, lg, program, s, seed)
 	took := time.Since(start)
 	v := Judge(lg, r.Case, judgeTimeout)
-	t.Logf("%v; ran for %v; %d slots in the log, %d of them sent twice, %d requests refused",
-		&v, took.Round(time.Millisecond), len(r.History.Slots), r.History.Duplicates, r.History.Refused)
+	t.Logf("%v; ran for %v; %d slots in the log, %d of them sent twice, %d requests refused; up to segment %d in a checkpoint",
+		&v, took.Round(time.Millisecond), len(r.History.Slots), r.History.Duplicates, r.History.Refused, r.Again.From)
 	if err := v.Error(); err != nil {
 		t.Errorf("seed %d: zkine is guilty: %v", seed, err)
 	}

@@ -19,6 +19,8 @@ type Scenario struct {
 	Kind       Kind
 	Zkines     int
 	ZooKeepers int // 1, or the size of an ensemble
+	// Busy says that zkines cut, pack, checkpoint and trim the log all the time.
+	Busy bool
 	// Faults happen in this order.
 	Faults []Fault
 }
@@ -38,6 +40,7 @@ func Random(seed uint64, n int) Scenario {
 	for range n {
 		s.Faults = append(s.Faults, faults[r.IntN(len(faults))])
 	}
+	s.Busy = r.IntN(2) == 0
 	return s
 }
 
@@ -46,7 +49,11 @@ func (s Scenario) String() string {
 	for _, f := range s.Faults {
 		faults = append(faults, f.Name)
 	}
-	return fmt.Sprintf("%s on %d zkine(s) and %d ZooKeeper(s): %s", s.Kind.Name, s.Zkines, s.ZooKeepers, strings.Join(faults, ", "))
+	log := ""
+	if s.Busy {
+		log = " with a busy log"
+	}
+	return fmt.Sprintf("%s on %d zkine(s) and %d ZooKeeper(s)%s: %s", s.Kind.Name, s.Zkines, s.ZooKeepers, log, strings.Join(faults, ", "))
 }
 
 // patience bounds a run without the judges. It is long: a loaded machine is
@@ -56,7 +63,11 @@ const patience = 5 * time.Minute
 // Recorded is what a run leaves behind.
 type Recorded struct {
 	Case
+	// Busy is the scenario's.
+	Busy    bool
 	History *History
+	// Again is what is left of the log at the end.
+	Again *Again
 	// Logs is the folder with the zkines' logs.
 	Logs string
 }
@@ -71,7 +82,7 @@ func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) 
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the run takes too long"))
 	defer cancel()
 	logs := t.TempDir()
-	cluster := startCluster(ctx, t, program, logs, s.ZooKeepers, s.Zkines)
+	cluster := startCluster(ctx, t, program, logs, s)
 	observer, err := Observe(ctx, cluster.Servers(), Root)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +92,7 @@ func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := &faultEnv{Cluster: cluster, observer: observer, rand: randv2.New(randv2.NewPCG(seed, 1))}
+	env := &faultEnv{Cluster: cluster, observer: observer, load: load, rand: randv2.New(randv2.NewPCG(seed, 1))}
 	env.progress = func(ctx context.Context) error {
 		return observer.AwaitRev(ctx, observer.Rev()+20+env.rand.Int64N(80))
 	}
@@ -93,7 +104,7 @@ func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) 
 	if err := errors.Join(faultErr, loadErr); err != nil {
 		t.Fatal(err)
 	}
-	r := &Recorded{Case: Case{Reports: reports, UniqueRevision: s.Kind.ExpectUniqueRevision()}, Logs: logs}
+	r := &Recorded{Case: Case{Reports: reports, UniqueRevision: s.Kind.ExpectUniqueRevision()}, Busy: s.Busy, Logs: logs}
 	r.readBack(ctx, t, cluster, observer)
 	return r
 }
@@ -112,13 +123,15 @@ func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) e
 		if err := e.AwaitReady(ctx); err != nil {
 			return fmt.Errorf("after %s: %w", f.Name, err)
 		}
+		e.load.hurry()
 		t.Logf("%-16s from revision %d: mended after %v, all ready after %v",
 			f.Name, rev, mended.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
 	}
 	return e.progress(ctx)
 }
 
-// readBack reads what each zkine shows, kills all, reads the log and compares.
+// readBack reads what each zkine shows, kills all, reads the log to its end and
+// compares.
 func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Observer) {
 	t.Helper()
 	var all []*Shown
@@ -138,7 +151,7 @@ func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Ob
 			t.Error(err)
 		}
 	}
-	history, err := ReadLog(ctx, c.Servers(), Root)
+	history, err := o.End(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,8 +159,14 @@ func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Ob
 	if err := history.CheckModel(); err != nil {
 		t.Error(err)
 	}
-	if seen := o.Slots(); len(seen) > len(history.Slots) || !slices.Equal(seen, history.Slots[:len(seen)]) {
-		t.Errorf("the log changed behind its reader, who had %d slots of what are now %d", len(seen), len(history.Slots))
+	if r.Again, err = readAgain(ctx, c.Servers(), Root); err != nil {
+		t.Fatal(err)
+	}
+	if err := history.CheckAgain(r.Again); err != nil {
+		t.Error(err)
+	}
+	if r.Busy && r.Again.From == 0 {
+		t.Error("the log was not busy: no checkpoint was written")
 	}
 	for i, shown := range all {
 		if err := history.CheckShown(shown); err != nil {

@@ -38,6 +38,9 @@ var (
 	AllKinds = []Kind{EtcdPut, EtcdDelete, EtcdLeases, Kubernetes, KubernetesCreateDelete}
 )
 
+// burst is how many calls are made at once after a pause.
+func (k Kind) burst() int { return k.QPS / 4 }
+
 // profile is how much goes on at once. A member client stays with one zkine; a
 // cluster client's calls go to all of them in turn.
 var profile = traffic.Profile{
@@ -85,7 +88,7 @@ func startTraffic(ctx context.Context, lg *zap.Logger, kind Kind, endpoints []st
 		seen:        make(chan error, 1),
 	}
 	t.param = traffic.RunTrafficLoopParam{
-		QPSLimiter:                         rate.NewLimiter(rate.Limit(kind.QPS), kind.QPS/4),
+		QPSLimiter:                         rate.NewLimiter(rate.Limit(kind.QPS), kind.burst()),
 		IDs:                                ids,
 		LeaseIDStorage:                     identity.NewLeaseIDStorage(),
 		NonUniqueRequestConcurrencyLimiter: traffic.NewConcurrencyLimiter(profile.KeyValue.MaxNonUniqueRequestConcurrency),
@@ -131,6 +134,21 @@ func (t *Traffic) start(ctx context.Context) error {
 
 func (t *Traffic) roamer(i int) *roamer {
 	return &roamer{Traffic: t, rand: rand.New(rand.NewPCG(t.seed, uint64(i)))}
+}
+
+// lingering is how many calls a second all clients make while nobody serves them.
+const lingering = 5
+
+// linger has clients call seldom, until hurry, which the caller calls once all is
+// well: calls that can only fail tell nothing, but each of them is one more that
+// may have taken effect at any time until the end, and porcupine has to try them
+// all.
+func (t *Traffic) linger() { t.param.QPSLimiter.SetLimit(lingering); t.param.QPSLimiter.SetBurst(1) }
+
+// hurry ends linger.
+func (t *Traffic) hurry() {
+	t.param.QPSLimiter.SetLimit(rate.Limit(t.kind.QPS))
+	t.param.QPSLimiter.SetBurst(t.kind.burst())
 }
 
 // Finish ends the load, makes one last write, waits until the watchers of

@@ -37,8 +37,13 @@ type Zkine struct {
 	exited  chan struct{} // closed when the process is gone
 }
 
-// newZkine prepares a member that is not running yet.
-func newZkine(program, name, zooKeeper, root, log string) (*Zkine, error) {
+// busyFlags make a zkine go on to a new segment after every few slots, pack the
+// one before, and checkpoint and trim the log whenever it holds some seconds'
+// traffic. The observer must not fall behind by as much.
+var busyFlags = []string{"--log-segment-slots=8", "--checkpoint-log-bytes=8192"}
+
+// newZkine prepares a member that is not running yet; flags are further ones.
+func newZkine(program, name, zooKeeper, root, log string, flags ...string) (*Zkine, error) {
 	client, err := embedded.FreePort()
 	if err != nil {
 		return nil, err
@@ -54,13 +59,13 @@ func newZkine(program, name, zooKeeper, root, log string) (*Zkine, error) {
 		program:  program,
 		health:   fmt.Sprintf("http://127.0.0.1:%d", metrics),
 	}
-	z.args = []string{
+	z.args = append([]string{
 		"server", "--name=" + name,
 		"--zookeeper=" + zooKeeper, "--zookeeper-root=" + root,
 		"--zookeeper-session-timeout=" + SessionTimeout.String(),
 		"--listen-client-urls=http://" + z.Endpoint, "--listen-metrics-urls=" + z.health,
 		"--watch-progress-notify-interval=100ms", // etcd's robustness tests have it so
-	}
+	}, flags...)
 	return z, nil
 }
 
