@@ -53,13 +53,13 @@ kube-smoke: build zookeeper components ## a Kubernetes control plane on zkine, u
 
 # The three proofs that zkine is etcd to its clients; each says how to repeat a failure.
 differential: build zookeeper ## the same random requests to zkine and to an etcd: 20 seeds of 10,000, compared to the byte
-	cd conformance && go test -timeout 3h ./differential -seeds 20 -ops 10000 $(ARGS)
+	cd conformance && go test -timeout 4h ./differential -run Differential -v -seeds 20 -ops 10000 $(ARGS)
 
 kube-storage: zookeeper ## Kubernetes' own storage tests on zkine: conformance/kubernetes
 	cd conformance/kubernetes && go run ./run $(ARGS)
 
 robustness: build zookeeper ## etcd's robustness judges on zkine, through faults: conformance/robustness
-	cd conformance/robustness && go test -timeout 2h . && go test -timeout 2h -run Random -rounds 10 $(ARGS)
+	cd conformance/robustness && go test -timeout 2h . && go test -timeout 2h -run Random -v -rounds 10 $(ARGS)
 
 # As in: make bench ARGS='-run ^update/100$$ -contenders zkine3,etcd3'
 bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; half an hour: conformance/bench

@@ -16,6 +16,7 @@ import (
 type options struct {
 	store    string // zkine or etcd
 	race     bool
+	busy     bool
 	run      string // a pattern of tests, as go test has it; "" for all
 	count    int
 	parallel int // packages at a time
@@ -37,6 +38,7 @@ func main() {
 	o := options{}
 	flag.StringVar(&o.store, "store", storeZkine, "what the tests run on: zkine, or etcd as upstream has it")
 	flag.BoolVar(&o.race, "race", true, "with the race detector")
+	flag.BoolVar(&o.busy, "busy", false, "zkines cut, pack, checkpoint and trim their logs all the time")
 	flag.StringVar(&o.run, "run", "", "only tests that match this `pattern`, as for go test")
 	flag.IntVar(&o.count, "count", 1, "run all `n` times, each time in new processes")
 	flag.IntVar(&o.parallel, "p", runtime.GOMAXPROCS(0), "build and test `n` packages at a time")
@@ -93,6 +95,9 @@ func run(ctx context.Context, o options) error {
 		}
 		defer zoo.stop()
 		env = append(env, zookeeperVariable+"="+zoo.Addr())
+		if o.busy {
+			env = append(env, busyVariable+"=1")
+		}
 	}
 	began := time.Now()
 	t, testErr := s.test(ctx, o, chosen, env)

@@ -73,8 +73,15 @@ func report(w io.Writer, t *tally, chosen []suite, v verdict, o options, took ti
 		fmt.Fprintln(w, "wrong:", what)
 	}
 	if len(v.wrong) == 0 {
-		fmt.Fprintf(w, "Kubernetes' storage tests pass on %s, in %v.\n", o.store, took.Round(time.Second))
+		fmt.Fprintf(w, "Kubernetes' storage tests pass on %s%s, in %v.\n", o.store, busyWords(o), took.Round(time.Second))
 	}
+}
+
+func busyWords(o options) string {
+	if o.store == storeZkine && o.busy {
+		return " with a busy log"
+	}
+	return ""
 }
 
 func row(w io.Writer, label string, c counts, o options) {

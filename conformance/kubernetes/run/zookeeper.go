@@ -15,6 +15,8 @@ import (
 const (
 	// zookeeperVariable tells package testserver where ZooKeeper is, host:port.
 	zookeeperVariable = "ZKINE_KUBE_STORAGE_ZOOKEEPER"
+	// busyVariable tells it that zkines are to have a busy log.
+	busyVariable = "ZKINE_KUBE_STORAGE_BUSY"
 	// distributionVariable names the folder of ZooKeeper's jars, as in zkine's own tests.
 	distributionVariable = "ZKINE_ZOOKEEPER_DIR"
 	zookeeperStart       = time.Minute

@@ -25,6 +25,9 @@ const (
 	// sessionTimeout is the default of zkine's flag.
 	sessionTimeout = 10 * time.Second
 
+	// busyVariable, if set, makes a zkine cut, pack, checkpoint and trim its log all the time.
+	busyVariable = "ZKINE_KUBE_STORAGE_BUSY"
+
 	memberName = "kube-storage"
 	memberID   = 1
 )
@@ -73,12 +76,16 @@ func start(t testing.TB, zookeeper, root string, cfg *embed.Config) string {
 // openBackend opens a backend on a root; at the test's end it says whether the backend had failed, and closes it.
 func openBackend(ctx context.Context, t testing.TB, zookeeper, root string, cfg backend.Config) *backend.Backend {
 	t.Helper()
-	l, err := revision.Open(ctx, revision.Config{
+	logConfig := revision.Config{
 		Dialer: &revision.ZooKeeper{
 			Servers: []string{zookeeper}, Timeout: sessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: cfg.Log,
 		},
 		Root: root, Name: memberName, Log: cfg.Log,
-	})
+	}
+	if os.Getenv(busyVariable) != "" {
+		logConfig.MaxSlots, logConfig.CheckpointFrom = 8, 1
+	}
+	l, err := revision.Open(ctx, logConfig)
 	if err != nil {
 		t.Fatalf("open the log under %s on ZooKeeper %s: %v", root, zookeeper, err)
 	}
