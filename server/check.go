@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/zkine/zkine/backend/state"
 )
 
 // The checks of this file look at a request alone, never at the state. They
@@ -141,13 +140,6 @@ func checkSize(raft *pb.InternalRaftRequest, maxBytes int) error {
 	raft.Header = &pb.RequestHeader{ID: math.MaxUint64}
 	if proto.Size(raft) > maxBytes {
 		return rpctypes.ErrGRPCRequestTooLarge
-	}
-	return nil
-}
-
-func checkLeaseGrant(r *pb.LeaseGrantRequest) error {
-	if r.GetTTL() > state.MaxLeaseTTL {
-		return rpctypes.ErrGRPCLeaseTTLTooLarge
 	}
 	return nil
 }

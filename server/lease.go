@@ -25,9 +25,6 @@ type leaseServer struct {
 }
 
 func (s *leaseServer) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
-	if err := checkLeaseGrant(r); err != nil {
-		return nil, err
-	}
 	resp, err := s.backend.LeaseGrant(ctx, r)
 	if err != nil {
 		return nil, toGRPC(ctx, err)
