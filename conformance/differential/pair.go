@@ -3,6 +3,7 @@ package differential
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,6 +145,9 @@ func (p *pair) checkNewcomer(t *testing.T) (difference string) {
 	defer cancel()
 	newcomer := p.program.another(t)
 	defer newcomer.stop(t)
+	if !strings.Contains(newcomer.Output(), "loaded a checkpoint") {
+		return "a zkine that has just started found no checkpoint: the log is not busy"
+	}
 	fresh := &pair{etcd: p.etcd, zkine: connect(t, "a new zkine", newcomer.endpoint), revision: p.revision}
 	for _, o := range p.everything() {
 		if difference := fresh.compare(ctx, o); difference != "" {

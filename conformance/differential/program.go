@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,6 +13,9 @@ import (
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zktest"
 )
+
+// buildPatience is for a machine that builds much else.
+const buildPatience = 5 * time.Minute
 
 // program is a zkine that runs.
 type program struct {
@@ -43,10 +47,9 @@ func (p *program) another(t *testing.T) *program {
 
 func (p *program) start(t *testing.T, name string) {
 	t.Helper()
+	bin := binary(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	bin, err := process.Zkine(ctx, raceDetector)
-	require.NoError(t, err)
 	port, err := embedded.FreePort()
 	require.NoError(t, err)
 	p.endpoint = fmt.Sprintf("127.0.0.1:%d", port)
@@ -64,6 +67,19 @@ func (p *program) start(t *testing.T, name string) {
 		p.inspect(t, true)
 		t.FailNow()
 	}
+}
+
+// binary is the zkine to run, built if none was named.
+func binary(t *testing.T) string {
+	t.Helper()
+	if *zkine != "" {
+		return *zkine
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), buildPatience)
+	defer cancel()
+	bin, err := process.Zkine(ctx, raceDetector)
+	require.NoError(t, err)
+	return bin
 }
 
 // stop ends a zkine in peace, so that its name is free again.

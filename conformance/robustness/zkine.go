@@ -40,7 +40,7 @@ type Zkine struct {
 // busyFlags make a zkine go on to a new segment after every few slots, pack the
 // one before, and checkpoint and trim the log whenever it holds some seconds'
 // traffic. The observer must not fall behind by as much.
-var busyFlags = []string{"--log-segment-slots=8", "--checkpoint-log-bytes=8192"}
+var busyFlags = []string{"--log-segment-slots=32", "--checkpoint-log-bytes=8192"}
 
 // newZkine prepares a member that is not running yet; flags are further ones.
 func newZkine(program, name, zooKeeper, root, log string, flags ...string) (*Zkine, error) {
