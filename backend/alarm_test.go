@@ -53,7 +53,9 @@ func TestAlarms(t *testing.T) {
 	}
 	requireAll(t, state.ErrNoSpace, writes)
 	requireAll(t, nil, frees)
-	_, err := b.Compact(within(t), &pb.CompactionRequest{Revision: 1})
+	_, err := b.LeaseGrant(within(t), &pb.LeaseGrantRequest{TTL: state.MaxLeaseTTL + 1})
+	require.ErrorIs(t, err, state.ErrNoSpace, "alarms come before what is wrong with the request")
+	_, err = b.Compact(within(t), &pb.CompactionRequest{Revision: 1})
 	require.ErrorIs(t, err, state.ErrCompacted, "evaluated, not refused")
 
 	require.Len(t, alarm(t, b, raise, rotten, 2), 1)

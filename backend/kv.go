@@ -71,14 +71,29 @@ func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.V
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
-// back bit by bit, for which a physical compaction waits.
+// back bit by bit, for which Scavenged waits.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
-	response, err := propose[*pb.CompactionResponse](ctx, b,
+	return propose[*pb.CompactionResponse](ctx, b,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
-	if err == nil && r.Physical {
-		err = b.scavenged.wait(ctx, revision.Rev(r.Revision))
+}
+
+// Scavenged returns once memory was given back of all that a compaction at a
+// revision made unreadable; it does not compact. A backend that ends meanwhile
+// says so.
+func (b *Backend) Scavenged(ctx context.Context, rev int64) error {
+	for {
+		reached, changed := b.scavenged.look(revision.Rev(rev))
+		if reached {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-b.failed:
+			return b.failErr
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	return response, err
 }
 
 // firstChunk is how many keys the first chunk of a RangeStream holds at most;

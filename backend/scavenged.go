@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"context"
 	"sync"
 
 	"github.com/zkine/zkine/revision"
@@ -32,19 +31,10 @@ func (s *scavenged) reached(rev revision.Rev) {
 	}
 }
 
-// wait returns once the floor is at or above rev.
-func (s *scavenged) wait(ctx context.Context, rev revision.Rev) error {
-	for {
-		s.mu.Lock()
-		reached, changed := s.rev >= rev, s.changed
-		s.mu.Unlock()
-		if reached {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+// look says whether the floor is at or above rev, and what is closed when it
+// rises.
+func (s *scavenged) look(rev revision.Rev) (reached bool, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rev >= rev, s.changed
 }

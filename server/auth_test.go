@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision/memzk"
 )
@@ -42,6 +43,11 @@ func TestAuthFromOnToOff(t *testing.T) {
 	requireStatus(t, rpctypes.ErrGRPCPermissionDenied, m.put(alice, "b/x"))
 	requireStatus(t, rpctypes.ErrGRPCUserEmpty, m.put(ctxFor(t), "a/x"))
 	requireStatus(t, rpctypes.ErrGRPCUserEmpty, m.get(ctxFor(t), "a/x"))
+	lease, tooLong := pb.NewLeaseClient(m.conn), &pb.LeaseGrantRequest{TTL: state.MaxLeaseTTL + 1}
+	_, err = lease.LeaseGrant(ctxFor(t), tooLong)
+	requireStatus(t, rpctypes.ErrGRPCUserEmpty, err)
+	_, err = lease.LeaseGrant(alice, tooLong)
+	requireStatus(t, rpctypes.ErrGRPCLeaseTTLTooLarge, err)
 	for _, wrong := range []string{"", "x", "x.1", "x.18446744073709551615"} {
 		requireStatus(t, rpctypes.ErrGRPCInvalidAuthToken, m.get(withToken(t, wrong), "a/x"))
 	}

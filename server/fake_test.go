@@ -115,6 +115,14 @@ func (b *fakeBackend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb
 	return call(ctx, b, r, &pb.CompactionResponse{})
 }
 
+// scavenged is what a wait for a compaction asks of answer.
+type scavenged int64
+
+func (b *fakeBackend) Scavenged(ctx context.Context, rev int64) error {
+	_, err := call(ctx, b, scavenged(rev), any(nil))
+	return err
+}
+
 func (b *fakeBackend) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
 	return call(ctx, b, r, &pb.LeaseGrantResponse{ID: r.ID, TTL: r.TTL})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
@@ -23,6 +24,14 @@ var waits = map[string]bool{
 	v3electionpb.Election_Observe_FullMethodName:  true,
 }
 
+// lasting says whether a unary call has no time limit.
+func lasting(method string, req any) bool {
+	if c, ok := req.(*pb.CompactionRequest); ok {
+		return c.GetPhysical() // see kvServer.Compact
+	}
+	return waits[method]
+}
+
 // gate is what every call passes before its handler: the client's version, its
 // wish for a leader, and the time that it may take.
 type gate struct {
@@ -36,7 +45,7 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 	if _, err := g.admit(ctx, "unary"); err != nil {
 		return nil, err
 	}
-	if waits[info.FullMethod] {
+	if lasting(info.FullMethod, req) {
 		live, release := g.streams.track(ctx, true, false)
 		resp, err := handler(live, req)
 		if cause := release(); cause != nil && err != nil {

@@ -12,7 +12,8 @@ type kvServer struct {
 	backend Backend
 	header  header
 	limits  limits
-	// timeout is how long a RangeStream may take to send its first chunk.
+	// timeout is how long a RangeStream may take to send its first chunk, and a
+	// compaction to get into the log.
 	timeout time.Duration
 }
 
@@ -98,14 +99,28 @@ func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 	return resp, nil
 }
 
+// Compact is bounded in time until the compaction is in the log; a physical one
+// then waits for as long as its client does, as etcd's.
 func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	resp, err := s.compact(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if r.Physical {
+		if err := s.backend.Scavenged(ctx, r.Revision); err != nil {
+			return nil, toGRPC(ctx, err)
+		}
+	}
+	resp.Header = s.header.fill(resp.Header)
+	return resp, nil
+}
+
+func (s *kvServer) compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errRequestTimeout)
+	defer cancel()
 	if err := s.backend.RequireRoot(ctx); err != nil {
 		return nil, toGRPC(ctx, err)
 	}
 	resp, err := s.backend.Compact(ctx, r)
-	if err != nil {
-		return nil, toGRPC(ctx, err)
-	}
-	resp.Header = s.header.fill(resp.Header)
-	return resp, nil
+	return resp, toGRPC(ctx, err)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -170,4 +171,55 @@ func TestRequestTimeout(t *testing.T) {
 	})
 	_, err := r.send(context.Background(), &pb.PutRequest{Key: []byte("k")})
 	requireStatus(t, rpctypes.ErrGRPCTimeout, err)
+}
+
+// RequestTimeout bounds how long a compaction may take to get into the log, and
+// not how long a physical one then waits.
+func TestPhysicalCompaction(t *testing.T) {
+	r := start(t, func(c *Config) { c.RequestTimeout = time.Millisecond })
+	physical := &pb.CompactionRequest{Revision: 5, Physical: true}
+	bounded := make(chan bool, 1)
+	r.backend.setAnswer(func(ctx context.Context, req any) (any, error) {
+		if _, waiting := req.(scavenged); waiting {
+			_, deadline := ctx.Deadline()
+			bounded <- deadline
+		}
+		return nil, nil
+	})
+	h, err := r.send(context.Background(), physical)
+	require.NoError(t, err)
+	requireHeader(t, 42, h)
+	require.Equal(t, scavenged(5), r.backend.requests()[1])
+	require.False(t, <-bounded)
+	_, err = r.send(ctxFor(t), &pb.CompactionRequest{Revision: 6})
+	require.NoError(t, err)
+	require.Len(t, r.backend.requests(), 3, "no wait for one that is not physical")
+
+	never := func(ctx context.Context, _ any) (any, error) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	r.backend.setAnswer(never)
+	for _, req := range []*pb.CompactionRequest{physical, {Revision: 5}} {
+		_, err = r.send(ctxFor(t), req)
+		requireStatus(t, rpctypes.ErrGRPCTimeout, err)
+	}
+
+	// A wait ends with the server.
+	waits := make(chan struct{})
+	r.backend.setAnswer(func(ctx context.Context, req any) (any, error) {
+		if _, waiting := req.(scavenged); !waiting {
+			return nil, nil
+		}
+		close(waits)
+		return never(ctx, req)
+	})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.send(context.Background(), physical)
+		ended <- err
+	}()
+	<-waits
+	require.NoError(t, r.Stop(ctxFor(t)))
+	requireStatus(t, rpctypes.ErrGRPCStopped, <-ended)
 }

@@ -24,6 +24,8 @@ type leaseServer struct {
 	timeout time.Duration
 }
 
+// LeaseGrant leaves it to the state to refuse too large a TTL: users and alarms
+// come first, as in etcd.
 func (s *leaseServer) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
 	resp, err := s.backend.LeaseGrant(ctx, r)
 	if err != nil {
