@@ -19,7 +19,7 @@ FUZZTIME ?= 30s
 
 COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke differential kube-storage robustness bench components proto fmt fuzz clean
+.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke clients differential kube-storage robustness bench components proto fmt fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ conformance-test: build zookeeper
 
 kube-smoke: build zookeeper components ## a Kubernetes control plane on zkine, used and hurt: conformance/README.md
 	cd conformance && go run ./kubesmoke $(ARGS)
+
+clients: build zookeeper ## everything that people use an etcd with, on zkine, the slow checks too: conformance/clients
+	cd conformance && go test -count=1 -timeout 30m ./clients -slow $(ARGS)
 
 # The three proofs that zkine is etcd to its clients; each says how to repeat a failure.
 differential: build zookeeper ## the same random requests to zkine and to an etcd: 20 seeds of 10,000, compared to the byte

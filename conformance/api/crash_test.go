@@ -7,19 +7,20 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
+	"github.com/zkine/zkine/conformance/api/subject"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
 // TestKill9UnderLoad kills a zkine at random moments. The watch of clientv3 goes on by itself.
 func TestKill9UnderLoad(t *testing.T) {
 	t.Parallel() // it waits, most of the time
-	random, z := newRand(t), newZkine(t)
-	l := startLoad(t, 8, z.endpoint)
+	random, z := newRand(t), subject.New(t)
+	l := startLoad(t, 8, z.Endpoint)
 	watch := l.watch()
 	for range 4 {
 		l.await(50 + random.IntN(300))
-		z.kill()
-		z.start()
+		z.Kill()
+		z.Start()
 	}
 	l.await(50)
 	l.stop()
@@ -32,14 +33,14 @@ func TestKill9OfOneOfTwo(t *testing.T) {
 	t.Parallel() // it waits, most of the time
 	random := newRand(t)
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
-	victim, other := startZkine(t, zookeeper, root), startZkine(t, zookeeper, root)
-	l := startLoad(t, 4, victim.endpoint, other.endpoint)
+	victim, other := subject.NewOn(t, zookeeper, root), subject.NewOn(t, zookeeper, root)
+	l := startLoad(t, 4, victim.Endpoint, other.Endpoint)
 	watch := l.watch()
 	for range 2 {
 		l.await(50 + random.IntN(200))
-		victim.kill()
+		victim.Kill()
 		l.await(100) // by way of the other one
-		victim.start()
+		victim.Start()
 	}
 	l.await(50)
 	l.stop()
@@ -51,18 +52,18 @@ func TestKill9OfOneOfTwo(t *testing.T) {
 // streams that have no end are told why they end.
 func TestSIGTERMDrains(t *testing.T) {
 	t.Parallel() // it waits, most of the time
-	z := newZkine(t)
-	idle := openWatch(t, z.endpoint)
+	z := subject.New(t)
+	idle := openWatch(t, z.Endpoint)
 	idle.create(putWatch("idle"))
-	l := startLoad(t, 8, z.endpoint)
+	l := startLoad(t, 8, z.Endpoint)
 	watch := l.watch()
 	for range 2 {
 		l.await(100)
-		code, err := z.process.Stop(within(t))
+		code, err := z.Process.Stop(within(t))
 		require.NoError(t, err)
-		require.Zero(t, code, z.process.Output())
-		z.checkOutput()
-		z.start()
+		require.Zero(t, code, z.Process.Output())
+		z.CheckOutput()
+		z.Start()
 	}
 	_, err := idle.stream.Recv()
 	requireError(t, codes.Unavailable, "etcdserver: server stopped", err)
@@ -75,15 +76,15 @@ func TestSIGTERMDrains(t *testing.T) {
 // TestASecondSignalDoesNotLoseWrites ends a zkine that drains.
 func TestASecondSignalDoesNotLoseWrites(t *testing.T) {
 	t.Parallel() // it waits, most of the time
-	z := newZkine(t)
-	l := startLoad(t, 4, z.endpoint)
+	z := subject.New(t)
+	l := startLoad(t, 4, z.Endpoint)
 	watch := l.watch()
 	l.await(100)
-	z.process.Signal(syscall.SIGTERM)
-	z.process.Signal(syscall.SIGKILL)
-	_, err := z.process.Wait(within(t))
+	z.Process.Signal(syscall.SIGTERM)
+	z.Process.Signal(syscall.SIGKILL)
+	_, err := z.Process.Wait(within(t))
 	require.NoError(t, err)
-	z.start()
+	z.Start()
 	l.await(50)
 	l.stop()
 	l.onlyUnavailable()

@@ -3,11 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +16,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
-	"github.com/zkine/zkine/conformance/api/process"
 	"github.com/zkine/zkine/conformance/api/reference"
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/api/subject"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -31,100 +26,10 @@ const patience = time.Minute
 
 func TestMain(m *testing.M) { zktest.Main(m) }
 
-var (
-	buildZkine   = sync.OnceValues(func() (string, error) { return process.Zkine(context.Background(), true) })
-	buildEtcdctl = sync.OnceValues(func() (string, error) { return process.Etcdctl(context.Background(), true) })
-)
-
-// zkine is a zkine of a test, which may be killed and started again, on the same ports and root.
-type zkine struct {
-	t        *testing.T
-	args     []string
-	endpoint string // host:port
-	process  *process.Process
-}
-
-// startZkine starts a zkine on a root of a ZooKeeper and waits until it serves. It is stopped when the test ends.
-func startZkine(t *testing.T, zookeeper, root string, args ...string) *zkine {
-	t.Helper()
-	port, err := embedded.FreePort()
-	require.NoError(t, err)
-	z := &zkine{t: t, endpoint: fmt.Sprintf("127.0.0.1:%d", port)}
-	z.args = append([]string{
-		"server", "--zookeeper=" + zookeeper, "--zookeeper-root=" + root, "--zookeeper-session-timeout=2s",
-		"--name=" + fmt.Sprint("z", port),
-		"--listen-client-urls=http://" + z.endpoint, "--listen-metrics-urls=http://127.0.0.1:0",
-	}, args...)
-	z.start()
-	t.Cleanup(z.end)
-	return z
-}
-
-// newZkine starts a zkine on a new root of the shared ZooKeeper.
-func newZkine(t *testing.T, args ...string) *zkine {
-	t.Helper()
-	return startZkine(t, zktest.Shared(t).Addr(), zktest.Root(t), args...)
-}
-
-// start starts the zkine, again if it has ended, and waits until it serves.
-func (z *zkine) start() {
-	z.t.Helper()
-	bin, err := buildZkine()
-	require.NoError(z.t, err)
-	z.process, err = process.Start(bin, z.args)
-	require.NoError(z.t, err)
-	_, err = z.process.Await(within(z.t), `zkine is ready: etcdctl --endpoints=http://`+z.endpoint)
-	require.NoError(z.t, err)
-}
-
-// kill ends the zkine as a power cut would.
-func (z *zkine) kill() {
-	z.process.Kill()
-	z.checkOutput()
-}
-
-// end stops the zkine, whose exit code must be that of a clean end.
-func (z *zkine) end() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	code, err := z.process.Stop(ctx)
-	if err != nil {
-		z.process.Kill()
-	}
-	z.checkOutput()
-	if err != nil || code > 0 { // -1: a test had killed it
-		z.t.Errorf("zkine ended with %d, %v", code, err)
-	}
-	if z.t.Failed() {
-		z.t.Logf("zkine at %s printed:\n%s", z.endpoint, z.process.Output())
-	}
-}
-
-func (z *zkine) checkOutput() {
-	for _, bad := range []string{"DATA RACE", "panic:"} {
-		if out := z.process.Output(); strings.Contains(out, bad) {
-			z.t.Errorf("zkine printed:\n%s", out)
-		}
-	}
-}
-
-// probe asks a metrics URL and returns the status code.
-func (z *zkine) probe(path string) int {
-	z.t.Helper()
-	match, err := z.process.Await(within(z.t), `serving metrics and health.*address="?([^" \n]+)"?`)
-	require.NoError(z.t, err)
-	response, err := http.Get("http://" + match[1] + path)
-	require.NoError(z.t, err)
-	defer response.Body.Close()
-	_, err = io.Copy(io.Discard, response.Body)
-	require.NoError(z.t, err)
-	return response.StatusCode
-}
-
 // onBoth runs a check on a zkine and on an etcd: it holds for both, or one of them is not understood.
 func onBoth(t *testing.T, check func(t *testing.T, endpoint string)) {
 	t.Helper()
-	t.Run("zkine", func(t *testing.T) { check(t, newZkine(t).endpoint) })
+	t.Run("zkine", func(t *testing.T) { check(t, subject.New(t).Endpoint) })
 	t.Run("etcd", func(t *testing.T) { check(t, reference.Start(t)) })
 }
 

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zkine/zkine/conformance/api/subject"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -42,15 +43,15 @@ func TestLargeValues(t *testing.T) {
 }
 
 func TestLargeValuesSurviveAKill(t *testing.T) {
-	z := newZkine(t)
-	c := client(t, z.endpoint)
+	z := subject.New(t)
+	c := client(t, z.Endpoint)
 	value := incompressible(mebi14)
 	for i := range 4 {
 		_, err := c.Put(within(t), fmt.Sprint("large", i), string(value[i:]))
 		require.NoError(t, err)
 	}
-	z.kill()
-	z.start()
+	z.Kill()
+	z.Start()
 	for i := range 4 {
 		got, err := c.Get(within(t), fmt.Sprint("large", i))
 		require.NoError(t, err)
@@ -163,7 +164,7 @@ func diff(want, got proto.Message) string {
 // TestLinearizableReadsAcrossTwoZkines reads through one zkine what was acknowledged by another.
 func TestLinearizableReadsAcrossTwoZkines(t *testing.T) {
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
-	a, b := client(t, startZkine(t, zookeeper, root).endpoint), client(t, startZkine(t, zookeeper, root).endpoint)
+	a, b := client(t, subject.NewOn(t, zookeeper, root).Endpoint), client(t, subject.NewOn(t, zookeeper, root).Endpoint)
 	for name, pair := range map[string][2]*clientv3.Client{"a to b": {a, b}, "b to a": {b, a}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

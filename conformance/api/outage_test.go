@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/zkine/zkine/conformance/api/subject"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -33,23 +34,23 @@ func TestZooKeeperPaused(t *testing.T) {
 }
 
 func outage(t *testing.T, zookeeper string, lose, regain func()) {
-	z := startZkine(t, zookeeper, "/zkine")
-	c, conn, idle := client(t, z.endpoint), dial(t, z.endpoint), openWatch(t, z.endpoint)
+	z := subject.NewOn(t, zookeeper, "/zkine")
+	c, conn, idle := client(t, z.Endpoint), dial(t, z.Endpoint), openWatch(t, z.Endpoint)
 	kv := pb.NewKVClient(conn)
 	before := mustPut(t, c, "k", "before")
 	require.Equal(t, before, idle.create(putWatch("k")).Header.Revision)
 	following := c.Watch(within(t), "k", clientv3.WithRev(before))
 	require.Equal(t, "before", string((<-following).Events[0].Kv.Value))
-	require.Equal(t, http.StatusOK, z.probe("/readyz"))
+	require.Equal(t, http.StatusOK, z.Probe("/readyz"))
 
 	lose()
 	refusals(t, conn)
 	local, err := kv.Range(within(t), &pb.RangeRequest{Key: []byte("k"), Serializable: true})
 	require.NoError(t, err)
 	require.Equal(t, "before", string(local.Kvs[0].Value))
-	require.Equal(t, before, openWatch(t, z.endpoint).create(putWatch("k")).Header.Revision, "a new watch, meanwhile")
-	require.Equal(t, http.StatusServiceUnavailable, z.probe("/readyz"))
-	require.Equal(t, http.StatusOK, z.probe("/livez"))
+	require.Equal(t, before, openWatch(t, z.Endpoint).create(putWatch("k")).Header.Revision, "a new watch, meanwhile")
+	require.Equal(t, http.StatusServiceUnavailable, z.Probe("/readyz"))
+	require.Equal(t, http.StatusOK, z.Probe("/livez"))
 	_, err = kv.Put(withLeader(t), putRequest("k", "refused"))
 	requireError(t, codes.Unavailable, "etcdserver: no leader", err)
 
@@ -60,7 +61,7 @@ func outage(t *testing.T, zookeeper string, lose, regain func()) {
 	})
 	_, err = kv.Put(withLeader(t), putRequest("k", "last"))
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, z.probe("/readyz"))
+	require.Equal(t, http.StatusOK, z.Probe("/readyz"))
 	// Both watches go on where they were, and see the same.
 	var values []string
 	for len(values) == 0 || values[len(values)-1] != "last" {
@@ -78,7 +79,7 @@ func outage(t *testing.T, zookeeper string, lose, regain func()) {
 		}
 	}
 	select {
-	case <-z.process.Exited():
+	case <-z.Process.Exited():
 		t.Fatal("zkine ended")
 	default:
 	}

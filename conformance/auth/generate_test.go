@@ -183,7 +183,7 @@ func (g *generator) maintenance() proto.Message {
 func (g *generator) lease() proto.Message {
 	switch g.IntN(6) {
 	case 0:
-		return &pb.LeaseGrantRequest{ID: pick(g, leases[:3]), TTL: 9000}
+		return &pb.LeaseGrantRequest{ID: pick(g, leases[:3]), TTL: pick(g, []int64{9000, 9000, 9_000_000_001})}
 	case 1:
 		return &pb.LeaseRevokeRequest{ID: pick(g, leases)}
 	case 2:

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/conformance/api/subject"
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zktest"
 )
@@ -30,20 +31,9 @@ const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) { zktest.Main(m) }
 
-var (
-	buildZkine      = sync.OnceValues(func() (string, error) { return process.Zkine(context.Background(), true) })
-	buildComponents = sync.OnceValues(func() (string, error) {
-		root, err := process.Checkout()
-		if err != nil {
-			return "", err
-		}
-		out, err := exec.Command(filepath.Join(root, "conformance", "components", "build.sh"), "etcd", "etcdctl", "etcdutl").CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("%w\n%s", err, out)
-		}
-		return filepath.Join(root, ".cache", "bin"), nil
-	})
-)
+var buildComponents = sync.OnceValues(func() (string, error) {
+	return process.Components(context.Background(), "etcd", "etcdctl", "etcdutl")
+})
 
 // component is the path of one of etcd's programs.
 func component(t *testing.T, name string) string {
@@ -75,15 +65,7 @@ type store struct {
 // newZkine starts a zkine on a new root of the shared ZooKeeper.
 func newZkine(t *testing.T, flags ...string) *store {
 	t.Helper()
-	bin, err := buildZkine()
-	require.NoError(t, err)
-	endpoint := freeEndpoint(t)
-	p := start(t, bin, append([]string{"server", "--zookeeper=" + zktest.Shared(t).Addr(), "--zookeeper-root=" + zktest.Root(t),
-		"--name=" + strings.ReplaceAll(endpoint, ":", "-"),
-		"--listen-client-urls=http://" + endpoint, "--listen-metrics-urls=http://127.0.0.1:0"}, flags...)...)
-	_, err = p.Await(within(t), `zkine is ready`)
-	require.NoError(t, err)
-	return connect(t, endpoint)
+	return connect(t, subject.New(t, flags...).Endpoint)
 }
 
 // newEtcd starts an etcd on a data folder, which may not exist yet.

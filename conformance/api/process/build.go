@@ -37,14 +37,18 @@ func Zkine(ctx context.Context, race bool) (string, error) {
 	return build(ctx, root, "./cmd/zkine", race)
 }
 
-// Etcdctl builds the etcdctl that go.mod pins. With the race detector it shares most packages with tests that run
-// under it, so that little is left to compile.
-func Etcdctl(ctx context.Context, race bool) (string, error) {
+// Components builds programs of conformance/components, by the names that its build.sh knows, unless that was done
+// already, and returns the folder that they are in.
+func Components(ctx context.Context, names ...string) (string, error) {
 	root, err := Checkout()
 	if err != nil {
 		return "", err
 	}
-	return build(ctx, filepath.Join(root, "conformance"), "go.etcd.io/etcd/etcdctl/v3", race)
+	out, err := exec.CommandContext(ctx, filepath.Join(root, "conformance", "components", "build.sh"), names...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build %v: %w\n%s", names, err, out)
+	}
+	return filepath.Join(root, ".cache", "bin"), nil
 }
 
 // build compiles a command of the module in dir. The executable stays in Go's build cache, where "go run" keeps what

@@ -10,18 +10,20 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/zkine/zkine/revision/embedded"
 )
 
-// Start starts an etcd with an empty data folder and etcd's own defaults, but that it does not fsync, and returns its
-// endpoint, host:port. It is stopped when the test ends.
+// Start starts an etcd with an empty data folder and etcd's own defaults, but that it does not fsync and hashes
+// passwords quickly, and returns its endpoint, host:port. It is stopped when the test ends.
 func Start(t testing.TB) string {
 	t.Helper()
 	cfg := embed.NewConfig()
 	cfg.Dir = t.TempDir()
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	cfg.UnsafeNoFsync = true
+	cfg.BcryptCost = uint(bcrypt.MinCost)
 	client, peer := address(t), address(t)
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}

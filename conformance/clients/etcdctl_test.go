@@ -1,7 +1,6 @@
-package api
+package clients
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -20,6 +19,7 @@ import (
 // they fail. "<name>" stands for a word that is the same wherever it occurs, in commands too; "<>" for any. Those
 // whose name begins with "zkine" are about what differs from etcd by intention; the others hold for etcd as well.
 func TestEtcdctl(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -28,7 +28,7 @@ func TestEtcdctl(t *testing.T) {
 		steps := readTranscript(t, file)
 		t.Run(name+"/zkine", func(t *testing.T) {
 			t.Parallel()
-			play(t, newZkine(t, "--name=one").endpoint, steps)
+			play(t, newZkine(t).Endpoint, steps)
 		})
 		if strings.HasPrefix(name, "zkine") {
 			continue
@@ -40,57 +40,28 @@ func TestEtcdctl(t *testing.T) {
 	}
 }
 
-// TestEtcdctlWatch shows a watch that goes on: what is printed comes as it happens.
-func TestEtcdctlWatch(t *testing.T) {
-	onBoth(t, func(t *testing.T, endpoint string) {
-		play(t, endpoint, []step{{command: "etcdctl put k one", want: "OK"}, {command: "etcdctl put other x", want: "OK"}})
-		watch := exec.CommandContext(within(t), etcdctl(t), "watch", "--rev=1", "--prev-kv", "k")
-		watch.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint)
-		out, err := watch.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, watch.Start())
-		lines := bufio.NewScanner(out)
-		printed := func(want ...string) {
-			t.Helper()
-			for _, w := range want {
-				require.True(t, lines.Scan(), "no more output")
-				require.Equal(t, w, lines.Text())
-			}
-		}
-		printed("PUT", "k", "one")
-		play(t, endpoint, []step{{command: "etcdctl put k two", want: "OK"}})
-		printed("PUT", "k", "one", "k", "two")
-		play(t, endpoint, []step{{command: "etcdctl del k", want: "1"}})
-		printed("DELETE", "k", "two", "k", "")
-		require.NoError(t, watch.Process.Kill())
-		require.Error(t, watch.Wait())
-	})
-}
-
-func etcdctl(t *testing.T) string {
-	t.Helper()
-	bin, err := buildEtcdctl()
-	require.NoError(t, err)
-	return bin
-}
-
 // step is a command of a transcript and what it prints.
 type step struct {
 	line          int
 	command, want string
 }
 
-func readTranscript(t *testing.T, file string) (steps []step) {
+func readTranscript(t *testing.T, file string) []step {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+	return transcript(t, string(text))
+}
+
+func transcript(t *testing.T, text string) (steps []step) {
+	t.Helper()
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		switch command, isCommand := strings.CutPrefix(line, "$ "); {
 		case isCommand:
 			steps = append(steps, step{line: i + 1, command: command})
 		case strings.HasPrefix(line, "#"):
 		default:
-			require.NotEmpty(t, steps, "%s begins with no command", file)
+			require.NotEmpty(t, steps, "a transcript begins with a command")
 			steps[len(steps)-1].want += line + "\n"
 		}
 	}
@@ -110,11 +81,18 @@ func play(t *testing.T, endpoint string, steps []step) {
 	}
 }
 
+// environment has etcd's programs at hand, and etcdctl ask the store at the endpoint, with patience.
+func environment(t *testing.T, endpoint string) []string {
+	t.Helper()
+	return append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint, "ETCDCTL_DIAL_TIMEOUT=1m", "ETCDCTL_COMMAND_TIMEOUT=1m",
+		"PATH="+filepath.Dir(component(t, "etcdctl"))+":"+os.Getenv("PATH"))
+}
+
 // shell runs a command with etcdctl at hand, and returns what it printed but for the log lines of its client.
 func shell(t *testing.T, endpoint, command string) string {
 	t.Helper()
 	cmd := exec.CommandContext(within(t), "sh", "-c", command)
-	cmd.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint, "PATH="+filepath.Dir(etcdctl(t))+":"+os.Getenv("PATH"))
+	cmd.Env = environment(t, endpoint)
 	out, err := cmd.CombinedOutput()
 	var text strings.Builder
 	for line := range bytes.Lines(out) {
