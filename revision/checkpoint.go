@@ -174,7 +174,11 @@ func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, rev Rev, meta [
 // dialBulk opens a session for what is large and can wait, so that it never
 // stands before a commit. The server may lag: a barrier comes first.
 func (l *Log) dialBulk(ctx context.Context) (Conn, error) {
-	conn, err := l.cfg.Dialer.Dial(ctx)
+	dialer := l.cfg.Bulk
+	if dialer == nil {
+		dialer = l.cfg.Dialer
+	}
+	conn, err := dialer.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -25,25 +25,50 @@ const (
 // Dial implements Dialer. The first one begins with a random server, so that
 // many zkines spread over the ensemble; each later one with the server after
 // the one that granted a session last: who dials anew has lost that one, or
-// does not trust it.
+// does not trust it. With PreferLeader it begins with the leader; see leader.go.
 func (z *ZooKeeper) Dial(ctx context.Context) (Conn, error) {
+	conn, server, err := z.dial(ctx, z.leaderOrNext)
+	if err != nil {
+		return nil, err
+	}
+	z.last.Store(&grant{server, time.Now()})
+	return conn, nil
+}
+
+// Bulk is for sessions to which it makes no difference who leads, and which had
+// better not burden the leader.
+func (z *ZooKeeper) Bulk() Dialer { return bulk{z} }
+
+type bulk struct{ *ZooKeeper }
+
+func (z bulk) Dial(ctx context.Context) (Conn, error) {
+	conn, _, err := z.dial(ctx, func(context.Context) int { return z.first() })
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// dial begins each round with the server that first returns, and returns which
+// one granted the session.
+func (z *ZooKeeper) dial(ctx context.Context, first func(context.Context) int) (*zkConn, int, error) {
 	if len(z.Servers) == 0 {
-		return nil, errors.New("revision: no ZooKeeper servers given")
+		return nil, 0, errors.New("revision: no ZooKeeper servers given")
 	}
 	pause := redialMin
 	for {
-		conn, err := z.dialRound(ctx)
+		conn, server, err := z.dialRound(ctx, first(ctx))
 		if err == nil {
-			return conn, nil
+			return conn, server, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+			return nil, 0, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 		}
 		z.Log.WithError(err).Warn("no ZooKeeper server gives a session; trying again")
 		select {
 		case <-time.After(pause + rand.N(pause)):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+			return nil, 0, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 		}
 		pause = min(2*pause, redialMax)
 	}
@@ -55,7 +80,7 @@ var errRival = errors.New("another server granted a session first")
 // dialRound asks each server once, the next as soon as the one before has
 // refused or kept silent for a while: a server that hangs accepts connections
 // and never says a word. The first to grant a session wins.
-func (z *ZooKeeper) dialRound(ctx context.Context) (*zkConn, error) {
+func (z *ZooKeeper) dialRound(ctx context.Context, first int) (*zkConn, int, error) {
 	type result struct {
 		server int
 		conn   *zkConn
@@ -64,7 +89,7 @@ func (z *ZooKeeper) dialRound(ctx context.Context) (*zkConn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errRival)
 	results := make(chan result, len(z.Servers))
-	first, asked, pending := z.first(), 0, 0
+	asked, pending := 0, 0
 	ask := func() {
 		if asked == len(z.Servers) {
 			return
@@ -96,15 +121,15 @@ func (z *ZooKeeper) dialRound(ctx context.Context) (*zkConn, error) {
 					}
 				}
 			}()
-			return r.conn, nil
+			return r.conn, r.server, nil
 		case <-stagger.C:
 			ask()
 		}
 	}
-	return nil, last
+	return nil, 0, last
 }
 
-// first is the server to begin with.
+// first is the server to begin with, whoever leads.
 func (z *ZooKeeper) first() int {
 	if next := z.next.Load(); next > 0 {
 		return int(next - 1)

@@ -15,6 +15,8 @@ import (
 type Config struct {
 	// Dialer opens ZooKeeper sessions: *ZooKeeper, or memzk's in tests.
 	Dialer Dialer
+	// Bulk opens those for what is large and can wait; nil is Dialer.
+	Bulk Dialer
 	// Root is the znode that holds everything; see CheckRoot.
 	Root string
 	// Name is this zkine's, for the segment records that people read.

@@ -100,8 +100,12 @@ func openLog(ctx context.Context, cfg config, servers []string, log *logrus.Entr
 	list := strings.Join(servers, ",")
 	log.Infof("connecting to ZooKeeper at %s", list)
 	defer sayWhile(log, "waiting for ZooKeeper at "+list)()
+	zookeeper := &revision.ZooKeeper{
+		Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, PreferLeader: true, Log: log,
+	}
 	l, err := revision.Open(ctx, revision.Config{
-		Dialer:         &revision.ZooKeeper{Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, Log: log},
+		Dialer:         zookeeper,
+		Bulk:           zookeeper.Bulk(),
 		Root:           cfg.root,
 		Name:           cfg.name,
 		MaxRequest:     cfg.maxRequest,
