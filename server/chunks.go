@@ -1,16 +1,19 @@
 package server
 
 import (
+	"sync"
+
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// chunks collects a message's bytes in buffers of gRPC's pool, which takes them
-// back once they are on the wire: gRPC frees what it gets from a codec. One that
-// is not closed is garbage, and no leak.
+// chunks collects a message's bytes in buffers from pools, which take them back
+// once they are on the wire: gRPC frees what it gets from a codec. One that is
+// not closed is garbage, and no leak.
 type chunks struct {
 	full mem.BufferSlice
-	// pooled is where b comes from; nil if it does not come from the pool.
+	// Where b comes from; nil if from no pool.
+	pool   mem.BufferPool
 	pooled *[]byte
 	b      []byte
 	// left is how many bytes of the message do not fit into b any more.
@@ -18,11 +21,39 @@ type chunks struct {
 }
 
 const (
-	// chunkBytes is the largest size of which gRPC's pool keeps buffers.
-	chunkBytes = 1 << 20
+	// chunkBytes is the size of the buffers of a large message: small enough
+	// to stay in the processor's cache while it is filled.
+	chunkBytes = 128 << 10
+	// smallBytes is up to which size gRPC's own pool has fitting buffers, which
+	// it clears each time.
+	smallBytes = 32 << 10
 	// maxHead is what a tag and a length take at most.
 	maxHead = 1 + 10
 )
+
+// large has buffers of chunkBytes, with whatever is in them.
+var large = &chunkPool{}
+
+// chunkPool is a mem.BufferPool.
+type chunkPool struct{ pool sync.Pool }
+
+// Get returns a buffer of n bytes, at most chunkBytes.
+func (p *chunkPool) Get(n int) *[]byte {
+	b, ok := p.pool.Get().(*[]byte)
+	if !ok {
+		fresh := make([]byte, chunkBytes)
+		b = &fresh
+	}
+	*b = (*b)[:n]
+	return b
+}
+
+// Put takes a buffer back, unless it has been replaced by a larger one.
+func (p *chunkPool) Put(b *[]byte) {
+	if cap(*b) == chunkBytes {
+		p.pool.Put(b)
+	}
+}
 
 // newChunks makes room for a message of size bytes.
 func newChunks(size int) *chunks {
@@ -33,12 +64,18 @@ func newChunks(size int) *chunks {
 
 // next begins a buffer of at least n bytes.
 func (w *chunks) next(n int) {
-	if mem.IsBelowBufferPoolingThreshold(n) {
-		w.pooled, w.b = nil, make([]byte, 0, n)
-	} else {
-		w.pooled = mem.DefaultBufferPool().Get(n)
-		w.b = (*w.pooled)[:0]
+	switch {
+	case mem.IsBelowBufferPoolingThreshold(n):
+		w.pool, w.pooled, w.b = nil, nil, make([]byte, 0, n)
+		w.left -= n
+		return
+	case n > smallBytes && n <= chunkBytes:
+		w.pool = large
+	default:
+		w.pool = mem.DefaultBufferPool()
 	}
+	w.pooled = w.pool.Get(n)
+	w.b = (*w.pooled)[:0]
 	w.left -= cap(w.b)
 }
 
@@ -56,12 +93,12 @@ func (w *chunks) room(n int) {
 }
 
 func (w *chunks) flush() {
-	if w.pooled == nil {
+	if w.pool == nil {
 		w.full = append(w.full, mem.SliceBuffer(w.b))
 		return
 	}
 	*w.pooled = w.b
-	w.full = append(w.full, mem.NewBuffer(w.pooled, mem.DefaultBufferPool()))
+	w.full = append(w.full, mem.NewBuffer(w.pooled, w.pool))
 }
 
 // close returns the message.

@@ -33,6 +33,11 @@ const (
 	connWindow   = 4 << 20
 )
 
+// writeBuffer is how many bytes go to the system at once. It is a connection's
+// only while it sends: what is large needs few system calls, and what is idle no
+// memory.
+const writeBuffer = 128 << 10
+
 // etcd's keepalive settings. Kubernetes pings every 30 s, which grpc-go's own
 // minimum of 5 min would answer with too_many_pings.
 var (
@@ -82,6 +87,7 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, mor
 		grpc.WaitForHandlers(true),
 		grpc.ForceServerCodecV2(newCodec(s.metrics.traffic)),
 		grpc.SharedWriteBuffer(true),
+		grpc.WriteBufferSize(writeBuffer),
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connWindow),
 		grpc.ChainUnaryInterceptor(
