@@ -11,8 +11,10 @@ import (
 // reads makes reads linearizable. A read joins the group that forms; a group
 // is released once the state has reached a place that a barrier, or an append
 // sent after the last of the group arrived, has shown to be current. One
-// barrier serves its whole group, and while it is under way the next group
-// forms.
+// barrier serves its whole group. While barriers are under way the next group
+// forms, for as long as they serve many reads: then it is the processors that
+// bound how fast reads are, and barriers that cost them. Few reads wait for
+// nothing but the barriers, and more of these at once serve them sooner.
 type reads struct {
 	log      Log
 	progress *progress
@@ -21,12 +23,25 @@ type reads struct {
 
 	mu      sync.Mutex
 	forming *readGroup
-	closed  error
-	wake    chan struct{}
+	// barriers are how many are under way, and served the reads that wait for
+	// them. Those that end take their part away.
+	barriers, served int
+	closed           error
+	// wake has room for one: there is a group, or a barrier less.
+	wake chan struct{}
 }
+
+const (
+	// maxBarriers is how many may be under way at once.
+	maxBarriers = 4
+	// manyReads is how many reads barriers under way must serve for the next
+	// group to wait until one of them is over.
+	manyReads = 16
+)
 
 // readGroup is reads that are released together.
 type readGroup struct {
+	size int // reads; under reads.mu while it forms
 	done chan struct{}
 	err  error // valid once done is closed
 }
@@ -58,12 +73,17 @@ func (r *reads) join() (*readGroup, error) {
 	}
 	if r.forming == nil {
 		r.forming = &readGroup{done: make(chan struct{})}
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
+		r.signal()
 	}
+	r.forming.size++
 	return r.forming, nil
+}
+
+func (r *reads) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
 }
 
 // ride takes the group that forms along on an append that is about to be
@@ -104,25 +124,53 @@ func (r *reads) release(group *readGroup, err error) {
 	close(group.done)
 }
 
-// loop sends barriers while reads wait, one at a time: those that come
-// meanwhile share the next one. It ends with ctx.
+// loop sends barriers while reads wait. It ends with ctx, and waits for the
+// barriers under way.
 func (r *reads) loop(ctx context.Context) {
+	var underWay sync.WaitGroup
+	defer underWay.Wait()
 	for {
 		select {
 		case <-r.wake:
 		case <-ctx.Done():
 			return
 		}
-		for group := r.ride(); group != nil; group = r.ride() {
-			seq, err := r.log.Barrier(ctx)
-			if err != nil {
-				r.release(group, err)
-				continue
-			}
-			r.quorumWrite(time.Now())
-			r.resolved(group, seq)
+		if group := r.begin(); group != nil {
+			underWay.Go(func() { r.barrier(ctx, group) })
 		}
 	}
+}
+
+// begin takes the group that forms for a barrier of its own; nil if there is
+// none, or if it has to wait for those under way.
+func (r *reads) begin() *readGroup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	group := r.forming
+	if group == nil || r.barriers == maxBarriers || r.served >= manyReads {
+		return nil
+	}
+	r.forming = nil
+	r.barriers++
+	r.served += group.size
+	return group
+}
+
+func (r *reads) barrier(ctx context.Context, group *readGroup) {
+	seq, err := r.log.Barrier(ctx)
+	if err == nil {
+		r.quorumWrite(time.Now())
+	}
+	r.mu.Lock()
+	r.barriers--
+	r.served -= group.size
+	r.signal()
+	r.mu.Unlock()
+	if err != nil {
+		r.release(group, err)
+		return
+	}
+	r.resolved(group, seq)
 }
 
 // close ends reads that wait and those that come.
