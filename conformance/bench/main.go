@@ -28,6 +28,7 @@ type options struct {
 	value      int // bytes
 	dir        string
 	zkine      string  // program; "" is built
+	before     string  // program; "" if there is none to compare with
 	others     float64 // cores
 
 	out      string
@@ -68,7 +69,7 @@ func dispatch(ctx context.Context) error {
 
 func parse() (o options, err error) {
 	run := flag.String("run", "", "measure only what matches this `expression`, as update/100 or watch; names are in points.go")
-	who := flag.String("contenders", strings.Join(contender.Names(), ","), "who takes part")
+	who := flag.String("contenders", "", "who takes part: some of "+strings.Join(contender.Names(), ",")+" (default: all)")
 	clients := flag.String("clients", "", "measure only with these `numbers` of clients (default: all)")
 	seconds := flag.Float64("seconds", 4, "how `long` a contender's turn is")
 	quick := flag.Bool("quick", false, "one round of one second: to see that it works")
@@ -78,6 +79,7 @@ func parse() (o options, err error) {
 	flag.IntVar(&o.value, "value", 1024, "`bytes` of a value")
 	flag.StringVar(&o.dir, "dir", "", "where the data is kept, on a `disk` that is to be measured (default: .cache/bench of the checkout)")
 	flag.StringVar(&o.zkine, "zkine", "", "measure this `program` in place of the checkout's")
+	flag.StringVar(&o.before, "before", "", "measure this `program`, another zkine, too: before1 and before3")
 	flag.Float64Var(&o.others, "others", 0.25, "take a turn again, at most twice, in which everything else on the machine burned more `cores`")
 	flag.StringVar(&o.out, "out", "", "append the results to this `file`, one JSON object a line")
 	flag.StringVar(&o.markdown, "markdown", "", "write the table to this `file` too")
@@ -90,7 +92,13 @@ func parse() (o options, err error) {
 	if o.run, err = regexp.Compile(*run); err != nil {
 		return o, err
 	}
-	for _, name := range strings.Split(*who, ",") {
+	if *who == "" {
+		everyone := slices.DeleteFunc(contender.Names(), func(name string) bool {
+			return o.before == "" && strings.HasPrefix(name, "before")
+		})
+		*who = strings.Join(everyone, ",")
+	}
+	for name := range strings.SplitSeq(*who, ",") {
 		if !slices.Contains(contender.Names(), name) {
 			return o, fmt.Errorf("no contender %q: there are %s", name, strings.Join(contender.Names(), ", "))
 		}

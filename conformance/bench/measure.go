@@ -25,6 +25,7 @@ func measure(ctx context.Context, o options) (records []record, err error) {
 	if err != nil {
 		return nil, err
 	}
+	programs.Before = o.before
 	dir, err := folder(o.dir)
 	if err != nil {
 		return nil, err

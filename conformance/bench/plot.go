@@ -122,6 +122,7 @@ func tail(file, title, point string, records []record) chart {
 
 // colors are the contenders' in every chart.
 var colors = map[string]string{
+	"before1": "#c9b3e6", "before3": "#8a5fc7",
 	"zkine1": "#7fb3ff", "zkine3": "#0b5fd6", "etcd1": "#f2a65a", "etcd3": "#c4510a",
 	"kine": "#9ccc9c", "kine-full": "#3a8f3a", "bare1": "#bbbbbb", "bare3": "#777777",
 }

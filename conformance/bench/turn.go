@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -88,8 +87,9 @@ func (b *bench) halves(ctx context.Context, p point, on []*contender.Contender) 
 		progress("%-20s %-9s half is %.0f/s", p, c.Name, rates[c.Name])
 	}
 	for name := range rates {
-		if etcd, ok := rates[strings.Replace(name, "zkine", "etcd", 1)]; ok && p.half == ofEtcd {
-			rates[name] = etcd
+		etcd := "etcd" + name[len(name)-1:]
+		if rate, ok := rates[etcd]; ok && p.half == ofEtcd {
+			rates[name] = rate
 		}
 	}
 	return rates, nil

@@ -89,6 +89,8 @@ var makers = []struct {
 	{"etcd3", "three etcds", Etcd, startEtcd(3)},
 	{"kine", "kine on SQLite, its default: no fsync of commits", Kine, startKine("NORMAL")},
 	{"kine-full", "kine on SQLite, synchronous=FULL", Kine, startKine("FULL")},
+	{"before1", "another zkine on one ZooKeeper", Zkine, startBefore(1)},
+	{"before3", "another zkine on three ZooKeepers", Zkine, startBefore(3)},
 	{"bare1", "one ZooKeeper, bare", Bare, startBare(1)},
 	{"bare3", "three ZooKeepers, bare", Bare, startBare(3)},
 }

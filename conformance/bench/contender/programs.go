@@ -13,6 +13,7 @@ import (
 // Programs are the executables: zkine of this checkout, and what components/build.sh builds.
 type Programs struct {
 	Zkine     string
+	Before    string // another zkine to compare with, "" if there is none
 	Etcd      string
 	Kine      string
 	Benchmark string // etcd's own

@@ -2,6 +2,7 @@ package contender
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -98,27 +99,41 @@ func newPeers(n int) ([]embedded.Peer, error) {
 // startZkine starts one zkine, the one beside an API server.
 func startZkine(zooKeepers int) func(context.Context, *Stage, *Contender) error {
 	return func(ctx context.Context, s *Stage, c *Contender) error {
-		e, err := s.zooKeepers(ctx, zooKeepers)
-		if err != nil {
-			return err
-		}
-		ports, err := freeAddresses(2)
-		if err != nil {
-			return err
-		}
-		p, err := s.run(s.Programs.Zkine, []string{
-			"server", "--name=" + c.Name, "--zookeeper=" + strings.Join(e.addresses(), ","), "--log-level=warn",
-			"--listen-client-urls=http://" + ports[0], "--listen-metrics-urls=http://" + ports[1],
-		})
-		if err != nil {
-			return err
-		}
-		c.locate, c.servers = at(ports[0]), []server{p}
-		for _, z := range e.servers {
-			c.servers = append(c.servers, z)
-		}
-		return AwaitServing(ctx, ports[0], p)
+		return s.zkine(ctx, c, s.Programs.Zkine, zooKeepers)
 	}
+}
+
+// startBefore starts another zkine on a root of its own, for what a change is worth.
+func startBefore(zooKeepers int) func(context.Context, *Stage, *Contender) error {
+	return func(ctx context.Context, s *Stage, c *Contender) error {
+		if s.Programs.Before == "" {
+			return errors.New("there is no program to compare with")
+		}
+		return s.zkine(ctx, c, s.Programs.Before, zooKeepers)
+	}
+}
+
+func (s *Stage) zkine(ctx context.Context, c *Contender, program string, zooKeepers int) error {
+	e, err := s.zooKeepers(ctx, zooKeepers)
+	if err != nil {
+		return err
+	}
+	ports, err := freeAddresses(2)
+	if err != nil {
+		return err
+	}
+	p, err := s.run(program, []string{
+		"server", "--name=" + c.Name, "--zookeeper-root=/" + c.Name, "--zookeeper=" + strings.Join(e.addresses(), ","), "--log-level=warn",
+		"--listen-client-urls=http://" + ports[0], "--listen-metrics-urls=http://" + ports[1],
+	})
+	if err != nil {
+		return err
+	}
+	c.locate, c.servers = at(ports[0]), []server{p}
+	for _, z := range e.servers {
+		c.servers = append(c.servers, z)
+	}
+	return AwaitServing(ctx, ports[0], p)
 }
 
 // startBare lets the load speak to the leader: the shortest way that a write can have.

@@ -31,10 +31,26 @@ func (f *fill) prepare(ctx context.Context) error {
 	if n != 0 {
 		return fmt.Errorf("%q has %d keys, and neither none nor %d", f.job.Prefix, n, f.job.Keys)
 	}
-	step := perTxn
-	if f.job.Dialect == Kine {
-		step = 1
+	if f.job.Dialect != Kine {
+		return f.pass(ctx, perTxn)
 	}
+	// kine, when it is very busy, confirms a create now and then that it has not stored.
+	for range kinePasses {
+		if err := f.pass(ctx, 1); err != nil {
+			return err
+		}
+		if n, err = f.count(ctx); err != nil || n == f.job.Keys {
+			return err
+		}
+	}
+	return nil
+}
+
+// kinePasses bounds how often keys that kine has lost are created again.
+const kinePasses = 5
+
+// pass creates every key that is not there, so many in one transaction.
+func (f *fill) pass(ctx context.Context, step int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var from atomic.Int64
