@@ -20,8 +20,9 @@ import (
 // revision. So a watcher that is not marked has missed nothing at or below the
 // hub's revision.
 type hub struct {
-	view  *atomic.Pointer[state.View]
-	woken chan struct{}
+	view   *atomic.Pointer[state.View]
+	woken  chan struct{}
+	recent recentEvents // watchers pull through it
 
 	mu sync.Mutex
 	// rev is the revision up to which watchers were marked.

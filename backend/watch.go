@@ -33,7 +33,7 @@ type WatchStream interface {
 	// progressIfSync).
 	RequestProgress()
 	// Next blocks for the next response, which belongs to the caller but for
-	// the bytes that it points to. Its header holds the revision only. It is
+	// its events, which are shared. Its header holds the revision only. It is
 	// never split; fragmenting is the facade's. Errors: ErrClosed after Close,
 	// the backend's failure, or ctx's.
 	Next(ctx context.Context) (*pb.WatchResponse, error)

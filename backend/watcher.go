@@ -103,14 +103,9 @@ func (w *watcher) pull(v *state.View, from revision.Rev) *pb.WatchResponse {
 	rev := from
 	for ; rev <= v.Rev() && revisions < pullRevisions && size < pullBytes; rev++ {
 		change, _ := v.Change(rev)
-		before := len(events)
-		for _, e := range change.Events {
-			if w.wants(e) {
-				events = append(events, e.Proto(w.prevKV, v.CompactRev()))
-				size += e.Size(w.prevKV)
-			}
-		}
-		if len(events) > before {
+		var bytes int
+		if events, bytes = w.pick(events, change, v.CompactRev()); bytes > 0 {
+			size += bytes
 			revisions++
 		}
 	}
@@ -121,4 +116,26 @@ func (w *watcher) pull(v *state.View, from revision.Rev) *pb.WatchResponse {
 	}
 	w.quiet, w.told = false, v.Rev()
 	return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, WatchId: w.id, Events: events}
+}
+
+// pick appends those events of a change that the watcher wants, and tells how
+// many bytes they are.
+func (w *watcher) pick(events []*mvccpb.Event, change state.Change, floor revision.Rev) ([]*mvccpb.Event, int) {
+	var made []*mvccpb.Event
+	bytes := 0
+	for i, e := range change.Events {
+		if !w.wants(e) {
+			continue
+		}
+		if bytes == 0 {
+			made, _ = w.stream.hub.recent.of(change, w.prevKV, floor)
+		}
+		if made != nil {
+			events = append(events, made[i])
+		} else {
+			events = append(events, e.Proto(w.prevKV, floor))
+		}
+		bytes += e.Size(w.prevKV)
+	}
+	return events, bytes
 }
