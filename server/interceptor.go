@@ -53,9 +53,9 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 		}
 		return resp, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.RequestTimeout, errRequestTimeout)
-	defer cancel()
-	return handler(ctx, req)
+	limited := withTimeout(ctx, g.cfg.RequestTimeout, errRequestTimeout)
+	defer limited.release()
+	return handler(limited, req)
 }
 
 // stream lets the server end what would not end by itself. What has one request
