@@ -19,7 +19,7 @@ FUZZTIME ?= 30s
 
 COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke clients differential kube-storage robustness bench components proto fmt fuzz clean
+.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke clients differential kube-storage robustness bench scale components proto fmt fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ robustness: build zookeeper ## etcd's robustness judges on zkine, through faults
 bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; half an hour: conformance/bench
 	@conformance/components/build.sh etcd kine benchmark
 	cd conformance && go run ./bench $(ARGS)
+
+scale: build zookeeper ## bytes, heap, memory, start and throughput with a million keys: docs/scale.md; half an hour
+	cd conformance && go run ./scale $(ARGS)
 
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)

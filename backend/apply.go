@@ -82,9 +82,13 @@ func (b *Backend) apply(slot revision.Slot) {
 		}
 	}
 	b.auth.applied(applied.Auth, b.live.Load())
+	if !b.live.Load() {
+		b.cfg.Starting.add(1)
+	}
 	before, view := b.view.Load(), b.machine.View()
 	b.view.Store(view)
 	b.log.Applied(slot.Seq, view.Rev())
+	b.size.Store(b.log.Sizes().Total())
 	b.lessor.applied(applied.Leases)
 	b.hub.wake()
 	b.progress.reached(slot.Seq)

@@ -30,8 +30,13 @@ type Config struct {
 	DigestInterval time.Duration
 	// AutoCompaction says whether the keeper compacts by itself.
 	AutoCompaction AutoCompaction
+	// QuotaBytes bounds what the root may hold in ZooKeeper; negative for no
+	// bound, 0 is DefaultQuotaBytes.
+	QuotaBytes int64
 	// Auth is how clients prove who they are.
 	Auth AuthConfig
+	// Starting is told how far Open has come; nil if nobody asks.
+	Starting *Starting
 	// Registerer takes the backend's metrics; nil for none.
 	Registerer prometheus.Registerer
 	Log        *logrus.Entry
@@ -70,11 +75,18 @@ type Backend struct {
 	// boundaries hands the views at the ends of segments to the housekeeping;
 	// it has room for one.
 	boundaries chan *state.View
+	// wantBoundaries is set while boundaries are wanted of a member that may not
+	// be the keeper.
+	wantBoundaries atomic.Bool
+	// tidyUps hands wishes for one to the housekeeping.
+	tidyUps chan tidyUp
 	// scavengeHolds counts who reads an older view as a whole: digests and
 	// checkpoints. While there are any, nothing is scavenged.
 	scavengeHolds atomic.Int32
 	// scavenged is the floor down to which memory was given back.
 	scavenged scavenged
+	// size is how many bytes the root holds, as of the last slot or measurement.
+	size atomic.Int64
 	// live is set once the replay is over.
 	live      atomic.Bool
 	compactor compactor // the keeper loop's
@@ -104,6 +116,12 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.DigestInterval <= 0 {
 		cfg.DigestInterval = DefaultDigestInterval
 	}
+	if cfg.Starting == nil {
+		cfg.Starting = new(Starting)
+	}
+	if cfg.QuotaBytes == 0 {
+		cfg.QuotaBytes = DefaultQuotaBytes
+	}
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
@@ -112,6 +130,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		auth: newAuthenticator(cfg.Auth)}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.boundaries = make(chan *state.View, 1)
+	b.tidyUps = make(chan tidyUp)
 	b.scavenged.changed = make(chan struct{})
 	b.lessor = newLessor(log.SessionTimeout())
 	machine, err := b.restore(ctx)
@@ -125,7 +144,6 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.agreement = newAgreement()
 	b.compactor = compactor{cfg: cfg.AutoCompaction}
 	b.lastRound = time.Now()
-	b.spawn(b.applyLoop)
 	b.spawn(b.appendLoop)
 	b.spawn(func() { b.reads.loop(b.ctx) })
 	b.spawn(func() { b.hub.run(b.ctx) })
@@ -139,13 +157,19 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	return b, nil
 }
 
-// catchUp waits for the replay and announces this zkine.
+// catchUp starts the replay, waits for it and announces this zkine.
 func (b *Backend) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := b.onFailure(cancel)
 	defer stop()
 	began := time.Now()
+	slots, err := b.log.Backlog(ctx)
+	if err != nil {
+		return fmt.Errorf("look how long the log is: %w", err)
+	}
+	b.cfg.Starting.begin("replaying the log", slots, "slots")
+	b.spawn(b.applyLoop)
 	if err := b.reads.wait(ctx); err != nil {
 		return fmt.Errorf("replay the log: %w", err)
 	}

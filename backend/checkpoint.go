@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -28,7 +29,7 @@ func (b *Backend) restore(ctx context.Context) (*state.Machine, error) {
 			return state.New(), nil
 		}
 		began := time.Now()
-		m, err := state.Restore(cp.Meta, cp.Chunks(ctx))
+		m, err := state.Restore(cp.Meta, b.counted(cp, cp.Chunks(ctx)))
 		if err == nil {
 			v := m.View()
 			b.cfg.Log.WithFields(logrus.Fields{"segment": cp.Segment, "revision": v.Rev(), "keys": v.NumKeys(),
@@ -43,6 +44,24 @@ func (b *Backend) restore(ctx context.Context) (*state.Machine, error) {
 		b.cfg.Log.WithError(err).Warn("could not load the checkpoint; trying again")
 		if err := b.log.Reload(ctx); err != nil {
 			return nil, err
+		}
+	}
+}
+
+const mib = 1 << 20
+
+// counted tells how far a checkpoint was loaded.
+func (b *Backend) counted(cp *revision.Checkpoint, chunks iter.Seq2[[]byte, error]) iter.Seq2[[]byte, error] {
+	b.cfg.Starting.begin("loading the checkpoint", cp.RawBytes()/mib, "MiB")
+	return func(yield func([]byte, error) bool) {
+		loaded := int64(0)
+		for chunk, err := range chunks {
+			if !yield(chunk, err) {
+				return
+			}
+			before := loaded / mib
+			loaded += int64(len(chunk))
+			b.cfg.Starting.add(loaded/mib - before)
 		}
 	}
 }
@@ -84,40 +103,70 @@ func (b *Backend) reload() error {
 // crossed is called by the apply loop when the log has moved on to the next
 // segment: before is the view at the end of the one before.
 func (b *Backend) crossed(before *state.View) {
-	if !b.live.Load() || !b.keeper.isSelf() {
+	if !b.live.Load() || !b.keeper.isSelf() && !b.wantBoundaries.Load() {
 		return
 	}
 	select {
-	case b.boundaries <- before:
+	case <-b.boundaries: // a newer one serves better than one that nobody took
+	default:
 		b.scavengeHolds.Add(1) // what the view shows must stay
-	default: // the last one is still being worked on
 	}
+	b.boundaries <- before
 }
 
-// housekeepLoop does the keeper's slow work, a boundary at a time. It ends with
-// the backend.
+// housekeepLoop does slow work: what the keeper does at each boundary, and what
+// somebody asked for; and measures what ZooKeeper holds. It ends with the
+// backend.
 func (b *Backend) housekeepLoop() {
+	ticker := time.NewTicker(measureInterval)
+	defer ticker.Stop()
+	b.measure(b.ctx)
 	for {
 		select {
 		case v := <-b.boundaries:
-			if err := b.housekeep(b.ctx, v, false); err != nil && b.ctx.Err() == nil {
+			if err := b.housekeep(b.ctx, v); err != nil && b.ctx.Err() == nil {
 				b.cfg.Log.WithError(err).Warn("housekeeping is not done; going on with the next segment")
 			}
+		case wish := <-b.tidyUps:
+			b.tidyUpFor(wish)
+		case <-ticker.C:
+			b.measure(b.ctx)
 		case <-b.ctx.Done():
 			return
 		}
 	}
 }
 
-// housekeep checkpoints the view of a boundary, if that is due or forced, and
-// cleans up. It ends the hold on scavenging.
-func (b *Backend) housekeep(ctx context.Context, v *state.View, force bool) error {
-	err := b.saveCheckpoint(ctx, v, force)
+// housekeep checkpoints the view of a boundary, if that is due, and cleans up.
+// It ends the hold on scavenging.
+func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
+	err := b.saveCheckpoint(ctx, v, false)
 	b.scavengeHolds.Add(-1)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	return b.log.Housekeep(ctx, b.agreed(ctx), newPacer().wait)
+	return b.cleanUp(ctx)
+}
+
+// cleanUp removes what no member can need any more, packs, and measures.
+func (b *Backend) cleanUp(ctx context.Context) error {
+	err := b.log.Housekeep(ctx, b.agreed(ctx), newPacer().wait)
+	b.measure(ctx)
+	return err
+}
+
+// measureInterval is how often a member measures what ZooKeeper holds: others
+// may have packed and removed.
+const measureInterval = 30 * time.Second
+
+// measure looks how much ZooKeeper holds. If it fails, the next one will do.
+func (b *Backend) measure(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, measureInterval)
+	defer cancel()
+	if err := b.log.Measure(ctx); err != nil && b.ctx.Err() == nil {
+		b.cfg.Log.WithError(err).Debug("could not measure what ZooKeeper holds")
+	}
+	b.size.Store(b.log.Sizes().Total())
 }
 
 func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool) error {

@@ -30,6 +30,12 @@ func silent() *logrus.Entry {
 // openOn opens a zkine's backend on a root.
 func openOn(t testing.TB, d revision.Dialer, name string, mutate ...func(*revision.Config)) *backend.Backend {
 	t.Helper()
+	return openWith(t, d, name, func(*backend.Config) {}, mutate...)
+}
+
+// openWith is openOn with a configuration of the backend's own.
+func openWith(t testing.TB, d revision.Dialer, name string, adapt func(*backend.Config), mutate ...func(*revision.Config)) *backend.Backend {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cfg := revision.Config{Dialer: d, Root: "/zkine", Name: name, Log: silent()}
@@ -38,10 +44,12 @@ func openOn(t testing.TB, d revision.Dialer, name string, mutate ...func(*revisi
 	}
 	log, err := revision.Open(ctx, cfg)
 	require.NoError(t, err)
-	b, err := backend.Open(ctx, log, backend.Config{
+	config := backend.Config{
 		Member: revision.Member{Name: name, ID: uint64(len(name))<<8 + uint64(name[0]), ClientURLs: []string{"http://" + name}},
 		Log:    silent(),
-	})
+	}
+	adapt(&config)
+	b, err := backend.Open(ctx, log, config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b

@@ -33,6 +33,9 @@ func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 
 // Put stores a key.
 func (b *Backend) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
+	if err := b.admit(ctx, putCost(r)); err != nil {
+		return nil, err
+	}
 	return propose[*pb.PutResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
 }
 
@@ -45,6 +48,9 @@ func (b *Backend) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*p
 // Txn runs a transaction. One that cannot write does not go through the log.
 func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	if !state.IsReadOnly(r) {
+		if err := b.admit(ctx, txnCost(r)); err != nil {
+			return nil, err
+		}
 		return propose[*pb.TxnResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
 	}
 	if !state.IsSerializable(r) {
@@ -71,20 +77,21 @@ func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.V
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
-// back bit by bit, for which Scavenged waits.
+// back bit by bit, and what ZooKeeper holds shrinks with the next checkpoints;
+// Scavenged waits for both.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	return propose[*pb.CompactionResponse](ctx, b,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
 }
 
-// Scavenged returns once memory was given back of all that a compaction at a
-// revision made unreadable; it does not compact. A backend that ends meanwhile
-// says so.
+// Scavenged returns once all is gone that a compaction at a revision made
+// unreadable, from memory and then, by a defragmentation, from ZooKeeper; it
+// does not compact. A backend that ends meanwhile says so.
 func (b *Backend) Scavenged(ctx context.Context, rev int64) error {
 	for {
 		reached, changed := b.scavenged.look(revision.Rev(rev))
 		if reached {
-			return nil
+			return b.Defragment(ctx)
 		}
 		select {
 		case <-changed:

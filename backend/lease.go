@@ -18,6 +18,9 @@ const minLeaseTTL = 2
 
 // LeaseGrant grants a lease; with id 0 it gets a random one.
 func (b *Backend) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
+	if err := b.admit(ctx, leaseOverhead); err != nil {
+		return nil, err
+	}
 	final := &pb.LeaseGrantRequest{ID: r.ID, TTL: max(r.TTL, minLeaseTTL)}
 	for final.ID == 0 {
 		final.ID = rand.Int64N(math.MaxInt64)

@@ -37,6 +37,10 @@ type Log interface {
 	// begins with the first slot there ever was.
 	Checkpoint() (*revision.Checkpoint, bool)
 
+	// Backlog is how many slots Next has still to return, as far as the server
+	// knows that is asked.
+	Backlog(ctx context.Context) (int64, error)
+
 	// Reload makes Next go on after the newest checkpoint, once Next has
 	// returned revision.ErrTrimmed: the slots it should return are gone.
 	Reload(ctx context.Context) error
@@ -65,8 +69,14 @@ type Log interface {
 	// Head is the newest place in the log that is known of.
 	Head() revision.Seq
 
-	// Size is how many bytes the log is known to hold in ZooKeeper.
-	Size() int64
+	// Seal ends a segment, if it is still the open one.
+	Seal(ctx context.Context, segment int64) error
+
+	// Sizes is what the root holds in ZooKeeper, without I/O.
+	Sizes() revision.Sizes
+
+	// Measure makes Sizes exact.
+	Measure(ctx context.Context) error
 
 	// ClusterID identifies the root, the same for every member.
 	ClusterID() uint64

@@ -18,9 +18,10 @@ type Status struct {
 	Index, AppliedIndex uint64
 	// Leader is the id of the keeper, 0 if none is known.
 	Leader uint64
-	// DBSize is how many bytes the log holds in ZooKeeper, DBSizeInUse how many
-	// are live keys and values.
-	DBSize, DBSizeInUse int64
+	// Sizes is what the root holds in ZooKeeper, and what of it is live.
+	Sizes revision.Sizes
+	// Quota bounds Sizes.Total, in bytes; negative for no bound.
+	Quota int64
 	// Errors are etcd's words for what is wrong, such as alarms.
 	Errors []string
 }
@@ -41,8 +42,8 @@ func (b *Backend) Status() Status {
 		Term:            term,
 		AppliedIndex:    v.Seq().Index(),
 		Leader:          b.keeper.leader(),
-		DBSize:          b.log.Size(),
-		DBSizeInUse:     v.LiveBytes(),
+		Sizes:           b.log.Sizes(),
+		Quota:           b.cfg.QuotaBytes,
 	}
 	s.Index = max(b.log.Head().Index(), s.AppliedIndex)
 	for _, a := range v.Alarms() {

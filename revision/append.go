@@ -122,8 +122,13 @@ func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appe
 	}
 	a.l.noteZxid(results[n-2].Stat.Mzxid)
 	seq := Seq{segment.number, slot}
-	e := &entry{segment: segment, size: len(a.env.payload) + envelopeHead,
+	e := &entry{segment: segment, size: envelopeHead,
 		slot: Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.env.term, Requests: a.batch.Requests}}
+	if a.parts.count > 0 {
+		e.staged = len(a.env.payload)
+	} else {
+		e.size += len(a.env.payload)
+	}
 	switch a.l.tail.appended(e) {
 	case landedUnseen:
 		return Appended{}, fmt.Errorf("%w: it lies in a part of the log that this zkine has skipped", ErrUnknown)

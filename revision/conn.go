@@ -28,6 +28,9 @@ type Conn interface {
 	// session ends; then its type is zk.EventNotWatching.
 	GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error)
 	Children(ctx context.Context, path string) ([]string, error)
+	// Exists returns a znode's stat without its data; zk.ErrNoNode if there is
+	// none.
+	Exists(ctx context.Context, path string) (*zk.Stat, error)
 	// Done is closed once the session is lost or closed.
 	Done() <-chan struct{}
 	// SessionTimeout is what the server granted.

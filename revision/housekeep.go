@@ -26,11 +26,20 @@ func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Contex
 		return err
 	}
 	defer conn.Close()
-	k := &housekeeping{l: l, ctx: ctx, conn: conn, pace: pace}
-	if k.record, k.version, err = readCheckpointRecord(ctx, conn, l.layout); err != nil {
+	for range patientTries {
+		k := &housekeeping{l: l, ctx: ctx, conn: conn, pace: pace}
+		if err = k.run(trim); !overtaken(err) {
+			break
+		}
+	}
+	return err
+}
+
+func (k *housekeeping) run(trim bool) (err error) {
+	if k.record, k.version, err = readCheckpointRecord(k.ctx, k.conn, k.l.layout); err != nil {
 		return err
 	}
-	l.noteCheckpoints(k.record)
+	k.l.noteCheckpoints(k.record)
 	if trim {
 		if err := k.trimLog(); err != nil {
 			return fmt.Errorf("trim the log: %w", err)

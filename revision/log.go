@@ -3,7 +3,6 @@ package revision
 import (
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +66,7 @@ type Log struct {
 	applied    atomic.Int64 // the revision that the state has reached
 
 	member membership
+	census census
 
 	rotating atomic.Bool
 	opened   bool // the first greeting is over; only greetings touch it
@@ -144,11 +144,11 @@ func (l *Log) Applied(seq Seq, rev Rev) {
 }
 
 // Locate returns the place in the log that made a revision, if this zkine
-// applied it since it started.
+// applied it lately.
 func (l *Log) Locate(rev Rev) (Seq, bool) { return l.revs.locate(rev) }
 
 // RevisionAt returns the revision of the store once the slot at seq was
-// applied, if this zkine did so since it started.
+// applied, if this zkine did so lately.
 func (l *Log) RevisionAt(seq Seq) (Rev, bool) { return l.revs.at(seq) }
 
 // Head returns the newest place in the log that this zkine knows of.
@@ -158,17 +158,6 @@ func (l *Log) Head() Seq {
 		return l.tail.lastDelivered().slot.Seq
 	}
 	return Seq{segment.number, count - 1}
-}
-
-// Size is about how many bytes the root holds in ZooKeeper: the newest
-// checkpoint and the log that Next has delivered and that was not trimmed since.
-// Packing by another member shows only after a restart.
-func (l *Log) Size() int64 {
-	size := l.tail.bytesAfter(0, math.MaxInt64)
-	if latest := l.latest.Load(); latest != nil {
-		size += latest.Bytes
-	}
-	return size
 }
 
 func (l *Log) noteZxid(zxid int64) {

@@ -197,18 +197,18 @@ func (l *Log) decodeSlot(ctx context.Context, conn Conn, segment segmentRef, seq
 	if err != nil {
 		return nil, err
 	}
-	size := len(data)
+	staged := 0
 	if env.staged() {
 		if err := l.readParts(ctx, conn, segment, env); err != nil {
 			return nil, err
 		}
-		size += len(env.payload)
+		staged = len(env.payload)
 	}
 	requests, err := env.requests()
 	if err != nil {
 		return nil, err
 	}
-	return &entry{segment: segment, size: size,
+	return &entry{segment: segment, size: len(data), staged: staged,
 		slot: Slot{Seq: seq, Nonce: env.nonce, Term: env.term, Requests: requests}}, nil
 }
 

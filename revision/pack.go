@@ -235,7 +235,7 @@ func (l *Log) readPack(ctx context.Context, conn Conn, segment segmentRef, ref p
 			return nil, fmt.Errorf("slot %d in pack %s: %w", ref.first+int64(i), path, err)
 		}
 		// What it takes in ZooKeeper is its share of the pack.
-		e.size = len(data)/len(slots) + e.size - len(slot)
+		e.size, e.packed = len(data)/len(slots), true
 		entries[i] = e
 	}
 	return entries, nil

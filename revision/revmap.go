@@ -5,12 +5,16 @@ import (
 	"sync"
 )
 
-// revMap is the map between revisions and places in the log. Entries grow in
+// maxMappings bounds a revMap; the older half goes when it is full.
+const maxMappings = 1 << 17
+
+// revMap is the map between the latest revisions and places in the log. Entries grow in
 // both directions at once, so one slice per map and a binary search serve.
 // Slots that made no revision are not in it.
 type revMap struct {
 	mu      sync.RWMutex
 	entries []mapping
+	floor   Rev // what it knew up to there is gone
 }
 
 // mapping says that the slot at seq took the store up to rev.
@@ -26,6 +30,11 @@ func (m *revMap) add(seq Seq, rev Rev) {
 	if n := len(m.entries); n > 0 && m.entries[n-1].rev >= rev {
 		return
 	}
+	if len(m.entries) == maxMappings {
+		m.floor = m.entries[maxMappings/2-1].rev
+		rest := copy(m.entries, m.entries[maxMappings/2:])
+		m.entries = m.entries[:rest]
+	}
 	m.entries = append(m.entries, mapping{seq, rev})
 }
 
@@ -34,7 +43,7 @@ func (m *revMap) locate(rev Rev) (Seq, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	i := sort.Search(len(m.entries), func(i int) bool { return m.entries[i].rev >= rev })
-	if i == len(m.entries) {
+	if i == len(m.entries) || rev <= m.floor {
 		return Seq{}, false
 	}
 	return m.entries[i].seq, true

@@ -127,6 +127,20 @@ func (l *Log) considerRotation(segment segmentRef) {
 	})
 }
 
+// Seal implements backend.Log.
+func (l *Log) Seal(ctx context.Context, segment int64) error {
+	for {
+		open, _ := l.tail.head()
+		if open.number > segment {
+			return nil
+		}
+		if _, err := l.session.get(ctx); err != nil {
+			return err
+		}
+		l.rotate(ctx, open)
+	}
+}
+
 // rotate seals a segment and opens the next. It is tried once: if it fails,
 // the next append sees the need again.
 func (l *Log) rotate(ctx context.Context, segment segmentRef) {

@@ -23,9 +23,9 @@ type tail struct {
 	counts  map[int64]int64
 	ready   map[Seq]*entry
 	awaited map[Nonce]*awaited
-	last    entry           // the slot delivered last, to recognise the log by
-	bytes   int             // of slots delivered from cur
-	sizes   map[int64]int64 // bytes delivered, by segment
+	last    entry // the slot delivered last, to recognise the log by
+	bytes   int   // of slots delivered from cur
+	sizes   map[int64]*segmentSize
 	// changed is closed and replaced when anything above changes.
 	changed chan struct{}
 
@@ -37,7 +37,9 @@ type tail struct {
 type entry struct {
 	slot    Slot
 	segment segmentRef
-	size    int // bytes in ZooKeeper
+	size    int // bytes in ZooKeeper, but for staged parts
+	staged  int // bytes of those
+	packed  bool
 }
 
 // awaited is an append that wants to hear of its nonce.
@@ -49,7 +51,7 @@ type awaited struct {
 }
 
 func newTail() *tail {
-	return &tail{counts: map[int64]int64{}, sizes: map[int64]int64{}, ready: map[Seq]*entry{}, awaited: map[Nonce]*awaited{},
+	return &tail{counts: map[int64]int64{}, sizes: map[int64]*segmentSize{}, ready: map[Seq]*entry{}, awaited: map[Nonce]*awaited{},
 		changed: make(chan struct{})}
 }
 
@@ -133,8 +135,13 @@ func (t *tail) delivered(e *entry) {
 	t.next++
 	t.last = *e
 	t.last.slot.Requests = nil
-	t.bytes += e.size
-	t.sizes[e.slot.Seq.Segment] += int64(e.size)
+	t.bytes += e.size + e.staged
+	size := t.sizes[e.slot.Seq.Segment]
+	if size == nil {
+		size = &segmentSize{}
+		t.sizes[e.slot.Seq.Segment] = size
+	}
+	size.add(e)
 	if a := t.awaited[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
 		a.seq = e.slot.Seq
 		close(a.found)
@@ -235,6 +242,13 @@ func (t *tail) advance(cur, next segmentRef) {
 	t.signal()
 }
 
+// place is where delivery stands: in which segment, and at which slot.
+func (t *tail) place() (segment, slot int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cur.number, t.next
+}
+
 // head returns the open segment and how many slots of it are known.
 func (t *tail) head() (segmentRef, int64) {
 	t.mu.Lock()
@@ -280,7 +294,7 @@ func (t *tail) bytesAfter(k, last int64) (n int64) {
 	defer t.mu.Unlock()
 	for segment, size := range t.sizes {
 		if segment > k && segment <= last {
-			n += size
+			n += size.delivered
 		}
 	}
 	return n

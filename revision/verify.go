@@ -327,5 +327,5 @@ func (v *verifier) count(e *entry, parts map[string]bool) {
 	}
 	v.out.Slots++
 	v.out.Requests += int64(len(e.slot.Requests))
-	v.out.Bytes += int64(e.size)
+	v.out.Bytes += int64(e.size + e.staged)
 }

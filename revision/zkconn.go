@@ -212,6 +212,16 @@ func (c *zkConn) Children(ctx context.Context, path string) ([]string, error) {
 	})
 }
 
+func (c *zkConn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
+	return call(ctx, c, func() (*zk.Stat, error) {
+		found, stat, err := c.zk.Exists(path)
+		if err == nil && !found {
+			err = zk.ErrNoNode
+		}
+		return stat, named(path, err)
+	})
+}
+
 // named tells which znode an ACL keeps closed, and makes that final.
 func named(path string, err error) error {
 	if errors.Is(err, zk.ErrNoAuth) {

@@ -53,6 +53,8 @@ type Backend interface {
 	Alarms() []*pb.AlarmMember
 	Hash(ctx context.Context, r *pb.HashRequest) (*pb.HashResponse, error)
 	HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error)
+	// Defragment makes what ZooKeeper holds as small as it gets.
+	Defragment(ctx context.Context) error
 	// Snapshot makes a database of etcd's; the caller closes it.
 	Snapshot(ctx context.Context) (Snapshot, error)
 

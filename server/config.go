@@ -24,7 +24,6 @@ const (
 	DefaultNoLeaderTimeout = 3 * time.Second // etcd: 3 election timeouts
 	DefaultSlowRequest     = 300 * time.Millisecond
 	DefaultDrainTimeout    = 10 * time.Second
-	noQuota                = -1 // etcd: 2 GiB, and -1 to disable it
 )
 
 // Config says what a Server serves, where, and within which limits. The zero
@@ -62,10 +61,10 @@ type Config struct {
 	MaxTxnOps int
 	// Version is the version of etcd that clients are told.
 	Version string
-	// QuotaBytes is the size of the store that Status and metrics report as
-	// the quota. It is reported here, and enforced elsewhere. 0 is none, and
-	// is reported as -1, which is how an etcd says so.
-	QuotaBytes int64
+
+	// Progress says how far the start has come, as long as there is no Backend;
+	// nil if nobody knows.
+	Progress func() string
 
 	// RequestTimeout ends a unary call with "request timed out", if the
 	// client's own deadline does not come first.
@@ -94,7 +93,6 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.NoLeaderTimeout, DefaultNoLeaderTimeout)
 	setDefault(&c.SlowRequest, DefaultSlowRequest)
 	setDefault(&c.DrainTimeout, DefaultDrainTimeout)
-	setDefault(&c.QuotaBytes, noQuota)
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()
 		c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -28,7 +28,8 @@ func newFakeBackend() *fakeBackend {
 	return &fakeBackend{
 		status: Status{
 			Revision: 42, CompactRevision: 7, Term: 9, Index: 1<<32 + 5, AppliedIndex: 1<<32 + 4,
-			Leader: fakeMemberID, DBSize: 1000, DBSizeInUse: 900,
+			Leader: fakeMemberID, Quota: 5000,
+			Sizes: revision.Sizes{Log: 400, Packed: 300, Staged: 100, Checkpoint: 200, Live: 900, Znodes: 17},
 		},
 		watch: newFakeWatch(),
 	}
@@ -168,6 +169,11 @@ func (b *fakeBackend) Hash(ctx context.Context, r *pb.HashRequest) (*pb.HashResp
 
 func (b *fakeBackend) HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
 	return call(ctx, b, r, &pb.HashKVResponse{Header: at(18), Hash: 19, CompactRevision: -1, HashRevision: 18})
+}
+
+func (b *fakeBackend) Defragment(ctx context.Context) error {
+	_, err := call(ctx, b, "defragment", struct{}{})
+	return err
 }
 
 func (b *fakeBackend) Snapshot(ctx context.Context) (Snapshot, error) {

@@ -125,7 +125,7 @@ func (s *Server) register(g grpc.ServiceRegistrar, b Backend, h header) {
 	pb.RegisterClusterServer(g, &guardedCluster{backend: b, next: &clusterServer{backend: b, header: h}})
 	pb.RegisterMaintenanceServer(g, &guardedMaintenance{backend: b, next: &maintenanceServer{
 		backend: b, header: h,
-		version: s.cfg.Version, storageVersion: s.cfg.minorVersion(), quota: s.cfg.QuotaBytes,
+		version: s.cfg.Version, storageVersion: s.cfg.minorVersion(),
 	}})
 	pb.RegisterAuthServer(g, &authServer{backend: b, header: h, limits: limits})
 }

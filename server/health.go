@@ -20,6 +20,14 @@ type healthCheck struct {
 
 var errStarting = errors.New("zkine is starting: the state is not loaded from ZooKeeper yet")
 
+// starting is errStarting with how far that has come.
+func (s *Server) starting() error {
+	if s.cfg.Progress == nil || s.facade.Load() != nil {
+		return errStarting
+	}
+	return fmt.Errorf("%w: %s", errStarting, s.cfg.Progress())
+}
+
 // handleHealth installs /health, and /livez and /readyz with a path for each
 // of their checks.
 func (s *Server) handleHealth(mux *http.ServeMux) {
@@ -54,7 +62,7 @@ func (s *Server) checkBackend(context.Context) error {
 	}
 	f := s.facade.Load()
 	if f == nil {
-		return errStarting
+		return s.starting()
 	}
 	return f.backend.Ready()
 }
@@ -62,7 +70,7 @@ func (s *Server) checkBackend(context.Context) error {
 func (s *Server) checkCorruption(context.Context) error {
 	f := s.facade.Load()
 	if f == nil {
-		return errStarting
+		return s.starting()
 	}
 	for _, a := range f.backend.Alarms() {
 		if a.Alarm == pb.AlarmType_CORRUPT {
@@ -89,7 +97,7 @@ func checkAlarms(alarms []*pb.AlarmMember, excluded []string) error {
 func (s *Server) checkRead(ctx context.Context, serializable bool) error {
 	f := s.facade.Load()
 	if f == nil {
-		return errStarting
+		return s.starting()
 	}
 	_, err := f.backend.Range(ctx, &pb.RangeRequest{
 		Key: []byte("health"), KeysOnly: true, Limit: 1, Serializable: serializable,
@@ -128,7 +136,7 @@ func (s *Server) health(ctx context.Context, r *http.Request) error {
 	serializable := r.URL.Query().Get("serializable") == "true"
 	f := s.facade.Load()
 	if f == nil || !f.accepting.Load() {
-		return errStarting
+		return s.starting()
 	}
 	if err := checkAlarms(f.backend.Alarms(), r.URL.Query()["exclude"]); err != nil {
 		return err

@@ -62,8 +62,11 @@ func TestHTTPWhenReady(t *testing.T) {
 
 // Before there is a backend, the process is alive and nothing else.
 func TestHTTPWhileStarting(t *testing.T) {
-	r := start(t, func(c *Config) { c.Backend = nil })
-	const why = "zkine is starting: the state is not loaded from ZooKeeper yet"
+	r := start(t, func(c *Config) {
+		c.Backend = nil
+		c.Progress = func() string { return "replaying the log: 43 %" }
+	})
+	const why = "zkine is starting: the state is not loaded from ZooKeeper yet: replaying the log: 43 %"
 	r.requireAnswer(t, "/livez", 200, "ok\n")
 	r.requireAnswer(t, "/health", 503, `{"health":"false","reason":"`+why+`"}`+"\n")
 	code, body := r.ask(t, "/readyz")
@@ -157,7 +160,7 @@ func TestHTTPMethod(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	r := start(t, func(c *Config) { c.QuotaBytes = 5000 })
+	r := start(t)
 	_, err := r.send(ctxFor(t), &pb.PutRequest{Key: []byte("k")})
 	require.NoError(t, err)
 	_, body := r.ask(t, "/metrics")
@@ -171,6 +174,11 @@ func TestMetrics(t *testing.T) {
 		"etcd_mvcc_db_total_size_in_bytes 1000",
 		"etcd_mvcc_db_total_size_in_use_in_bytes 900",
 		"etcd_server_quota_backend_bytes 5000",
+		`zkine_zookeeper_bytes{part="checkpoint"} 200`,
+		`zkine_zookeeper_bytes{part="log"} 400`,
+		`zkine_zookeeper_bytes{part="packed"} 300`,
+		`zkine_zookeeper_bytes{part="staged"} 100`,
+		"zkine_zookeeper_znodes 17",
 		"zkine_applied_index 4.2949673e+09",
 		"zkine_term 9",
 		"etcd_debugging_mvcc_watcher_total 0",

@@ -22,6 +22,7 @@ var waits = map[string]bool{
 	v3lockpb.Lock_Lock_FullMethodName:             true,
 	v3electionpb.Election_Campaign_FullMethodName: true,
 	v3electionpb.Election_Observe_FullMethodName:  true,
+	pb.Maintenance_Defragment_FullMethodName:      true,
 }
 
 // lasting says whether a unary call has no time limit.

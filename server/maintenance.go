@@ -20,7 +20,6 @@ type maintenanceServer struct {
 	header         header
 	version        string
 	storageVersion string
-	quota          int64
 }
 
 // Status is answered from memory, ready or not: it is what people ask when
@@ -32,8 +31,8 @@ func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 		Version:          s.version,
 		StorageVersion:   s.storageVersion,
 		DbSize:           dbSize(st),
-		DbSizeInUse:      st.DBSizeInUse,
-		DbSizeQuota:      s.quota,
+		DbSizeInUse:      st.Sizes.Live,
+		DbSizeQuota:      st.Quota,
 		Leader:           s.leader(st),
 		RaftIndex:        st.Index,
 		RaftAppliedIndex: st.AppliedIndex,
@@ -47,9 +46,8 @@ func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 	return resp, nil
 }
 
-// dbSize is never below what is in use, though the log may hold that in a more
-// compact form, and never 0: etcdctl divides by it.
-func dbSize(st Status) int64 { return max(st.DBSize, st.DBSizeInUse, 1) }
+// dbSize is never 0: etcdctl divides by it.
+func dbSize(st Status) int64 { return max(st.Sizes.Total(), 1) }
 
 // leader is the id of the member that does the housekeeping. Without ZooKeeper
 // there is no quorum, which etcd calls having no leader: 0.
@@ -60,9 +58,12 @@ func (s *maintenanceServer) leader(st Status) uint64 {
 	return st.Leader
 }
 
-// Defragment has nothing to do: there is no database file here, and ZooKeeper
-// looks after its own. As etcd's, its answer has no header.
-func (s *maintenanceServer) Defragment(context.Context, *pb.DefragmentRequest) (*pb.DefragmentResponse, error) {
+// Defragment packs the log and checkpoints the state now, instead of when that
+// pays. As etcd's, its answer has no header.
+func (s *maintenanceServer) Defragment(ctx context.Context, _ *pb.DefragmentRequest) (*pb.DefragmentResponse, error) {
+	if err := s.backend.Defragment(ctx); err != nil {
+		return nil, toGRPC(ctx, err)
+	}
 	return &pb.DefragmentResponse{}, nil
 }
 

@@ -16,10 +16,11 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
 )
 
 func TestStatus(t *testing.T) {
-	r := start(t, func(c *Config) { c.QuotaBytes = 5000 })
+	r := start(t)
 	ask := func() *pb.StatusResponse {
 		resp, err := pb.NewMaintenanceClient(r.conn).Status(ctxFor(t), &pb.StatusRequest{})
 		require.NoError(t, err)
@@ -34,7 +35,7 @@ func TestStatus(t *testing.T) {
 	}
 	got := ask()
 	require.True(t, proto.Equal(want, got), "%v is not %v", got, want)
-	r.backend.status.DBSize, r.backend.status.DBSizeInUse = 0, 0
+	r.backend.status.Sizes = revision.Sizes{}
 	require.Equal(t, int64(1), ask().DbSize, "etcdctl divides by it")
 	r.backend.setReady(errAway)
 	got = ask()
@@ -45,6 +46,7 @@ func TestStatus(t *testing.T) {
 // No quota is told as an etcd tells it whose quota was disabled.
 func TestStatusWithoutQuota(t *testing.T) {
 	r := start(t)
+	r.backend.status.Quota = -1
 	resp, err := pb.NewMaintenanceClient(r.conn).Status(ctxFor(t), &pb.StatusRequest{})
 	require.NoError(t, err)
 	require.Equal(t, int64(-1), resp.DbSizeQuota)
@@ -100,7 +102,10 @@ func TestDefragment(t *testing.T) {
 	resp, err := pb.NewMaintenanceClient(r.conn).Defragment(ctxFor(t), &pb.DefragmentRequest{})
 	require.NoError(t, err)
 	require.Nil(t, resp.Header)
-	require.Empty(t, r.backend.requests())
+	require.Equal(t, []any{"defragment"}, r.backend.requests())
+	r.backend.answer = func(context.Context, any) (any, error) { return nil, revision.ErrUnavailable }
+	_, err = pb.NewMaintenanceClient(r.conn).Defragment(ctxFor(t), &pb.DefragmentRequest{})
+	require.Equal(t, rpctypes.ErrGRPCNoLeader.Error(), err.Error())
 }
 
 func TestMoveLeader(t *testing.T) {

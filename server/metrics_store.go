@@ -20,13 +20,15 @@ var (
 	descQuota     = storeGauge("etcd_server_quota_backend_bytes", "Size that the store may grow to, -1 for no bound.")
 	descKnown     = storeGauge("zkine_log_index", "Last place in the log that this member knows of: segment * 2^32 + slot + 1.")
 	descApplied   = storeGauge("zkine_applied_index", "Last place in the log that this member's state has reached.")
+	descBytes     = prometheus.NewDesc("zkine_zookeeper_bytes", "Bytes of data in ZooKeeper under the root, by part.", []string{"part"}, nil)
+	descZnodes    = storeGauge("zkine_zookeeper_znodes", "Znodes in ZooKeeper under the root.")
 	descTerm      = storeGauge("zkine_term", "The term in response headers, from ZooKeeper's epoch.")
 )
 
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descHasLeader, descIsLeader, descRevision, descCompact, descSize, descInUse, descQuota,
-		descKnown, descApplied, descTerm,
+		descBytes, descZnodes, descKnown, descApplied, descTerm,
 	} {
 		ch <- d
 	}
@@ -47,11 +49,17 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	show(descRevision, float64(st.Revision))
 	show(descCompact, float64(st.CompactRevision))
 	show(descSize, float64(dbSize(st)))
-	show(descInUse, float64(st.DBSizeInUse))
-	show(descQuota, float64(c.server.cfg.QuotaBytes))
+	show(descInUse, float64(st.Sizes.Live))
+	show(descQuota, float64(st.Quota))
 	show(descKnown, float64(st.Index))
 	show(descApplied, float64(st.AppliedIndex))
 	show(descTerm, float64(st.Term))
+	show(descZnodes, float64(st.Sizes.Znodes))
+	for part, bytes := range map[string]int64{
+		"log": st.Sizes.Log, "packed": st.Sizes.Packed, "staged": st.Sizes.Staged, "checkpoint": st.Sizes.Checkpoint,
+	} {
+		ch <- prometheus.MustNewConstMetric(descBytes, prometheus.GaugeValue, float64(bytes), part)
+	}
 }
 
 func oneIf(b bool) float64 {

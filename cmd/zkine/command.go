@@ -81,13 +81,18 @@ func newServerCommand(environ []string) *cobra.Command {
 		if err := cfg.check(cmd.Flags(), env.from); err != nil {
 			return err
 		}
-		log := newLogger(cmd.ErrOrStderr(), cfg.logLevel, cfg.logFormat)
+		out := cmd.ErrOrStderr()
+		status, terminal := terminal(out)
+		if terminal {
+			out = status
+		}
+		log := newLogger(out, cfg.logLevel, cfg.logFormat)
 		for _, name := range env.unknown {
 			log.Warnf("%s is set, but zkine has no such setting; see zkine server --help", name)
 		}
 		ctx, stop := onSignals(log)
 		defer stop()
-		return run(ctx, cfg, log)
+		return run(ctx, cfg, status, log)
 	}
 	return cmd
 }

@@ -47,6 +47,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		"ZKINE_CORS":                           "https://page",
 		"ZKINE_MAX_REQUEST_BYTES":              "1000",
 		"ZKINE_MAX_TXN_OPS":                    "7",
+		"ZKINE_QUOTA_BACKEND_BYTES":            "-1",
 		"ZKINE_WATCH_PROGRESS_NOTIFY_INTERVAL": "3m",
 		"ZKINE_AUTO_COMPACTION_MODE":           "revision",
 		"ZKINE_AUTO_COMPACTION_RETENTION":      "5000",
@@ -78,7 +79,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 			CipherSuites: []string{"TLS_A", "TLS_B"}, MinVersion: "TLS1.2", MaxVersion: "TLS1.3",
 		},
 		cors:            []string{"https://page"},
-		maxRequestBytes: 1000, maxTxnOps: 7, compaction: compactionFlags{mode: "revision", retention: "5000"}, progressInterval: 3 * time.Minute,
+		maxRequestBytes: 1000, maxTxnOps: 7, quotaBytes: -1, compaction: compactionFlags{mode: "revision", retention: "5000"}, progressInterval: 3 * time.Minute,
 		auth:     authFlags{token: "jwt,sign-method=HS256,priv-key=" + key, tokenTTL: 60, bcryptCost: 12},
 		logLevel: "debug", logFormat: "json",
 	}, *cfg)

@@ -29,6 +29,7 @@ type config struct {
 	cors             []string
 	maxRequestBytes  int // of a client
 	maxTxnOps        int
+	quotaBytes       int64
 	progressInterval time.Duration
 	compaction       compactionFlags
 	housekeeping     housekeepingFlags
@@ -61,6 +62,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.cors, "cors", []string{"*"}, "`origins` of web pages that browsers let use the client URLs; * is any, empty none")
 	f.IntVar(&c.maxRequestBytes, "max-request-bytes", server.DefaultMaxRequestBytes, "largest request of a client in `bytes`")
 	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a branch of a transaction")
+	f.Int64Var(&c.quotaBytes, "quota-backend-bytes", backend.DefaultQuotaBytes, "most `bytes` that the root may hold in ZooKeeper, until the alarm NOSPACE is raised; 0 for the default, negative for no bound")
 	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")
 	c.compaction.bind(f)
 	c.auth.bind(f)
@@ -98,7 +100,7 @@ func flagProblem(err error) error {
 func badValue(source string, f *pflag.Flag, value string) *problem {
 	p := &problem{thing: source, what: fmt.Sprintf("%q cannot be read", value), usage: true}
 	switch f.Value.Type() {
-	case "int":
+	case "int", "int64":
 		p.what, p.remedy = fmt.Sprintf("%q is not a whole number", value), "write one like "+f.DefValue
 	case "duration":
 		p.what, p.remedy = fmt.Sprintf("%q is not a duration", value), "write one like 500ms, 10s or 5m"

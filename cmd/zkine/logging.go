@@ -19,7 +19,8 @@ func newLogger(out io.Writer, level, format string) *logrus.Entry {
 	if format == "json" {
 		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: stamp})
 	} else {
-		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: stamp})
+		_, terminal := out.(*statusLine)
+		log.SetFormatter(&logrus.TextFormatter{ForceColors: terminal, FullTimestamp: true, TimestampFormat: stamp})
 	}
 	return logrus.NewEntry(log)
 }

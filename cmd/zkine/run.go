@@ -28,14 +28,17 @@ import (
 //	backend opened          the log is replayed
 //	clients served
 //
-// It returns nil after a signal. Its goroutines: the front's, and one that asks
-// an ensemble for its versions; both have ended when it returns.
-func run(ctx context.Context, cfg config, log *logrus.Entry) error {
-	defer runtime.KeepAlive(newBallast())
+// On status, if there is one, it shows how far a start has come. It returns nil
+// after a signal. Its goroutines: the front's, one that shows the progress of a
+// start, and one that asks an ensemble for its versions; all have ended when it
+// returns.
+func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	tuneGC()
 	registry := newRegistry()
-	front, err := startFront(cfg, registry, log, fail)
+	starting := new(backend.Starting)
+	front, err := startFront(cfg, starting, registry, log, fail)
 	if err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func run(ctx context.Context, cfg config, log *logrus.Entry) error {
 		defer stopZooKeeper(zoo, log)
 		servers = []string{zoo.Addr()}
 	}
-	b, err := openBackend(ctx, cfg, front, servers, registry, log)
+	b, err := openBackend(ctx, cfg, front, servers, opening{starting, status}, registry, log)
 	if err != nil {
 		return startError(ctx, err)
 	}
@@ -95,19 +98,27 @@ func wait(ctx context.Context, cfg config, b *backend.Backend) error {
 	}
 }
 
-func openBackend(ctx context.Context, cfg config, front *front, servers []string, registry *prometheus.Registry, log *logrus.Entry) (*backend.Backend, error) {
+// opening is how far a start has come, and where to show it; status may be nil.
+type opening struct {
+	starting *backend.Starting
+	status   *statusLine
+}
+
+func openBackend(ctx context.Context, cfg config, front *front, servers []string, o opening, registry *prometheus.Registry, log *logrus.Entry) (*backend.Backend, error) {
 	l, err := openLog(ctx, cfg, servers, log)
 	if err != nil {
 		return nil, err
 	}
 	log.Infof("replaying the log under %s", cfg.root)
-	defer sayWhile(log, "replaying the log")()
+	defer follow(log, o.status, o.starting)()
 	b, err := backend.Open(ctx, l, backend.Config{
 		Member: revision.Member{
 			Name: cfg.name, ID: memberID(l.ClusterID(), cfg.name), ClientURLs: front.advertised,
 		},
 		ProgressNotifyInterval: cfg.progressInterval,
 		AutoCompaction:         cfg.autoCompaction,
+		QuotaBytes:             cfg.quotaBytes,
+		Starting:               o.starting,
 		Auth:                   cfg.auth.config(cfg.tls.ClientCertAuth),
 		Registerer:             registry,
 		Log:                    log,
@@ -155,7 +166,7 @@ type front struct {
 
 // startFront binds all sockets and serves the metrics URLs. fail is called with
 // the error of a listener that breaks later.
-func startFront(cfg config, registry *prometheus.Registry, log *logrus.Entry, fail func(error)) (*front, error) {
+func startFront(cfg config, starting *backend.Starting, registry *prometheus.Registry, log *logrus.Entry, fail func(error)) (*front, error) {
 	clients, err := server.Listen(cfg.clientURLs)
 	if err != nil {
 		return nil, err
@@ -178,6 +189,7 @@ func startFront(cfg config, registry *prometheus.Registry, log *logrus.Entry, fa
 		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
 		TLS: cfg.tls, CORS: cfg.cors,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
+		Progress: func() string { return starting.Progress().String() },
 		Registry: registry, Log: log,
 	})
 	if err != nil {

@@ -102,3 +102,8 @@ func (c *conn) Children(ctx context.Context, path string) ([]string, error) {
 	}
 	return c.e.tree.childNames(path)
 }
+
+func (c *conn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
+	_, stat, _, err := c.read(ctx, path, false)
+	return stat, err
+}

@@ -173,6 +173,18 @@ func (e *Ensemble) notifyLocked(events []event) {
 	}
 }
 
+// Bytes returns how many bytes of data there are at and below path.
+func (e *Ensemble) Bytes(path string) (n int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, node := range e.tree.nodes {
+		if name == path || strings.HasPrefix(name, path+"/") {
+			n += int64(len(node.data))
+		}
+	}
+	return n
+}
+
 // Count returns how many znodes there are at and below path.
 func (e *Ensemble) Count(path string) int {
 	e.mu.Lock()

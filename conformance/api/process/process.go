@@ -133,3 +133,6 @@ func startOnLastingThread(cmd *exec.Cmd) error {
 	starts() <- func() { result <- cmd.Start() }
 	return <-result
 }
+
+// Pid is the child's process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }

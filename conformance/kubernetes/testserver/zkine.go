@@ -53,6 +53,7 @@ func start(t testing.TB, zookeeper, root string, cfg *embed.Config) string {
 	b := openBackend(ctx, t, zookeeper, root, backend.Config{
 		Member:                 revision.Member{Name: memberName, ID: memberID, ClientURLs: []string{address}},
 		ProgressNotifyInterval: cfg.WatchProgressNotifyInterval,
+		QuotaBytes:             cfg.QuotaBackendBytes,
 		Registerer:             registry,
 		Log:                    log,
 	})
@@ -60,7 +61,7 @@ func start(t testing.TB, zookeeper, root string, cfg *embed.Config) string {
 		Backend: b, MemberID: memberID, Name: memberName,
 		Listeners: listeners, AdvertiseClientURLs: []string{address},
 		TLS:             serverTLS(cfg.ClientTLSInfo),
-		MaxRequestBytes: int(cfg.MaxRequestBytes), MaxTxnOps: int(cfg.MaxTxnOps), QuotaBytes: cfg.QuotaBackendBytes,
+		MaxRequestBytes: int(cfg.MaxRequestBytes), MaxTxnOps: int(cfg.MaxTxnOps),
 		Registry: registry, Log: log,
 	})
 	if err != nil {

@@ -1,0 +1,90 @@
+package backend
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Starting tells how far Open has come, to whoever asks meanwhile. Its zero
+// value has not come to any step yet.
+type Starting struct {
+	mu    sync.Mutex
+	step  Progress
+	began time.Time
+}
+
+// Progress is how far a step of a start has come.
+type Progress struct {
+	// Step names it; "" before the first.
+	Step string
+	// Done of Total, in Unit. Total is 0 while nobody knows it.
+	Done, Total int64
+	Unit        string
+	// Took is how long the step has taken so far.
+	Took time.Duration
+}
+
+func (s *Starting) begin(step string, total int64, unit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.step, s.began = Progress{Step: step, Total: total, Unit: unit}, time.Now()
+}
+
+func (s *Starting) add(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.step.Done += n
+}
+
+// Progress is that of the step under way.
+func (s *Starting) Progress() Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.step
+	if p.Step != "" {
+		p.Took = time.Since(s.began)
+	}
+	return p
+}
+
+// Fraction is what part is done, from 0 to 1. More than was foreseen may come
+// while others write; it counts as nearly done.
+func (p Progress) Fraction() float64 {
+	if p.Total == 0 {
+		return 0
+	}
+	return min(float64(p.Done)/float64(p.Total), 0.99)
+}
+
+// Rate is in Unit a second; 0 before there is one to tell.
+func (p Progress) Rate() float64 {
+	if p.Took <= 0 {
+		return 0
+	}
+	return float64(p.Done) / p.Took.Seconds()
+}
+
+// Left is how long the rest takes at this rate; 0 if nobody can tell.
+func (p Progress) Left() time.Duration {
+	if p.Done == 0 || p.Total <= p.Done {
+		return 0
+	}
+	return time.Duration(float64(p.Took) * float64(p.Total-p.Done) / float64(p.Done))
+}
+
+// String is for people, as in "loading the checkpoint: 43 %, 120 of 280 MiB,
+// 95 MiB/s, 2s left".
+func (p Progress) String() string {
+	if p.Step == "" {
+		return "the log is not open yet"
+	}
+	text := fmt.Sprintf("%s: %.0f %%, %d of %d %s", p.Step, 100*p.Fraction(), p.Done, p.Total, p.Unit)
+	if rate := p.Rate(); rate > 0 {
+		text += fmt.Sprintf(", %.0f %s/s", rate, p.Unit)
+	}
+	if left := p.Left(); left > 0 {
+		text += fmt.Sprintf(", %v left", left.Round(time.Second))
+	}
+	return text
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestGarbagePercent(t *testing.T) {
+	for live, want := range map[uint64]int{0: 2000, 1 << 20: 2000, 32 << 20: 250, 64 << 20: 150, 128 << 20: 100, 8 << 30: 50} {
+		require.Equal(t, want, garbagePercent(live), live)
+	}
+}
+
+// The percentage falls as the heap grows.
+func TestGarbagePercentFollowsTheHeap(t *testing.T) {
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "")
+	before := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	tuneGC()
+	now := func() int {
+		percent := debug.SetGCPercent(100)
+		debug.SetGCPercent(percent)
+		return percent
+	}
+	require.Eventually(t, func() bool { runtime.GC(); return now() > 150 }, 30*time.Second, 10*time.Millisecond)
+	held := make([]byte, 640<<20)
+	require.Eventually(t, func() bool { runtime.GC(); return now() <= 60 }, 30*time.Second, 10*time.Millisecond)
+	runtime.KeepAlive(held)
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/backend"
+)
+
+// statusLine is a terminal on which the last line may be a bar: what is written
+// goes above it.
+type statusLine struct {
+	mu   sync.Mutex
+	out  io.Writer
+	line string // what stands in the last line; "" for nothing
+}
+
+// clearLine takes the cursor to the line's start and empties it.
+const clearLine = "\r\x1b[K"
+
+func (s *statusLine) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.line == "" {
+		return s.out.Write(b)
+	}
+	_, err := fmt.Fprintf(s.out, "%s%s%s", clearLine, b, s.line)
+	return len(b), err
+}
+
+// show replaces the last line.
+func (s *statusLine) show(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if line == s.line {
+		return
+	}
+	s.line = line
+	fmt.Fprint(s.out, clearLine+line) //nolint:errcheck // a terminal that is gone needs no bar
+}
+
+// terminal is out as one, if it is one.
+func terminal(out io.Writer) (*statusLine, bool) {
+	file, ok := out.(*os.File)
+	if !ok {
+		return nil, false
+	}
+	info, err := file.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil, false
+	}
+	return &statusLine{out: out}, true
+}
+
+const (
+	barWidth = 30
+	// barPeriod is how often the bar is drawn; barDelay is how long a start may
+	// take without one.
+	barPeriod = 100 * time.Millisecond
+	barDelay  = 500 * time.Millisecond
+)
+
+func bar(p backend.Progress) string {
+	full := int(p.Fraction() * barWidth)
+	return "[" + strings.Repeat("#", full) + strings.Repeat(" ", barWidth-full) + "] " + p.String()
+}
+
+// follow shows how far a start has come until the returned function is called:
+// as a bar if there is a status line, else in the log now and then.
+func follow(log *logrus.Entry, status *statusLine, starting *backend.Starting) (done func()) {
+	period := patience
+	if status != nil {
+		period = barPeriod
+	}
+	began := time.Now()
+	ticker := time.NewTicker(period)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				switch p := starting.Progress(); {
+				case status == nil:
+					log.Info(p.String())
+				case time.Since(began) >= barDelay:
+					status.show(bar(p))
+				}
+			case <-stop:
+				if status != nil {
+					status.show("")
+				}
+				return
+			}
+		}
+	}()
+	return func() { close(stop); <-stopped }
+}
