@@ -155,7 +155,8 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn Conn, last entry) err
 		return err
 	}
 	path := l.layout.slot(last.segment.name, last.slot.Seq.Slot)
-	if ref, packed := findPack(packs, last.slot.Seq.Slot); packed {
+	if i, packed := findPack(packs, last.slot.Seq.Slot); packed {
+		ref := packs[i]
 		entries, err := l.readPack(ctx, conn, last.segment, ref)
 		if err != nil {
 			return err

@@ -93,13 +93,10 @@ func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
 		}
 	}
 	packs := l.packs.of(s.cur)
-	if ref, packed := findPack(packs, s.fetch[0].Slot); packed {
-		entries, err := l.readPack(ctx, conn, s.cur, ref)
+	if i, packed := findPack(packs, s.fetch[0].Slot); packed {
+		err := l.fetchPacks(ctx, conn, s.cur, packs[i:min(i+packWindow, len(packs))])
 		if errors.Is(err, zk.ErrNoNode) {
 			return l.missing(ctx, conn, s)
-		}
-		for _, e := range entries {
-			l.tail.put(e)
 		}
 		return err
 	}
@@ -121,6 +118,25 @@ func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
 		return l.missing(ctx, conn, s)
 	}
 	return err
+}
+
+// packWindow is how many packs are read at once: to read and to decode them
+// takes about as long as to apply them.
+const packWindow = 4
+
+// fetchPacks reads packs that follow each other.
+func (l *Log) fetchPacks(ctx context.Context, conn Conn, segment segmentRef, refs []packRef) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, ref := range refs {
+		group.Go(func() error {
+			entries, err := l.readPack(ctx, conn, segment, ref)
+			for _, e := range entries {
+				l.tail.put(e)
+			}
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // knownPacks is the packs of the segment that is being read; Next's caller's.

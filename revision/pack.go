@@ -241,11 +241,8 @@ func (l *Log) readPack(ctx context.Context, conn Conn, segment segmentRef, ref p
 	return entries, nil
 }
 
-// findPack returns the pack that holds a slot.
-func findPack(packs []packRef, slot int64) (packRef, bool) {
-	i := sort.Search(len(packs), func(i int) bool { return packs[i].last >= slot })
-	if i < len(packs) && packs[i].first <= slot {
-		return packs[i], true
-	}
-	return packRef{}, false
+// findPack returns the index of the pack that holds a slot.
+func findPack(packs []packRef, slot int64) (i int, found bool) {
+	i = sort.Search(len(packs), func(i int) bool { return packs[i].last >= slot })
+	return i, i < len(packs) && packs[i].first <= slot
 }

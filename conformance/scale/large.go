@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -159,11 +158,4 @@ func comparePuts(ctx context.Context, b *bench, large *store) (err error) {
 			"%.2fx: %.2f and %.2f ms", tail[0]/tail[1], tail[0], tail[1])
 	}
 	return nil
-}
-
-// debugOutput shows what zkine says, when asked for.
-func (s *store) debugOutput() {
-	if os.Getenv("SCALE_DEBUG") != "" && s.process != nil {
-		fmt.Fprintln(os.Stderr, s.process.Output())
-	}
 }

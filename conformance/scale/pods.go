@@ -49,7 +49,10 @@ func measurePods(ctx context.Context, b *bench) (err error) {
 	b.table.judge(fmt.Sprintf("bytes in ZooKeeper, %d live pods after compaction, against the raw bytes", b.pods), "0.25x or less", share <= 0.25,
 		"%.3fx: %v; compaction and defragmentation took %v", share, after, tidied.Round(100*time.Millisecond))
 	b.table.judge("znodes for those", "under 2,000", after.znodes < 2000, "%d", after.znodes)
-	return compareHeaps(ctx, b, s, z.Pid())
+	if err := compareHeaps(ctx, b, s, z.Pid()); err != nil {
+		return err
+	}
+	return s.compareHousekeeping(ctx, "/registry/pods/")
 }
 
 // quietWrites is how many small writes end a load: ZooKeeper keeps the last 500 transactions in memory, for followers
