@@ -133,6 +133,3 @@ func startOnLastingThread(cmd *exec.Cmd) error {
 	starts() <- func() { result <- cmd.Start() }
 	return <-result
 }
-
-// Pid is the child's process id.
-func (p *Process) Pid() int { return p.cmd.Process.Pid }
