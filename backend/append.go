@@ -92,7 +92,7 @@ func (b *Backend) appendBatch(batch []*proposal, riders *readGroup) {
 	for i, p := range batch {
 		requests[i] = p.request
 	}
-	nonce := revision.NewNonce()
+	nonce := revision.DrawNonce(b.cfg.Random)
 	if err := b.pending.add(nonce, batch); err != nil {
 		finishAll(batch, err)
 		b.reads.again(riders)

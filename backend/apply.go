@@ -87,6 +87,7 @@ func (b *Backend) apply(slot revision.Slot) {
 	}
 	before, view := b.view.Load(), b.machine.View()
 	b.view.Store(view)
+	b.cfg.Published(view)
 	b.log.Applied(slot.Seq, view.Rev())
 	b.size.Store(b.log.Sizes().Total())
 	b.lessor.applied(applied.Leases)

@@ -2,8 +2,10 @@ package backend
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,13 @@ type Config struct {
 	Auth AuthConfig
 	// Starting is told how far Open has come; nil if nobody asks.
 	Starting *Starting
+	// Random is where nonces and lease ids come from: a source that never fails
+	// and may be read by many at once; nil is crypto/rand's.
+	Random io.Reader
+	// Published, if set, is told each view once it is published, by the
+	// goroutine that applies: it must return soon, and call nothing of the
+	// backend's that waits.
+	Published func(*state.View)
 	// Registerer takes the backend's metrics; nil for none.
 	Registerer prometheus.Registerer
 	Log        *logrus.Entry
@@ -121,6 +130,12 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	}
 	if cfg.QuotaBytes == 0 {
 		cfg.QuotaBytes = DefaultQuotaBytes
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
+	if cfg.Published == nil {
+		cfg.Published = func(*state.View) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())

@@ -71,6 +71,7 @@ func (b *Backend) start(m *state.Machine) {
 	b.machine = m
 	v := m.View()
 	b.view.Store(v)
+	b.cfg.Published(v)
 	b.lessor.reset(v)
 	b.progress.reached(v.Seq())
 }

@@ -2,8 +2,9 @@ package backend
 
 import (
 	"context"
+	"encoding/binary"
+	"io"
 	"math"
-	"math/rand/v2"
 	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -23,13 +24,20 @@ func (b *Backend) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.
 	}
 	final := &pb.LeaseGrantRequest{ID: r.ID, TTL: max(r.TTL, minLeaseTTL)}
 	for final.ID == 0 {
-		final.ID = rand.Int64N(math.MaxInt64)
+		final.ID = b.randomID()
 	}
 	if err := b.RequireUser(ctx); err != nil {
 		return nil, err
 	}
 	return propose[*pb.LeaseGrantResponse](ctx, b,
 		&recordpb.Request{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: final}})
+}
+
+// randomID is not negative.
+func (b *Backend) randomID() int64 {
+	var id [8]byte
+	io.ReadFull(b.cfg.Random, id[:]) //nolint:errcheck // never fails, see Config
+	return int64(binary.BigEndian.Uint64(id[:]) & math.MaxInt64)
 }
 
 // LeaseRevoke ends a lease and deletes its keys, in one revision.

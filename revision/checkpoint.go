@@ -253,7 +253,7 @@ func (w *checkpointWriter) begin(segment int64) error {
 			w.known[string(c.Hash)] = c
 		}
 	}
-	w.attempt = newSegmentRef(segment).name
+	w.attempt = newSegmentRef(segment, w.l.cfg.Random).name
 	_, err = w.conn.Multi(w.ctx, checkOp(w.l.layout.checkpoint(), w.version), createOp(w.l.layout.attempt(w.attempt), nil))
 	return err
 }

@@ -2,6 +2,7 @@ package revision
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -186,7 +187,7 @@ func TestNames(t *testing.T) {
 		_, err := slotNumber(bad)
 		require.ErrorIs(t, err, ErrCorrupt, bad)
 	}
-	ref := newSegmentRef(12)
+	ref := newSegmentRef(12, rand.Reader)
 	parsed, err := parseSegmentRef(ref.name)
 	require.NoError(t, err)
 	require.Equal(t, ref, parsed)
@@ -247,7 +248,7 @@ func TestRevMapForgets(t *testing.T) {
 }
 
 func TestIncarnations(t *testing.T) {
-	me := newIncarnation()
+	me := newIncarnation(rand.Reader)
 	require.False(t, me.gone(), "this process lives")
 	other := me
 	other.Started = "1"

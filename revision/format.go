@@ -2,11 +2,11 @@ package revision
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strconv"
 	"strings"
@@ -17,7 +17,7 @@ import (
 // openRoot makes the root if it is not there, and returns its cluster id. It
 // refuses a root that something else, or a newer zkine, has written. An error
 // that wraps neither sentinel is worth another try.
-func openRoot(ctx context.Context, conn Conn, l layout) (clusterID uint64, err error) {
+func openRoot(ctx context.Context, conn Conn, l layout, random io.Reader) (clusterID uint64, err error) {
 	for {
 		id, err := readFormat(ctx, conn, l)
 		if !errors.Is(err, zk.ErrNoNode) {
@@ -27,7 +27,7 @@ func openRoot(ctx context.Context, conn Conn, l layout) (clusterID uint64, err e
 			return 0, err
 		}
 		// Another zkine may do the same now; whoever comes second reads.
-		if err := createRoot(ctx, conn, l); err != nil && !errors.Is(err, zk.ErrNodeExists) {
+		if err := createRoot(ctx, conn, l, random); err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return 0, fmt.Errorf("create %s: %w", l.root, err)
 		}
 	}
@@ -82,14 +82,14 @@ func checkEmpty(ctx context.Context, conn Conn, l layout) error {
 
 // createRoot writes the whole skeleton in one multi, so that nobody ever sees
 // half of it.
-func createRoot(ctx context.Context, conn Conn, l layout) error {
+func createRoot(ctx context.Context, conn Conn, l layout, random io.Reader) error {
 	if err := createParents(ctx, conn, l.root); err != nil {
 		return err
 	}
 	var id [8]byte
-	rand.Read(id[:]) //nolint:errcheck // never fails since Go 1.24
+	draw(random, id[:])
 	clusterID := binary.BigEndian.Uint64(id[:]) | 1
-	first := newSegmentRef(1)
+	first := newSegmentRef(1, random)
 	_, err := conn.Multi(ctx,
 		createOp(l.format(), mustJSON(formatRecord{
 			Zkine:     "etcd API on ZooKeeper; managed by zkine, do not edit",

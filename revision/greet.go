@@ -45,7 +45,7 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 var errUnlisted = errors.New("revision: the member's znode could not be put up")
 
 func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
-	id, err := openRoot(ctx, conn, l.layout)
+	id, err := openRoot(ctx, conn, l.layout, l.cfg.Random)
 	if err != nil {
 		return err
 	}

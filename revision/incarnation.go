@@ -2,8 +2,10 @@ package revision
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,11 +24,11 @@ type incarnation struct {
 	Nonce     Nonce  `json:"nonce"`
 }
 
-func newIncarnation() incarnation {
+func newIncarnation(random io.Reader) incarnation {
 	host, _ := os.Hostname()
 	pid := os.Getpid()
 	return incarnation{Host: host, Boot: bootID(), Namespace: pidNamespace(), PID: pid,
-		Started: processStart(pid), Nonce: NewNonce()}
+		Started: processStart(pid), Nonce: DrawNonce(random)}
 }
 
 // id tells incarnations of one process apart, too: tests run several in one.
@@ -35,7 +37,7 @@ func (i incarnation) id() Nonce { return i.Nonce }
 // gone says whether the process is known to have ended. Only a process of this
 // machine's present boot and of this PID namespace can be judged.
 func (i incarnation) gone() bool {
-	here := newIncarnation()
+	here := newIncarnation(rand.Reader)
 	if i.Boot == "" || i.Namespace == "" || i.Boot != here.Boot || i.Namespace != here.Namespace {
 		return false
 	}

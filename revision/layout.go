@@ -1,10 +1,10 @@
 package revision
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path"
 	"strconv"
 	"strings"
@@ -83,9 +83,9 @@ type segmentRef struct {
 	name   string
 }
 
-func newSegmentRef(number int64) segmentRef {
+func newSegmentRef(number int64, random io.Reader) segmentRef {
 	var suffix [4]byte
-	rand.Read(suffix[:]) //nolint:errcheck // never fails since Go 1.24
+	draw(random, suffix[:])
 	return segmentRef{number, fmt.Sprintf("%d-%s", number, hex.EncodeToString(suffix[:]))}
 }
 

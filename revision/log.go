@@ -2,7 +2,9 @@ package revision
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +32,11 @@ type Config struct {
 	// CheckpointFrom is how many bytes of log a checkpoint needs to be worth
 	// it, at least; 0 is DefaultCheckpointFrom.
 	CheckpointFrom int64
-	Log            *logrus.Entry
+	// Random is where the names of segments, the cluster id and the like come
+	// from: a source that never fails and may be read by many at once; nil is
+	// crypto/rand's.
+	Random io.Reader
+	Log    *logrus.Entry
 }
 
 const (
@@ -84,6 +90,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
 	}
 	setDefault(&cfg.MaxRequest, DefaultMaxRequest)
 	setDefault(&cfg.MaxSlots, DefaultMaxSlots)

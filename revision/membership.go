@@ -31,7 +31,7 @@ type memberRecord struct {
 
 func (m *membership) init(l *Log) {
 	m.l = l
-	m.me = newIncarnation()
+	m.me = newIncarnation(l.cfg.Random)
 }
 
 // Join announces this zkine as a member, now and in each later session. When

@@ -150,7 +150,7 @@ func (l *Log) rotate(ctx context.Context, segment segmentRef) {
 	}
 	opCtx, cancel := l.opContext(ctx)
 	defer cancel()
-	next := newSegmentRef(segment.number + 1)
+	next := newSegmentRef(segment.number+1, l.cfg.Random)
 	_, err = conn.Multi(opCtx,
 		setOp(l.layout.log(), mustJSON(openRecord{next.name}), segment.number),
 		createOp(l.layout.segment(next.name), mustJSON(segmentRecord{})),

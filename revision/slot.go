@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -14,10 +15,20 @@ import (
 type Nonce [16]byte
 
 // NewNonce draws a random nonce.
-func NewNonce() Nonce {
+func NewNonce() Nonce { return DrawNonce(rand.Reader) }
+
+// DrawNonce draws a nonce from a source of random bytes that never fails.
+func DrawNonce(random io.Reader) Nonce {
 	var n Nonce
-	rand.Read(n[:]) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24
+	draw(random, n[:])
 	return n
+}
+
+// draw fills b from a source that never fails, as crypto/rand's since Go 1.24.
+func draw(random io.Reader, b []byte) {
+	if _, err := io.ReadFull(random, b); err != nil {
+		panic(fmt.Sprintf("revision: no random bytes: %v", err))
+	}
 }
 
 // String is the nonce in hexadecimal, as in the names of staged parts.
