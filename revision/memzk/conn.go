@@ -11,6 +11,7 @@ import (
 // lock.
 type conn struct {
 	e       *Ensemble
+	server  *server
 	session int64
 	done    chan struct{}
 	// watches by path; each channel gets one event.
@@ -45,11 +46,11 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 		e.dropLocked(c)
 		return nil, zk.ErrConnectionClosed
 	case Late:
-		e.late = append(e.late, func() { e.runLocked(c.session, ops) }) //nolint:errcheck // nobody waits for it
+		e.late = append(e.late, func() { e.runLocked(c.server, c.session, ops) }) //nolint:errcheck // nobody waits for it
 		e.dropLocked(c)
 		return nil, zk.ErrConnectionClosed
 	}
-	results, err := e.runLocked(c.session, ops)
+	results, err := e.runLocked(c.server, c.session, ops)
 	if fault == LoseReply {
 		e.dropLocked(c)
 		return nil, zk.ErrConnectionClosed
@@ -57,10 +58,18 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 	return results, err
 }
 
-func (e *Ensemble) runLocked(session int64, ops []any) ([]zk.MultiResponse, error) {
+// runLocked decides a multi that came in through a server.
+func (e *Ensemble) runLocked(s *server, session int64, ops []any) (results []zk.MultiResponse, err error) {
 	e.multis++
-	results, events, err := e.tree.multi(session, ops)
-	e.notifyLocked(events)
+	e.commitLocked(func(t *tree) (events []event) {
+		if t == e.tree {
+			results, events, err = t.multi(session, ops)
+		} else {
+			_, events, _ = t.multi(session, ops) //nolint:errcheck // the same everywhere
+		}
+		return events
+	})
+	e.catchUpLocked(s, len(e.changes))
 	return results, err
 }
 
@@ -82,7 +91,7 @@ func (c *conn) read(ctx context.Context, path string, watch bool) ([]byte, *zk.S
 	if !c.e.conns[c] {
 		return nil, nil, nil, zk.ErrConnectionClosed
 	}
-	data, stat, err := c.e.tree.get(path)
+	data, stat, err := c.server.tree.get(path)
 	if err != nil || !watch {
 		return data, stat, nil, err
 	}
@@ -100,7 +109,7 @@ func (c *conn) Children(ctx context.Context, path string) ([]string, error) {
 	if !c.e.conns[c] {
 		return nil, zk.ErrConnectionClosed
 	}
-	return c.e.tree.childNames(path)
+	return c.server.tree.childNames(path)
 }
 
 func (c *conn) Exists(ctx context.Context, path string) (*zk.Stat, error) {

@@ -5,8 +5,8 @@
 //
 // It models what the log relies on: multis that are atomic and totally ordered
 // by zxid, versions, sequential names from cversion, ephemerals, one-shot
-// watches, and sessions that end with their connection. It does not model
-// servers that lag; see docs/design.md, "Testing".
+// watches, servers that lag behind each other, and sessions that end with their
+// connection.
 //
 // It owns no goroutines but one for each late request (Fault Late), which
 // ends when the request has run. It imports revision and the client's types.

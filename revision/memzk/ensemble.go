@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
-
-	"github.com/zkine/zkine/revision"
 )
 
 // Fault is what becomes of one request.
@@ -29,8 +27,11 @@ const (
 
 // Ensemble is a ZooKeeper ensemble in memory.
 type Ensemble struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	// tree is what was decided; servers may be behind it.
 	tree    *tree
+	servers []*server
+	changes []change // the latest; a server may have yet to apply them
 	conns   map[*conn]bool
 	session int64
 	down    bool
@@ -39,10 +40,8 @@ type Ensemble struct {
 	multis  int
 }
 
-// New returns an empty ensemble that is up and has no faults.
-func New() *Ensemble {
-	return &Ensemble{tree: newTree(), conns: map[*conn]bool{}}
-}
+// New returns an empty ensemble of one server that is up and has no faults.
+func New() *Ensemble { return NewServers(1) }
 
 // SetFault installs the hook that decides what becomes of each multi. It runs
 // under the ensemble's lock and must not call back. nil takes it away.
@@ -100,7 +99,10 @@ func (e *Ensemble) Save() (restore func()) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.cutLocked()
-		e.tree = saved.clone()
+		e.tree, e.changes = saved.clone(), nil
+		for _, s := range e.servers {
+			s.tree, s.applied = saved.clone(), 0
+		}
 	}
 }
 
@@ -108,7 +110,7 @@ func (e *Ensemble) Save() (restore func()) {
 func (e *Ensemble) Remove(path string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.notifyLocked(e.tree.remove(path))
+	e.commitLocked(func(t *tree) []event { return t.remove(path) })
 }
 
 // Overwrite puts other bytes into a znode without a trace, as a broken disk
@@ -116,8 +118,11 @@ func (e *Ensemble) Remove(path string) {
 func (e *Ensemble) Overwrite(path string, change func([]byte) []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := e.tree.nodes[path]
-	n.data = change(append([]byte(nil), n.data...))
+	for _, t := range e.treesLocked() {
+		if n := t.nodes[path]; n != nil {
+			n.data = change(append([]byte(nil), n.data...))
+		}
+	}
 }
 
 // Multis returns how many multis ran.
@@ -127,23 +132,28 @@ func (e *Ensemble) Multis() int {
 	return e.multis
 }
 
-// Dial implements revision.Dialer.
-func (e *Ensemble) Dial(ctx context.Context) (revision.Conn, error) {
-	for {
-		e.mu.Lock()
-		if !e.down {
-			e.session++
-			c := &conn{e: e, session: e.session, done: make(chan struct{}), watches: map[string][]chan zk.Event{}}
-			e.conns[c] = true
-			e.mu.Unlock()
-			return c, nil
-		}
-		e.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(errors.New("memzk: the ensemble is down"), context.Cause(ctx))
-		case <-time.After(time.Millisecond):
-		}
+func (e *Ensemble) treesLocked() []*tree {
+	trees := []*tree{e.tree}
+	for _, s := range e.servers {
+		trees = append(trees, s.tree)
+	}
+	return trees
+}
+
+func (e *Ensemble) connectLocked(s *server) *conn {
+	e.session++
+	c := &conn{e: e, server: s, session: e.session, done: make(chan struct{}), watches: map[string][]chan zk.Event{}}
+	e.conns[c] = true
+	return c
+}
+
+// pause waits a little while the ensemble is down.
+func (e *Ensemble) pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return errors.Join(errors.New("memzk: the ensemble is down"), context.Cause(ctx))
+	case <-time.After(time.Millisecond):
+		return nil
 	}
 }
 
@@ -159,12 +169,16 @@ func (e *Ensemble) dropLocked(c *conn) {
 	}
 	c.watches = nil
 	close(c.done)
-	e.notifyLocked(e.tree.endSession(c.session))
+	e.commitLocked(func(t *tree) []event { return t.endSession(c.session) })
 }
 
-func (e *Ensemble) notifyLocked(events []event) {
+// notifyLocked tells a server's clients what they watch for.
+func (e *Ensemble) notifyLocked(s *server, events []event) {
 	for _, ev := range events {
 		for c := range e.conns {
+			if c.server != s {
+				continue
+			}
 			for _, ch := range c.watches[ev.path] {
 				ch <- zk.Event{Type: ev.kind, Path: ev.path}
 			}
