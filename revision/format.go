@@ -71,8 +71,8 @@ func checkEmpty(ctx context.Context, conn Conn, l layout) error {
 	}
 	if len(children) > 0 {
 		// Another zkine may have made the root between the two reads.
-		if _, _, err := conn.Get(ctx, l.format()); err == nil {
-			return nil
+		if _, _, err := conn.Get(ctx, l.format()); !errors.Is(err, zk.ErrNoNode) {
+			return err
 		}
 		return fmt.Errorf("%w: %s has no format but holds %q; choose another --zookeeper-root, or remove what is there",
 			ErrForeignRoot, l.root, children)
