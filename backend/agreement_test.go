@@ -56,3 +56,22 @@ func TestFlippedBitInMemoryStopsThatMember(t *testing.T) {
 	put(t, members[0], "k3", "the others go on")
 	require.Equal(t, "the others go on", string(get(t, members[2], "k3").Kvs[0].Value))
 }
+
+// TestStateThatNobodyConfirmsIsNotCheckpointed damages the keeper's copy of a
+// value. With two members nobody is outvoted; what the keeper has in memory must
+// not become the state of one that starts.
+func TestStateThatNobodyConfirmsIsNotCheckpointed(t *testing.T) {
+	e := memzk.New()
+	keeper, other := openOn(t, e, "a", busyHousekeeping), openOn(t, e, "b", busyHousekeeping)
+	put(t, keeper, "k", "healthy")
+	get(t, keeper, "k").Kvs[0].Value[0] ^= 1
+	reported(t, []*backend.Backend{other, keeper})
+	flipped := other.View().Seq().Segment
+	eventually(t, "the log goes on", func() bool {
+		put(t, other, "x", "v")
+		return other.View().Seq().Segment > flipped+5
+	})
+	third := openOn(t, e, "c", busyHousekeeping)
+	require.Equal(t, "healthy", string(get(t, third, "k").Kvs[0].Value))
+	sameState(t, third, other)
+}

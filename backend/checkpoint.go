@@ -151,7 +151,7 @@ func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
 
 // cleanUp removes what no member can need any more, packs, and measures.
 func (b *Backend) cleanUp(ctx context.Context) error {
-	err := b.log.Housekeep(ctx, b.agreed(ctx), newPacer().wait)
+	err := b.log.Housekeep(ctx, b.agreed(ctx, haveReported), newPacer().wait)
 	b.measure(ctx)
 	return err
 }
@@ -180,7 +180,19 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 	if err != nil {
 		return err
 	}
-	err = b.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, v.CheckpointKeys, newPacer().wait)
+	// Members that start will load it: a state that is wrong in this zkine's
+	// memory only must not become theirs. So another has to confirm it, once all
+	// was read from memory and before the checkpoint counts.
+	keys := func(yield func([]byte) bool) error {
+		if err := v.CheckpointKeys(yield); err != nil {
+			return err
+		}
+		if !b.agreed(ctx, b.confirmed) {
+			return errUnconfirmed
+		}
+		return nil
+	}
+	err = b.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, keys, newPacer().wait)
 	if errors.Is(err, revision.ErrNotNeeded) {
 		return nil
 	}
@@ -191,14 +203,18 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 	return err
 }
 
-// agreed says whether the log may be trimmed: alone, or when a round of
-// digests that begins now finds that all members have the same state. Had the
-// checkpointed state been wrong in this zkine's memory only, the others would
-// disagree here, and the log that made it would still be there.
-func (b *Backend) agreed(ctx context.Context) bool {
+// errUnconfirmed says that no checkpoint was written.
+var errUnconfirmed = errors.New("backend: no other member has confirmed the state of this one")
+
+// agreed says whether this zkine is alone, or a round of digests that begins now
+// finds that enough members have the same state, and none another. It goes
+// before a checkpoint counts, which one other must confirm, and before the log
+// that it covers is trimmed, when all must have reported: had the checkpointed state been
+// wrong in this zkine's memory only, the log that made it would still be there.
+func (b *Backend) agreed(ctx context.Context, enough func([]revision.Member, []state.Report) bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, digestPatience)
 	defer cancel()
-	marked := false
+	from := b.view.Load().Seq()
 	ticker := time.NewTicker(leaseTick)
 	defer ticker.Stop()
 	for {
@@ -210,25 +226,33 @@ func (b *Backend) agreed(ctx context.Context) bool {
 		if len(members) <= 1 {
 			return true
 		}
-		if !marked {
+		// A mark can get lost, and the round before says nothing of now.
+		if a := b.view.Load().Agreement(); !from.Before(a.At) {
 			b.mark(ctx)
-			marked = true
 		}
-		a := b.view.Load().Agreement()
-		if agree, _, _ := a.Verdict(); !agree {
-			return false
-		} else if haveReported(members, a.Reports) {
-			return true
+		if a := b.view.Load().Agreement(); from.Before(a.At) {
+			if agree, _, _ := a.Verdict(); !agree {
+				return false
+			} else if enough(members, a.Reports) {
+				return true
+			}
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			b.cfg.Log.Warn("not all members have compared their states; the log is not trimmed this time")
+			b.cfg.Log.Warn("not all members have compared their states; no checkpoint is written, or the log is not trimmed, this time")
 			return false
 		}
 	}
 }
 
+// confirmed says whether this zkine and another have reported.
+func (b *Backend) confirmed(_ []revision.Member, reports []state.Report) bool {
+	own := func(r state.Report) bool { return r.Member == b.cfg.Member.ID }
+	return len(reports) > 1 && slices.ContainsFunc(reports, own)
+}
+
+// haveReported says whether all members have.
 func haveReported(members []revision.Member, reports []state.Report) bool {
 	for _, m := range members {
 		if !slices.ContainsFunc(reports, func(r state.Report) bool { return r.Member == m.ID }) {
