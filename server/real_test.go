@@ -12,6 +12,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -195,4 +196,51 @@ func TestRealOutage(t *testing.T) {
 		_, err := kv.Put(strict, &pb.PutRequest{Key: []byte("k")})
 		return err == nil
 	}, patience, time.Millisecond)
+}
+
+// watchOf opens a watch stream and a watcher of "k" on it.
+func watchOf(t *testing.T, ctx context.Context, conn *grpc.ClientConn) pb.Watch_WatchClient {
+	t.Helper()
+	stream, err := pb.NewWatchClient(conn).Watch(ctx)
+	require.NoError(t, err)
+	require.NoError(t, stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
+		CreateRequest: &pb.WatchCreateRequest{Key: []byte("k")}}}))
+	created, err := stream.Recv()
+	require.NoError(t, err)
+	require.True(t, created.Created)
+	return stream
+}
+
+// When ZooKeeper is away, a watch that asked for a leader is told that there is
+// none, so that its client can go elsewhere. Any other waits, and misses
+// nothing. A linearizable call ends in time.
+func TestRealOutageOfWatches(t *testing.T) {
+	z := memzk.New()
+	listener := listenReal(t, z, server.Config{RequestTimeout: 500 * time.Millisecond}, "http://127.0.0.1:0")[0]
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	kv := pb.NewKVClient(conn)
+	strict := watchOf(t, metadata.AppendToOutgoingContext(within(t), "hasleader", "true"), conn)
+	patient := watchOf(t, within(t), conn)
+	z.Stop()
+	_, err = strict.Recv()
+	require.Equal(t, rpctypes.ErrorDesc(rpctypes.ErrGRPCNoLeader), textOf(err))
+	began := time.Now()
+	_, err = kv.Range(within(t), &pb.RangeRequest{Key: []byte("k")})
+	require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+	_, err = kv.Put(within(t), &pb.PutRequest{Key: []byte("k")})
+	require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+	require.Less(t, time.Since(began), 10*time.Second)
+
+	z.Start()
+	// A write that timed out was not sent, so this is the first revision.
+	require.Eventually(t, func() bool {
+		_, err := kv.Put(within(t), &pb.PutRequest{Key: []byte("k"), Value: []byte("after")})
+		return err == nil
+	}, patience, time.Millisecond)
+	response, err := patient.Recv()
+	require.NoError(t, err)
+	require.Equal(t, int64(2), response.Events[0].Kv.ModRevision)
+	require.Equal(t, "after", string(response.Events[0].Kv.Value))
 }

@@ -1,0 +1,192 @@
+package revision_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zktest"
+)
+
+// Each of these tests meets a trap of the Go client's (zkconn.go lists them) on
+// a real ZooKeeper, and shows what the wrapper makes of it. Resuming a session,
+// where the client sends authentications and watches again, does not happen at
+// all: TestNothingSurvivesASession.
+
+// session dials, through a proxy, with a session timeout of two seconds.
+func session(t *testing.T, d revision.Dialer) revision.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	conn, err := d.Dial(ctx)
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// silentServer accepts connections and never says a word.
+func silentServer(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(io.Discard, conn) //nolint:errcheck // until the client gives up
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// TestHungServerIsLeft: the client alone would wait for its handshake for ten
+// session timeouts.
+func TestHungServerIsLeft(t *testing.T) {
+	d := dialer(silentServer(t), zktest.Shared(t).Addr())
+	for range 4 { // each begins with a random one
+		began := time.Now()
+		session(t, d)
+		require.Less(t, time.Since(began), 3*d.Timeout)
+	}
+}
+
+// TestHungSessionIsGivenUp: a server that answers no more is found out within
+// the session timeout, and the call that waited ends.
+func TestHungSessionIsGivenUp(t *testing.T) {
+	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+	d := dialer(proxy.Addr())
+	conn := session(t, d)
+	proxy.Freeze(zktest.ToClient)
+	began := time.Now()
+	_, _, err := conn.Get(t.Context(), "/")
+	require.Error(t, err)
+	<-conn.Done()
+	require.Less(t, time.Since(began), 2*d.Timeout)
+}
+
+// TestNothingSurvivesASession: the client alone would keep a request that was
+// made while it was cut off, and send it in its next session.
+func TestNothingSurvivesASession(t *testing.T) {
+	server, root := zktest.Shared(t), zktest.Root(t)
+	proxy := zktest.NewProxy(t, server.Addr())
+	conn := session(t, dialer(proxy.Addr()))
+	proxy.CutAll()
+	create := &zk.CreateRequest{Path: root, Acl: zk.WorldACL(zk.PermAll)}
+	_, err := conn.Multi(t.Context(), create) // whether it has noticed or not
+	require.Error(t, err)
+	require.False(t, revision.Definite(err), "nobody knows whether it was sent")
+	<-conn.Done()
+	_, err = conn.Multi(t.Context(), create)
+	require.Error(t, err)
+
+	handshakes := proxy.Connections()
+	require.Zero(t, handshakes, "the client does not come back by itself")
+	other := session(t, dialer(server.Addr()))
+	_, _, err = other.Get(t.Context(), root)
+	require.ErrorIs(t, err, zk.ErrNoNode)
+	require.Zero(t, proxy.Connections())
+}
+
+// TestLostWatchIsMadeUpFor: the client alone loses watches when it resumes. Here
+// all that a server would say by itself is held back; the poll finds the slot.
+func TestLostWatchIsMadeUpFor(t *testing.T) {
+	e := memzk.New()
+	a := openLog(t, revision.Config{Dialer: e})
+	b := openLog(t, revision.Config{Dialer: deaf{e}})
+	for i := range 3 {
+		b.reach(a.append(batchOf(put(string(rune('a'+i)), "v"))).Seq)
+	}
+}
+
+// deaf is a dialer whose watches never fire.
+type deaf struct{ revision.Dialer }
+
+func (d deaf) Dial(ctx context.Context) (revision.Conn, error) {
+	conn, err := d.Dialer.Dial(ctx)
+	return deafConn{conn}, err
+}
+
+type deafConn struct{ revision.Conn }
+
+func (c deafConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
+	data, stat, _, err := c.Conn.GetW(ctx, path)
+	return data, stat, make(chan zk.Event), err
+}
+
+// TestNewSessionThatReadsOlderState: the client alone forgets, with its session,
+// how far it had read. A log whose sessions begin on servers that are behind
+// still shows all that was acknowledged.
+func TestNewSessionThatReadsOlderState(t *testing.T) {
+	e := memzk.NewServers(2)
+	a := openLog(t, revision.Config{Dialer: server{e, 0}, MaxSlots: 3})
+	b := openLog(t, revision.Config{Dialer: server{e, 1}, MaxSlots: 3})
+	var end revision.Seq
+	for range 10 {
+		e.Lag(1, true)
+		end = a.append(batchOf(put("k", "v"))).Seq
+		e.Cut()
+		seq, err := b.log.Barrier(t.Context())
+		require.NoError(t, err)
+		require.False(t, seq.Before(end), "%v was acknowledged, the barrier is at %v", end, seq)
+		b.reach(end)
+		e.Lag(1, false)
+	}
+	require.Equal(t, places(a.reach(end)), places(b.reach(end)))
+}
+
+// server is a dialer to one server of an ensemble.
+type server struct {
+	e *memzk.Ensemble
+	n int
+}
+
+func (s server) Dial(context.Context) (revision.Conn, error) { return s.e.DialServer(s.n), nil }
+
+// TestCloseDoesNotHang: the client alone waits for a server that is silent, and
+// can lock up. Nothing of it may be left, either.
+func TestCloseDoesNotHang(t *testing.T) {
+	server := zktest.Shared(t).Addr()
+	for name, harm := range map[string]func(*zktest.Proxy){
+		"nothing arrives":   func(p *zktest.Proxy) { p.Freeze(zktest.ToServer) },
+		"nothing comes":     func(p *zktest.Proxy) { p.Freeze(zktest.ToClient) },
+		"the line is cut":   func(p *zktest.Proxy) { p.CutAll() },
+		"nothing is broken": func(*zktest.Proxy) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := zktest.NewProxy(t, server)
+			conn := session(t, dialer(proxy.Addr()))
+			harm(proxy)
+			call := make(chan error, 1)
+			go func() {
+				_, _, err := conn.Get(context.Background(), "/")
+				call <- err
+			}()
+			began := time.Now()
+			conn.Close()
+			require.Less(t, time.Since(began), 5*time.Second)
+			<-conn.Done()
+			<-call // whatever it was
+			require.Eventually(t, func() bool { return !clientRuns() }, 30*time.Second, 5*time.Millisecond,
+				"the client's goroutines end")
+		})
+	}
+}
+
+// clientRuns says whether goroutines of the ZooKeeper client run: any at all,
+// since tests of this package run one at a time.
+func clientRuns() bool {
+	buf := make([]byte, 1<<20)
+	return strings.Contains(string(buf[:runtime.Stack(buf, true)]), "go-zookeeper/zk.(*Conn)")
+}
