@@ -16,10 +16,12 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ARGS ?=
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
+# How many worlds make simulate lives through.
+SEEDS ?= 2000
 
 COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke clients differential kube-storage robustness bench scale components proto fmt fuzz clean
+.PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke clients differential kube-storage robustness simulate bench scale components proto fmt fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +73,12 @@ bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this mac
 
 scale: build zookeeper ## bytes, heap, memory, start and throughput with a million keys: docs/scale.md; half an hour
 	cd conformance && go run ./scale $(ARGS)
+
+# A process for each processor, since a world runs one goroutine at a time. As in: make simulate SEEDS=20000
+simulate: ## thousands of simulated clusters, each with faults of its own: docs/design.md, "Simulation"
+	go test -c -o bin/simulation.test ./backend/simulation
+	@n=$$(nproc); seq $$n | xargs -P $$n -I{} bin/simulation.test -test.timeout 24h -test.run 'TestSeeds$$' -test.v \
+	  -seeds $$(( ($(SEEDS) + n - 1) / n )) $(ARGS) | grep -v '^=== \|^ *--- PASS'
 
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)

@@ -48,6 +48,14 @@ func (l *Log) followOn(conn Conn) {
 			watched = open
 			segment, armedAt = l.watchSegment(conn, open)
 		}
+		// A rotation goes first: what select would take of two is up to chance,
+		// and simulations are to repeat.
+		select {
+		case <-log:
+			log = nil
+			continue
+		default:
+		}
 		select {
 		case <-log:
 			log = nil

@@ -1,0 +1,452 @@
+package simulation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// sessionTimeout is what the ensemble grants: memzk's.
+const sessionTimeout = 4 * time.Second
+
+// conn is a zkine's end of a session. The ensemble's end, inner, outlives it:
+// what was sent before the connection ended may still arrive, and the session's
+// ephemerals stay until it expires.
+type conn struct {
+	w      *world
+	life   *life
+	id     int
+	server int
+	inner  revision.Conn
+	done   chan struct{}
+
+	// queue is what was sent and not executed; replies what was executed and
+	// not answered. Both keep their order. The scheduler's.
+	queue       []*call
+	replies     []*call
+	lastArrival time.Duration
+	lastReply   time.Duration
+	blockedTill time.Duration // nothing arrives before
+	expired     bool          // the ensemble has ended the session
+	watches     []*watch
+
+	// closed says that the zkine has given it up, or lost it. Under w.mu.
+	closed bool
+}
+
+// watch is a watch between the ensemble and a zkine.
+type watch struct {
+	inner <-chan zk.Event
+	outer chan zk.Event // has room for one
+	fired bool
+}
+
+// call is one request and its answer.
+type call struct {
+	life *life
+	conn *conn // nil for a dial
+	// what says what it does, and orders those that arrive in the same moment.
+	what string
+	run  func(revision.Conn) reply
+
+	reply    reply         // set before answered is closed
+	answered chan struct{} // never closed if the reply is lost
+}
+
+type reply struct {
+	results []zk.MultiResponse
+	data    []byte
+	stat    *zk.Stat
+	names   []string
+	event   <-chan zk.Event
+	conn    *conn
+	err     error
+}
+
+var (
+	errLost    = errors.New("simulation: the connection was lost")
+	errCrashed = errors.New("simulation: this zkine is dead")
+)
+
+// send hands a call to the network and waits for the answer, the end of the
+// connection or of ctx. What was sent may take effect whatever is returned.
+func (w *world) send(ctx context.Context, c *call) reply {
+	if ctx.Err() != nil {
+		return reply{err: context.Cause(ctx)}
+	}
+	c.answered = make(chan struct{})
+	var done chan struct{}
+	w.mu.Lock()
+	switch {
+	case c.life.dead:
+		w.mu.Unlock()
+		return reply{err: errCrashed}
+	case c.conn != nil && c.conn.closed:
+		w.mu.Unlock()
+		return reply{err: errLost}
+	case c.conn != nil:
+		done = c.conn.done
+	default:
+		done = c.life.died
+	}
+	w.arrivals = append(w.arrivals, c)
+	w.mu.Unlock()
+	w.poke()
+	select {
+	case <-c.answered:
+		return c.reply
+	case <-ctx.Done():
+		return reply{err: context.Cause(ctx)}
+	case <-done:
+		// The reply may have come just before.
+		select {
+		case <-c.answered:
+			return c.reply
+		default:
+			return reply{err: errLost}
+		}
+	}
+}
+
+// admit takes what was sent since the last step, in an order that does not
+// depend on which goroutine was faster, and gives it moments to arrive at.
+func (w *world) admit() {
+	w.mu.Lock()
+	calls := w.arrivals
+	w.arrivals = nil
+	w.mu.Unlock()
+	slices.SortStableFunc(calls, func(a, b *call) int {
+		return cmp.Or(cmp.Compare(a.life.z.id, b.life.z.id), cmp.Compare(a.connID(), b.connID()), cmp.Compare(a.what, b.what))
+	})
+	for _, c := range calls {
+		c.life.z.whenAwake(func() { w.depart(c) })
+	}
+}
+
+func (c *call) connID() int {
+	if c.conn == nil {
+		return 0
+	}
+	return c.conn.id
+}
+
+// depart puts a call on its way.
+func (w *world) depart(c *call) {
+	if c.conn == nil {
+		w.after(w.latency(), func() { w.dial(c) })
+		return
+	}
+	if c.what == "close" {
+		w.hangUp(c.conn)
+		return
+	}
+	if c.conn.isClosed() {
+		return // it never left
+	}
+	c.conn.queue = append(c.conn.queue, c)
+	c.conn.lastArrival = max(c.conn.lastArrival+1, w.now()+w.latency())
+	w.at(c.conn.lastArrival, c.conn.arrive)
+}
+
+// dial opens a session, once the ensemble is there.
+func (w *world) dial(c *call) {
+	if c.life.dead {
+		return
+	}
+	if w.now() < w.awayUntil {
+		w.at(w.awayUntil+w.latency(), func() { w.dial(c) })
+		return
+	}
+	server := w.rng.IntN(w.profile.servers)
+	if w.now() < w.cutUntil[server] {
+		w.after(w.between(0, time.Second), func() { w.dial(c) })
+		return
+	}
+	w.dialed++
+	n := &conn{w: w, life: c.life, id: w.dialed, server: server, inner: w.e.DialServer(server), done: make(chan struct{})}
+	w.conns = append(w.conns, n)
+	w.step(n, c.what)
+	c.reply = reply{conn: n}
+	w.after(w.latency(), func() { n.life.z.whenAwake(func() { close(c.answered) }) })
+}
+
+// arrive executes the oldest request that was sent on the connection, unless
+// something goes wrong with it.
+func (n *conn) arrive() {
+	w := n.w
+	if len(n.queue) == 0 {
+		return
+	}
+	c := n.queue[0]
+	until := n.blockedTill
+	if strings.HasPrefix(c.what, "multi") || strings.HasPrefix(c.what, "close") {
+		until = max(until, w.cutUntil[n.server])
+	}
+	if n.expired {
+		n.queue = nil
+		return
+	}
+	if w.now() < until {
+		w.at(until+w.latency(), n.arrive)
+		return
+	}
+	switch fate := w.fate(n, c); fate {
+	case loseRequest:
+		w.step(n, "lost "+c.what)
+		w.sever(n)
+	case stall:
+		n.blockedTill = w.now() + w.between(0, 3*sessionTimeout)
+		w.step(n, fmt.Sprintf("stalls until %v", n.blockedTill))
+		w.at(n.blockedTill, n.arrive)
+	case crashBefore:
+		w.crash(n.life)
+	default:
+		n.queue = n.queue[1:]
+		n.execute(c, fate)
+	}
+}
+
+func (n *conn) execute(c *call, fate fate) {
+	w := n.w
+	c.reply = c.run(n.inner)
+	result := "ok"
+	if c.reply.err != nil {
+		result = c.reply.err.Error()
+	}
+	w.step(n, c.what+": "+result)
+	w.truth.executed(c)
+	w.fireWatches()
+	switch {
+	case n.isClosed():
+	case fate == loseReply:
+		w.sever(n)
+	case fate == crashAfter:
+		w.crash(n.life)
+	default:
+		n.replies = append(n.replies, c)
+		n.lastReply = max(n.lastReply+1, w.now()+w.latency())
+		w.at(n.lastReply, func() { n.life.z.whenAwake(n.answer) })
+	}
+}
+
+// answer delivers the oldest reply.
+func (n *conn) answer() {
+	if len(n.replies) == 0 || n.isClosed() {
+		return
+	}
+	c := n.replies[0]
+	n.replies = n.replies[1:]
+	close(c.answered)
+}
+
+func (n *conn) isClosed() bool {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	return n.closed
+}
+
+// shut ends the zkine's side; false if that was done before. Anyone may call it.
+func (n *conn) shut() bool {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	n.closed = true
+	close(n.done)
+	return true
+}
+
+// hangUp is what becomes of a connection that the zkine has closed: the session
+// ends once what was sent before has arrived, if the news gets through.
+func (w *world) hangUp(n *conn) {
+	if !w.calm && w.oneIn(4) {
+		w.orphan(n)
+		return
+	}
+	n.endWatches()
+	w.at(max(n.lastArrival+1, w.now()+w.latency()), n.expire)
+}
+
+// sever ends the connection. Of what was sent, some may arrive late; the session
+// expires later.
+func (w *world) sever(n *conn) {
+	if n.shut() {
+		w.orphan(n)
+	}
+}
+
+func (w *world) orphan(n *conn) {
+	n.endWatches()
+	kept := w.rng.IntN(len(n.queue) + 1)
+	n.queue = n.queue[:kept]
+	if w.oneIn(2) {
+		n.blockedTill = w.now() + w.between(0, sessionTimeout)
+	}
+	for range kept {
+		w.at(max(n.blockedTill, w.now())+w.latency(), n.arrive)
+	}
+	w.after(sessionTimeout+w.between(0, time.Second), n.expire)
+}
+
+// expire ends the session in the ensemble. A zkine that still has a connection
+// hears of it.
+func (n *conn) expire() {
+	if n.expired {
+		return
+	}
+	n.expired = true
+	n.queue = nil
+	n.inner.Close()
+	n.w.step(n, "session ends")
+	n.w.conns = slices.DeleteFunc(n.w.conns, func(o *conn) bool { return o == n })
+	n.w.fireWatches()
+	n.w.after(n.w.latency(), func() { n.life.z.whenAwake(func() { n.w.sever(n) }) })
+}
+
+func (n *conn) endWatches() {
+	for _, t := range n.watches {
+		select {
+		case t.outer <- zk.Event{Type: zk.EventNotWatching}:
+		default:
+		}
+	}
+	n.watches = nil
+}
+
+// fireWatches passes on what watches have to tell by now, later or never.
+func (w *world) fireWatches() {
+	for _, n := range w.conns {
+		for _, t := range n.watches {
+			if t.fired {
+				continue
+			}
+			select {
+			case e := <-t.inner:
+				t.fired = true
+				if !w.calm && w.oneIn(w.profile.loseWatch) {
+					w.count("watch lost")
+					continue
+				}
+				w.after(w.latency(), func() {
+					n.life.z.whenAwake(func() {
+						select {
+						case t.outer <- e:
+						default: // the connection has ended
+						}
+					})
+				})
+			default:
+			}
+		}
+	}
+}
+
+// step notes what the scheduler did.
+func (w *world) step(n *conn, what string) {
+	w.steps++
+	w.trace.event(w.now(), fmt.Sprintf("%s/%d@%d", n.life.z.name, n.id, n.server), what)
+}
+
+// describe names a multi by its operations.
+func describe(ops []any) string {
+	var b strings.Builder
+	b.WriteString("multi")
+	for _, op := range ops {
+		switch op := op.(type) {
+		case *zk.CheckVersionRequest:
+			fmt.Fprintf(&b, " check(%s, %d)", op.Path, op.Version)
+		case *zk.SetDataRequest:
+			fmt.Fprintf(&b, " set(%s, %d, %s)", op.Path, op.Version, digest(op.Data))
+		case *zk.CreateRequest:
+			fmt.Fprintf(&b, " create(%s, %d, %s)", op.Path, op.Flags, digest(op.Data))
+		case *zk.DeleteRequest:
+			fmt.Fprintf(&b, " delete(%s, %d)", op.Path, op.Version)
+		}
+	}
+	return b.String()
+}
+
+func digest(data []byte) string {
+	h := fnv.New32a()
+	h.Write(data)
+	return fmt.Sprintf("%d bytes, %08x", len(data), h.Sum32())
+}
+
+// dialer is a zkine's way to the ensemble, for one life.
+type dialer struct{ life *life }
+
+func (d dialer) Dial(ctx context.Context) (revision.Conn, error) {
+	r := d.life.z.w.send(ctx, &call{life: d.life, what: "dial"})
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r.conn, nil
+}
+
+func (n *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: describe(ops), run: func(inner revision.Conn) (r reply) {
+		r.results, r.err = inner.Multi(context.Background(), ops...)
+		return r
+	}})
+	return r.results, r.err
+}
+
+func (n *conn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "get " + path, run: func(inner revision.Conn) (r reply) {
+		r.data, r.stat, r.err = inner.Get(context.Background(), path)
+		return r
+	}})
+	return r.data, r.stat, r.err
+}
+
+func (n *conn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "getw " + path, run: func(inner revision.Conn) (r reply) {
+		var event <-chan zk.Event
+		if r.data, r.stat, event, r.err = inner.GetW(context.Background(), path); r.err == nil && !n.isClosed() {
+			t := &watch{inner: event, outer: make(chan zk.Event, 1)}
+			n.watches = append(n.watches, t)
+			r.event = t.outer
+		}
+		return r
+	}})
+	return r.data, r.stat, r.event, r.err
+}
+
+func (n *conn) Children(ctx context.Context, path string) ([]string, error) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "children " + path, run: func(inner revision.Conn) (r reply) {
+		r.names, r.err = inner.Children(context.Background(), path)
+		return r
+	}})
+	return r.names, r.err
+}
+
+func (n *conn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "exists " + path, run: func(inner revision.Conn) (r reply) {
+		r.stat, r.err = inner.Exists(context.Background(), path)
+		return r
+	}})
+	return r.stat, r.err
+}
+
+func (n *conn) Done() <-chan struct{}         { return n.done }
+func (n *conn) SessionTimeout() time.Duration { return sessionTimeout }
+
+// Close does not wait: the session ends in a while.
+func (n *conn) Close() {
+	if n.shut() {
+		n.w.mu.Lock()
+		n.w.arrivals = append(n.w.arrivals, &call{life: n.life, conn: n, what: "close"})
+		n.w.mu.Unlock()
+		n.w.poke()
+	}
+}

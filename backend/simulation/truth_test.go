@@ -1,0 +1,223 @@
+package simulation
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// truth is what is in the log, and what states it makes. Any zkine's goroutine
+// may call it.
+type truth struct {
+	w *world
+
+	mu    sync.Mutex
+	slots map[revision.Seq]revision.Slot // as delivered first
+	// committed is when the ensemble took a slot, by its place.
+	committed map[revision.Seq]time.Duration
+	states    map[revision.Seq]stateAt // as published first
+	lostTail  bool                     // from now on, places are taken anew
+}
+
+type stateAt struct {
+	digest uint64
+	rev    revision.Rev
+	who    string
+}
+
+func newTruth(w *world) *truth {
+	return &truth{w: w, slots: map[revision.Seq]revision.Slot{}, committed: map[revision.Seq]time.Duration{},
+		states: map[revision.Seq]stateAt{}}
+}
+
+// executed looks whether a call made a slot.
+func (t *truth) executed(c *call) {
+	if c.reply.err != nil || len(c.reply.results) == 0 {
+		return
+	}
+	made := c.reply.results[len(c.reply.results)-1].String
+	if seq, ok := parseSlot(made); ok {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.committed[seq] = t.w.now()
+	}
+}
+
+// parseSlot reads a path like /zkine/log/3-0a1b2c3d/s-0000000007.
+func parseSlot(p string) (revision.Seq, bool) {
+	digits, found := strings.CutPrefix(path.Base(p), "s-")
+	if !found {
+		return revision.Seq{}, false
+	}
+	slot, err := strconv.ParseInt(digits, 10, 64)
+	segment, err2 := strconv.ParseInt(strings.Split(path.Base(path.Dir(p)), "-")[0], 10, 64)
+	return revision.Seq{Segment: segment, Slot: slot}, err == nil && err2 == nil
+}
+
+// delivered compares what a zkine reads with what others have read.
+func (t *truth) delivered(l *life, s revision.Slot) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lostTail {
+		return
+	}
+	known, found := t.slots[s.Seq]
+	if !found {
+		t.slots[s.Seq] = s
+		return
+	}
+	if known.Nonce != s.Nonce || known.Term != s.Term || len(known.Requests) != len(s.Requests) {
+		t.w.fail("%s read another slot at %v than others", l.z.name, s.Seq)
+	}
+}
+
+// applied compares a state with those of others at the same place.
+func (t *truth) applied(l *life, v *state.View) {
+	sum, err := v.Digest()
+	if err != nil {
+		t.w.fail("%s: digest at %v: %v", l.z.name, v.Seq(), err)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known, found := t.states[v.Seq()]
+	if t.lostTail {
+		if l.isAhead() && known.digest != sum {
+			t.w.fail("%s knew more than the ensemble after its loss, and went on to %v", l.z.name, v.Seq())
+		}
+		return
+	}
+	if !found {
+		t.states[v.Seq()] = stateAt{sum, v.Rev(), l.z.name}
+	} else if known.digest != sum || known.rev != v.Rev() {
+		t.w.fail("%s and %s differ after %v: revisions %d and %d, digests %x and %x",
+			known.who, l.z.name, v.Seq(), known.rev, v.Rev(), known.digest, sum)
+	}
+}
+
+// log is what was in the log, in order, as a list of what each slot did.
+type entry struct {
+	seq  revision.Seq
+	at   time.Duration
+	slot revision.Slot
+	done state.Applied
+	// first and last are the revisions that it made; last < first for none.
+	first, last int64
+}
+
+// replayed is the whole log, evaluated once more.
+type replayed struct {
+	entries []entry
+	// events by revision; revision r is events[r].
+	events [][]*mvccpb.Event
+	// made is when a revision was written.
+	made []time.Duration
+	// floor is the highest compaction.
+	floor int64
+}
+
+// replay evaluates all slots in order. It fails the world if there is a gap.
+func (t *truth) replay() *replayed {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &replayed{events: make([][]*mvccpb.Event, 2), made: make([]time.Duration, 2)}
+	m := state.New()
+	for seq, ok := t.firstSlot(); ok; seq, ok = t.slotAfter(seq) {
+		slot := t.slots[seq]
+		e := entry{seq: seq, at: t.committed[seq], slot: slot, first: int64(m.View().Rev()) + 1}
+		e.done = m.Apply(withoutCompaction(slot, r))
+		v := m.View()
+		e.last = int64(v.Rev())
+		for rev := e.first; rev <= e.last; rev++ {
+			change, _ := v.Change(revision.Rev(rev))
+			var events []*mvccpb.Event
+			for _, event := range change.Events {
+				events = append(events, event.Proto(true, 0))
+			}
+			r.events = append(r.events, events)
+			r.made = append(r.made, e.at)
+		}
+		r.entries = append(r.entries, e)
+	}
+	if written := t.writtenUpTo(r.entries[len(r.entries)-1].seq); len(r.entries) != len(t.slots) || len(r.entries) != written {
+		t.w.fail("the log has gaps: %d slots in a row, %d were read, %d written", len(r.entries), len(t.slots), written)
+	}
+	return r
+}
+
+// writtenUpTo counts the slots that the ensemble has taken, but for those that
+// nobody has read yet.
+func (t *truth) writtenUpTo(last revision.Seq) (n int) {
+	for seq := range t.committed {
+		if !last.Before(seq) {
+			n++
+		}
+	}
+	return n
+}
+
+// withoutCompaction keeps all history readable, and notes the floor. What takes
+// a compaction's place counts as a request, too, and does nothing.
+func withoutCompaction(s revision.Slot, r *replayed) revision.Slot {
+	requests := slices.Clone(s.Requests)
+	for i, q := range requests {
+		if c := q.GetCompaction(); c != nil {
+			r.floor = max(r.floor, c.Revision)
+			requests[i] = &recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: &pb.CompactionRequest{Revision: -1}}}
+		}
+	}
+	s.Requests = requests
+	return s
+}
+
+func (t *truth) firstSlot() (revision.Seq, bool) {
+	return t.slotAfter(revision.Seq{Segment: 1, Slot: -1})
+}
+
+// slotAfter is the next slot: in the same segment, or the first of a later one,
+// since segments may be empty.
+func (t *truth) slotAfter(seq revision.Seq) (revision.Seq, bool) {
+	next := revision.Seq{Segment: seq.Segment, Slot: seq.Slot + 1}
+	for range 50 {
+		if _, found := t.slots[next]; found {
+			return next, true
+		}
+		next = revision.Seq{Segment: next.Segment + 1}
+	}
+	return revision.Seq{}, false
+}
+
+// before is an event's key's state just before a revision: nil if it did not
+// exist.
+func (r *replayed) before(key string, rev int64) *mvccpb.KeyValue {
+	return r.at(key, rev-1)
+}
+
+// at is a key's state at a revision.
+func (r *replayed) at(key string, rev int64) *mvccpb.KeyValue {
+	for ; rev > 1; rev-- {
+		for i := len(r.events[rev]) - 1; i >= 0; i-- {
+			if e := r.events[rev][i]; string(e.Kv.Key) == key {
+				if e.Type == mvccpb.Event_DELETE {
+					return nil
+				}
+				return e.Kv
+			}
+		}
+	}
+	return nil
+}
+
+// current is the newest revision.
+func (r *replayed) current() int64 { return int64(len(r.events)) - 1 }
