@@ -86,7 +86,6 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, mor
 		grpc.KeepaliveParams(keepaliveParameters),
 		grpc.WaitForHandlers(true),
 		grpc.ForceServerCodecV2(newCodec(s.metrics.traffic)),
-		grpc.SharedWriteBuffer(true),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connWindow),
