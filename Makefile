@@ -66,6 +66,17 @@ kube-storage: zookeeper ## Kubernetes' own storage tests on zkine: conformance/k
 robustness: build zookeeper ## etcd's robustness judges on zkine, through faults: conformance/robustness
 	cd conformance/robustness && go test -timeout 2h . && go test -timeout 2h -run Random -v -rounds 10 $(ARGS)
 
+.PHONY: faults members churn
+# All, or some, as in: make faults ARGS='-run Faults/^leader -seed 7'. Needs root, for namespaces.
+faults: build zookeeper ## three zkines and three ZooKeepers through every fault of processes, links, disks, memory and clocks: docs/faults.md
+	cd conformance/robustness && go test -v -timeout 3h -run Faults . -network $(ARGS)
+
+members: zookeeper ## what three zkines on one ensemble write beside one, and how soon a watch at one sees a write at another
+	cd conformance && go run ./members $(ARGS)
+
+churn: zookeeper ## half an hour of keys, leases, watches and connections that come and go: memory must be steady
+	cd conformance && go run ./members -churn 30m $(ARGS)
+
 # As in: make bench ARGS='-run ^update/100$$ -contenders zkine3,etcd3'
 bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; half an hour: conformance/bench
 	@conformance/components/build.sh etcd kine benchmark

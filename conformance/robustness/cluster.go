@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/zkine/zkine/revision/zktest"
 )
@@ -25,15 +28,31 @@ type Cluster struct {
 	ZooKeepers []*zktest.Server
 
 	ensemble *zktest.Ensemble // nil for a lone server
-	t        testing.TB
+	net      *Network         // nil on the loopback interface
+	// places are the nodes of ZooKeepers and zkines, own that of this process;
+	// only with a network.
+	own     *Node
+	servers []*Node
+	members []*Node
+	disks   []string // the ZooKeepers' data folders, if they are disks of their own
+	t       testing.TB
 }
+
+// spreadTick is the tickTime of ZooKeepers in a network of their own: they give
+// each other up after five of them.
+const spreadTick = 500 * time.Millisecond
+
+// diskSize is that of a ZooKeeper's disk, where it has one of its own.
+const diskSize = "96m"
 
 // startCluster starts a scenario's ZooKeepers and zkines, ready to serve. All end
 // with the test; the zkines' logs are in dir.
 func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scenario) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
-	if s.ZooKeepers == 1 {
+	if private() && s.ZooKeepers > 1 {
+		c.spread(s.ZooKeepers, s.Zkines)
+	} else if s.ZooKeepers == 1 {
 		c.ZooKeepers = []*zktest.Server{zktest.Start(t)}
 	} else {
 		c.ensemble = zktest.StartEnsemble(t, s.ZooKeepers)
@@ -45,13 +64,17 @@ func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scen
 	}
 	for i := range s.Zkines {
 		address := strings.Join(c.Servers(), ",")
-		if c.ensemble == nil {
+		if c.ensemble == nil { // there is no network, then
 			proxy := zktest.NewProxy(t, c.ZooKeepers[0].Addr())
 			c.Proxies = append(c.Proxies, proxy)
 			address = proxy.Addr()
 		}
 		name := fmt.Sprintf("z%d", i+1)
-		z, err := newZkine(program, name, address, Root, filepath.Join(dir, name+".log"), flags...)
+		var node *Node
+		if c.net != nil {
+			node = c.members[i]
+		}
+		z, err := newZkine(program, name, address, Root, filepath.Join(dir, name+".log"), node, flags...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,6 +88,41 @@ func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scen
 		t.Fatal(err)
 	}
 	return c
+}
+
+// spread makes a network with a node for each ZooKeeper and zkine, a disk for
+// each ZooKeeper, and starts the ZooKeepers.
+func (c *Cluster) spread(zooKeepers, zkines int) {
+	c.t.Helper()
+	var err error
+	if c.net, c.own, err = newNetwork(1); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(c.net.Close)
+	const firstServer, firstMember = 11, 21
+	var places []zktest.Place
+	for i := range zooKeepers {
+		node, err := c.net.node(byte(firstServer + i))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		disk := c.t.TempDir()
+		if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size="+diskSize); err != nil {
+			c.t.Fatalf("mount a disk for a ZooKeeper: %v", err)
+		}
+		c.t.Cleanup(func() { unix.Unmount(disk, unix.MNT_DETACH) }) //nolint:errcheck // the namespace ends soon
+		c.servers, c.disks = append(c.servers, node), append(c.disks, disk)
+		places = append(places, zktest.Place{Host: node.Host(), Enter: node.Enter, Dir: disk})
+	}
+	for i := range zkines {
+		node, err := c.net.node(byte(firstMember + i))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.members = append(c.members, node)
+	}
+	c.ensemble = zktest.StartEnsembleAt(c.t, places, zktest.WithTickTime(spreadTick), zktest.WithProperty("4lw.commands.whitelist", "srvr,mntr,ruok,cons"))
+	c.ZooKeepers = c.ensemble.Servers
 }
 
 // Servers are the addresses of the ZooKeepers.

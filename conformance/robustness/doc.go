@@ -31,6 +31,13 @@
 // everything; an Observer has one that applies the log. Faults happen on the
 // test's own goroutine.
 //
+// # A network
+//
+// With -network the program runs again in namespaces of its own, and a cluster of
+// several ZooKeepers is spread over nodes of a Network (network.go), which can be
+// hurt link by link. TestFaults plays Matrix there, with a Probe for each zkine
+// and Tenants of leases. A Network has two goroutines for each node.
+//
 // # Seeds
 //
 // A seed decides the faults' order, victims and distances, and what the

@@ -17,6 +17,10 @@ type Fault struct {
 	apply func(context.Context, *faultEnv) error
 	// lone says that it needs a lone ZooKeeper, behind proxies.
 	lone bool
+	// network says that it needs an ensemble in a network of its own.
+	network bool
+	// clock says that it needs zkines built by buildStepped.
+	clock bool
 }
 
 // faultEnv is what a fault may touch.
@@ -27,6 +31,17 @@ type faultEnv struct {
 	progress func(context.Context) error
 	observer *Observer
 	load     *Traffic
+	// hits are the names of the zkines that the fault hit: itself, or the
+	// ZooKeeper that it was connected to.
+	hits map[string]bool
+	// windows are the faults that have been.
+	windows []window
+}
+
+func (e *faultEnv) hit(zkines ...*Zkine) {
+	for _, z := range zkines {
+		e.hits[z.Name] = true
+	}
 }
 
 // The faults. What a zkine or a ZooKeeper is killed with is SIGKILL, and frozen
@@ -90,6 +105,7 @@ func killZkine(ctx context.Context, e *faultEnv) error {
 		e.load.linger()
 	}
 	z := e.anyZkine()
+	e.hit(z)
 	z.Kill()
 	if err := e.othersGoOn(ctx); err != nil {
 		return err
@@ -99,6 +115,7 @@ func killZkine(ctx context.Context, e *faultEnv) error {
 
 func killAllZkines(_ context.Context, e *faultEnv) error {
 	e.load.linger()
+	e.hit(e.Zkines...)
 	e.Kill()
 	for _, z := range e.Zkines {
 		if err := z.Start(); err != nil {
@@ -109,7 +126,12 @@ func killAllZkines(_ context.Context, e *faultEnv) error {
 }
 
 func freezeZkine(ctx context.Context, e *faultEnv) error {
-	z := e.anyZkine()
+	return e.outlast(ctx, e.anyZkine())
+}
+
+// outlast freezes a zkine until its session is over.
+func (e *faultEnv) outlast(ctx context.Context, z *Zkine) error {
+	e.hit(z)
 	if err := z.Freeze(); err != nil {
 		return err
 	}
@@ -123,7 +145,11 @@ func freezeZkine(ctx context.Context, e *faultEnv) error {
 }
 
 func killZooKeeper(ctx context.Context, e *faultEnv) error {
-	server := e.zooKeeper()
+	return e.killServer(ctx, e.zooKeeper())
+}
+
+func (e *faultEnv) killServer(ctx context.Context, server *zktest.Server) error {
+	e.hitServers(ctx, server)
 	e.calmTheLone()
 	server.Kill()
 	if err := e.outageFelt(ctx); err != nil {
@@ -133,14 +159,20 @@ func killZooKeeper(ctx context.Context, e *faultEnv) error {
 	return nil
 }
 
-func blinkZooKeeper(_ context.Context, e *faultEnv) error {
+func blinkZooKeeper(ctx context.Context, e *faultEnv) error {
+	server := e.zooKeeper()
+	e.hitServers(ctx, server)
 	e.calmTheLone()
-	e.zooKeeper().Restart() // kills it first
+	server.Restart() // kills it first
 	return nil
 }
 
 func freezeZooKeeper(ctx context.Context, e *faultEnv) error {
-	server := e.zooKeeper()
+	return e.freezeServer(ctx, e.zooKeeper())
+}
+
+func (e *faultEnv) freezeServer(ctx context.Context, server *zktest.Server) error {
+	e.hitServers(ctx, server)
 	e.calmTheLone()
 	server.Pause()
 	if err := e.outageFelt(ctx); err != nil {

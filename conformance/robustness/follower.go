@@ -42,6 +42,7 @@ type Observer struct {
 
 	mu      sync.Mutex
 	history *History
+	ended   []ended       // leases, in order
 	err     error         // why it stopped following
 	changed chan struct{} // closed and replaced when history or err changes
 }
@@ -79,7 +80,11 @@ func (o *Observer) follow(ctx context.Context) {
 		slot, err := o.log.Next(ctx)
 		o.mu.Lock()
 		if err == nil {
+			known := len(o.history.Expired)
 			err = o.history.apply(slot)
+			for _, e := range o.history.Expired[known:] {
+				o.ended = append(o.ended, ended{Expiry: e, seen: time.Now()})
+			}
 		}
 		o.err = err
 		rev := o.history.machine.View().Rev()
@@ -140,6 +145,31 @@ func (o *Observer) AwaitAbsent(ctx context.Context, name string) error {
 		}
 		return nil
 	})
+}
+
+// ended is a lease's end and when it was seen.
+type ended struct {
+	Expiry
+	seen time.Time
+}
+
+// Ended returns the leases that were seen to expire so far.
+func (o *Observer) Ended() []ended {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.ended)
+}
+
+// Keeper is the name of the keeper.
+func (o *Observer) Keeper(ctx context.Context) (string, error) {
+	members, err := o.log.Members(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(members) == 0 {
+		return "", errors.New("there are no members")
+	}
+	return members[0].Name, nil
 }
 
 // End follows to where the log ends now, stops, and returns the whole of it.

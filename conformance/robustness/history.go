@@ -23,6 +23,8 @@ type History struct {
 	Requests []model.EtcdRequest
 	// Slots are the places and nonces of all slots, duplicates too.
 	Slots []SlotID
+	// Expired are the leases that expired, in order.
+	Expired []Expiry
 	// Duplicates counts slots that were skipped, Refused requests that were
 	// answered with an error.
 	Duplicates, Refused int
@@ -38,6 +40,13 @@ type SlotID struct {
 
 // last is the place of the newest slot.
 func (h *History) last() revision.Seq { return h.machine.View().Seq() }
+
+// Expiry is the end of a lease that nobody renewed.
+type Expiry struct {
+	Lease int64
+	// Rev is the store's revision after it.
+	Rev int64
+}
 
 func newHistory() *History { return &History{machine: state.New()} }
 
@@ -56,6 +65,10 @@ func (h *History) apply(slot revision.Slot) error {
 		}
 		if void(r, applied.Leases) {
 			continue
+		}
+		if expire := r.GetLeaseExpire(); expire != nil {
+			answer := applied.Results[i].Response.(*pb.LeaseRevokeResponse)
+			h.Expired = append(h.Expired, Expiry{expire.Id, answer.Header.Revision})
 		}
 		request, err := translate(r)
 		if err != nil {

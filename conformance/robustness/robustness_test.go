@@ -22,6 +22,9 @@ var (
 	reportsFlag = flag.String("reports", "../../.cache/robustness", "folder for the reports of runs that fail")
 	busyFlag    = flag.Bool("busy", false, "zkines with a busy log in each run; without it, in half of the random ones")
 	keepFlag    = flag.Bool("keep", false, "write a report of every run")
+	networkFlag = flag.Bool("network", false, "run in a network of its own, which needs root: for the faults of TestFaults")
+	tableFlag   = flag.String("table", "", "file to which TestFaults adds a line of JSON for each fault: what it cost")
+	renderFlag  = flag.String("render", "", "a file that -table wrote, for TestTable to print")
 	judgeFlag   = flag.String("judge", "", "judge a report again")
 )
 
@@ -35,7 +38,16 @@ func TestMain(m *testing.M) {
 	if *seedFlag == 0 {
 		*seedFlag = uint64(time.Now().UnixNano()) % 1_000_000_000
 	}
-	os.Exit(withZkine(m.Run))
+	os.Exit(withZkine(func() int {
+		if !*networkFlag || private() {
+			return m.Run()
+		}
+		code, err := runPrivately(fmt.Sprintf("-zkine=%s", program), fmt.Sprintf("-seed=%d", *seedFlag))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "-network:", err)
+		}
+		return code
+	}))
 }
 
 // withZkine builds zkine, unless one was named.
@@ -62,10 +74,10 @@ func withZkine(run func() int) int {
 
 // short are the runs that belong to every change.
 var short = []Scenario{
-	{EtcdLeases, 1, 1, true, []Fault{KillZkine, LoseReplies, BlinkZooKeeper}},
-	{Kubernetes, 3, 1, true, []Fault{FreezeZkine, KillZkine, LateRequest}},
-	{EtcdPut, 3, 1, false, []Fault{KillZooKeeper, FreezeZkine}},
-	{KubernetesCreateDelete, 2, 1, false, []Fault{FreezeZooKeeper, LoseRequests, KillAllZkines}},
+	{Kind: EtcdLeases, Zkines: 1, ZooKeepers: 1, Busy: true, Faults: []Fault{KillZkine, LoseReplies, BlinkZooKeeper}},
+	{Kind: Kubernetes, Zkines: 3, ZooKeepers: 1, Busy: true, Faults: []Fault{FreezeZkine, KillZkine, LateRequest}},
+	{Kind: EtcdPut, Zkines: 3, ZooKeepers: 1, Faults: []Fault{KillZooKeeper, FreezeZkine}},
+	{Kind: KubernetesCreateDelete, Zkines: 2, ZooKeepers: 1, Faults: []Fault{FreezeZooKeeper, LoseRequests, KillAllZkines}},
 }
 
 func TestShort(t *testing.T) {
@@ -96,6 +108,9 @@ func play(t *testing.T, s Scenario, seed uint64) {
 	})
 	lg := quietly(t)
 	r := Run(t, lg, program, s, seed)
+	if err := addFelt(*tableFlag, r.Felt); err != nil {
+		t.Error(err)
+	}
 	took := time.Since(start)
 	v := Judge(lg, r.Case, judgeTimeout)
 	t.Logf("%v; ran for %v; %d slots in the log, %d of them sent twice, %d requests refused; up to segment %d in a checkpoint",

@@ -23,6 +23,8 @@ type Scenario struct {
 	Busy bool
 	// Faults happen in this order.
 	Faults []Fault
+	// Probed adds a probe for each zkine, and tenants of leases.
+	Probed bool
 }
 
 // Random draws a scenario with n faults; a seed always draws the same.
@@ -70,6 +72,8 @@ type Recorded struct {
 	Again *Again
 	// Logs is the folder with the zkines' logs.
 	Logs string
+	// Felt is what each fault cost, in a probed run.
+	Felt []Felt
 }
 
 // Run runs a scenario on zkines of that program and returns what it recorded.
@@ -92,6 +96,9 @@ func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.Probed {
+		load.probe(ctx, cluster.Zkines)
+	}
 	env := &faultEnv{Cluster: cluster, observer: observer, load: load, rand: randv2.New(randv2.NewPCG(seed, 1))}
 	env.progress = func(ctx context.Context) error {
 		return observer.AwaitRev(ctx, observer.Rev()+20+env.rand.Int64N(80))
@@ -105,6 +112,9 @@ func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) 
 		t.Fatal(err)
 	}
 	r := &Recorded{Case: Case{Reports: reports, UniqueRevision: s.Kind.ExpectUniqueRevision()}, Busy: s.Busy, Logs: logs}
+	if s.Probed {
+		r.feel(t, load, observer, env.windows)
+	}
 	r.readBack(ctx, t, cluster, observer)
 	return r
 }
@@ -116,6 +126,8 @@ func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) e
 			return fmt.Errorf("before %s: %w", f.Name, err)
 		}
 		start, rev := time.Now(), e.observer.Rev()
+		e.hits = map[string]bool{}
+		election := e.watchElection(ctx)
 		if err := f.apply(ctx, e); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -124,6 +136,7 @@ func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) e
 			return fmt.Errorf("after %s: %w", f.Name, err)
 		}
 		e.load.hurry()
+		e.windows = append(e.windows, window{f.Name, start, time.Now(), e.hits, election()})
 		t.Logf("%-16s from revision %d: mended after %v, all ready after %v",
 			f.Name, rev, mended.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
 	}

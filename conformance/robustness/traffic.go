@@ -72,6 +72,12 @@ type Traffic struct {
 	finish            chan struct{} // closed to end the load
 	load              sync.WaitGroup
 
+	// Probes and Tenants are nil unless the run is a probed one.
+	Probes  []*Probe
+	Tenants *Tenants
+	saw     witnessed
+	ended   time.Time // when Finish began
+
 	maxRevision chan int64 // what the watchers that see everything must reach
 	seen        chan error // what became of these watchers
 }
@@ -132,6 +138,17 @@ func (t *Traffic) start(ctx context.Context) error {
 	)
 }
 
+// probe adds a probe for each zkine, and tenants.
+func (t *Traffic) probe(ctx context.Context, zkines []*Zkine) {
+	for _, z := range zkines {
+		p := &Probe{traffic: t, name: z.Name, endpoint: z.Endpoint}
+		t.Probes = append(t.Probes, p)
+		t.load.Go(func() { p.run(ctx) })
+	}
+	t.Tenants = &Tenants{traffic: t}
+	t.Tenants.start(ctx)
+}
+
 func (t *Traffic) roamer(i int) *roamer {
 	return &roamer{Traffic: t, rand: rand.New(rand.NewPCG(t.seed, uint64(i)))}
 }
@@ -154,6 +171,7 @@ func (t *Traffic) hurry() {
 // Finish ends the load, makes one last write, waits until the watchers of
 // everything have seen it, and returns what was recorded.
 func (t *Traffic) Finish(ctx context.Context) ([]report.ClientReport, error) {
+	t.ended = time.Now()
 	close(t.finish)
 	t.load.Wait()
 	last, err := t.clients.NewClient(t.endpoints)

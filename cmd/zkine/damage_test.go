@@ -1,0 +1,314 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/revision/zktest"
+)
+
+// damaged is a root with a checkpoint, packed segments, slots and staged parts,
+// and a client of ZooKeeper that harms it.
+type damaged struct {
+	t    *testing.T
+	args []string
+	root string
+	conn *zk.Conn
+}
+
+// newDamaged fills a root as a zkine with short segments would.
+func newDamaged(t *testing.T) *damaged {
+	t.Helper()
+	args, root, conn := sharedRoot(t)
+	d := &damaged{t, args, root, conn}
+	log := d.openLog(revision.Config{MaxSlots: 8, CheckpointFrom: 1})
+	b, err := backend.Open(within(t), log, backend.Config{Member: revision.Member{Name: "filler", ID: 1}, Log: silent()})
+	require.NoError(t, err)
+	write := func(key string, value []byte) {
+		_, err := b.Put(within(t), &pb.PutRequest{Key: []byte(key), Value: value})
+		require.NoError(t, err)
+	}
+	write("a", []byte("1"))
+	require.Eventually(t, func() bool {
+		for i := range 10 {
+			write(fmt.Sprint("key", i), []byte("v"))
+		}
+		return d.checkpoints().Previous != nil && d.packedSegment() != ""
+	}, limit, 10*time.Millisecond)
+	// Slots that are in no pack: those of the open segment.
+	write("large", incompressible(1_300_000))
+	for i := range 3 {
+		write(fmt.Sprint("last", i), []byte("v"))
+	}
+	require.NoError(t, b.Close())
+	return d
+}
+
+func silent() *logrus.Entry {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	return logrus.NewEntry(log)
+}
+
+func incompressible(n int) []byte {
+	value := make([]byte, n)
+	x := uint64(88172645463325252)
+	for i := range value {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		value[i] = byte(x)
+	}
+	return value
+}
+
+func (d *damaged) openLog(cfg revision.Config) *revision.Log {
+	d.t.Helper()
+	cfg.Root, cfg.Name, cfg.Log = d.root, "filler", silent()
+	cfg.Dialer = &revision.ZooKeeper{
+		Servers: []string{zktest.Shared(d.t).Addr()}, Timeout: limit, MaxRequest: revision.DefaultMaxRequest, Log: silent(),
+	}
+	log, err := revision.Open(within(d.t), cfg)
+	require.NoError(d.t, err)
+	return log
+}
+
+// checkpointNames is what the harm needs of <root>/checkpoint.
+type checkpointNames struct {
+	Latest, Previous *struct {
+		Attempt string
+		Segment int64
+	}
+}
+
+func (d *damaged) checkpoints() (c checkpointNames) {
+	data, _, err := d.conn.Get(d.root + "/checkpoint")
+	require.NoError(d.t, err)
+	require.NoError(d.t, json.Unmarshal(data, &c))
+	return c
+}
+
+func (d *damaged) children(path string) []string {
+	names, _, err := d.conn.Children(path)
+	if err == zk.ErrNoNode {
+		return nil
+	}
+	require.NoError(d.t, err)
+	slices.Sort(names)
+	return names
+}
+
+// openSegment is the path of the segment that is appended to.
+func (d *damaged) openSegment() string {
+	data, _, err := d.conn.Get(d.root + "/log")
+	require.NoError(d.t, err)
+	var record struct {
+		Open string `json:"open_segment"`
+	}
+	require.NoError(d.t, json.Unmarshal(data, &record))
+	return d.root + "/log/" + record.Open
+}
+
+// slot is the path of a slot that a new zkine must read: in no pack and behind
+// no checkpoint.
+func (d *damaged) slot() string {
+	segment := d.openSegment()
+	slots := d.children(segment)
+	require.NotEmpty(d.t, slots)
+	return segment + "/" + slots[len(slots)/2]
+}
+
+// packedSegment is the path of a pack that a new zkine must read; "" if there is none.
+func (d *damaged) packedSegment() string {
+	latest := d.checkpoints().Latest
+	for _, name := range d.children(d.root + "/pack") {
+		var k int64
+		fmt.Sscanf(name, "%d-", &k)
+		if packs := d.children(d.root + "/pack/" + name); latest != nil && k > latest.Segment && len(packs) > 0 {
+			return d.root + "/pack/" + name + "/" + packs[0]
+		}
+	}
+	return ""
+}
+
+func (d *damaged) staged() string {
+	segment := strings.Replace(d.openSegment(), "/log/", "/stage/", 1)
+	parts := d.children(segment)
+	if len(parts) == 0 {
+		return ""
+	}
+	return segment + "/" + parts[0]
+}
+
+func (d *damaged) change(path string, f func([]byte) []byte) string {
+	data, _, err := d.conn.Get(path)
+	require.NoError(d.t, err, path)
+	_, err = d.conn.Set(path, f(data), -1)
+	require.NoError(d.t, err, path)
+	return path
+}
+
+func (d *damaged) remove(path string) string {
+	removeTree(d.t, d.conn, path)
+	return path
+}
+
+func flip(b []byte) []byte { b[len(b)/2] ^= 4; return b }
+func cut(b []byte) []byte  { return b[:len(b)*2/3] }
+
+// TestDamageIsNamedAndNotServed harms what a running zkine has read already. It
+// goes on. A zkine that starts must not serve what it cannot trust: it ends, and
+// names the znode and what to do. zkine log verify names the same znode.
+func TestDamageIsNamedAndNotServed(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		harm func(d *damaged) (path string)
+		// says is what both must say.
+		says string
+		// harmless says that a zkine may serve all the same: only verify tells.
+		harmless bool
+	}{
+		{"a flipped bit in a slot", func(d *damaged) string { return d.change(d.slot(), flip) }, "corrupt", false},
+		{"a truncated slot", func(d *damaged) string { return d.change(d.slot(), cut) }, "corrupt", false},
+		{"an empty slot", func(d *damaged) string { return d.change(d.slot(), func([]byte) []byte { return nil }) }, "corrupt", false},
+		{"a missing slot", func(d *damaged) string { return d.remove(d.slot()) }, "missing", false},
+		{"a flipped bit in a staged part", func(d *damaged) string { return d.change(d.staged(), flip) }, "corrupt", false},
+		{"a missing staged part", func(d *damaged) string { return d.remove(d.staged()) }, "missing", false},
+		{"a missing segment", func(d *damaged) string { return d.remove(d.openSegment()) }, "", false},
+		{"a flipped bit in a chunk", func(d *damaged) string {
+			at := d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt
+			return d.change(at+"/"+d.chunk(at), flip)
+		}, "corrupt", false},
+		{"a truncated chunk", func(d *damaged) string {
+			at := d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt
+			return d.change(at+"/"+d.chunk(at), cut)
+		}, "corrupt", false},
+		{"a missing chunk", func(d *damaged) string {
+			at := d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt
+			return d.remove(at + "/" + d.chunk(at))
+		}, "", false},
+		{"a missing manifest", func(d *damaged) string {
+			return d.remove(d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt + "/m-0")
+		}, "", false},
+		{"a checkpoint record of nonsense", func(d *damaged) string {
+			return d.change(d.root+"/checkpoint", func([]byte) []byte { return []byte("nonsense") })
+		}, "", false},
+		{"a record of the open segment of nonsense", func(d *damaged) string {
+			return d.change(d.root+"/log", func([]byte) []byte { return []byte("{}") })
+		}, "", false},
+		{"a slot with a closed ACL", func(d *damaged) string {
+			path := d.slot()
+			_, err := d.conn.SetACL(path, zk.DigestACL(zk.PermAll, "somebody", "else"), -1)
+			require.NoError(d.t, err)
+			return path
+		}, "access denied", false},
+		{"a foreign znode in the log", func(d *damaged) string {
+			create(d.t, d.conn, d.root+"/log/notes", "x")
+			return d.root + "/log/notes"
+		}, "corrupt", false},
+		{"a foreign znode in a segment", func(d *damaged) string {
+			path := d.openSegment() + "/notes"
+			create(d.t, d.conn, path, "x")
+			return path
+		}, "something else", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDamaged(t)
+			other := startZkine(t, append(d.args, "--name=other"))
+			kv := client(t, other.ready())
+			put(t, kv, "before", "1")
+			path := c.harm(d)
+
+			code, out := d.verify()
+			require.Equal(t, 1, code, out)
+			require.Contains(t, out, path)
+			require.Contains(t, out, c.says)
+
+			expect(t, kv, "a", "1") // the other one goes on
+			started := startZkine(t, append(d.args, "--name=started"))
+			if c.harmless {
+				expect(t, client(t, started.ready()), "a", "1")
+				return
+			}
+			problem := started.problem()
+			require.Contains(t, problem, path)
+			require.Contains(t, problem, c.says)
+			require.Regexp(t, "docs/operations.md|backup|permissions|remove", problem)
+			expect(t, kv, "a", "1")
+		})
+	}
+}
+
+// chunk is the name of a chunk in an attempt's folder.
+func (d *damaged) chunk(attempt string) string {
+	for _, name := range d.children(attempt) {
+		if strings.HasPrefix(name, "c-") {
+			return name
+		}
+	}
+	require.FailNow(d.t, "no chunk in "+attempt)
+	return ""
+}
+
+// verify runs zkine log verify, and returns its exit code and all that it prints.
+func (d *damaged) verify() (code int, out string) {
+	cmd := exec.Command(os.Args[0], append([]string{"log", "verify"}, d.args...)...)
+	cmd.Env = append(os.Environ(), asZkine+"=1")
+	text, _ := cmd.CombinedOutput() // its exit code is read off the state
+	return cmd.ProcessState.ExitCode(), string(text)
+}
+
+// TestARecordOfANewerZkineStopsTheOlder appends what a later release might: a
+// request of a kind, or with a field, that this one does not know.
+func TestARecordOfANewerZkineStopsTheOlder(t *testing.T) {
+	unknown := protowire.AppendTag(nil, 1000, protowire.BytesType)
+	unknown = protowire.AppendBytes(unknown, []byte("from the future"))
+	kind := &recordpb.Request{}
+	kind.ProtoReflect().SetUnknown(unknown)
+	field := &recordpb.Request{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{Key: []byte("a"), Value: []byte("2")}}}
+	field.GetPut().ProtoReflect().SetUnknown(unknown)
+	for name, request := range map[string]*recordpb.Request{"kind": kind, "field": field} {
+		t.Run(name, func(t *testing.T) {
+			args, root, conn := sharedRoot(t)
+			d := &damaged{t, args, root, conn}
+			running := startZkine(t, append(args, "--name=running"))
+			put(t, client(t, running.ready()), "a", "1")
+			log := d.openLog(revision.Config{})
+			out, err := log.Append(within(t), &revision.Batch{Nonce: revision.NewNonce(), Requests: []*recordpb.Request{request}})
+			require.NoError(t, err)
+			require.NoError(t, log.Close())
+			slot := d.openSegment() + fmt.Sprintf("/s-%010d", out.Seq.Slot)
+			for _, p := range []*process{running, startZkine(t, append(args, "--name=started"))} {
+				problem := p.problem()
+				require.Contains(t, problem, "written by a newer zkine")
+				require.Contains(t, problem, slot)
+				require.Contains(t, problem, "upgrade")
+			}
+			code, text := d.verify()
+			require.Equal(t, 1, code)
+			require.Contains(t, text, slot)
+			require.Contains(t, text, "written by a newer zkine")
+			// Nothing was appended or changed after it.
+			_, stat, err := conn.Get(d.openSegment())
+			require.NoError(t, err)
+			require.EqualValues(t, out.Seq.Slot+1, stat.Version)
+		})
+	}
+}

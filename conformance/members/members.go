@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+
+	"github.com/zkine/zkine/revision/embedded"
+)
+
+// memberClients is how many clients put at once, at one zkine or spread over all.
+const memberClients = 60
+
+// memberCount is how many zkines and how many ZooKeepers there are.
+const memberCount = 3
+
+// measureMembers compares one zkine with three on the same ensemble of three ZooKeepers: how much is written, whether
+// clients of all are served alike, and how soon a watch at one tells of a write at another.
+func measureMembers(ctx context.Context, o options, p programs, dir string, out io.Writer) (err error) {
+	servers, stop, err := startEnsemble(ctx, p, filepath.Join(dir, "zookeeper"))
+	defer stop()
+	if err != nil {
+		return err
+	}
+	var members []*store
+	for i := range memberCount {
+		z, err := p.zkineStore(fmt.Sprintf("z%d", i+1), servers)
+		if err != nil {
+			return err
+		}
+		members = append(members, z)
+		defer func() { err = errors.Join(err, z.stop(ctx)) }()
+	}
+	if _, err := members[0].start(ctx); err != nil {
+		return err
+	}
+	if err := fill(ctx, members[0].endpoint, o); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nputs of %d bytes by %d clients, %d ZooKeepers with fsync, rounds of %v; the other zkines are stopped while there is one\n\n"+
+		"| zkines | puts/s | p50, ms | p99, ms | p99 of each member, ms |\n|---|---|---|---|---|\n", o.valueSize, memberClients, memberCount, o.duration)
+	var rates [2][]float64
+	for range o.rounds {
+		for turn, set := range [][]*store{members[:1], members} {
+			for _, z := range set[1:] {
+				if _, err := z.start(ctx); err != nil {
+					return err
+				}
+			}
+			rate, err := putAtMembers(ctx, o, set, out)
+			if err != nil {
+				return err
+			}
+			rates[turn] = append(rates[turn], rate)
+			for _, z := range set[1:] {
+				if err := z.stop(ctx); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for i := range rates {
+		slices.Sort(rates[i])
+	}
+	fmt.Fprintf(out, "\nthree : one, medians: %.2f\n", rates[1][o.rounds/2]/rates[0][o.rounds/2])
+	for _, z := range members[1:] {
+		if _, err := z.start(ctx); err != nil {
+			return err
+		}
+	}
+	return measureWatch(ctx, o, members, out)
+}
+
+// startEnsemble starts ZooKeepers that fsync. stop is never nil.
+func startEnsemble(ctx context.Context, p programs, dir string) (servers string, stop func(), err error) {
+	var running []*embedded.Server
+	stop = func() {
+		for _, s := range running {
+			s.Kill()
+		}
+	}
+	distribution, err := embedded.Find(embedded.FindOptions{Dir: p.zookeeper})
+	if err != nil {
+		return "", stop, err
+	}
+	ports := make([]int, 3*memberCount)
+	for i := range ports {
+		if ports[i], err = embedded.FreePort(); err != nil {
+			return "", stop, err
+		}
+	}
+	var peers []embedded.Peer
+	for i := range memberCount {
+		peers = append(peers, embedded.Peer{ID: i + 1, QuorumPort: ports[3*i], ElectionPort: ports[3*i+1]})
+	}
+	var addresses []string
+	for i := range memberCount {
+		s, err := embedded.Start(ctx, embedded.Config{
+			Distribution: distribution, DataDir: filepath.Join(dir, fmt.Sprint(i+1)), ClientPort: ports[3*i+2], Heap: 512 << 20,
+			Ensemble: &embedded.Ensemble{ID: i + 1, Peers: peers},
+		})
+		if err != nil {
+			return "", stop, err
+		}
+		running = append(running, s)
+		addresses = append(addresses, s.Addr())
+	}
+	for _, s := range running {
+		if err := s.Ready(ctx); err != nil {
+			return "", stop, err
+		}
+	}
+	return strings.Join(addresses, ","), stop, nil
+}
+
+// putAtMembers spreads the clients over zkines, prints a line, and returns how many puts there were each second.
+func putAtMembers(ctx context.Context, o options, members []*store, out io.Writer) (rate float64, err error) {
+	results, errs := make([]result, len(members)), make([]error, len(members))
+	var all sync.WaitGroup
+	for i, z := range members {
+		all.Go(func() {
+			results[i], errs[i] = puts(ctx, z.endpoint, memberClients/len(members), o.valueSize, duration(o.duration))
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return 0, err
+	}
+	var p50, p99 []float64
+	var each []string
+	for _, r := range results {
+		rate += r.perSecond()
+		p50, p99 = append(p50, 1000*r.p50.Seconds()), append(p99, 1000*r.p99.Seconds())
+		each = append(each, fmt.Sprintf("%.1f", 1000*r.p99.Seconds()))
+	}
+	slices.Sort(p50)
+	slices.Sort(p99)
+	_, err = fmt.Fprintf(out, "| %d | %.0f | %.1f | %.1f | %s |\n",
+		len(members), rate, p50[len(p50)/2], p99[len(p99)/2], strings.Join(each, ", "))
+	return rate, err
+}
+
+// measureWatch has a client of one zkine put, and a watch at another wait for that: while there is nothing else, and
+// while clients put at all zkines.
+func measureWatch(ctx context.Context, o options, members []*store, out io.Writer) error {
+	fmt.Fprintf(out, "\n| a write at one zkine is seen by a watch at another, after its acknowledgement | p50, ms | p99, ms |\n|---|---|---|\n")
+	for _, load := range []struct {
+		name    string
+		clients int
+	}{{"nothing else", 0}, {"10 clients put at each", 10}} {
+		loadCtx, cancel := context.WithCancel(ctx)
+		var all sync.WaitGroup
+		for _, z := range members {
+			if load.clients > 0 {
+				all.Go(func() { puts(loadCtx, z.endpoint, load.clients, o.valueSize, duration(time.Hour)) }) //nolint:errcheck // it is cut off
+			}
+		}
+		late, err := watchElsewhere(ctx, members[0].endpoint, members[1].endpoint)
+		cancel()
+		all.Wait()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "| %s | %.2f | %.2f |\n", load.name,
+			1000*percentile(late, 50).Seconds(), 1000*percentile(late, 99).Seconds()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	watchedWrites = 400
+	watchedPeriod = 10 * time.Millisecond
+)
+
+// watchElsewhere returns how long after its acknowledgement each write was seen.
+func watchElsewhere(ctx context.Context, writer, watcher string) (late []time.Duration, err error) {
+	w, err := connect(writer)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	s, err := connect(watcher)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := pb.NewWatchClient(s).Watch(ctx, grpc.WaitForReady(true))
+	if err != nil {
+		return nil, err
+	}
+	key := []byte("watched")
+	if err := stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: key}}}); err != nil {
+		return nil, err
+	}
+	if _, err := stream.Recv(); err != nil { // created
+		return nil, err
+	}
+	for range watchedWrites {
+		if _, err := pb.NewKVClient(w).Put(ctx, &pb.PutRequest{Key: key, Value: key}, grpc.WaitForReady(true)); err != nil {
+			return nil, err
+		}
+		acked := time.Now()
+		if _, err := stream.Recv(); err != nil {
+			return nil, err
+		}
+		late = append(late, time.Since(acked))
+		time.Sleep(watchedPeriod) // between writes there is a pause: that is the case that is measured
+	}
+	return late, nil
+}

@@ -1,0 +1,125 @@
+package robustness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A step of the clock would be felt by the whole machine, and the namespaces of
+// the kernel leave that clock out. So zkine is built with another package time:
+// that of the Go at hand, but that its Now adds, to what the wall clock shows
+// and not to the monotonic clock, as many seconds as a file says. That is what a
+// program sees of a step.
+
+// clockEnv names the file with the seconds.
+const clockEnv = "ROBUSTNESS_CLOCK"
+
+// now is the line of time.Now that reads the clocks, and stepped what takes its
+// place.
+const (
+	now     = "sec, nsec, mono := runtimeNow()\n"
+	stepped = "sec, nsec, mono := steppedNow()\n"
+)
+
+// steppedSource is added to package time.
+const steppedSource = `package time
+
+import (
+	"sync/atomic"
+	"syscall"
+)
+
+var steppedRead, steppedBy atomic.Int64
+
+// steppedNow looks into the file at most every 10 ms.
+func steppedNow() (sec int64, nsec int32, mono int64) {
+	sec, nsec, mono = runtimeNow()
+	if last := steppedRead.Load(); mono-last > 10_000_000 && steppedRead.CompareAndSwap(last, mono) {
+		if file, ok := syscall.Getenv("` + clockEnv + `"); ok {
+			if fd, err := open(file); err == nil {
+				buffer := make([]byte, 32)
+				n, _ := read(fd, buffer)
+				closefd(fd)
+				if by, err := atoi(string(buffer[:max(n, 0)])); err == nil {
+					steppedBy.Store(int64(by))
+				}
+			}
+		}
+	}
+	return sec + steppedBy.Load(), nsec, mono
+}
+`
+
+// buildStepped builds a zkine whose clock can be stepped, in a folder.
+func buildStepped(dir string) (program string, err error) {
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(strings.TrimSpace(string(goroot)), "src", "time", "time.go")
+	text, err := os.ReadFile(source)
+	if err != nil {
+		return "", err
+	}
+	changed := strings.Replace(string(text), now, stepped, 1)
+	if changed == string(text) {
+		return "", fmt.Errorf("%s has no line %q: this Go reads its clocks otherwise", source, now)
+	}
+	files := map[string]string{"time.go": changed, "stepped.go": steppedSource}
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for name, content := range files {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			return "", err
+		}
+		overlay.Replace[filepath.Join(filepath.Dir(source), name)] = file
+	}
+	instructions, err := json.Marshal(overlay)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, instructions, 0o644); err != nil {
+		return "", err
+	}
+	program = filepath.Join(dir, "zkine-stepped")
+	build := exec.Command("go", "build", "-overlay", file, "-o", program, "./cmd/zkine")
+	build.Dir = "../.."
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		return "", fmt.Errorf("build a zkine with a clock that can be stepped: %w", err)
+	}
+	return program, nil
+}
+
+// StepClock steps the clock of a zkine back and forth, by up to a year.
+var StepClock = Fault{Name: "zkine-clock", apply: stepClock, clock: true}
+
+func stepClock(ctx context.Context, e *faultEnv) error {
+	z := e.anyZkine()
+	e.hit(z)
+	for _, by := range []time.Duration{time.Hour, -time.Hour, 365 * 24 * time.Hour, -365 * 24 * time.Hour, 3 * time.Second, 0} {
+		if err := z.StepClock(by); err != nil {
+			return err
+		}
+		if err := e.progress(ctx); err != nil {
+			return err
+		}
+		if err := lastFor(ctx, time.Second); err != nil { // the shortest period in zkine that is not one of ZooKeeper's
+			return err
+		}
+	}
+	return nil
+}
+
+// StepClock sets how far the clock of a zkine built by buildStepped is off.
+func (z *Zkine) StepClock(by time.Duration) error {
+	return os.WriteFile(z.clock, []byte(strconv.Itoa(int(by/time.Second))), 0o644)
+}
