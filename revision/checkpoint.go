@@ -32,6 +32,7 @@ type Checkpoint struct {
 	Meta []byte
 
 	log    *Log
+	ref    *checkpointRef
 	chunks []*recordpb.StoredChunk
 }
 
@@ -72,7 +73,7 @@ func (c *Checkpoint) Chunks(ctx context.Context) iter.Seq2[[]byte, error] {
 					return
 				}
 				go func() {
-					data, err := c.log.readChunk(ctx, chunk)
+					data, err := c.log.readChunk(ctx, c.ref, chunk)
 					ch <- result{data, err}
 				}()
 			}
@@ -86,12 +87,16 @@ func (c *Checkpoint) Chunks(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-func (l *Log) readChunk(ctx context.Context, c *recordpb.StoredChunk) ([]byte, error) {
+func (l *Log) readChunk(ctx context.Context, of *checkpointRef, c *recordpb.StoredChunk) ([]byte, error) {
 	conn, err := l.session.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return readBlob(ctx, conn, chunkRef(c), func(part int) string { return l.layout.chunk(c.Attempt, int(c.Number), part) })
+	data, err := readBlob(ctx, conn, chunkRef(c), func(part int) string { return l.layout.chunk(c.Attempt, int(c.Number), part) })
+	if err != nil {
+		return nil, l.replacedOrLost(ctx, conn, of, err)
+	}
+	return data, nil
 }
 
 func chunkRef(c *recordpb.StoredChunk) blobRef {
@@ -133,15 +138,35 @@ func (l *Log) loadCheckpoint(ctx context.Context, conn Conn) (*Checkpoint, error
 	}
 	manifest, err := readManifest(ctx, conn, l.layout, record.Latest)
 	if err != nil {
-		return nil, err
+		return nil, l.replacedOrLost(ctx, conn, record.Latest, err)
 	}
 	m := manifest.Meta
 	meta, err := readBlob(ctx, conn, chunkRef(m), func(part int) string { return l.layout.chunk(m.Attempt, int(m.Number), part) })
 	if err != nil {
-		return nil, err
+		return nil, l.replacedOrLost(ctx, conn, record.Latest, err)
 	}
 	l.noteCheckpoints(record)
-	return &Checkpoint{Segment: manifest.Segment, Meta: meta, log: l, chunks: manifest.Chunks}, nil
+	return &Checkpoint{Segment: manifest.Segment, Meta: meta, log: l, ref: record.Latest, chunks: manifest.Chunks}, nil
+}
+
+// replacedOrLost judges an error from reading a checkpoint. A znode may be
+// missing because a newer checkpoint has replaced this one; if none has, it is
+// lost, and trying again would never end.
+func (l *Log) replacedOrLost(ctx context.Context, conn Conn, ref *checkpointRef, err error) error {
+	if !errors.Is(err, zk.ErrNoNode) {
+		return err
+	}
+	if err := barrier(ctx, conn, l.layout); err != nil {
+		return err
+	}
+	record, _, readErr := readCheckpointRecord(ctx, conn, l.layout)
+	if readErr != nil {
+		return readErr
+	}
+	if record.Latest == nil || record.Latest.Attempt != ref.Attempt {
+		return err
+	}
+	return fmt.Errorf("%w: %w; restore it from a backup of ZooKeeper", ErrCorrupt, err)
 }
 
 // ErrNotNeeded says that a checkpoint as new as this one is there already.

@@ -56,6 +56,9 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	if err != nil {
 		return err
 	}
+	if err := l.mustExist(ctx, conn, open); err != nil {
+		return err
+	}
 	if err := l.startAfterCheckpoint(ctx, conn, open); err != nil {
 		return err
 	}
@@ -63,6 +66,20 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	l.member.init(l)
 	l.opened = true
 	return nil
+}
+
+// mustExist shows that the open segment is there. It may have been sealed and
+// removed in the meantime: then the caller begins anew.
+func (l *Log) mustExist(ctx context.Context, conn Conn, open segmentRef) error {
+	path := l.layout.segment(open.name)
+	_, _, err := conn.Get(ctx, path)
+	if !errors.Is(err, zk.ErrNoNode) {
+		return err
+	}
+	if now, err := l.readOpen(ctx, conn); err != nil || now != open {
+		return fmt.Errorf("%s was open a moment ago: %w", path, errors.Join(err, errAgain))
+	}
+	return fmt.Errorf("%w: the open segment %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
 }
 
 // startAfterCheckpoint makes Next deliver what comes after the newest

@@ -69,7 +69,7 @@ func listSegments(ctx context.Context, conn Conn, l layout) ([]segmentRef, error
 	for _, name := range names {
 		ref, err := parseSegmentRef(name)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w; remove what does not belong there", l.log(), err)
+			return nil, fmt.Errorf("%s: %w; remove what does not belong there", l.segment(name), err)
 		}
 		refs = append(refs, ref)
 	}

@@ -92,5 +92,8 @@ func (l *Log) readParts(ctx context.Context, conn Conn, segment segmentRef, e *e
 		}
 		payload = append(payload, data...)
 	}
-	return e.complete(payload)
+	if err := e.complete(payload); err != nil {
+		return fmt.Errorf("%w: %d parts from %s on", err, e.parts, l.layout.part(segment.name, e.nonce, 0))
+	}
+	return nil
 }

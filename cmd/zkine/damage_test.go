@@ -37,21 +37,27 @@ func newDamaged(t *testing.T) *damaged {
 	t.Helper()
 	args, root, conn := sharedRoot(t)
 	d := &damaged{t, args, root, conn}
-	log := d.openLog(revision.Config{MaxSlots: 8, CheckpointFrom: 1})
-	b, err := backend.Open(within(t), log, backend.Config{Member: revision.Member{Name: "filler", ID: 1}, Log: silent()})
-	require.NoError(t, err)
+	var b *backend.Backend
+	open := func(cfg revision.Config) {
+		var err error
+		b, err = backend.Open(within(t), d.openLog(cfg), backend.Config{Member: revision.Member{Name: "filler", ID: 1}, Log: silent()})
+		require.NoError(t, err)
+	}
 	write := func(key string, value []byte) {
 		_, err := b.Put(within(t), &pb.PutRequest{Key: []byte(key), Value: value})
 		require.NoError(t, err)
 	}
+	open(revision.Config{MaxSlots: 8, CheckpointFrom: 1})
 	write("a", []byte("1"))
 	require.Eventually(t, func() bool {
 		for i := range 10 {
 			write(fmt.Sprint("key", i), []byte("v"))
 		}
-		return d.checkpoints().Previous != nil && d.packedSegment() != ""
+		return d.checkpoints().Previous != nil
 	}, limit, 10*time.Millisecond)
-	// Slots that are in no pack: those of the open segment.
+	require.NoError(t, b.Close())
+	// With long segments, slots stay in the open one, in no pack.
+	open(revision.Config{})
 	write("large", incompressible(1_300_000))
 	for i := range 3 {
 		write(fmt.Sprint("last", i), []byte("v"))
@@ -134,25 +140,10 @@ func (d *damaged) slot() string {
 	return segment + "/" + slots[len(slots)/2]
 }
 
-// packedSegment is the path of a pack that a new zkine must read; "" if there is none.
-func (d *damaged) packedSegment() string {
-	latest := d.checkpoints().Latest
-	for _, name := range d.children(d.root + "/pack") {
-		var k int64
-		fmt.Sscanf(name, "%d-", &k)
-		if packs := d.children(d.root + "/pack/" + name); latest != nil && k > latest.Segment && len(packs) > 0 {
-			return d.root + "/pack/" + name + "/" + packs[0]
-		}
-	}
-	return ""
-}
-
 func (d *damaged) staged() string {
 	segment := strings.Replace(d.openSegment(), "/log/", "/stage/", 1)
 	parts := d.children(segment)
-	if len(parts) == 0 {
-		return ""
-	}
+	require.NotEmpty(d.t, parts)
 	return segment + "/" + parts[0]
 }
 
@@ -173,7 +164,7 @@ func flip(b []byte) []byte { b[len(b)/2] ^= 4; return b }
 func cut(b []byte) []byte  { return b[:len(b)*2/3] }
 
 // TestDamageIsNamedAndNotServed harms what a running zkine has read already. It
-// goes on. A zkine that starts must not serve what it cannot trust: it ends, and
+// goes on, unless it is what it appends to. A zkine that starts must not serve what it cannot trust: it ends, and
 // names the znode and what to do. zkine log verify names the same znode.
 func TestDamageIsNamedAndNotServed(t *testing.T) {
 	for _, c := range []struct {
@@ -181,52 +172,58 @@ func TestDamageIsNamedAndNotServed(t *testing.T) {
 		harm func(d *damaged) (path string)
 		// says is what both must say.
 		says string
-		// harmless says that a zkine may serve all the same: only verify tells.
-		harmless bool
+		// fate is what becomes of zkines.
+		fate fate
 	}{
-		{"a flipped bit in a slot", func(d *damaged) string { return d.change(d.slot(), flip) }, "corrupt", false},
-		{"a truncated slot", func(d *damaged) string { return d.change(d.slot(), cut) }, "corrupt", false},
-		{"an empty slot", func(d *damaged) string { return d.change(d.slot(), func([]byte) []byte { return nil }) }, "corrupt", false},
-		{"a missing slot", func(d *damaged) string { return d.remove(d.slot()) }, "missing", false},
-		{"a flipped bit in a staged part", func(d *damaged) string { return d.change(d.staged(), flip) }, "corrupt", false},
-		{"a missing staged part", func(d *damaged) string { return d.remove(d.staged()) }, "missing", false},
-		{"a missing segment", func(d *damaged) string { return d.remove(d.openSegment()) }, "", false},
+		{"a flipped bit in a slot", func(d *damaged) string { return d.change(d.slot(), flip) }, "corrupt", startingEnd},
+		{"a truncated slot", func(d *damaged) string { return d.change(d.slot(), cut) }, "corrupt", startingEnd},
+		{"an empty slot", func(d *damaged) string { return d.change(d.slot(), func([]byte) []byte { return nil }) }, "corrupt", startingEnd},
+		{"a missing slot", func(d *damaged) string { return d.remove(d.slot()) }, "missing", startingEnd},
+		{"a flipped bit in a staged part", func(d *damaged) string {
+			path := d.change(d.staged(), flip)
+			return strings.TrimRight(path, "0123456789") // the checksum is that of all parts
+		}, "corrupt", startingEnd},
+		{"a missing staged part", func(d *damaged) string { return d.remove(d.staged()) }, "missing", startingEnd},
+		{"a missing segment", func(d *damaged) string { return d.remove(d.openSegment()) }, "", allEnd},
 		{"a flipped bit in a chunk", func(d *damaged) string {
 			at := d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt
 			return d.change(at+"/"+d.chunk(at), flip)
-		}, "corrupt", false},
+		}, "corrupt", startingEnd},
 		{"a truncated chunk", func(d *damaged) string {
 			at := d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt
 			return d.change(at+"/"+d.chunk(at), cut)
-		}, "corrupt", false},
+		}, "corrupt", startingEnd},
 		{"a missing chunk", func(d *damaged) string {
 			at := d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt
 			return d.remove(at + "/" + d.chunk(at))
-		}, "", false},
+		}, "", startingEnd},
+		{"a missing first chunk", func(d *damaged) string {
+			return d.remove(d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt + "/c-0-0")
+		}, "", startingEnd},
 		{"a missing manifest", func(d *damaged) string {
 			return d.remove(d.root + "/checkpoint/" + d.checkpoints().Latest.Attempt + "/m-0")
-		}, "", false},
+		}, "", startingEnd},
 		{"a checkpoint record of nonsense", func(d *damaged) string {
 			return d.change(d.root+"/checkpoint", func([]byte) []byte { return []byte("nonsense") })
-		}, "", false},
+		}, "", startingEnd},
 		{"a record of the open segment of nonsense", func(d *damaged) string {
 			return d.change(d.root+"/log", func([]byte) []byte { return []byte("{}") })
-		}, "", false},
+		}, "", allEnd},
 		{"a slot with a closed ACL", func(d *damaged) string {
 			path := d.slot()
 			_, err := d.conn.SetACL(path, zk.DigestACL(zk.PermAll, "somebody", "else"), -1)
 			require.NoError(d.t, err)
 			return path
-		}, "access denied", false},
+		}, "access denied", startingEnd},
 		{"a foreign znode in the log", func(d *damaged) string {
 			create(d.t, d.conn, d.root+"/log/notes", "x")
 			return d.root + "/log/notes"
-		}, "corrupt", false},
+		}, "corrupt", startingEnd},
 		{"a foreign znode in a segment", func(d *damaged) string {
 			path := d.openSegment() + "/notes"
 			create(d.t, d.conn, path, "x")
 			return path
-		}, "something else", true},
+		}, "something else", allServe},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -241,24 +238,42 @@ func TestDamageIsNamedAndNotServed(t *testing.T) {
 			require.Contains(t, out, path)
 			require.Contains(t, out, c.says)
 
-			expect(t, kv, "a", "1") // the other one goes on
 			started := startZkine(t, append(d.args, "--name=started"))
-			if c.harmless {
+			if c.fate == allServe {
 				expect(t, client(t, started.ready()), "a", "1")
-				return
+			} else {
+				requireProblem(t, started, path, c.says)
 			}
-			problem := started.problem()
-			require.Contains(t, problem, path)
-			require.Contains(t, problem, c.says)
-			require.Regexp(t, "docs/operations.md|backup|permissions|remove", problem)
-			expect(t, kv, "a", "1")
+			if c.fate == allEnd {
+				requireProblem(t, other, path, "")
+			} else {
+				expect(t, kv, "a", "1")
+			}
 		})
 	}
 }
 
-// chunk is the name of a chunk in an attempt's folder.
+// fate is what becomes of zkines on a damaged root.
+type fate int
+
+const (
+	startingEnd fate = iota // who starts ends, who runs goes on
+	allEnd                  // it cannot go on without what was damaged
+	allServe                // it does not matter to zkines
+)
+
+func requireProblem(t *testing.T, p *process, path, says string) {
+	t.Helper()
+	problem := p.problem()
+	require.Contains(t, problem, path)
+	require.Contains(t, problem, says)
+	require.Regexp(t, "docs/operations.md|backup|permissions|remove", problem)
+}
+
+// chunk is the name of the last chunk in an attempt's folder: of keys, which a
+// start reads after all else.
 func (d *damaged) chunk(attempt string) string {
-	for _, name := range d.children(attempt) {
+	for _, name := range slices.Backward(d.children(attempt)) {
 		if strings.HasPrefix(name, "c-") {
 			return name
 		}

@@ -31,6 +31,10 @@ var (
 // judgeTimeout bounds the judges: what is not decided by then counts as failed.
 const judgeTimeout = 5 * time.Minute
 
+// matrixJudgeTimeout is that of TestFaults, with its many runs: the witness
+// stands in for what porcupine has not decided by then.
+const matrixJudgeTimeout = time.Minute
+
 var program string // the zkine to judge
 
 func TestMain(m *testing.M) {
@@ -112,7 +116,11 @@ func play(t *testing.T, s Scenario, seed uint64) {
 		t.Error(err)
 	}
 	took := time.Since(start)
-	v := Judge(lg, r.Case, judgeTimeout)
+	patienceOfJudges := judgeTimeout
+	if s.Probed {
+		patienceOfJudges = matrixJudgeTimeout
+	}
+	v := Judge(lg, r.Case, patienceOfJudges)
 	t.Logf("%v; ran for %v; %d slots in the log, %d of them sent twice, %d requests refused; up to segment %d in a checkpoint",
 		&v, took.Round(time.Millisecond), len(r.History.Slots), r.History.Duplicates, r.History.Refused, r.Again.From)
 	if err := v.Error(); err != nil {
