@@ -21,14 +21,15 @@ import (
 // clockEnv names the file with the seconds.
 const clockEnv = "ROBUSTNESS_CLOCK"
 
-// now is the line of time.Now that reads the clocks, and stepped what takes its
-// place.
+// now is the line of time.Now that reads the clocks, and stepped what is added
+// to it.
 const (
 	now     = "sec, nsec, mono := runtimeNow()\n"
-	stepped = "sec, nsec, mono := steppedNow()\n"
+	stepped = "\tsec += steppedBy.Load()\n"
 )
 
-// steppedSource is added to package time.
+// steppedSource is added to package time: a goroutine looks into the file again
+// and again, since Now itself may be called where there is no stack for that.
 const steppedSource = `package time
 
 import (
@@ -36,24 +37,27 @@ import (
 	"syscall"
 )
 
-var steppedRead, steppedBy atomic.Int64
+var steppedBy atomic.Int64
 
-// steppedNow looks into the file at most every 10 ms.
-func steppedNow() (sec int64, nsec int32, mono int64) {
-	sec, nsec, mono = runtimeNow()
-	if last := steppedRead.Load(); mono-last > 10_000_000 && steppedRead.CompareAndSwap(last, mono) {
-		if file, ok := syscall.Getenv("` + clockEnv + `"); ok {
-			if fd, err := open(file); err == nil {
-				buffer := make([]byte, 32)
-				n, _ := read(fd, buffer)
-				closefd(fd)
-				if by, err := atoi(string(buffer[:max(n, 0)])); err == nil {
-					steppedBy.Store(int64(by))
-				}
-			}
+func init() {
+	if file, ok := syscall.Getenv("` + clockEnv + `"); ok && file != "" {
+		go followSteps(file)
+	}
+}
+
+func followSteps(file string) {
+	buffer := make([]byte, 32)
+	for ; ; Sleep(10 * Millisecond) {
+		fd, err := open(file)
+		if err != nil {
+			continue
+		}
+		n, _ := read(fd, buffer)
+		closefd(fd)
+		if by, err := atoi(string(buffer[:max(n, 0)])); err == nil {
+			steppedBy.Store(int64(by))
 		}
 	}
-	return sec + steppedBy.Load(), nsec, mono
 }
 `
 
@@ -68,7 +72,7 @@ func buildStepped(dir string) (program string, err error) {
 	if err != nil {
 		return "", err
 	}
-	changed := strings.Replace(string(text), now, stepped, 1)
+	changed := strings.Replace(string(text), now, now+stepped, 1)
 	if changed == string(text) {
 		return "", fmt.Errorf("%s has no line %q: this Go reads its clocks otherwise", source, now)
 	}
