@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/go-zookeeper/zk"
+	"golang.org/x/sync/errgroup"
 )
 
 // A sealed segment's slots are packed: runs of them become one compressed
@@ -134,22 +136,40 @@ func (k *housekeeping) packSegment(ref segmentRef) error {
 		return err
 	}
 	run := packRun{}
-	for _, slot := range slots {
-		data, _, err := k.conn.Get(k.ctx, k.l.layout.slot(ref.name, slot))
+	for batch := range slices.Chunk(slots, packReads) {
+		datas, err := k.readSlots(ref, batch)
 		if err != nil {
 			return err
 		}
-		if run.ends(slot, len(data)) {
-			if err := k.writePack(ref, int64(stat.Version), run); err != nil {
-				return err
+		for i, slot := range batch {
+			if run.ends(slot, len(datas[i])) {
+				if err := k.writePack(ref, int64(stat.Version), run); err != nil {
+					return err
+				}
+				run = packRun{}
 			}
-			run = packRun{}
-		}
-		if len(data) < packAlone {
-			run.add(slot, data)
+			if len(datas[i]) < packAlone {
+				run.add(slot, datas[i])
+			}
 		}
 	}
 	return k.writePack(ref, int64(stat.Version), run)
+}
+
+// packReads is how many slots are read at once: one after the other they would
+// come more slowly than busy clients write new ones.
+const packReads = 32
+
+func (k *housekeeping) readSlots(ref segmentRef, slots []int64) ([][]byte, error) {
+	datas := make([][]byte, len(slots))
+	group, ctx := errgroup.WithContext(k.ctx)
+	for i, slot := range slots {
+		group.Go(func() (err error) {
+			datas[i], _, err = k.conn.Get(ctx, k.l.layout.slot(ref.name, slot))
+			return err
+		})
+	}
+	return datas, group.Wait()
 }
 
 // listSlots lists the slots of a segment that are znodes of their own.
