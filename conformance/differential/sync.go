@@ -120,9 +120,13 @@ func (st *stream) answers(w *watch, revision int64) bool {
 }
 
 // reach waits until a stream's watchers have seen everything up to a revision. It asks for progress again and again,
-// since there is no answer while a watcher catches up.
+// since there is no answer while a watcher catches up. Answers that are late are waited for, should there be any: they
+// promise nothing for a watcher that is created meanwhile.
 func (st *stream) reach(ctx context.Context, revision int64) error {
 	for {
+		st.mu.Lock()
+		st.asks++
+		st.mu.Unlock()
 		request := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}}
 		if err := st.grpc.Send(request); err != nil {
 			return err
@@ -130,7 +134,16 @@ func (st *stream) reach(ctx context.Context, revision int64) error {
 		again, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		err := st.await(again, func() bool { return st.progress >= revision })
 		cancel()
-		if err == nil || again.Err() == nil {
+		if err == nil {
+			late, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			_ = st.await(late, func() bool { return st.promises >= st.asks }) // or they never come
+			st.mu.Lock()
+			defer st.mu.Unlock()
+			st.promises = st.asks
+			return nil
+		}
+		if again.Err() == nil {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -19,7 +19,9 @@ type stream struct {
 	creating *watch           // whose creation is not answered yet
 	created  proto.Message    // the answer
 	watches  map[int64]*watch // by id; those that a compaction ended too, until they are cancelled
-	progress int64            // the newest promise
+	progress int64            // the newest promise, since the last watcher was created
+	asks     int              // requests for progress; some are not answered
+	promises int              // the answers
 	err      error            // why the stream ended
 	changed  chan struct{}    // closed and replaced when something came
 }
@@ -65,7 +67,7 @@ func (s *store) createWatch(ctx context.Context, number int, r *pb.WatchCreateRe
 	w := &watch{stream: st, request: r, start: r.StartRevision}
 	s.watches = append(s.watches, w)
 	st.mu.Lock()
-	st.creating, st.created = w, nil
+	st.creating, st.created, st.progress = w, nil, 0
 	st.mu.Unlock()
 	request := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: r}}
 	if err := st.grpc.Send(request); err != nil {
@@ -119,6 +121,7 @@ func (st *stream) note(response *pb.WatchResponse) {
 		st.created = response
 	case response.WatchId == -1 && !response.Canceled && len(response.Events) == 0:
 		st.progress = response.Header.Revision
+		st.promises++
 	case w == nil: // an answer without a question
 		st.err = fmt.Errorf("nobody has the id of %v", response)
 	default:
