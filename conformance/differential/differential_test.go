@@ -16,7 +16,6 @@ var (
 	first  = flag.Uint64("seed", 0, "the first seed (default: any)")
 	ops    = flag.Int("ops", 500, "requests a seed")
 	busy   = flag.Bool("busy", false, "a busy log with each seed")
-	zkine  = flag.String("zkine", "", "the zkine to ask; by default this checkout's is built")
 	shrink = flag.Bool("shrink", false, "after a difference, look for a short way to it")
 )
 

@@ -38,10 +38,12 @@ func normalize(request, response proto.Message) {
 	}
 }
 
-// normalizeStatus leaves out what is about a server's own database and log. Alarms come from a map, and one or two
+// normalizeStatus leaves out what is about a server's own database and log; an etcd that has just started has not raised
+// its storage version yet. Alarms come from a map, and one or two
 // spaces stand in their texts, as etcd's build decides.
 func normalizeStatus(r *pb.StatusResponse) {
 	r.DbSize, r.DbSizeInUse, r.DbSizeQuota, r.Leader, r.RaftTerm, r.RaftIndex, r.RaftAppliedIndex = 0, 0, 0, 0, 0, 0, 0
+	r.StorageVersion = ""
 	for i, e := range r.Errors {
 		r.Errors[i] = strings.Join(strings.Fields(e), " ")
 	}

@@ -2,6 +2,7 @@ package differential
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -69,11 +70,13 @@ func (p *program) start(t *testing.T, name string) {
 	}
 }
 
+var named = flag.String("zkine", "", "the zkine to ask; by default this checkout's is built")
+
 // binary is the zkine to run, built if none was named.
 func binary(t *testing.T) string {
 	t.Helper()
-	if *zkine != "" {
-		return *zkine
+	if *named != "" {
+		return *named
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), buildPatience)
 	defer cancel()
