@@ -112,8 +112,6 @@ func p99(r record) float64            { return r.Result.Latency.P99 }
 func p999(r record) float64           { return r.Result.Latency.P999 }
 func deliveryP50(r record) float64    { return r.Result.Delivery.P50 }
 func deliveryP99(r record) float64    { return r.Result.Delivery.P99 }
-func serverCores(r record) float64    { return r.Result.ServerCPU / r.Result.Seconds }
-func clientCores(r record) float64    { return r.Result.ClientCPU / r.Result.Seconds }
 
 // cpuPerOp is the servers' processor time in microseconds.
 func cpuPerOp(r record) float64 { return r.Result.ServerCPU * 1e6 / float64(max(r.Result.Ops, 1)) }

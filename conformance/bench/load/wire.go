@@ -14,7 +14,7 @@ import (
 type wire struct{ r *mem.Reader }
 
 // field is one field of a message. For a field of type bytes n is its length, and the walk stands at its content:
-// skip it, read it, or walk over it as a message of its own.
+// read it, walk over it as a message of its own, or leave it to each to skip.
 type field struct {
 	number protowire.Number
 	typ    protowire.Type
@@ -43,15 +43,6 @@ func (w wire) next(end int) (f field, err error) {
 		return f, fmt.Errorf("%w: field %d is longer than the message", errWire, f.number)
 	}
 	return f, nil
-}
-
-// skip passes the content of a field.
-func (w wire) skip(f field) error {
-	if f.typ != protowire.BytesType {
-		return nil
-	}
-	_, err := w.r.Discard(int(f.n))
-	return err
 }
 
 // end is what remains after the content of a field of type bytes.
