@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,6 +229,49 @@ func TestTwoKeepersAtOnce(t *testing.T) {
 		b.reach(end)
 		b.close()
 	}
+}
+
+// fragile is a dialer whose connections can be made to end at their next read.
+type fragile struct {
+	revision.Dialer
+	breaks atomic.Bool
+}
+
+func (f *fragile) Dial(ctx context.Context) (revision.Conn, error) {
+	conn, err := f.Dialer.Dial(ctx)
+	return fragileConn{conn, f}, err
+}
+
+type fragileConn struct {
+	revision.Conn
+	f *fragile
+}
+
+func (c fragileConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+	if c.f.breaks.CompareAndSwap(true, false) {
+		c.Close()
+		return nil, nil, zk.ErrConnectionClosed
+	}
+	return c.Conn.Get(ctx, path)
+}
+
+// TestReloadSurvivesALostConnection loses the connection while a reader that was
+// left behind reloads.
+func TestReloadSurvivesALostConnection(t *testing.T) {
+	e := memzk.New()
+	a := small(t, e)
+	fillTo(a, 3)
+	f := &fragile{Dialer: e}
+	slow, err := revision.Open(t.Context(), revision.Config{Dialer: f, Root: "/zkine", Log: quiet()})
+	require.NoError(t, err)
+	defer slow.Close() //nolint:errcheck // the end of the test
+	require.NoError(t, save(a.log, 2))
+	f.breaks.Store(true)
+	require.NoError(t, slow.Reload(t.Context()))
+	require.False(t, f.breaks.Load(), "the connection was lost")
+	next, err := slow.Next(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, revision.Seq{Segment: 3}, next.Seq)
 }
 
 // TestReaderLeftBehindReloads keeps a reader from reading until the log that

@@ -107,10 +107,27 @@ func (l *Log) startAfterCheckpoint(ctx context.Context, conn Conn, open segmentR
 // then. Appends under way whose outcome is not known by now end with
 // ErrUnknown.
 func (l *Log) Reload(ctx context.Context) error {
-	conn, err := l.session.get(ctx)
-	if err != nil {
-		return err
+	for {
+		conn, err := l.session.get(ctx)
+		if err != nil {
+			return err
+		}
+		err = l.reloadOn(ctx, conn)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, ErrTrimmed):
+			continue // a newer checkpoint has replaced this one meanwhile
+		}
+		if err := l.unusable(conn, err); !errors.Is(err, errAgain) {
+			return err
+		}
 	}
+}
+
+func (l *Log) reloadOn(ctx context.Context, conn Conn) error {
 	opCtx, cancel := l.opContext(ctx)
 	defer cancel()
 	open, err := l.readOpen(opCtx, conn)
