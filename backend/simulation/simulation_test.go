@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 150, "how many worlds TestSeeds lives through")
+	seeds = flag.Int("seeds", 60, "how many worlds TestSeeds lives through")
 	first = flag.Uint64("first", 0, "the first one's seed; 0 draws it")
 	seed  = flag.Uint64("seed", 0, "the world that TestSeed lives through, telling all that happens")
 )

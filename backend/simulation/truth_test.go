@@ -143,7 +143,9 @@ func (t *truth) replay() *replayed {
 			change, _ := v.Change(revision.Rev(rev))
 			var events []*mvccpb.Event
 			for _, event := range change.Events {
-				events = append(events, event.Proto(true, 0))
+				e := event.Proto(false, 0)
+				e.PrevKv = r.at(event.Key(), rev-1) // found here, so that it can be wrong there
+				events = append(events, e)
 			}
 			r.events = append(r.events, events)
 			r.made = append(r.made, e.at)
