@@ -90,7 +90,7 @@ scale: build zookeeper ## bytes, heap, memory, start and throughput with a milli
 # A process for each processor, since a world runs one goroutine at a time. As in: make simulate SEEDS=20000
 simulate: ## thousands of simulated clusters, each with faults of its own: docs/design.md, "Simulation"
 	go test -c -o bin/simulation.test ./backend/simulation
-	@n=$$(nproc); seq $$n | xargs -P $$n -I{} bin/simulation.test -test.timeout 24h -test.run 'TestSeeds$$' -test.v \
+	@n=$$(nproc); seq $$n | xargs -P $$n -I{} bin/simulation.test -test.timeout 24h -test.run 'TestSeeds$$' -test.v -first 0 \
 	  -seeds $$(( ($(SEEDS) + n - 1) / n )) $(ARGS) | grep -v '^=== \|^ *--- PASS'
 
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
