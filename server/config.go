@@ -49,6 +49,9 @@ type Config struct {
 	// their sockets, if ListenMetrics has bound them.
 	MetricsURLs      []string
 	MetricsListeners []net.Listener
+	// EnablePprof serves Go's profiles under /debug/pprof/ on all these, as etcd
+	// does; they tell much of what the process does.
+	EnablePprof bool
 	// TLS is how the https:// and unixs:// ones among all these are served.
 	TLS TLS
 	// CORS are the origins of web pages that may read from the client URLs; "*"

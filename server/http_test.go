@@ -194,3 +194,15 @@ func TestMetrics(t *testing.T) {
 	_, err = New(Config{ClientURLs: []string{"http://x:1"}, Registry: r.cfg.Registry})
 	require.Error(t, err, "one server a registry")
 }
+
+func TestPprof(t *testing.T) {
+	for _, enabled := range []bool{false, true} {
+		r := start(t, func(c *Config) { c.EnablePprof = enabled })
+		want := http.StatusNotFound
+		if enabled {
+			want = http.StatusOK
+		}
+		code, _ := r.ask(t, "/debug/pprof/goroutine?debug=1")
+		require.Equal(t, want, code)
+	}
+}

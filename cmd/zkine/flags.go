@@ -25,6 +25,7 @@ type config struct {
 	clientURLs       []string
 	advertiseURLs    []string
 	metricsURLs      []string
+	enablePprof      bool
 	tls              server.TLS
 	cors             []string
 	maxRequestBytes  int // of a client
@@ -51,6 +52,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "`urls` to serve etcd clients on: http://host:port or unix://path, https:// or unixs:// with TLS; several with commas")
 	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "`urls` that member list tells clients (default: those listened on)")
 	f.StringSliceVar(&c.metricsURLs, "listen-metrics-urls", []string{"http://127.0.0.1:2381"}, "`urls` to serve /metrics, /health, /livez, /readyz and /version on")
+	f.BoolVar(&c.enablePprof, "enable-pprof", false, "serve profiles of the process under /debug/pprof/ on the client and the metrics URLs")
 	f.StringVar(&c.tls.CertFile, "cert-file", "", "PEM `file` of the certificate for https:// and unixs:// URLs, with its chain; read again when it changes")
 	f.StringVar(&c.tls.KeyFile, "key-file", "", "PEM `file` of the certificate's key")
 	f.StringVar(&c.tls.TrustedCAFile, "trusted-ca-file", "", "PEM `file` of the CAs of client certificates; each client needs one then")

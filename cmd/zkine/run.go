@@ -187,7 +187,7 @@ func startFront(cfg config, starting *backend.Starting, registry *prometheus.Reg
 		Name:       cfg.name,
 		ClientURLs: cfg.clientURLs, Listeners: clients, AdvertiseClientURLs: f.advertised,
 		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
-		TLS: cfg.tls, CORS: cfg.cors,
+		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
 		Progress: func() string { return starting.Progress().String() },
 		Registry: registry, Log: log,
