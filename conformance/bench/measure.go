@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkine/zkine/conformance/api/process"
 	"github.com/zkine/zkine/conformance/bench/contender"
+	"github.com/zkine/zkine/conformance/bench/machine"
 )
 
 // measure starts the contenders, takes all points and stops them.
@@ -36,12 +37,12 @@ func measure(ctx context.Context, o options) (records []record, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	machine, err := describe(dir)
+	about, err := machine.Describe(dir)
 	if err != nil {
 		return nil, err
 	}
-	progress("%s", machine)
-	if err := j.add(record{Machine: machine}); err != nil {
+	progress("%s", about)
+	if err := j.add(record{Machine: about}); err != nil {
 		return nil, err
 	}
 	if startToo {

@@ -62,6 +62,8 @@ var points = []point{
 	{workload: "mixed", clients: 100, data: mixed, on: servers},
 	{workload: "get", clients: 1, data: updated, on: servers},
 	{workload: "get", clients: 100, data: updated, on: servers},
+	// One client's is the way through gRPC and back, and nothing else.
+	{workload: "get-serial", clients: 1, data: updated, on: equals},
 	{workload: "get-serial", clients: 100, data: updated, on: equals},
 	{workload: "list-10k", plan: "list", clients: 1, data: listed, on: servers},
 	{workload: "list-10k", plan: "list", clients: 4, data: listed, on: equals},

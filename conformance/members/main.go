@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/zkine/zkine/conformance/bench/machine"
 )
 
 // options are what the flags say.
@@ -52,61 +51,19 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := describe(out, dir); err != nil {
+	about, err := machine.Describe(dir)
+	if err != nil {
 		return err
 	}
+	fmt.Fprintln(out, about)
 	if o.churn > 0 {
 		return churn(ctx, o, p, dir, out)
 	}
 	return measureMembers(ctx, o, p, dir, out)
 }
 
-// describe says on what the numbers were taken.
-func describe(out io.Writer, dir string) error {
-	sync, err := fsyncTime(dir)
-	if err != nil {
-		return err
-	}
-	load, _ := os.ReadFile("/proc/loadavg") // not everywhere
-	_, err = fmt.Fprintf(out, "%d processors, fsync of 4 KiB takes %v (median of %d), load before: %s\n",
-		runtime.NumCPU(), round(sync), fsyncs, bytes.TrimSpace(load))
-	return err
-}
-
-const fsyncs = 100
-
-// fsyncTime is how long the disk takes to make a small write last.
-func fsyncTime(dir string) (time.Duration, error) {
-	f, err := os.Create(filepath.Join(dir, "fsync"))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	var times []time.Duration
-	for range fsyncs {
-		if _, err := f.Write(make([]byte, 4096)); err != nil {
-			return 0, err
-		}
-		began := time.Now()
-		if err := f.Sync(); err != nil {
-			return 0, err
-		}
-		times = append(times, time.Since(began))
-	}
-	return percentile(times, 50), nil
-}
-
 // percentile sorts the times.
 func percentile(times []time.Duration, p int) time.Duration {
 	slices.Sort(times)
 	return times[min(len(times)*p/100, len(times)-1)]
-}
-
-// round leaves three digits.
-func round(d time.Duration) time.Duration {
-	unit := time.Duration(1)
-	for d/unit >= 1000 {
-		unit *= 10
-	}
-	return d.Round(unit)
 }

@@ -217,7 +217,8 @@ func TestSnapshotWhileWriting(t *testing.T) {
 	}
 	var paths []string
 	for range 3 {
-		time.Sleep(300 * time.Millisecond) // for the store to grow
+		grown := z.current(t) + 200
+		require.Eventually(t, func() bool { return z.current(t) >= grown }, patience, 10*time.Millisecond)
 		paths = append(paths, z.save(t))
 	}
 	stop.Store(true)

@@ -1,4 +1,5 @@
-package main
+// Package machine says on what numbers were taken, for those who read them.
+package machine
 
 import (
 	"bytes"
@@ -12,8 +13,9 @@ import (
 	"time"
 )
 
-// describe says on what the numbers are taken.
-func describe(dir string) (string, error) {
+// Describe says on what numbers are taken whose data is in the folder: processors, file system, how long an fsync takes,
+// and how busy the machine is. It refuses a folder in memory.
+func Describe(dir string) (string, error) {
 	sync, err := fsyncTime(dir)
 	if err != nil {
 		return "", err
