@@ -3,6 +3,7 @@ package robustness
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -68,6 +69,34 @@ func (r *Recorded) feel(t testing.TB, load *Traffic, o *Observer, windows []wind
 		t.Error(err)
 	}
 	r.Reports = append(r.Reports, load.Tenants.expiries(ended))
+}
+
+// awaitWhole waits until each ZooKeeper serves and each probe's zkine takes writes: what is felt of the next fault is to
+// be that one's alone.
+func (e *faultEnv) awaitWhole(ctx context.Context) error {
+	since := time.Now()
+	for !e.whole(ctx, since) {
+		if err := lastFor(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("not all ZooKeepers and zkines serve again: %w", err)
+		}
+	}
+	return nil
+}
+
+func (e *faultEnv) whole(ctx context.Context, since time.Time) bool {
+	asking, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, s := range e.ZooKeepers {
+		if _, err := embedded.Mode(asking, s.Addr()); err != nil {
+			return false
+		}
+	}
+	for _, p := range e.load.Probes {
+		if !p.ackedSince(since) {
+			return false
+		}
+	}
+	return true
 }
 
 // watchElection looks for a time without a leader among the ZooKeepers that

@@ -96,6 +96,13 @@ func (p *Probe) Longest(from, to time.Time) time.Duration {
 	return max(longest, to.Sub(last))
 }
 
+// ackedSince says whether a write was acknowledged after a moment.
+func (p *Probe) ackedSince(since time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.acked) > 0 && p.acked[len(p.acked)-1].After(since)
+}
+
 // Outages are the times of over a second without an acknowledged write.
 func (p *Probe) Outages() (out []window) {
 	p.mu.Lock()

@@ -122,7 +122,7 @@ func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) 
 // applyAll lets the faults happen, each after, during and before traffic.
 func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) error {
 	for _, f := range faults {
-		if err := e.progress(ctx); err != nil {
+		if err := errors.Join(e.awaitWhole(ctx), e.progress(ctx)); err != nil {
 			return fmt.Errorf("before %s: %w", f.Name, err)
 		}
 		start, rev := time.Now(), e.observer.Rev()
