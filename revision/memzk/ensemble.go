@@ -3,6 +3,8 @@ package memzk
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -90,7 +92,7 @@ func (e *Ensemble) ReleaseLate() {
 }
 
 // Save returns a function that puts the ensemble back to this moment, as a
-// restore from a backup would; connections end.
+// restore from a backup would; connections end. See EndAbandoned.
 func (e *Ensemble) Save() (restore func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -103,6 +105,21 @@ func (e *Ensemble) Save() (restore func()) {
 		for _, s := range e.servers {
 			s.tree, s.applied = saved.clone(), 0
 		}
+	}
+}
+
+// EndAbandoned ends the sessions that nobody is connected to any more. Only Save
+// leaves such: a backup holds the ephemerals of sessions that lived then, and an
+// ensemble ends those of clients that do not come back within their timeout.
+func (e *Ensemble) EndAbandoned() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	abandoned := e.tree.sessions()
+	for c := range e.conns {
+		delete(abandoned, c.session)
+	}
+	for _, session := range slices.Sorted(maps.Keys(abandoned)) {
+		e.commitLocked(func(t *tree) []event { return t.endSession(session) })
 	}
 }
 

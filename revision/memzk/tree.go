@@ -202,6 +202,17 @@ func (t *tree) endSession(session int64) []event {
 	return events
 }
 
+// sessions are those that own ephemerals.
+func (t *tree) sessions() map[int64]bool {
+	found := map[int64]bool{}
+	for _, n := range t.nodes {
+		if owner := n.stat.EphemeralOwner; owner != 0 {
+			found[owner] = true
+		}
+	}
+	return found
+}
+
 // clone copies the tree, for a restore to this moment.
 func (t *tree) clone() *tree {
 	c := &tree{nodes: make(map[string]*node, len(t.nodes)), zxid: t.zxid}
