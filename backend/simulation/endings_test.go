@@ -62,6 +62,12 @@ func (w *world) endInLoss() {
 		n.life.z.whenAwake(func() { w.sever(n) })
 	}
 	w.conns = nil
+	// What came back includes the ephemerals of sessions whose zkines have died
+	// since.
+	w.after(sessionTimeout+w.between(0, time.Second), func() {
+		w.e.EndAbandoned()
+		w.fireWatches()
+	})
 	w.newcomer()
 	stopped := func() bool {
 		for _, l := range ahead {
@@ -146,7 +152,9 @@ func (w *world) endInCorruption() {
 		return
 	}
 	w.trace.event(w.now(), harmed.z.name, "was harmed")
-	if !w.schedule(soon, func() bool { return harmed.why() != nil }) {
+	// The next round of digests finds it. Where no segment ends, that may be a
+	// whole interval away.
+	if !w.schedule(w.profile.digests+soon, func() bool { return harmed.why() != nil }) {
 		if !w.failed() {
 			w.fail("%s, whose memory was damaged, does not stop", harmed.z.name)
 		}
