@@ -23,26 +23,12 @@ func (w *world) keepBackups() {
 	w.after(w.between(0, time.Second), w.keepBackups)
 }
 
-// last is the last slot that the ensemble has taken.
-func (t *truth) last() (last revision.Seq) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for seq := range t.committed {
-		if last.Before(seq) {
-			last = seq
-		}
-	}
-	return last
-}
-
 // endInLoss puts the ensemble back to what it was a while ago, and lets a zkine
 // that knows nothing of it write on from there. Every zkine that had applied
 // more must stop and say why, and never show what happened after the loss.
 func (w *world) endInLoss() {
 	lost := w.backups[max(0, len(w.backups)-1-w.rng.IntN(6))]
-	w.truth.mu.Lock()
-	w.truth.lostTail = true
-	w.truth.mu.Unlock()
+	w.truth.lose()
 	w.trace.event(w.now(), "ensemble", fmt.Sprintf("loses what came after %v", lost.last))
 	var ahead []*life
 	for _, z := range w.zkines {
@@ -81,7 +67,7 @@ func (w *world) endInLoss() {
 		w.fail("a zkine that knew more than the ensemble does not stop")
 	}
 	for _, l := range ahead {
-		if why := l.why(); why != nil && !errors.Is(why, revision.ErrLogLost) {
+		if why := l.why(); !l.dead && why != nil && !errors.Is(why, revision.ErrLogLost) {
 			w.fail("%s stopped for another reason: %v", l.z.name, why)
 		}
 	}
