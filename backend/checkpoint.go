@@ -91,6 +91,12 @@ func (b *Backend) reload() error {
 	if v.Rev() < old.Rev() || v.Seq().Before(old.Seq()) {
 		return fmt.Errorf("%w: the newest checkpoint is at revision %d, this zkine was at %d", revision.ErrLogLost, v.Rev(), old.Rev())
 	}
+	// Whether the log went back while this zkine was away, its slots do not tell
+	// any more.
+	if !v.MayFollow(old) {
+		return fmt.Errorf("%w: the newest checkpoint, at revision %d, has another past than this zkine, which was at %d; see docs/operations.md, \"The log went back\"",
+			revision.ErrLogLost, v.Rev(), old.Rev())
+	}
 	// Users may have changed in the part that was skipped.
 	b.auth.simple.Clear()
 	b.start(m)

@@ -2,6 +2,7 @@ package backend_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -166,4 +167,25 @@ func TestLeftBehind(t *testing.T) {
 			sameState(t, a, b)
 		})
 	}
+}
+
+// TestLeftBehindALoss cuts a zkine off, and has the ensemble lose the last that
+// it has seen. When it is back, others have written on, and no slot is left by
+// which it could find out: it must stop all the same.
+func TestLeftBehindALoss(t *testing.T) {
+	e := memzk.New()
+	g := &gate{Dialer: e}
+	b := openOn(t, g, "b", busyHousekeeping)
+	put(t, b, "key", "kept")
+	restore := e.Save()
+	put(t, b, "key", "lost")
+	g.close()
+	eventually(t, "b is cut off", func() bool { return b.Ready() != nil })
+	restore()
+	e.EndAbandoned()
+	a := openOn(t, e, "a", busyHousekeeping)
+	trimmedTo(t, e, a, 6)
+	g.open()
+	eventually(t, "b stops", func() bool { return errors.Is(b.Ready(), revision.ErrLogLost) })
+	require.ErrorContains(t, b.Ready(), "another past")
 }
