@@ -22,6 +22,7 @@ import (
 // sample is a small log: revision r is written at r seconds.
 func sample() *replayed {
 	t := newTruth(&world{})
+	keeper := &life{z: &zkine{name: "a"}, heard: []time.Duration{0, 4 * time.Second, 8 * time.Second, 11 * time.Second}}
 	for i, q := range []*recordpb.Request{
 		putOf("k0", "w/0"), // 2
 		putOf("k0", "w/1"), // 3
@@ -31,10 +32,14 @@ func sample() *replayed {
 		{Kind: &recordpb.Request_Compaction{Compaction: &pb.CompactionRequest{Revision: 3}}},
 		{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: &pb.LeaseGrantRequest{ID: 7, TTL: 2}}},
 		{Kind: &recordpb.Request_LeaseRevoke{LeaseRevoke: &pb.LeaseRevokeRequest{ID: 7}}},
+		{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: &pb.LeaseGrantRequest{ID: 8, TTL: 2}}}, // at 10 s
+		{Kind: &recordpb.Request_LeaseExpire{LeaseExpire: &recordpb.LeaseExpire{Id: 8, Renewed: 9}}},
 	} {
 		seq := revision.Seq{Segment: 1, Slot: int64(i)}
-		t.slots[seq] = revision.Slot{Seq: seq, Nonce: revision.NewNonce(), Requests: []*recordpb.Request{q}}
+		nonce := revision.NewNonce()
+		t.slots[seq] = revision.Slot{Seq: seq, Nonce: nonce, Requests: []*recordpb.Request{q}}
 		t.committed[seq] = time.Duration(i+2) * time.Second
+		t.attempts[nonce] = &attempt{who: keeper, began: t.committed[seq], at: seq}
 	}
 	return t.replay()
 }
@@ -76,7 +81,7 @@ func trueHistory(r *replayed) *history {
 }
 
 func judgeAll(r *replayed, h *history) (wrong []string) {
-	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkWrites, checkReads, checkWatches, checkLeases} {
+	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkAppends, checkWrites, checkReads, checkWatches, checkLeases, checkService} {
 		wrong = append(wrong, check(r, h)...)
 	}
 	return wrong
@@ -132,7 +137,12 @@ func TestFalseHistoriesAreFound(t *testing.T) {
 		},
 		"a watch is compacted too far": func(_ *replayed, h *history) { h.watches[0].seen = []sighting{{skipped: 7}} },
 		"a lease ends early":           func(_ *replayed, h *history) { h.leases[0].alive[0] = 8 * time.Second },
-		"a lease never ends":           func(_ *replayed, h *history) { h.leases[0].id = 8 },
+		"a lease never ends":           func(_ *replayed, h *history) { h.leases[0].id = 9 },
+		"nobody appended it":           func(r *replayed, _ *history) { r.entries[0].by = nil },
+		"what was refused is there":    func(r *replayed, _ *history) { r.entries[0].by.refused = revision.ErrUnavailable },
+		"it is at another place":       func(r *replayed, _ *history) { r.entries[0].by.at = r.entries[1].seq },
+		"a lease ends after a silence": func(r *replayed, _ *history) { r.entries[9].by.who.heard[2] = 4 * time.Second },
+		"a lease ends after a start":   func(r *replayed, _ *history) { r.entries[9].by.who.heard = []time.Duration{10 * time.Second} },
 		"a key outlives its lease":     func(_ *replayed, h *history) { h.leases[0].key = "k1" },
 	}
 	for name, harm := range cases {
@@ -155,7 +165,7 @@ func TestStatesThatDifferAreFound(t *testing.T) {
 	w.truth.delivered(two, revision.Slot{Seq: seq, Nonce: revision.Nonce{2}})
 	require.Len(t, w.wrong, 1)
 	for i, l := range []*life{one, two} {
-		w.truth.applied(l, viewAfter(putOf("k", fmt.Sprint(i))))
+		w.truth.applied(l, nil, viewAfter(putOf("k", fmt.Sprint(i))))
 	}
 	require.Len(t, w.wrong, 2)
 }

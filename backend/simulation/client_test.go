@@ -150,6 +150,9 @@ func (p *person) perform(o *op) {
 func (p *person) judge(o *op, err error) {
 	switch {
 	case err == nil:
+		if v := o.who.lastView(); o.writes() && int64(v.Rev()) < o.rev {
+			p.w.fail("%s: %s was answered with revision %d when %s was at %d", p.name, o, o.rev, o.who.z.name, v.Rev())
+		}
 		p.w.seen(o.rev)
 	case errors.Is(err, state.ErrCompacted):
 		o.compacted = true
@@ -164,6 +167,10 @@ func (p *person) judge(o *op, err error) {
 		p.w.fail("%s: a call failed: %v", p.name, err)
 	}
 }
+
+// writes says whether an answer comes from applying the call to the state: then
+// every view that anyone gets from now on must show it.
+func (o *op) writes() bool { return o.kind != opGet && o.kind != opSerializable }
 
 // behind says whether a serializable read of a revision may come too early.
 func (l *life) behind(o *op) bool { return o.kind == opSerializable }

@@ -28,7 +28,7 @@ func (w *world) keepBackups() {
 // more must stop and say why, and never show what happened after the loss.
 func (w *world) endInLoss() {
 	lost := w.backups[max(0, len(w.backups)-1-w.rng.IntN(6))]
-	w.truth.lose()
+	w.truth.lose(lost.last)
 	w.trace.event(w.now(), "ensemble", fmt.Sprintf("loses what came after %v", lost.last))
 	var ahead []*life
 	for _, z := range w.zkines {
@@ -57,7 +57,7 @@ func (w *world) endInLoss() {
 	w.newcomer()
 	stopped := func() bool {
 		for _, l := range ahead {
-			if l.why() == nil && !l.dead {
+			if l.why() == nil && !l.dead && l.isAhead() {
 				return false
 			}
 		}
@@ -111,8 +111,7 @@ func (w *world) endInCorruption() {
 	}
 	var harmed *life
 	w.finish("a bit flips", func(p *person) {
-		p.perform(&op{kind: opPut, key: keys[0], value: "healthy"})
-		for harmed == nil {
+		for i := 0; harmed == nil; i++ {
 			l, b := p.reach()
 			if b.Status().Leader != l.member() && p.rng.IntN(5) > 0 {
 				p.rest(time.Second)
@@ -121,7 +120,12 @@ func (w *world) endInCorruption() {
 			ctx, cancel := context.WithTimeout(context.Background(), soon)
 			r, err := b.Range(ctx, &pb.RangeRequest{Key: []byte(keys[0])})
 			cancel()
-			if err == nil && len(r.Kvs) > 0 && len(r.Kvs[0].Value) > 0 {
+			if err != nil {
+				continue
+			}
+			if len(r.Kvs) == 0 { // again: this put may come to nothing
+				p.perform(&op{kind: opPut, key: keys[0], value: fmt.Sprint("healthy/", i)})
+			} else {
 				w.mu.Lock()
 				l.harmed = true
 				w.mu.Unlock()

@@ -149,7 +149,7 @@ func (w *world) allServe() bool {
 func (w *world) judge() {
 	r := w.truth.replay()
 	h := &w.history
-	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkWrites, checkReads, checkWatches, checkLeases} {
+	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkAppends, checkWrites, checkReads, checkWatches, checkLeases, checkService} {
 		for _, wrong := range check(r, h) {
 			w.fail("%s", wrong)
 		}

@@ -26,8 +26,11 @@ type truth struct {
 	slots map[revision.Seq]revision.Slot // as delivered first
 	// committed is when the ensemble took a slot, by its place.
 	committed map[revision.Seq]time.Duration
-	states    map[revision.Seq]stateAt // as published first
-	lostTail  bool                     // from now on, places are taken anew
+	newest    revision.Seq                // the last place committed
+	states    map[revision.Seq]stateAt    // as published first
+	attempts  map[revision.Nonce]*attempt // all that zkines tried to append
+	lostTail  bool                        // from now on, places are taken anew
+	left      revision.Rev                // what the ensemble still has then
 }
 
 type stateAt struct {
@@ -38,7 +41,7 @@ type stateAt struct {
 
 func newTruth(w *world) *truth {
 	return &truth{w: w, slots: map[revision.Seq]revision.Slot{}, committed: map[revision.Seq]time.Duration{},
-		states: map[revision.Seq]stateAt{}}
+		states: map[revision.Seq]stateAt{}, attempts: map[revision.Nonce]*attempt{}}
 }
 
 // executed looks whether a call made a slot.
@@ -51,7 +54,30 @@ func (t *truth) executed(c *call) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.committed[seq] = t.w.now()
+		if t.newest.Before(seq) {
+			t.newest = seq
+		}
 	}
+}
+
+// last is the last slot that the ensemble has taken, but for what was lost.
+func (t *truth) last() revision.Seq {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.newest
+}
+
+// lose says that the ensemble is about to forget what came after a place.
+func (t *truth) lose(after revision.Seq) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lostTail, t.left = true, t.states[after].rev
+}
+
+func (t *truth) hasLost() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lostTail
 }
 
 // parseSlot reads a path like /zkine/log/3-0a1b2c3d/s-0000000007.
@@ -82,8 +108,9 @@ func (t *truth) delivered(l *life, s revision.Slot) {
 	}
 }
 
-// applied compares a state with those of others at the same place.
-func (t *truth) applied(l *life, v *state.View) {
+// applied compares a state with those of others at the same place. old is the
+// one before it.
+func (t *truth) applied(l *life, old, v *state.View) {
 	sum, err := v.Digest()
 	if err != nil {
 		t.w.fail("%s: digest at %v: %v", l.z.name, v.Seq(), err)
@@ -93,7 +120,14 @@ func (t *truth) applied(l *life, v *state.View) {
 	defer t.mu.Unlock()
 	known, found := t.states[v.Seq()]
 	if t.lostTail {
-		if l.isAhead() && known.digest != sum {
+		switch {
+		case !l.isAhead() || known.digest == sum:
+		case l.reloaded && (old.Rev() <= t.left || old.Rev() <= v.CompactRev()):
+			// It was away until the log had been replaced, and all that it could have
+			// known it by. Nobody was shown what is gone, or all who were are told
+			// that it is compacted.
+			l.catchesUp()
+		default:
 			t.w.fail("%s knew more than the ensemble after its loss, and went on to %v", l.z.name, v.Seq())
 		}
 		return
@@ -110,6 +144,7 @@ func (t *truth) applied(l *life, v *state.View) {
 type entry struct {
 	seq  revision.Seq
 	at   time.Duration
+	by   *attempt // nil if no zkine ever tried
 	slot revision.Slot
 	done state.Applied
 	// first and last are the revisions that it made; last < first for none.
@@ -135,7 +170,7 @@ func (t *truth) replay() *replayed {
 	m := state.New()
 	for seq, ok := t.firstSlot(); ok; seq, ok = t.slotAfter(seq) {
 		slot := t.slots[seq]
-		e := entry{seq: seq, at: t.committed[seq], slot: slot, first: int64(m.View().Rev()) + 1}
+		e := entry{seq: seq, at: t.committed[seq], by: t.attempts[slot.Nonce], slot: slot, first: int64(m.View().Rev()) + 1}
 		e.done = m.Apply(withoutCompaction(slot, r))
 		v := m.View()
 		e.last = int64(v.Rev())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -32,7 +33,10 @@ type life struct {
 	number int
 	died   chan struct{}
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when nothing of it runs any more
+	ended  chan struct{}   // closed when nothing of it runs any more
+	heard  []time.Duration // when ZooKeeper answered it; the scheduler's
+
+	reloaded bool // it goes on from a checkpoint; of the goroutine that applies
 
 	// Under w.mu:
 	dead    bool
@@ -215,6 +219,7 @@ func (z *zkine) serving() *backend.Backend {
 // published is told each view by the goroutine that applies.
 func (l *life) published(v *state.View) {
 	w := l.z.w
+	runtime.Gosched() // whoever was answered too early goes on now, and finds l.view old
 	w.mu.Lock()
 	old, harmed := l.view, l.harmed
 	l.view = v
@@ -223,8 +228,9 @@ func (l *life) published(v *state.View) {
 		w.fail("%s went back from %v to %v", l.z.name, old.Seq(), v.Seq())
 	}
 	if !harmed {
-		w.truth.applied(l, v)
+		w.truth.applied(l, old, v)
 	}
+	l.reloaded = false
 }
 
 // lastView is what the life published last. Anyone may call it.
@@ -240,39 +246,18 @@ func (l *life) isHarmed() bool {
 	return l.harmed
 }
 
+// catchesUp says that what it knew more does not matter any more.
+func (l *life) catchesUp() {
+	l.z.w.mu.Lock()
+	defer l.z.w.mu.Unlock()
+	l.ahead = false
+	l.z.w.count("left behind a loss")
+}
+
 func (l *life) isAhead() bool {
 	l.z.w.mu.Lock()
 	defer l.z.w.mu.Unlock()
 	return l.ahead
-}
-
-// observed is a log whose slots the world gets to see, and that lies about who
-// the keeper is if the world wants more than one.
-type observed struct {
-	*revision.Log
-	l *life
-}
-
-func (o *observed) Next(ctx context.Context) (revision.Slot, error) {
-	slot, err := o.Log.Next(ctx)
-	if err == nil {
-		o.l.z.w.truth.delivered(o.l, slot)
-	}
-	return slot, err
-}
-
-func (o *observed) Members(ctx context.Context) ([]revision.Member, error) {
-	members, err := o.Log.Members(ctx)
-	if err != nil || !o.l.z.w.profile.twoKeepers {
-		return members, err
-	}
-	for i, m := range members {
-		if m.ID == o.l.member() {
-			members[0].Keeper, members[i].Keeper = false, true
-			members[0], members[i] = members[i], members[0]
-		}
-	}
-	return members, nil
 }
 
 func (l *life) logger() *logrus.Entry {
