@@ -113,7 +113,7 @@ func (b *Backend) appendBatch(batch []*proposal, riders *readGroup) {
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, revision.ErrTooLarge) && len(batch) > 1:
+	case errors.Is(err, revision.ErrTooLarge) && !errors.Is(err, revision.ErrUnknown) && len(batch) > 1:
 		// The batch is not in the log. One of its requests may be too large
 		// by itself; the others must not suffer.
 		b.pending.remove(nonce)

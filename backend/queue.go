@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -164,12 +165,14 @@ func (p *pending) failAll(err error) {
 	}
 }
 
+// close refuses what comes. What was handed to the log may be in it, or still
+// get there, whatever the reason to close is.
 func (p *pending) close(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = err
 	for _, batch := range p.batches {
-		finishAll(batch, err)
+		finishAll(batch, fmt.Errorf("%w: %w", revision.ErrUnknown, err))
 	}
 	p.batches = nil
 }

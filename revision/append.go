@@ -28,8 +28,11 @@ func (l *Log) Append(ctx context.Context, batch *Batch) (Appended, error) {
 	defer l.tail.forget(batch.Nonce)
 	for {
 		out, err := a.try(ctx)
-		if !errors.Is(err, errAgain) {
-			return out, err
+		switch {
+		case err == nil:
+			return out, nil
+		case !errors.Is(err, errAgain):
+			return out, a.giveUp(err)
 		}
 	}
 }
@@ -61,7 +64,7 @@ type appending struct {
 func (a *appending) try(ctx context.Context) (Appended, error) {
 	conn, err := a.l.session.get(ctx)
 	if err != nil {
-		return Appended{}, a.giveUp(err)
+		return Appended{}, err
 	}
 	segment, _ := a.l.tail.head()
 	if a.unsure.number != 0 && a.unsure.number < segment.number {
@@ -152,9 +155,9 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 		return a.l.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
-	case final(err):
+	case ctx.Err() == nil && final(err): // else it may be the caller's reason to end
 		a.l.session.fail(err)
-		return a.giveUp(err)
+		return err
 	case Definite(err):
 		// A znode is missing that must be there, or the session is over. The
 		// greeting of the next connection finds out.
@@ -192,7 +195,7 @@ func (a *appending) resolve(ctx context.Context) (Appended, error) {
 			return Appended{Seq: seq, Resent: true}, nil
 		}
 		if a.l.tail.isSkipped(a.await) {
-			return Appended{}, a.giveUp(errors.New("it may lie in a part of the log that this zkine has skipped"))
+			return Appended{}, errors.New("it may lie in a part of the log that this zkine has skipped")
 		}
 		if passed {
 			a.unsure = segmentRef{}
@@ -201,10 +204,10 @@ func (a *appending) resolve(ctx context.Context) (Appended, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return Appended{}, a.giveUp(context.Cause(ctx))
+			return Appended{}, context.Cause(ctx)
 		}
 		if err := a.l.session.failure(); err != nil {
-			return Appended{}, a.giveUp(err)
+			return Appended{}, err
 		}
 	}
 }
@@ -218,7 +221,8 @@ func (a *appending) found() (Seq, bool) {
 	}
 }
 
-// giveUp words the end of an append without success.
+// giveUp words the end of an append without success: whatever ended it, an
+// earlier sending may have had its effect.
 func (a *appending) giveUp(err error) error {
 	if a.unsure.number != 0 {
 		return fmt.Errorf("%w: %w", ErrUnknown, err)

@@ -1,0 +1,64 @@
+package revision_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/memzk"
+)
+
+// holder is a dialer on whose connections no multi is answered while it holds:
+// each takes effect, and held hears of it.
+type holder struct {
+	revision.Dialer
+	holds atomic.Bool
+	held  chan struct{}
+}
+
+func (h *holder) Dial(ctx context.Context) (revision.Conn, error) {
+	conn, err := h.Dialer.Dial(ctx)
+	return &heldConn{conn, h}, err
+}
+
+type heldConn struct {
+	revision.Conn
+	h *holder
+}
+
+func (c *heldConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
+	results, err := c.Conn.Multi(ctx, ops...)
+	if c.h.holds.Load() {
+		c.h.held <- struct{}{}
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return results, err
+}
+
+// TestAppendThatIsCutOffIsUnknown ends an append between its effect and the
+// answer, for a reason that would be final had the log given it: the caller's
+// own, as when its state is found to be corrupt.
+func TestAppendThatIsCutOffIsUnknown(t *testing.T) {
+	h := &holder{Dialer: memzk.New(), held: make(chan struct{}, 10)}
+	r := openLog(t, revision.Config{Dialer: h})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	h.holds.Store(true)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.log.Append(ctx, batchOf(put("a", "1")))
+		ended <- err
+	}()
+	<-h.held
+	h.holds.Store(false)
+	cancel(revision.ErrCorrupt)
+	require.ErrorIs(t, <-ended, revision.ErrUnknown)
+	_, err := r.log.Append(t.Context(), batchOf(put("b", "2")))
+	require.NoError(t, err, "the log itself goes on")
+	r.until("both are there", func(slots []revision.Slot, _ error) bool { return len(slots) == 2 })
+}
