@@ -22,6 +22,9 @@ type agreement struct {
 	// marks hands the view of the latest mark to the loop; it has room for
 	// one, and the apply loop replaces an older one.
 	marks chan *state.View
+	// began is the latest round whose mark this process met once it was live: only
+	// in that one is the report under this member's name its own. The apply loop's.
+	began revision.Seq
 	// judged is the round whose verdict was told last. The apply loop's.
 	judged revision.Seq
 }
@@ -39,6 +42,7 @@ func (b *Backend) observeAgreement(before, after *state.View, live bool) {
 	case !live:
 		// What was reported before a restart says nothing of this process.
 	case now.At == after.Seq():
+		b.agreement.began = now.At
 		b.computeDigest(after)
 	default:
 		b.judge(now)
@@ -92,7 +96,7 @@ func (b *Backend) judge(a state.Agreement) {
 	}
 	b.metrics.disagreement.Set(1)
 	for _, r := range a.Reports {
-		if found && r.Member == b.cfg.Member.ID && r.Digest != majority {
+		if found && a.At == b.agreement.began && r.Member == b.cfg.Member.ID && r.Digest != majority {
 			b.fail(fmt.Errorf("%w: the state of this zkine differs from that of the majority, as of log position %v; restart it, and check the machine's memory if it happens again",
 				revision.ErrCorrupt, a.At))
 			return
