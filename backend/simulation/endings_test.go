@@ -29,6 +29,7 @@ func (w *world) keepBackups() {
 func (w *world) endInLoss() {
 	lost := w.backups[max(0, len(w.backups)-1-w.rng.IntN(6))]
 	w.truth.lose(lost.last)
+	w.dialedBeforeLoss = w.dialed
 	w.trace.event(w.now(), "ensemble", fmt.Sprintf("loses what came after %v", lost.last))
 	var ahead []*life
 	for _, z := range w.zkines {

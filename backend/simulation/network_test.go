@@ -246,6 +246,7 @@ func (n *conn) answer() {
 	c := n.replies[0]
 	n.replies = n.replies[1:]
 	n.life.heard = append(n.life.heard, n.w.now())
+	n.life.hears(n)
 	close(c.answered)
 }
 

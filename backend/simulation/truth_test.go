@@ -121,7 +121,7 @@ func (t *truth) applied(l *life, old, v *state.View) {
 	known, found := t.states[v.Seq()]
 	if t.lostTail {
 		switch {
-		case !l.isAhead() || known.digest == sum:
+		case !l.isBack() || known.digest == sum:
 		case l.reloaded && (old.Rev() <= t.left || old.Rev() <= v.CompactRev()):
 			// It was away until the log had been replaced, and all that it could have
 			// known it by. Nobody was shown what is gone, or all who were are told

@@ -24,6 +24,8 @@ type world struct {
 	order  int
 	conns  []*conn // whose session the ensemble still knows
 	dialed int     // how many conns there ever were
+	// dialedBeforeLoss is how many when the ensemble lost its tail.
+	dialedBeforeLoss int
 	// awayUntil is when the ensemble is up again; cutUntil, by server, when that
 	// one hears from the others again.
 	awayUntil time.Duration

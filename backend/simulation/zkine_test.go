@@ -39,12 +39,13 @@ type life struct {
 	reloaded bool // it goes on from a checkpoint; of the goroutine that applies
 
 	// Under w.mu:
-	dead    bool
-	backend *backend.Backend // nil until it serves
-	view    *state.View      // published last
-	failure error            // why it stopped by itself
-	harmed  bool             // its memory was damaged on purpose
-	ahead   bool             // it knows more than an ensemble that has lost its tail
+	dead     bool
+	backend  *backend.Backend // nil until it serves
+	view     *state.View      // published last
+	failure  error            // why it stopped by itself
+	harmed   bool             // its memory was damaged on purpose
+	ahead    bool             // it knows more than an ensemble that has lost its tail
+	returned bool             // and has heard from it since
 }
 
 // start begins a life. It serves in a while.
@@ -244,6 +245,21 @@ func (l *life) isHarmed() bool {
 	l.z.w.mu.Lock()
 	defer l.z.w.mu.Unlock()
 	return l.harmed
+}
+
+// hears notes that a connection has answered.
+func (l *life) hears(n *conn) {
+	l.z.w.mu.Lock()
+	defer l.z.w.mu.Unlock()
+	l.returned = l.returned || l.ahead && n.id > l.z.w.dialedBeforeLoss
+}
+
+// isBack says whether a life that knows more than the ensemble can know that.
+// What it applies before are slots that it has got before.
+func (l *life) isBack() bool {
+	l.z.w.mu.Lock()
+	defer l.z.w.mu.Unlock()
+	return l.ahead && l.returned
 }
 
 // catchesUp says that what it knew more does not matter any more.
