@@ -161,6 +161,8 @@ func (p *person) judge(o *op, err error) {
 		o.unknown = true
 	case errors.Is(err, revision.ErrUnavailable):
 		o.refused = true
+	case p.w.profile.large && errors.Is(err, revision.ErrTooLarge):
+		o.refused = true // connections ended on it three times, by chance
 	case p.w.mayStop(o.who, err):
 		o.unknown = true
 	default:
