@@ -147,9 +147,10 @@ func (e *envelope) requests() ([]*recordpb.Request, error) {
 		return nil, fmt.Errorf("%w: payload of %d bytes", ErrCorrupt, e.raw)
 	}
 	if e.flags&flagZstd != 0 {
+		buffer := borrow(min(int(e.raw), 64*len(payload)+1<<10))
+		defer buffer.giveBack() // the messages keep none of it
 		var err error
-		payload, err = zstdDecoder.DecodeAll(payload, make([]byte, 0, min(int(e.raw), 64*len(payload)+1<<10)))
-		if err != nil {
+		if payload, err = buffer.decompress(payload); err != nil {
 			return nil, fmt.Errorf("%w: zstd: %w", ErrCorrupt, err)
 		}
 	}
@@ -160,10 +161,13 @@ func (e *envelope) requests() ([]*recordpb.Request, error) {
 	if err := proto.Unmarshal(payload, &batch); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if unknown(batch.ProtoReflect()) {
-		return nil, fmt.Errorf("%w: a request with fields unknown to this one; upgrade it", ErrNewerFormat)
+	if len(batch.ProtoReflect().GetUnknown()) > 0 {
+		return nil, fmt.Errorf("%w: a batch with fields unknown to this one; upgrade it", ErrNewerFormat)
 	}
 	for i, r := range batch.Requests {
+		if unknown(r) {
+			return nil, fmt.Errorf("%w: request %d has fields unknown to this one; upgrade it", ErrNewerFormat, i)
+		}
 		if r.Kind == nil {
 			return nil, fmt.Errorf("%w: request %d is of a kind unknown to this one; upgrade it", ErrNewerFormat, i)
 		}

@@ -1,6 +1,7 @@
 package revision
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
@@ -44,4 +45,37 @@ func (c *compressor) compress(payload []byte) ([]byte, bool) {
 	}
 	c.rest.Store(0)
 	return packed, true
+}
+
+// scratch is room to decompress what is only looked at for a moment. A replay
+// reads slots by the thousand, and new room has to be cleared first.
+type scratch struct{ bytes []byte }
+
+// scratchKept is the size in bytes from which room is not kept.
+const scratchKept = 4 << 20
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// borrow returns room for so many bytes, the borrower's until giveBack.
+func borrow(size int) *scratch {
+	s := scratches.Get().(*scratch)
+	if cap(s.bytes) < size {
+		s.bytes = make([]byte, 0, size)
+	}
+	return s
+}
+
+func (s *scratch) giveBack() {
+	if cap(s.bytes) <= scratchKept {
+		scratches.Put(s)
+	}
+}
+
+// decompress returns bytes that are gone with giveBack.
+func (s *scratch) decompress(packed []byte) ([]byte, error) {
+	raw, err := zstdDecoder.DecodeAll(packed, s.bytes[:0])
+	if err == nil {
+		s.bytes = raw
+	}
+	return raw, err
 }

@@ -37,8 +37,9 @@ func TestStripUnknown(t *testing.T) {
 		for i := range messagesOf(r.ProtoReflect()) {
 			dirty := proto.CloneOf(clean)
 			messagesOf(dirty.ProtoReflect())[i].SetUnknown(unknownField())
-			require.True(t, unknown(dirty.ProtoReflect()))
+			require.True(t, unknown(dirty))
 			StripUnknown(dirty)
+			require.False(t, unknown(dirty))
 			require.True(t, proto.Equal(clean, dirty), "message %d of %v", i, clean)
 		}
 	}
