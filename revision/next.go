@@ -17,6 +17,9 @@ func (l *Log) Next(ctx context.Context) (Slot, error) {
 		var err error
 		switch {
 		case s.deliver != nil:
+			if s.ahead {
+				l.readAhead(s)
+			}
 			return s.deliver.slot, nil
 		case s.fetch != nil:
 			err = l.withConn(ctx, func(conn Conn) error { return l.fetch(ctx, conn, s) })
@@ -87,6 +90,17 @@ func (l *Log) fetch(ctx context.Context, conn Conn, s step) error {
 }
 
 func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
+	err := l.read(ctx, conn, s)
+	if errors.Is(err, errMissing) {
+		return l.missing(ctx, conn, s)
+	}
+	return err
+}
+
+// read reads slots, or the packs that they are in. At any time one goroutine
+// is in it: Next's caller's, or that which reads ahead. errMissing says that
+// one is not where the packs that are known of and the segment tell.
+func (l *Log) read(ctx context.Context, conn Conn, s step) error {
 	if s.cur.number < s.open.number && l.packs.segment != s.cur {
 		if err := l.learnPacks(ctx, conn, s.cur); err != nil {
 			return err
@@ -94,11 +108,7 @@ func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
 	}
 	packs := l.packs.of(s.cur)
 	if i, packed := findPack(packs, s.fetch[0].Slot); packed {
-		err := l.fetchPacks(ctx, conn, s.cur, packs[i:min(i+packWindow, len(packs))])
-		if errors.Is(err, zk.ErrNoNode) {
-			return l.missing(ctx, conn, s)
-		}
-		return err
+		return l.readPacks(ctx, conn, s, packs[i:min(i+packWindow, len(packs))])
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, seq := range s.fetch {
@@ -108,30 +118,7 @@ func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
 		group.Go(func() error {
 			e, err := l.readSlot(groupCtx, conn, s.cur, seq)
 			if err == nil {
-				l.tail.put(e)
-			}
-			return err
-		})
-	}
-	err := group.Wait()
-	if errors.Is(err, errMissing) {
-		return l.missing(ctx, conn, s)
-	}
-	return err
-}
-
-// packWindow is how many packs are read at once: to read and to decode them
-// takes about as long as to apply them.
-const packWindow = 4
-
-// fetchPacks reads packs that follow each other.
-func (l *Log) fetchPacks(ctx context.Context, conn Conn, segment segmentRef, refs []packRef) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, ref := range refs {
-		group.Go(func() error {
-			entries, err := l.readPack(ctx, conn, segment, ref)
-			for _, e := range entries {
-				l.tail.put(e)
+				l.tail.put(s.era, e)
 			}
 			return err
 		})
@@ -139,7 +126,27 @@ func (l *Log) fetchPacks(ctx context.Context, conn Conn, segment segmentRef, ref
 	return group.Wait()
 }
 
-// knownPacks is the packs of the segment that is being read; Next's caller's.
+// packWindow is how many packs are read at once: to read and to decode them
+// takes about as long as to apply them.
+const packWindow = 4
+
+// readPacks reads packs that follow each other.
+func (l *Log) readPacks(ctx context.Context, conn Conn, s step, refs []packRef) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, ref := range refs {
+		group.Go(func() error {
+			entries, err := l.readPack(ctx, conn, s.cur, ref)
+			if errors.Is(err, zk.ErrNoNode) {
+				return fmt.Errorf("%w: %w", errMissing, err)
+			}
+			l.tail.put(s.era, entries...)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// knownPacks is the packs of the segment that is being read; see read.
 type knownPacks struct {
 	segment segmentRef
 	refs    []packRef
@@ -224,7 +231,7 @@ func (l *Log) decodeSlot(ctx context.Context, conn Conn, segment segmentRef, seq
 	if err != nil {
 		return nil, err
 	}
-	return &entry{segment: segment, size: len(data), staged: staged,
+	return &entry{segment: segment, size: len(data), staged: staged, raw: int(env.raw),
 		slot: Slot{Seq: seq, Nonce: env.nonce, Term: env.term, Requests: requests}}, nil
 }
 
@@ -253,14 +260,17 @@ func (l *Log) count(ctx context.Context, conn Conn, segment segmentRef) error {
 
 // advance moves delivery on to the next segment.
 func (l *Log) advance(ctx context.Context, conn Conn, s step) error {
-	if record, _, err := readCheckpointRecord(ctx, conn, l.layout); err == nil {
+	record, _, err := readCheckpointRecord(ctx, conn, l.layout)
+	switch {
+	case err == nil:
 		l.noteCheckpoints(record) // others' checkpoints; only sizes depend on it
+	case !Definite(err) && !final(err):
+		return err // what comes next counts once the log is recognised again
 	}
 	next := s.open
 	if next.number != s.cur.number+1 {
 		opCtx, cancel := l.opContext(ctx)
 		defer cancel()
-		var err error
 		if next, err = l.segmentAfter(opCtx, conn, s.cur.number); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // Invariants, under mu:
 //   - every slot before (cur, next) was delivered, in order, once;
 //   - counts[k] slots of segment k are known to exist; the number only grows;
-//   - own and fetched hold only slots at or after (cur, next);
+//   - ready holds only slots at or after (cur, next);
 //   - cur moves on only when all slots of a sealed segment were delivered.
 type tail struct {
 	mu      sync.Mutex
@@ -21,7 +21,7 @@ type tail struct {
 	sealed  bool // counts[cur.number] is final
 	open    segmentRef
 	counts  map[int64]int64
-	ready   map[Seq]*entry
+	ready   held
 	awaited map[Nonce]*awaited
 	last    entry // the slot delivered last, to recognise the log by
 	bytes   int   // of slots delivered from cur
@@ -39,6 +39,7 @@ type entry struct {
 	segment segmentRef
 	size    int // bytes in ZooKeeper, but for staged parts
 	staged  int // bytes of those
+	raw     int // bytes of the requests; 0 if they were not read
 	packed  bool
 }
 
@@ -51,7 +52,7 @@ type awaited struct {
 }
 
 func newTail() *tail {
-	return &tail{counts: map[int64]int64{}, sizes: map[int64]*segmentSize{}, ready: map[Seq]*entry{}, awaited: map[Nonce]*awaited{},
+	return &tail{counts: map[int64]int64{}, sizes: map[int64]*segmentSize{}, ready: held{slots: map[Seq]*entry{}}, awaited: map[Nonce]*awaited{},
 		changed: make(chan struct{})}
 }
 
@@ -72,11 +73,9 @@ func (t *tail) start(first, open segmentRef) {
 			delete(t.counts, k)
 		}
 	}
-	for seq := range t.ready {
-		if seq.Segment < first.number {
-			delete(t.ready, seq)
-		}
-	}
+	t.ready.dropBefore(first.number)
+	t.ready.upTo, t.ready.failed = 0, false
+	t.ready.era++
 	for _, a := range t.awaited {
 		a.skipped = true
 	}
@@ -85,9 +84,11 @@ func (t *tail) start(first, open segmentRef) {
 }
 
 // step is what Next has to do next; exactly one of the fields is meaningful,
-// in this order.
+// in this order; but for ahead, which goes with deliver.
 type step struct {
 	deliver *entry
+	// ahead says that the slots in fetch are to be read in the background.
+	ahead bool
 	// fetch lists slots of cur to read.
 	fetch []Seq
 	// count says that cur is sealed and its slots are to be counted.
@@ -96,6 +97,7 @@ type step struct {
 	advance bool
 	cur     segmentRef
 	open    segmentRef
+	era     int // for what is read
 	changed <-chan struct{}
 }
 
@@ -106,18 +108,19 @@ const fetchWindow = 32
 func (t *tail) step() step {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := step{cur: t.cur, open: t.open, changed: t.changed}
-	if e := t.ready[t.at(t.next)]; e != nil {
+	s := step{cur: t.cur, open: t.open, era: t.ready.era, changed: t.changed}
+	if e := t.ready.slots[t.at(t.next)]; e != nil {
 		s.deliver = e
 		t.delivered(e)
+		s.fetch = t.ahead()
+		s.ahead = s.fetch != nil
 		return s
 	}
-	known := t.counts[t.cur.number]
-	for n := t.next; n < min(known, t.next+fetchWindow); n++ {
-		if t.ready[t.at(n)] == nil {
-			s.fetch = append(s.fetch, t.at(n))
-		}
+	if t.ready.reading {
+		return s
 	}
+	t.ready.failed = false
+	s.fetch = t.toRead(t.next)
 	switch {
 	case s.fetch != nil || t.open.number <= t.cur.number:
 	case !t.sealed:
@@ -131,7 +134,7 @@ func (t *tail) step() step {
 func (t *tail) at(slot int64) Seq { return Seq{t.cur.number, slot} }
 
 func (t *tail) delivered(e *entry) {
-	delete(t.ready, e.slot.Seq)
+	t.ready.drop(e.slot.Seq)
 	t.next++
 	t.last = *e
 	t.last.slot.Requests = nil
@@ -146,25 +149,6 @@ func (t *tail) delivered(e *entry) {
 		a.seq = e.slot.Seq
 		close(a.found)
 	}
-}
-
-// put hands in a slot that was read.
-func (t *tail) put(e *entry) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !e.slot.Seq.Before(t.at(t.next)) && t.ready[e.slot.Seq] == nil {
-		t.ready[e.slot.Seq] = e
-	}
-	t.signal()
-}
-
-// forgetReady drops slots that were not delivered yet, on a new session: they
-// are read again, from the log as it is now.
-func (t *tail) forgetReady() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.ready)
-	t.signal()
 }
 
 // landing is what became of a slot of one's own.
@@ -195,7 +179,7 @@ func (t *tail) appended(e *entry) landing {
 			return landedBefore
 		}
 	}
-	t.ready[seq] = e
+	t.ready.add(e)
 	return landed
 }
 
@@ -238,7 +222,7 @@ func (t *tail) advance(cur, next segmentRef) {
 		return
 	}
 	delete(t.counts, cur.number)
-	t.cur, t.next, t.sealed, t.bytes = next, 0, false, 0
+	t.cur, t.next, t.sealed, t.bytes, t.ready.upTo = next, 0, false, 0, 0
 	t.signal()
 }
 
