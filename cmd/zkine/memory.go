@@ -5,41 +5,71 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 )
 
 // The state is one large heap that lives for long, and the garbage comes from
 // requests. Go's default, to let the heap double between collections, costs as
 // much memory again as the state when that is large, and collects a dozen times
 // a second under load when it is small. Here the room for garbage is half of
-// what lives, and smallRoom.
+// what lives, and smallRoom; until zkine serves it is as much as lives, since a
+// replay makes garbage as fast as it can.
 
-// smallRoom is in bytes.
-const smallRoom = 64 << 20
+const (
+	// smallRoom is in bytes.
+	smallRoom = 64 << 20
+	// The room besides that, in percent of what lives.
+	startingRoom, servingRoom = 100, 50
+)
 
 // garbagePercent is Go's GC percentage for a heap in which so many bytes live.
-func garbagePercent(live uint64) int {
-	return int(min(50+100*smallRoom/max(live, 1), 2000))
+func garbagePercent(live uint64, room int) int {
+	return int(min(uint64(room)+100*smallRoom/max(live, 1), 2000))
 }
 
-// tuneGC has the percentage follow the heap, from one collection to the next.
-// What an operator has set in the environment is left alone.
-func tuneGC() {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return
+// gcTuner has the percentage follow the heap.
+type gcTuner struct {
+	mu   sync.Mutex
+	room int
+	last int // the percentage that was set
+}
+
+// tuneGC tunes from one collection to the next. What an operator has set in the
+// environment is left alone.
+func tuneGC() *gcTuner {
+	t := &gcTuner{room: startingRoom}
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		t.collected()
 	}
-	last := 0
+	return t
+}
+
+func (t *gcTuner) collected() {
+	t.set()
+	// A new object that dies at once is found by the next collection.
+	runtime.AddCleanup(new(sentinel), func(struct{}) { t.collected() }, struct{}{})
+}
+
+func (t *gcTuner) set() {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	var collected func()
-	collected = func() {
-		metrics.Read(sample)
-		if percent := garbagePercent(sample[0].Value.Uint64()); percent < last*9/10 || percent > last*11/10 {
-			last = percent
-			debug.SetGCPercent(percent)
-		}
-		// A new object that dies at once is found by the next collection.
-		runtime.AddCleanup(new(sentinel), func(struct{}) { collected() }, struct{}{})
+	metrics.Read(sample)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if percent := garbagePercent(sample[0].Value.Uint64(), t.room); percent < t.last*9/10 || percent > t.last*11/10 {
+		t.last = percent
+		debug.SetGCPercent(percent)
 	}
-	collected()
+}
+
+// serving ends the larger room of the start.
+func (t *gcTuner) serving() {
+	t.mu.Lock()
+	t.room = servingRoom
+	tunes := t.last != 0
+	t.mu.Unlock()
+	if tunes {
+		t.set()
+	}
 }
 
 // sentinel has a size of its own: tiny objects share memory, and would live on.

@@ -35,7 +35,7 @@ import (
 func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	tuneGC()
+	gc := tuneGC()
 	registry := newRegistry()
 	starting := new(backend.Starting)
 	front, err := startFront(cfg, starting, registry, log, fail)
@@ -58,6 +58,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 		return startError(ctx, err)
 	}
 	defer closeBackend(b, log)
+	gc.serving()
 	if len(cfg.zookeeper) > 0 {
 		asked := make(chan struct{})
 		go func() { warnOfVersions(ctx, servers, log); close(asked) }()
