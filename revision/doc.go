@@ -4,7 +4,7 @@
 // It owns the znodes under the root (layout.go draws them), the ZooKeeper
 // session, the slot's encoding (codec.go draws the bytes), the append with
 // exact resolution of unknown outcomes (append.go), the reading of the log in
-// order (next.go, tail.go), the barrier behind linearizable reads, the map
+// order (next.go, tail.go, ahead.go), the barrier behind linearizable reads, the map
 // between revisions and places, and the list of members.
 //
 // # Ordering
@@ -18,9 +18,9 @@
 // # Goroutines
 //
 // session.run keeps one verified connection up. Log.follow learns of foreign
-// slots by watch and poll. A rotation runs in a goroutine of its own. All end
-// with Close. Next is called by one goroutine of the caller's; Append, Barrier
-// and Members by any.
+// slots by watch and poll. A rotation runs in a goroutine of its own, and so
+// does each read ahead. All end with Close. Next is called by one goroutine of
+// the caller's; Append, Barrier and Members by any.
 //
 // It may import ZooKeeper's client, the codec's libraries and its own
 // sub-packages' messages; nothing else of zkine.
