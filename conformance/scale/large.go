@@ -7,6 +7,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision/embedded"
 )
 
 const (
@@ -20,20 +22,8 @@ const (
 var clientCounts = []int{1, 100}
 
 // measureLarge loads very many keys and measures memory, counting, throughput beside a small store, and starts.
-func measureLarge(ctx context.Context, b *bench) (err error) {
-	z, err := b.startZooKeeper(ctx, "zookeeper", largeHeap)
-	if err != nil {
-		return err
-	}
-	defer z.Kill()
-	s, err := b.newStore(z.Addr())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop(ctx)) }()
-	if _, err := s.start(ctx); err != nil {
-		return err
-	}
+func measureLarge(ctx context.Context, z *embedded.Server, s *store) error {
+	b := s.bench
 	began := time.Now()
 	raw, err := s.load(ctx, b.large, (*maker).kilobyte)
 	if err != nil {

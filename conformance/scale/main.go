@@ -45,10 +45,10 @@ var parts = []struct {
 	name string
 	run  func(context.Context, *bench) error
 }{
-	{"pods", measurePods},
-	{"steady", measureSteady},
-	{"start", measureStart},
-	{"large", measureLarge},
+	{"pods", onOne(smallHeap, measurePods)},
+	{"steady", onOne(smallHeap, measureSteady)},
+	{"start", onOne(smallHeap, measureStart)},
+	{"large", onOne(largeHeap, measureLarge)},
 	{"failover", measureFailover},
 }
 

@@ -2,29 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision/embedded"
 )
 
 // measurePods counts the bytes and znodes that many pods take, and compares ZooKeeper's heap with what it takes if each
 // pod is a znode.
-func measurePods(ctx context.Context, b *bench) (err error) {
-	z, err := b.startZooKeeper(ctx, "zookeeper", smallHeap)
-	if err != nil {
-		return err
-	}
-	defer z.Kill()
-	s, err := b.newStore(z.Addr())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop(ctx)) }()
-	if _, err := s.start(ctx); err != nil {
-		return err
-	}
+func measurePods(ctx context.Context, z *embedded.Server, s *store) error {
+	b := s.bench
 	began := time.Now()
 	raw, err := s.load(ctx, b.pods, (*maker).pod)
 	if err != nil {

@@ -2,33 +2,21 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/zkine/zkine/revision/embedded"
 )
 
 // starts is how often a start is measured; the median counts.
 const starts = 3
 
 // measureStart measures the start of a zkine on a ZooKeeper that holds some keys.
-func measureStart(ctx context.Context, b *bench) (err error) {
-	z, err := b.startZooKeeper(ctx, "zookeeper", smallHeap)
-	if err != nil {
+func measureStart(ctx context.Context, _ *embedded.Server, s *store) error {
+	if _, err := s.load(ctx, s.bench.small, (*maker).kilobyte); err != nil {
 		return err
 	}
-	defer z.Kill()
-	s, err := b.newStore(z.Addr())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop(ctx)) }()
-	if _, err := s.start(ctx); err != nil {
-		return err
-	}
-	if _, err := s.load(ctx, b.small, (*maker).kilobyte); err != nil {
-		return err
-	}
-	return s.measureStarts(ctx, b.small, 2*time.Second)
+	return s.measureStarts(ctx, s.bench.small, 2*time.Second)
 }
 
 // measureStarts restarts zkine some times: first as a load left it, with what was not checkpointed yet still in the

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/zkine/zkine/revision/embedded"
 )
 
 const (
@@ -22,20 +23,8 @@ const (
 )
 
 // measureSteady makes the writes of a cluster's day, as fast as they go, and looks whether what ZooKeeper holds grows.
-func measureSteady(ctx context.Context, b *bench) (err error) {
-	z, err := b.startZooKeeper(ctx, "zookeeper", smallHeap)
-	if err != nil {
-		return err
-	}
-	defer z.Kill()
-	s, err := b.newStore(z.Addr())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop(ctx)) }()
-	if _, err := s.start(ctx); err != nil {
-		return err
-	}
+func measureSteady(ctx context.Context, z *embedded.Server, s *store) error {
+	b := s.bench
 	began := time.Now()
 	var samples []census
 	for step := range b.hours * 3600 / statusEvery {

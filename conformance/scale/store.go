@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -62,6 +63,26 @@ func (b *bench) newStore(zookeeper string, args ...string) (*store, error) {
 	s.args = append([]string{"server", "--zookeeper=" + zookeeper, "--name=scale", "--quota-backend-bytes=-1", "--listen-metrics-urls=",
 		"--listen-client-urls=http://" + s.endpoint}, args...)
 	return s, nil
+}
+
+// onOne makes a part of one that is measured on a ZooKeeper of its own, with that heap in bytes, and a zkine on it.
+func onOne(heap int64, part func(context.Context, *embedded.Server, *store) error) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) (err error) {
+		z, err := b.startZooKeeper(ctx, "zookeeper", heap)
+		if err != nil {
+			return err
+		}
+		defer z.Kill()
+		s, err := b.newStore(z.Addr())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.stop(ctx)) }()
+		if _, err := s.start(ctx); err != nil {
+			return err
+		}
+		return part(ctx, z, s)
+	}
 }
 
 // start starts the process and returns how long it took until the first linearizable read was answered.
