@@ -43,14 +43,6 @@ type entry struct {
 	packed  bool
 }
 
-// awaited is an append that wants to hear of its nonce.
-type awaited struct {
-	found chan struct{} // closed when the nonce was delivered
-	seq   Seq           // where, first; valid once found is closed
-	// skipped says that a part of the log was skipped while it waited.
-	skipped bool
-}
-
 func newTail() *tail {
 	return &tail{counts: map[int64]int64{}, sizes: map[int64]*segmentSize{}, ready: held{slots: map[Seq]*entry{}}, awaited: map[Nonce]*awaited{},
 		changed: make(chan struct{})}
@@ -293,32 +285,6 @@ func (t *tail) trimmed(k int64) {
 			delete(t.sizes, segment)
 		}
 	}
-}
-
-// await registers interest in a nonce, before it is first sent.
-func (t *tail) await(n Nonce) *awaited {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	a := &awaited{found: make(chan struct{})}
-	t.awaited[n] = a
-	t.inFlight++
-	return a
-}
-
-// isSkipped says whether a part of the log was skipped while an append waited.
-func (t *tail) isSkipped(a *awaited) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return a.skipped
-}
-
-func (t *tail) forget(n Nonce) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.awaited, n)
-	t.inFlight--
-	t.lastOwn = time.Now()
-	t.signal()
 }
 
 // passed says whether every slot of segment k was delivered. If not, changed
