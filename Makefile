@@ -76,8 +76,8 @@ faults: build zookeeper ## three zkines and three ZooKeepers through every fault
 members: zookeeper ## what three zkines on one ensemble write beside one, and how soon a watch at one sees a write at another
 	cd conformance && go run ./members $(ARGS)
 
-churn: zookeeper ## half an hour of keys, leases, watches and connections that come and go: memory must be steady
-	cd conformance && go run ./members -churn 30m $(ARGS)
+churn: zookeeper ## an hour of keys, leases, watches and connections that come and go: memory must be steady
+	cd conformance && go run ./members -churn 1h $(ARGS)
 
 # As in: make bench ARGS='-run ^update/100$$ -contenders zkine3,etcd3'
 bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; half an hour: conformance/bench
