@@ -116,8 +116,8 @@ func (b *Backend) appendBatch(batch []*proposal, riders *readGroup) {
 	case errors.Is(err, revision.ErrTooLarge) && !errors.Is(err, revision.ErrUnknown) && len(batch) > 1:
 		// The batch is not in the log. One of its requests may be too large
 		// by itself; the others must not suffer.
-		b.pending.remove(nonce)
-		for _, p := range batch {
+		// Who closed the backend or reloaded meanwhile has answered them.
+		for _, p := range b.pending.remove(nonce) {
 			b.appendBatch([]*proposal{p}, nil)
 		}
 	default:

@@ -23,14 +23,15 @@ const scavengeStep = 1024
 // write in every view.
 func (b *Backend) applyLoop() {
 	more := false // to scavenge
+	idle := 1     // doubles with each time that no slot came
 	for b.ctx.Err() == nil {
-		slot, err := b.next(more)
+		slot, err := b.next(more, time.Duration(idle)*idleTime)
 		switch {
 		case err == nil:
 			b.apply(slot)
-			more = b.scavenge()
+			more, idle = b.scavenge(1), 1
 		case errors.Is(err, errIdle):
-			more = b.scavenge()
+			more, idle = b.scavenge(idle), min(2*idle, idleMost)
 		case errors.Is(err, revision.ErrTrimmed):
 			if err := b.reload(); err != nil {
 				b.fail(err)
@@ -45,25 +46,29 @@ func (b *Backend) applyLoop() {
 var errIdle = errors.New("backend: no slot")
 
 // idleTime is how long no slot must have come for the apply loop to scavenge
-// meanwhile: long enough for a read of foreign slots to get through.
-const idleTime = 10 * time.Millisecond
+// meanwhile, at first; up to idleMost times as long, since what the log reads is
+// cut off then, and has to get through on the slowest ensemble, too.
+const (
+	idleTime = 10 * time.Millisecond
+	idleMost = 64
+)
 
-func (b *Backend) next(more bool) (revision.Slot, error) {
+func (b *Backend) next(more bool, idle time.Duration) (revision.Slot, error) {
 	if !more {
 		return b.log.Next(b.ctx)
 	}
-	ctx, cancel := context.WithTimeoutCause(b.ctx, idleTime, errIdle)
+	ctx, cancel := context.WithTimeoutCause(b.ctx, idle, errIdle)
 	defer cancel()
 	return b.log.Next(ctx)
 }
 
-// scavenge frees some of what lies below the compaction floor. It says whether
-// there is more to do.
-func (b *Backend) scavenge() (more bool) {
+// scavenge frees some of what lies below the compaction floor, in so many steps.
+// It says whether there is more to do.
+func (b *Backend) scavenge(steps int) (more bool) {
 	if b.scavengeHolds.Load() > 0 {
 		return b.machine.View().CompactRev() > b.scavenged.floor()
 	}
-	if more = b.machine.Scavenge(scavengeStep); !more {
+	if more = b.machine.Scavenge(steps * scavengeStep); !more {
 		b.scavenged.reached(b.machine.View().CompactRev())
 	}
 	return more

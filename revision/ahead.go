@@ -76,12 +76,14 @@ func (t *tail) put(era int, entries ...*entry) {
 }
 
 // forgetReady drops slots that were not delivered yet, on a new session: they
-// are read again, from the log as it is now.
-func (t *tail) forgetReady() {
+// are read again, from the log as it is now. It returns the slot that was
+// delivered last before that.
+func (t *tail) forgetReady() (last entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ready = held{slots: map[Seq]*entry{}, era: t.ready.era + 1, reading: t.ready.reading}
 	t.signal()
+	return t.last
 }
 
 // toRead lists slots of cur that are known to exist and are not ready, from a

@@ -90,7 +90,7 @@ func TestReadAheadThatFails(t *testing.T) {
 // log was skipped, may be of a log that is no longer so.
 func TestReadsOfAnEarlierSessionAreRefused(t *testing.T) {
 	for name, change := range map[string]func(*tail){
-		"new session": (*tail).forgetReady,
+		"new session": func(t *tail) { t.forgetReady() },
 		"skipped":     func(t *tail) { t.start(t.cur, t.open) },
 	} {
 		tail := aheadTail(100)

@@ -116,7 +116,10 @@ func (a *appending) ops(ctx context.Context, conn Conn, segment segmentRef) ([]a
 	return append(ops, setOp(l.layout.segment(segment.name), record, anyVersion), create), nil
 }
 
+// landed hands the slot to the tail. Whatever is wrong with it, the batch is in
+// the log.
 func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appended, error) {
+	a.unsure = segment
 	n := len(results)
 	slot, err := slotNumber(results[n-1].String)
 	if err != nil {
@@ -134,7 +137,7 @@ func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appe
 	}
 	switch a.l.tail.appended(e) {
 	case landedUnseen:
-		return Appended{}, fmt.Errorf("%w: it lies in a part of the log that this zkine has skipped", ErrUnknown)
+		return Appended{}, errors.New("it lies in a part of the log that this zkine has skipped")
 	case landedBefore:
 		err := fmt.Errorf("%w: an append landed at %v, which was read before with other content; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, seq)
@@ -155,10 +158,10 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 		return a.l.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
-	case ctx.Err() == nil && final(err): // else it may be the caller's reason to end
+	case ctx.Err() == nil && final(err): // else err may be the caller's reason to end, here and below
 		a.l.session.fail(err)
 		return err
-	case Definite(err):
+	case ctx.Err() == nil && Definite(err):
 		// A znode is missing that must be there, or the session is over. The
 		// greeting of the next connection finds out.
 		a.parts = stagedParts{}

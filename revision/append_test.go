@@ -2,6 +2,7 @@ package revision_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -45,20 +46,29 @@ func (c *heldConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, e
 // answer, for a reason that would be final had the log given it: the caller's
 // own, as when its state is found to be corrupt.
 func TestAppendThatIsCutOffIsUnknown(t *testing.T) {
-	h := &holder{Dialer: memzk.New(), held: make(chan struct{}, 10)}
-	r := openLog(t, revision.Config{Dialer: h})
-	ctx, cancel := context.WithCancelCause(t.Context())
-	h.holds.Store(true)
-	ended := make(chan error, 1)
-	go func() {
-		_, err := r.log.Append(ctx, batchOf(put("a", "1")))
-		ended <- err
-	}()
-	<-h.held
-	h.holds.Store(false)
-	cancel(revision.ErrCorrupt)
-	require.ErrorIs(t, <-ended, revision.ErrUnknown)
-	_, err := r.log.Append(t.Context(), batchOf(put("b", "2")))
-	require.NoError(t, err, "the log itself goes on")
-	r.until("both are there", func(slots []revision.Slot, _ error) bool { return len(slots) == 2 })
+	for name, cause := range map[string]error{
+		"corrupt":      revision.ErrCorrupt,
+		"a lost chunk": fmt.Errorf("%w: a chunk: %w", revision.ErrCorrupt, zk.ErrNoNode), // which of a multi would be definite
+		"a closed ACL": fmt.Errorf("%w: the log: %w", revision.ErrForbidden, zk.ErrNoAuth),
+		"its own end":  context.Canceled,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &holder{Dialer: memzk.New(), held: make(chan struct{}, 10)}
+			r := openLog(t, revision.Config{Dialer: h})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			h.holds.Store(true)
+			ended := make(chan error, 1)
+			go func() {
+				_, err := r.log.Append(ctx, batchOf(put("a", "1")))
+				ended <- err
+			}()
+			<-h.held
+			h.holds.Store(false)
+			cancel(cause)
+			require.ErrorIs(t, <-ended, revision.ErrUnknown)
+			_, err := r.log.Append(t.Context(), batchOf(put("b", "2")))
+			require.NoError(t, err, "the log itself goes on")
+			r.until("both are there", func(slots []revision.Slot, _ error) bool { return len(slots) == 2 })
+		})
+	}
 }

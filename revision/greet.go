@@ -33,7 +33,15 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 	if err := l.recognise(ctx, conn, seen); err != nil {
 		return err
 	}
-	l.tail.forgetReady()
+	if last := l.tail.forgetReady(); last.slot.Seq != seen.last.slot.Seq {
+		// Next has gone on meanwhile, with what it had read before.
+		if _, err := conn.Multi(ctx, checkOp(l.layout.format(), anyVersion)); err != nil {
+			return l.lostIfMissing(err, l.layout.format())
+		}
+		if err := l.recogniseLast(ctx, conn, last); err != nil {
+			return err
+		}
+	}
 	if err := l.member.greet(ctx, conn); err != nil {
 		return fmt.Errorf("%w: %w", errUnlisted, err)
 	}
@@ -162,11 +170,15 @@ func (l *Log) recognise(ctx context.Context, conn Conn, seen seen) error {
 		return fmt.Errorf("%w: %s holds %d slots, %d were known; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, path, stat.Version, count)
 	}
-	last := seen.last
+	return l.recogniseLast(ctx, conn, seen.last)
+}
+
+// recogniseLast shows that the log holds the slot that was delivered last.
+func (l *Log) recogniseLast(ctx context.Context, conn Conn, last entry) error {
 	if last.slot.Seq == (Seq{}) {
 		return nil
 	}
-	path = l.layout.slot(last.segment.name, last.slot.Seq.Slot)
+	path := l.layout.slot(last.segment.name, last.slot.Seq.Slot)
 	data, _, err := conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
 		return l.recogniseElsewhere(ctx, conn, last)

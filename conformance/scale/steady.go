@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,10 @@ const (
 	eventsKept  = 12
 )
 
+// censusEvery is after how many steps ZooKeeper's content is counted: often enough to see the peaks between which it
+// goes up and down, as checkpoints come and the log before them goes.
+const censusEvery = 3
+
 // measureSteady makes the writes of a cluster's day, as fast as they go, and looks whether what ZooKeeper holds grows.
 func measureSteady(ctx context.Context, z *embedded.Server, s *store) error {
 	b := s.bench
@@ -31,7 +37,7 @@ func measureSteady(ctx context.Context, z *embedded.Server, s *store) error {
 		if err := s.step(ctx, step); err != nil {
 			return err
 		}
-		if (step+1)%(3600/statusEvery) == 0 { // an hour
+		if (step+1)%censusEvery == 0 {
 			c, err := takeCensus(ctx, z.Addr(), root)
 			if err != nil {
 				return err
@@ -40,24 +46,30 @@ func measureSteady(ctx context.Context, z *embedded.Server, s *store) error {
 		}
 	}
 	took := time.Since(began)
-	size := func(c census) float64 { return float64(c.bytes) }
-	count := func(c census) float64 { return float64(c.znodes) }
 	// The first quarter fills up.
-	quarter := max(1, len(samples)/4)
-	early, late := samples[quarter:min(2*quarter, len(samples))], samples[len(samples)-quarter:]
-	if len(early) == 0 {
-		early = late
+	quarter := len(samples) / 4
+	if quarter == 0 {
+		return errors.New("-hours is too small to tell anything")
 	}
-	growth := median(late, size) / median(early, size)
+	early, late := peak(samples[quarter:2*quarter]), peak(samples[3*quarter:])
+	bytes, znodes := float64(late.bytes)/float64(early.bytes), float64(late.znodes)/float64(early.znodes)
 	var hours []string
-	for _, c := range samples {
-		hours = append(hours, fmt.Sprintf("%.1f/%d", size(c)/(1<<20), c.znodes))
+	for hour := range slices.Chunk(samples, 3600/statusEvery/censusEvery) {
+		hours = append(hours, mib(peak(hour).bytes))
 	}
 	writes := b.hours*3600*nodes/leaseEvery + b.hours*3600/statusEvery*(nodes+eventsEvery)
-	b.table.judge(fmt.Sprintf("steady state, %d h of a 1,000-node cluster's writes (%d)", b.hours, writes), "flat", growth < 1.2,
-		"last quarter %.2fx of the second (medians: %s and %.0f znodes, %s and %.0f before), in %v; MiB/znodes by the hour: %s",
-		growth, mib(int64(median(late, size))), median(late, count), mib(int64(median(early, size))), median(early, count), took.Round(time.Second), strings.Join(hours, ", "))
+	b.table.judge(fmt.Sprintf("steady state, %d h of a 1,000-node cluster's writes (%d)", b.hours, writes), "flat", max(bytes, znodes) < 1.15,
+		"peaks of the last quarter against those of the second: %.2fx the bytes, %.2fx the znodes (%d, %d before), in %v; the peak of each hour: %s",
+		bytes, znodes, late.znodes, early.znodes, took.Round(time.Second), strings.Join(hours, ", "))
 	return nil
+}
+
+// peak has the most bytes and the most znodes among the samples.
+func peak(samples []census) (most census) {
+	for _, c := range samples {
+		most.bytes, most.znodes = max(most.bytes, c.bytes), max(most.znodes, c.znodes)
+	}
+	return most
 }
 
 // step is five minutes: heartbeats of all nodes every ten seconds, one status of each, some events that replace those
