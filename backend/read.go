@@ -18,7 +18,7 @@ import (
 type reads struct {
 	log      Log
 	progress *progress
-	// quorumWrite hears of each barrier that succeeded, and when it began.
+	// quorumWrite hears of each barrier that succeeded.
 	quorumWrite func(time.Time)
 
 	mu      sync.Mutex
@@ -157,12 +157,10 @@ func (r *reads) begin() *readGroup {
 }
 
 func (r *reads) barrier(ctx context.Context, group *readGroup) {
-	// The quorum answered at some time since; the reads after that, which may
-	// take long, tell nothing of it.
-	began := time.Now()
 	seq, err := r.log.Barrier(ctx)
 	if err == nil {
-		r.quorumWrite(began)
+		// Not when it was sent: it may have waited for the end of an outage.
+		r.quorumWrite(time.Now())
 	}
 	r.mu.Lock()
 	r.barriers--
