@@ -18,6 +18,8 @@ type heldBarriers struct {
 	Log
 	mu   sync.Mutex
 	held []chan error
+	// quorum is when a barrier proved one.
+	quorum []time.Time
 }
 
 func (h *heldBarriers) Barrier(ctx context.Context) (revision.Seq, error) {
@@ -54,7 +56,7 @@ func (h *heldBarriers) end(i int, err error) {
 func heldReads(t *testing.T, test func(h *heldBarriers, read func(n int) chan error)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &heldBarriers{}
-		r := newReads(h, &progress{}, func(time.Time) {})
+		r := newReads(h, &progress{}, func(at time.Time) { h.quorum = append(h.quorum, at) })
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(ErrClosed)
 		go r.loop(ctx)
@@ -113,5 +115,21 @@ func TestManyReadsShareBarriers(t *testing.T) {
 		require.Equal(t, maxBarriers+2, h.begun(), "they share one")
 		h.end(maxBarriers+1, nil)
 		require.Len(t, few, 2)
+	})
+}
+
+// A barrier that waited for the end of an outage proves a quorum after that, and
+// none while it waited: else the outage could pass for two short silences.
+func TestABarrierProvesAQuorumWhenItIsAnswered(t *testing.T) {
+	heldReads(t, func(h *heldBarriers, read func(int) chan error) {
+		read(1)
+		require.Equal(t, 1, h.begun())
+		time.Sleep(time.Minute) // the bubble's time
+		h.end(0, nil)
+		require.Equal(t, []time.Time{time.Now()}, h.quorum)
+		read(1)
+		require.Equal(t, 2, h.begun())
+		h.end(1, errors.New("broken"))
+		require.Len(t, h.quorum, 1)
 	})
 }
