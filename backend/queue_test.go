@@ -1,6 +1,8 @@
 package backend
 
 import (
+	"context"
+	"crypto/rand"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,4 +23,33 @@ func TestClosedPendingIsUnknown(t *testing.T) {
 	err := p.add(revision.NewNonce(), []*proposal{sent})
 	require.ErrorIs(t, err, revision.ErrCorrupt)
 	require.NotErrorIs(t, err, revision.ErrUnknown)
+}
+
+// tooLarge is a log that takes no batch, and does something before it says so.
+type tooLarge struct {
+	Log
+	meanwhile func()
+	appends   int
+}
+
+func (l *tooLarge) Append(context.Context, *revision.Batch) (revision.Appended, error) {
+	l.appends++
+	l.meanwhile()
+	return revision.Appended{}, revision.ErrTooLarge
+}
+
+// TestABatchThatWasAnsweredIsNotSentAgain has a reload answer the requests of a
+// batch while the log finds it too large: they are not sent one by one, which
+// would answer them twice.
+func TestABatchThatWasAnsweredIsNotSentAgain(t *testing.T) {
+	b := &Backend{pending: newPending(), cfg: Config{Random: rand.Reader}}
+	log := &tooLarge{meanwhile: func() { b.pending.failAll(revision.ErrUnknown) }}
+	b.log = log
+	batch := []*proposal{{done: make(chan outcome, 1)}, {done: make(chan outcome, 1)}}
+	b.appendBatch(batch, nil)
+	require.Equal(t, 1, log.appends)
+	for _, p := range batch {
+		require.ErrorIs(t, (<-p.done).err, revision.ErrUnknown)
+		require.Empty(t, p.done)
+	}
 }

@@ -92,9 +92,32 @@ func (v *verifier) run() error {
 		return v.unless(v.layout.log(), err)
 	}
 	for _, s := range segments {
+		before := len(v.out.Findings)
 		if err := v.segment(s, s.number == open.number); err != nil {
 			return err
 		}
+		if len(v.out.Findings) == before {
+			continue
+		}
+		if err := v.learnCovered(); err != nil {
+			return err
+		}
+		if s.number <= v.covered {
+			// A keeper has removed it meanwhile.
+			v.out.Findings = v.out.Findings[:before]
+		}
+	}
+	return nil
+}
+
+// learnCovered notes what may be gone by now.
+func (v *verifier) learnCovered() error {
+	record, _, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+	if err != nil {
+		return v.unless(v.layout.checkpoint(), err)
+	}
+	if record.Previous != nil {
+		v.covered = max(v.covered, record.Previous.Segment)
 	}
 	return nil
 }
@@ -123,6 +146,10 @@ func (v *verifier) found(path string, err error) {
 func (v *verifier) segments(open segmentRef) ([]segmentRef, error) {
 	names, err := v.conn.Children(v.ctx, v.layout.log())
 	if err != nil {
+		return nil, err
+	}
+	// What was removed before they were listed is covered by now.
+	if err := v.learnCovered(); err != nil {
 		return nil, err
 	}
 	var refs []segmentRef
@@ -303,12 +330,8 @@ func (v *verifier) slot(ref segmentRef, slot int64, parts map[string]bool) error
 // moved says whether a slot was packed or trimmed since its segment was
 // listed: a keeper may be at work.
 func (v *verifier) moved(ref segmentRef, slot int64) (bool, error) {
-	record, _, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
-	if err != nil {
-		return false, v.unless(v.layout.checkpoint(), err)
-	}
-	if record.Previous != nil && ref.number <= record.Previous.Segment {
-		return true, nil
+	if err := v.learnCovered(); err != nil || ref.number <= v.covered {
+		return err == nil, err
 	}
 	packs, err := listPacks(v.ctx, v.conn, v.layout, ref.name)
 	if err != nil {

@@ -1,0 +1,60 @@
+package backend
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/memzk"
+)
+
+// slowLog is a log that needs some time for each slot, and begins anew when it is
+// cut off.
+type slowLog struct {
+	*revision.Log
+	takes atomic.Int64 // a time.Duration
+}
+
+func (s *slowLog) Next(ctx context.Context) (revision.Slot, error) {
+	select {
+	case <-time.After(time.Duration(s.takes.Load())):
+		return s.Log.Next(ctx)
+	case <-ctx.Done():
+		return revision.Slot{}, context.Cause(ctx)
+	}
+}
+
+// TestApplyGoesOnWhileNothingCanBeSwept holds what a compaction has left to
+// sweep, as a checkpoint does, on an ensemble whose reads take longer than the
+// apply loop waits for a slot at first.
+func TestApplyGoesOnWhileNothingCanBeSwept(t *testing.T) {
+	quiet := logrus.New()
+	quiet.SetOutput(io.Discard)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	log, err := revision.Open(ctx, revision.Config{Dialer: memzk.New(), Root: "/zkine", Log: logrus.NewEntry(quiet)})
+	require.NoError(t, err)
+	slow := &slowLog{Log: log}
+	b, err := Open(ctx, slow, Config{Member: revision.Member{Name: "a", ID: 1}, Log: logrus.NewEntry(quiet)})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, b.Close()) }()
+	b.scavengeHolds.Add(1)
+	for range 3 {
+		_, err = b.Put(ctx, &pb.PutRequest{Key: []byte("k")})
+		require.NoError(t, err)
+	}
+	_, err = b.Compact(ctx, &pb.CompactionRequest{Revision: 3})
+	require.NoError(t, err)
+	slow.takes.Store(int64(5 * idleTime))
+	for range 3 { // the first may still be met by a quick Next
+		_, err = b.Put(ctx, &pb.PutRequest{Key: []byte("k")})
+		require.NoError(t, err)
+	}
+}
