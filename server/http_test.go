@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -196,13 +197,11 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestPprof(t *testing.T) {
-	for _, enabled := range []bool{false, true} {
-		r := start(t, func(c *Config) { c.EnablePprof = enabled })
-		want := http.StatusNotFound
-		if enabled {
-			want = http.StatusOK
-		}
-		code, _ := r.ask(t, "/debug/pprof/goroutine?debug=1")
-		require.Equal(t, want, code)
+	for enabled, want := range map[bool]int{false: http.StatusNotFound, true: http.StatusOK} {
+		t.Run(fmt.Sprintf("enabled=%v", enabled), func(t *testing.T) {
+			r := start(t, func(c *Config) { c.EnablePprof = enabled })
+			code, _ := r.ask(t, "/debug/pprof/goroutine?debug=1")
+			require.Equal(t, want, code)
+		})
 	}
 }
