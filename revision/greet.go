@@ -19,7 +19,7 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 	// may still be in use, and learn more meanwhile.
 	seen := l.tail.seen()
 	// A quorum write: afterwards this server shows all that was committed.
-	if _, err := conn.Multi(ctx, checkOp(l.layout.format(), anyVersion)); err != nil {
+	if err := barrier(ctx, conn, l.layout); err != nil {
 		return l.lostIfMissing(err, l.layout.format())
 	}
 	id, err := readFormat(ctx, conn, l.layout)
@@ -35,7 +35,7 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 	}
 	if last := l.tail.forgetReady(); last.slot.Seq != seen.last.slot.Seq {
 		// Next has gone on meanwhile, with what it had read before.
-		if _, err := conn.Multi(ctx, checkOp(l.layout.format(), anyVersion)); err != nil {
+		if err := barrier(ctx, conn, l.layout); err != nil {
 			return l.lostIfMissing(err, l.layout.format())
 		}
 		if err := l.recogniseLast(ctx, conn, last); err != nil {
@@ -57,7 +57,7 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	if err != nil {
 		return err
 	}
-	if _, err := conn.Multi(ctx, checkOp(l.layout.format(), anyVersion)); err != nil {
+	if err := barrier(ctx, conn, l.layout); err != nil {
 		return err
 	}
 	open, err := l.readOpen(ctx, conn)
