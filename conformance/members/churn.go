@@ -18,6 +18,8 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+
+	"github.com/zkine/zkine/conformance/bench/contender"
 )
 
 const (
@@ -49,7 +51,7 @@ func churn(ctx context.Context, o options, p programs, dir string, out io.Writer
 			return err
 		}
 		members = append(members, z)
-		if _, err := z.start(ctx); err != nil {
+		if err := z.start(ctx); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, z.stop(ctx)) }()
@@ -181,7 +183,7 @@ type churner struct {
 // run takes turns, each on a connection of its own, until ctx ends.
 func (c *churner) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		conn, err := connect(c.endpoint)
+		conn, err := contender.Dial(c.endpoint)
 		if err != nil {
 			return err
 		}
@@ -252,7 +254,7 @@ func (c *churner) turn(ctx context.Context, conn *grpc.ClientConn) error {
 
 // compactAgain gives history up, again and again.
 func compactAgain(ctx context.Context, endpoint string) error {
-	conn, err := connect(endpoint)
+	conn, err := contender.Dial(endpoint)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
+	"github.com/zkine/zkine/conformance/bench/contender"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
@@ -40,7 +41,7 @@ func measureMembers(ctx context.Context, o options, p programs, dir string, out 
 		members = append(members, z)
 		defer func() { err = errors.Join(err, z.stop(ctx)) }()
 	}
-	if _, err := members[0].start(ctx); err != nil {
+	if err := members[0].start(ctx); err != nil {
 		return err
 	}
 	if err := fill(ctx, members[0].endpoint, o); err != nil {
@@ -52,7 +53,7 @@ func measureMembers(ctx context.Context, o options, p programs, dir string, out 
 	for range o.rounds {
 		for turn, set := range [][]*store{members[:1], members} {
 			for _, z := range set[1:] {
-				if _, err := z.start(ctx); err != nil {
+				if err := z.start(ctx); err != nil {
 					return err
 				}
 			}
@@ -73,7 +74,7 @@ func measureMembers(ctx context.Context, o options, p programs, dir string, out 
 	}
 	fmt.Fprintf(out, "\nthree : one, medians: %.2f\n", rates[1][o.rounds/2]/rates[0][o.rounds/2])
 	for _, z := range members[1:] {
-		if _, err := z.start(ctx); err != nil {
+		if err := z.start(ctx); err != nil {
 			return err
 		}
 	}
@@ -185,12 +186,12 @@ const (
 
 // watchElsewhere returns how long after its acknowledgement each write was seen.
 func watchElsewhere(ctx context.Context, writer, watcher string) (late []time.Duration, err error) {
-	w, err := connect(writer)
+	w, err := contender.Dial(writer)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	s, err := connect(watcher)
+	s, err := contender.Dial(watcher)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+
+	"github.com/zkine/zkine/conformance/bench/contender"
 )
 
 // keys is how many keys the puts go round.
@@ -53,7 +55,7 @@ func puts(ctx context.Context, endpoint string, clients, valueSize int, limit li
 	defer cancel(nil)
 	var conns []pb.KVClient
 	for range clients {
-		conn, err := connect(endpoint)
+		conn, err := contender.Dial(endpoint)
 		if err != nil {
 			return result{}, err
 		}

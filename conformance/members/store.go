@@ -2,18 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"github.com/zkine/zkine/conformance/api/process"
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/bench/contender"
 )
 
 // programs are what is measured.
@@ -44,7 +38,7 @@ type store struct {
 
 // zkineStore is a zkine on ZooKeepers.
 func (p programs) zkineStore(name, zookeeper string) (*store, error) {
-	ports, err := freePorts(2)
+	ports, err := contender.FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
@@ -56,67 +50,23 @@ func (p programs) zkineStore(name, zookeeper string) (*store, error) {
 	return s, nil
 }
 
-func freePorts(n int) (addresses []string, err error) {
-	for range n {
-		port, err := embedded.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", port))
-	}
-	return addresses, nil
-}
+// stopLimit bounds how long a store may take to end.
+const stopLimit = 2 * time.Minute
 
-// startLimit bounds how long a store may take to serve.
-const startLimit = 2 * time.Minute
-
-// start starts the process and returns how long it took until the first linearizable read was answered.
-func (s *store) start(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	conn, err := connect(s.endpoint)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	began := time.Now()
+// start starts the process, and returns once it has answered a linearizable read.
+func (s *store) start(ctx context.Context) (err error) {
 	if s.process, err = process.Start(s.program, s.args); err != nil {
-		return 0, err
+		return err
 	}
-	for {
-		_, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte("ready")}, grpc.WaitForReady(true))
-		switch {
-		case err == nil:
-			return time.Since(began), nil
-		case ctx.Err() != nil:
-			return 0, fmt.Errorf("%s does not serve: %w\n%s", s.name, err, s.process.Output())
-		}
-		select { // asked too early
-		case <-s.process.Exited():
-			return 0, fmt.Errorf("%s ended:\n%s", s.name, s.process.Output())
-		case <-time.After(retry):
-		}
-	}
+	return contender.AwaitServing(ctx, s.endpoint, s.process)
 }
-
-// retry is how often a store that starts is tried; it bounds the error of start times.
-const retry = 2 * time.Millisecond
 
 func (s *store) stop(ctx context.Context) error {
 	if s.process == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
 	_, err := s.process.Stop(ctx)
 	return err
-}
-
-// connect makes a connection of its own.
-func connect(endpoint string) (*grpc.ClientConn, error) {
-	return grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: retry, Multiplier: 1, MaxDelay: retry},
-			MinConnectTimeout: time.Second,
-		}))
 }

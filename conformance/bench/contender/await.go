@@ -24,7 +24,7 @@ const (
 func AwaitServing(ctx context.Context, endpoint string, p *process.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	conn, err := dial(endpoint)
+	conn, err := Dial(endpoint)
 	if err != nil {
 		return err
 	}
@@ -45,8 +45,8 @@ func AwaitServing(ctx context.Context, endpoint string, p *process.Process) erro
 	}
 }
 
-// dial makes a connection that tries again and again while a server starts.
-func dial(endpoint string) (*grpc.ClientConn, error) {
+// Dial makes a connection that tries again and again while a server starts.
+func Dial(endpoint string) (*grpc.ClientConn, error) {
 	return grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: retry, Multiplier: 1, MaxDelay: retry},

@@ -162,8 +162,8 @@ func (c *Contender) Pids() []int {
 	return pids
 }
 
-// freeAddresses are loopback addresses, host:port, that nobody listens on.
-func freeAddresses(n int) (addresses []string, err error) {
+// FreeAddresses are loopback addresses, host:port, that nobody listens on.
+func FreeAddresses(n int) (addresses []string, err error) {
 	for range n {
 		port, err := embedded.FreePort()
 		if err != nil {

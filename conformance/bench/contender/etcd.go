@@ -14,11 +14,11 @@ import (
 // startEtcd starts an etcd cluster with its defaults, but for a quota that the whole run fits into.
 func startEtcd(members int) func(context.Context, *Stage, *Contender) error {
 	return func(ctx context.Context, s *Stage, c *Contender) error {
-		clients, err := freeAddresses(members)
+		clients, err := FreeAddresses(members)
 		if err != nil {
 			return err
 		}
-		peers, err := freeAddresses(members)
+		peers, err := FreeAddresses(members)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func startEtcd(members int) func(context.Context, *Stage, *Contender) error {
 // leader see etcd at its best.
 func leader(ctx context.Context, endpoints []string) (string, error) {
 	for _, endpoint := range endpoints {
-		conn, err := dial(endpoint)
+		conn, err := Dial(endpoint)
 		if err != nil {
 			return "", err
 		}

@@ -13,7 +13,7 @@ func startKine(synchronous string) func(context.Context, *Stage, *Contender) err
 		if err != nil {
 			return err
 		}
-		ports, err := freeAddresses(1)
+		ports, err := FreeAddresses(1)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type Lone struct {
 // LoneZkine is a zkine with the ZooKeeper that it embeds, as "make run" starts it; with the address of a ZooKeeper, one
 // on that instead.
 func (p Programs) LoneZkine(dir, zooKeeper string) (*Lone, error) {
-	ports, err := freeAddresses(2)
+	ports, err := FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (p Programs) LoneZkine(dir, zooKeeper string) (*Lone, error) {
 
 // LoneEtcd is an etcd.
 func (p Programs) LoneEtcd(dir string) (*Lone, error) {
-	ports, err := freeAddresses(2)
+	ports, err := FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,7 @@ func (s *Stage) zkine(ctx context.Context, c *Contender, program string, zooKeep
 	if err != nil {
 		return err
 	}
-	ports, err := freeAddresses(2)
+	ports, err := FreeAddresses(2)
 	if err != nil {
 		return err
 	}
