@@ -1,0 +1,54 @@
+package revision
+
+import "github.com/zkine/zkine/revision/recordpb"
+
+// checkpoints judges the checkpoints, chunk by chunk. If they are replaced
+// meanwhile, it begins anew.
+func (v *verifier) checkpoints() error {
+	for {
+		before := len(v.out.Findings)
+		version, err := v.judgeCheckpoints()
+		if err != nil {
+			return err
+		}
+		_, now, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+		if err != nil || now == version {
+			return v.unless(v.layout.checkpoint(), err)
+		}
+		v.out.Findings = v.out.Findings[:before]
+	}
+}
+
+func (v *verifier) judgeCheckpoints() (version int64, err error) {
+	record, version, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+	if err != nil {
+		return version, v.unless(v.layout.checkpoint(), err)
+	}
+	if record.Latest != nil {
+		v.out.CheckpointSegment, v.out.CheckpointBytes = record.Latest.Segment, record.Latest.Bytes
+	}
+	if record.Previous != nil {
+		v.covered = record.Previous.Segment
+	}
+	for _, ref := range []*checkpointRef{record.Latest, record.Previous} {
+		if ref == nil {
+			continue
+		}
+		manifest, err := readManifest(v.ctx, v.conn, v.layout, ref)
+		if err != nil {
+			if err := v.unless(v.layout.manifest(ref.Attempt, 0), err); err != nil {
+				return version, err
+			}
+			continue
+		}
+		for _, c := range append([]*recordpb.StoredChunk{manifest.Meta}, manifest.Chunks...) {
+			_, err := readBlob(v.ctx, v.conn, chunkRef(c), func(part int) string {
+				return v.layout.chunk(c.Attempt, int(c.Number), part)
+			})
+			if err := v.unless(v.layout.chunk(c.Attempt, int(c.Number), 0), err); err != nil {
+				return version, err
+			}
+		}
+	}
+	return version, nil
+}
