@@ -23,6 +23,7 @@ type hub struct {
 	view   *atomic.Pointer[state.View]
 	woken  chan struct{}
 	recent recentEvents // watchers pull through it
+	turns  *turns
 
 	mu sync.Mutex
 	// rev is the revision up to which watchers were marked.
@@ -38,7 +39,7 @@ type hub struct {
 type watcherSet map[*watcher]struct{}
 
 func newHub(view *atomic.Pointer[state.View]) *hub {
-	return &hub{view: view, woken: make(chan struct{}, 1), rev: view.Load().Rev(),
+	return &hub{view: view, woken: make(chan struct{}, 1), turns: newTurns(), rev: view.Load().Rev(),
 		keys: map[string]watcherSet{}, ranges: adt.NewIntervalTree(),
 		streams: map[*watchStream]struct{}{}, all: map[*watchStream]struct{}{}}
 }

@@ -43,7 +43,8 @@ type WatchStream interface {
 	Close()
 }
 
-// watchStream implements WatchStream. Lock order: the hub's lock before mu.
+// watchStream implements WatchStream. Lock order: the hub's lock, mu, the lock
+// of its turns.
 type watchStream struct {
 	hub      *hub
 	interval time.Duration // of periodic progress, with its jitter
@@ -56,11 +57,15 @@ type watchStream struct {
 	replies []*pb.WatchResponse
 	// due holds watchers that have something to pull.
 	due []*watcher
+	// parked is set while Next waits to be woken: then the hub takes its turn.
+	parked bool
 	// asked holds progress to be sent once it is true: by watch id, -1 for the
 	// whole stream.
 	asked  []progressRequest
 	closed error
 	ticker *time.Ticker // nil until a watcher wants periodic progress
+
+	turn turn // under the lock of hub.turns
 }
 
 // progressRequest promises that all events at or below a revision were
@@ -241,12 +246,15 @@ func (s *watchStream) end(err error) {
 	s.wake()
 }
 
-// enqueue notes that a watcher is due. The hub calls it under its lock.
+// enqueue notes that a watcher is due. The hub calls it under its lock. A stream
+// that waits is woken when it is its turn; any other comes to it by itself.
 func (s *watchStream) enqueue(w *watcher) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.due = append(s.due, w)
-	s.mu.Unlock()
-	s.wake()
+	if s.parked && s.hub.turns.take(s) {
+		s.wake()
+	}
 }
 
 func (s *watchStream) wake() {

@@ -23,24 +23,42 @@ func (s *watchStream) Next(ctx context.Context) (*pb.WatchResponse, error) {
 		case <-s.tick():
 			s.notify()
 		case <-ctx.Done():
+			s.leave()
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// leave gives up what Next waited for.
+func (s *watchStream) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parked = false
+	s.hub.turns.pass(s)
 }
 
 // poll returns a response if one is due; wait says that there is nothing to do
 // until the stream is woken.
 func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) {
 	s.mu.Lock()
+	s.parked = false
 	switch {
 	case s.closed != nil:
+		s.hub.turns.pass(s)
 		s.mu.Unlock()
 		return nil, false, s.closed
 	case len(s.replies) > 0:
 		response, s.replies = s.replies[0], s.replies[1:]
+		s.hub.turns.pass(s)
 		s.mu.Unlock()
 		return response, false, nil
 	case len(s.due) > 0:
+		if !s.hub.turns.take(s) {
+			s.parked = true
+			s.mu.Unlock()
+			return nil, true, nil
+		}
+		defer s.hub.turns.pass(s)
 		w := s.due[0]
 		s.due = s.due[1:]
 		current := s.watchers[w.id] == w && !w.dropped
@@ -51,6 +69,7 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 		return s.deliver(w), false, nil
 	}
 	asked := len(s.asked) > 0
+	s.parked = !asked
 	s.mu.Unlock()
 	if !asked {
 		return nil, true, nil
@@ -106,6 +125,7 @@ func (s *watchStream) promise() (response *pb.WatchResponse, wait bool) {
 		}
 		return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(s.hub.rev)}, WatchId: p.id}, false
 	}
+	s.parked = true
 	return nil, true
 }
 
