@@ -21,9 +21,10 @@ import (
 func encode(v any) (mem.BufferSlice, bool) {
 	switch m := v.(type) {
 	case *pb.RangeResponse:
-		w := newChunks(sizeRange(m))
-		w.rangeResponse(m)
-		return w.close(), true
+		if parts := listParts(m); len(parts) > 1 {
+			return encodeParts(parts), true
+		}
+		return encodeRange(m), true
 	case *pb.RangeStreamResponse:
 		size := sizeRange(m.RangeResponse)
 		w := newChunks(sizeMessage(m.RangeResponse != nil, size))
