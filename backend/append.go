@@ -47,40 +47,28 @@ func (b *Backend) proposal(ctx context.Context, r *recordpb.Request) *proposal {
 }
 
 // appendLoop takes what has queued up and hands it to the log, as one batch.
-// While as many appends are under way as are useful, the next batch gathers:
-// that is all of group commit, there is no timer. It ends with the backend.
+// There are as many of these loops as appends may be under way; while all are
+// at it, the next batch gathers: that is all of group commit, there is no timer.
+// It ends with the backend.
 func (b *Backend) appendLoop() {
-	inFlight := make(chan struct{}, b.cfg.MaxInFlight)
 	for {
 		select {
 		case <-b.queue.wake:
 		case <-b.ctx.Done():
 			return
 		}
-		for more := true; more; {
-			select {
-			case inFlight <- struct{}{}:
-			case <-b.ctx.Done():
-				return
-			}
-			// During an outage requests wait in the queue, where those whose
-			// clients give up are dropped, instead of taking effect long after.
-			if b.log.AwaitConnected(b.ctx) != nil {
-				return
-			}
-			var batch []*proposal
-			if batch, more = b.queue.take(); len(batch) == 0 {
-				<-inFlight
-				continue
-			}
-			// Reads that wait for a barrier ride along: this append is sent
-			// after they arrived.
-			riders := b.reads.ride()
-			b.spawn(func() {
-				defer func() { <-inFlight }()
-				b.appendBatch(batch, riders)
-			})
+		// During an outage requests wait in the queue, where those whose
+		// clients give up are dropped, instead of taking effect long after.
+		if b.log.AwaitConnected(b.ctx) != nil {
+			return
 		}
+		batch := b.queue.take()
+		if len(batch) == 0 {
+			continue
+		}
+		// Reads that wait for a barrier ride along: this append is sent after
+		// they arrived.
+		b.appendBatch(batch, b.reads.ride())
 	}
 }
 

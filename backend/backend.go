@@ -159,7 +159,9 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.agreement = newAgreement()
 	b.compactor = compactor{cfg: cfg.AutoCompaction}
 	b.lastRound = time.Now()
-	b.spawn(b.appendLoop)
+	for range cfg.MaxInFlight {
+		b.spawn(b.appendLoop)
+	}
 	b.spawn(func() { b.reads.loop(b.ctx) })
 	b.spawn(func() { b.hub.run(b.ctx) })
 	if err := b.catchUp(ctx); err != nil {

@@ -2,7 +2,7 @@
 // log, applies the log, and serves reads and watches from the state that this
 // makes. The state itself, and what a request means, is package state.
 //
-// It owns the append loop (append.go: group commit), the apply loop (apply.go),
+// It owns the append loops (append.go: group commit), the apply loop (apply.go),
 // linearizable reads by shared barriers (read.go), watch delivery by pull
 // (hub.go, watch.go), the deadlines of leases on a service clock (lessor.go)
 // and the keeper's proposals (keeper.go). It also shows the state as a database
@@ -10,7 +10,7 @@
 //
 // # One write
 //
-// A call queues a proposal (queue.go). The append loop takes all that has
+// A call queues a proposal (queue.go). An append loop takes all that has
 // queued up and hands it to the log as one batch. The apply loop gets the
 // batch back as a slot, in its turn, evaluates it, publishes the new view,
 // wakes watchers and readers, and answers the proposals. So an answer always
@@ -18,8 +18,8 @@
 //
 // # Goroutines
 //
-//	appendLoop   input: queue               ends with the backend
-//	appendBatch  one for each append under way; ends with its outcome
+//	appendLoop   input: queue               ends with the backend; as many as
+//	                                        appends may be under way
 //	applyLoop    input: Log.Next            ends with the log's first error
 //	reads.loop   input: forming groups      ends with the backend
 //	hub.run      input: published views     ends with the backend

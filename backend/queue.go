@@ -42,12 +42,12 @@ const (
 	maxBatchRequests = 4096
 )
 
-// queue holds proposals until the append loop takes them.
+// queue holds proposals until an append loop takes them.
 type queue struct {
 	mu     sync.Mutex
 	items  []*proposal
 	closed error
-	// wake has room for one: somebody put something in.
+	// wake has room for one: there is something in the queue.
 	wake chan struct{}
 }
 
@@ -63,16 +63,20 @@ func (q *queue) put(p *proposal) error {
 		return ErrTooManyRequests
 	}
 	q.items = append(q.items, p)
+	q.signal()
+	return nil
+}
+
+func (q *queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // take removes the next batch, without those whose clients have gone: they
-// were never sent. more says that something is left.
-func (q *queue) take() (batch []*proposal, more bool) {
+// were never sent. Whatever is left wakes another who takes.
+func (q *queue) take() (batch []*proposal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	bytes, n := 0, 0
@@ -93,8 +97,10 @@ func (q *queue) take() (batch []*proposal, more bool) {
 	}
 	rest := copy(q.items, q.items[n:])
 	clear(q.items[rest:])
-	q.items = q.items[:rest]
-	return batch, rest > 0
+	if q.items = q.items[:rest]; rest > 0 {
+		q.signal()
+	}
+	return batch
 }
 
 // close refuses what comes and what waits.

@@ -10,7 +10,7 @@ import (
 const (
 	// compressFrom is the payload size in bytes from which compression is
 	// tried: below, the saving is less than the time.
-	compressFrom = 1 << 10
+	compressFrom = 4 << 10
 	// compressGain is which part of a payload compression must save to be
 	// worth its time, and that of everyone who reads the slot.
 	compressGain = 16
