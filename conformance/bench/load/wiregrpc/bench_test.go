@@ -74,30 +74,27 @@ func measure(b *testing.B, ops ...func() error) {
 
 // BenchmarkInvoke compares a unary call with one of grpc-go's, for one client and for many. The time is the server's
 // too, the processor time is not.
-func BenchmarkInvoke(b *testing.B) {
-	endpoint := serveApart(b)
-	for _, n := range []int{1, clients} {
-		b.Run(fmt.Sprintf("wiregrpc/%d", n), func(b *testing.B) { measure(b, repeat(n, func() func() error { return invoke(b, endpoint) })...) })
-		b.Run(fmt.Sprintf("grpc-go/%d", n), func(b *testing.B) { measure(b, repeat(n, func() func() error { return theirs(b, endpoint) })...) })
-	}
-}
+func BenchmarkInvoke(b *testing.B) { compare(b, invoke, theirInvoke) }
 
 // BenchmarkStream does the same with messages of a stream.
-func BenchmarkStream(b *testing.B) {
+func BenchmarkStream(b *testing.B) { compare(b, exchange, theirExchange) }
+
+// newOp connects a client and returns what it does.
+type newOp func(b *testing.B, endpoint string) func() error
+
+func compare(b *testing.B, ours, theirs newOp) {
 	endpoint := serveApart(b)
 	for _, n := range []int{1, clients} {
-		b.Run(fmt.Sprintf("wiregrpc/%d", n), func(b *testing.B) { measure(b, repeat(n, func() func() error { return exchange(b, endpoint) })...) })
-		b.Run(fmt.Sprintf("grpc-go/%d", n), func(b *testing.B) {
-			measure(b, repeat(n, func() func() error { return theirExchange(b, endpoint) })...)
-		})
+		for name, op := range map[string]newOp{"wiregrpc": ours, "grpc-go": theirs} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				var ops []func() error
+				for range n {
+					ops = append(ops, op(b, endpoint))
+				}
+				measure(b, ops...)
+			})
+		}
 	}
-}
-
-func repeat(n int, newOp func() func() error) (ops []func() error) {
-	for range n {
-		ops = append(ops, newOp())
-	}
-	return ops
 }
 
 func invoke(b *testing.B, endpoint string) func() error {
@@ -107,7 +104,7 @@ func invoke(b *testing.B, endpoint string) func() error {
 	return func() error { return conn.Invoke(ctx, echo, request, reply) }
 }
 
-func theirs(b *testing.B, endpoint string) func() error {
+func theirInvoke(b *testing.B, endpoint string) func() error {
 	conn := theirConn(b, endpoint)
 	ctx, cancel := context.WithCancel(context.Background())
 	b.Cleanup(cancel)

@@ -31,8 +31,13 @@ func Dial(ctx context.Context, endpoint string) (*Conn, error) {
 	if err != nil {
 		return nil, broken(err)
 	}
+	return newConn(socket, endpoint)
+}
+
+// newConn greets the server at the other end of a socket, which it takes over.
+func newConn(socket net.Conn, authority string) (*Conn, error) {
 	c := &Conn{
-		socket: socket, out: newOutlet(socket, endpoint), in: newInlet(socket), done: make(chan struct{}),
+		socket: socket, out: newOutlet(socket, authority), in: newInlet(socket), done: make(chan struct{}),
 		streams: map[uint32]*stream{}, quota: newQuota(),
 	}
 	if err := c.out.greet(); err != nil {

@@ -67,8 +67,7 @@ func (c *Conn) flush(err error) {
 	}
 }
 
-// pong answers a PING, without a flush of its own. A grpc-go server sends one for nearly every request that comes alone,
-// to measure the connection; its answer goes with the next request, or late.
+// pong answers a PING, without a flush of its own: the answer goes with the next request, or late.
 func (c *Conn) pong(data [8]byte) error {
 	c.out.Lock()
 	defer c.out.Unlock()
