@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/status"
@@ -44,7 +43,6 @@ func newConn(socket net.Conn, authority string) (*Conn, error) {
 		socket.Close()
 		return nil, broken(err)
 	}
-	c.out.late = time.AfterFunc(latest, c.flushLate)
 	go func() {
 		defer close(c.done)
 		c.end(c.readFrames())
@@ -78,7 +76,6 @@ func (c *Conn) refuse(reason error) {
 // end is the reader's last act.
 func (c *Conn) end(cause error) {
 	c.fail(cause)
-	c.out.late.Stop()
 	c.finishBeyond(0)
 }
 

@@ -15,7 +15,7 @@ func (c *Conn) readControl(h http2.FrameHeader) error {
 		if f.IsAck() {
 			return nil
 		}
-		return c.pong(f.Data)
+		return c.write(func(w *http2.Framer) error { return w.WritePing(true, f.Data) })
 	case *http2.WindowUpdateFrame:
 		return c.widen(h.StreamID, f.Increment)
 	case *http2.RSTStreamFrame:

@@ -12,9 +12,9 @@
 // messages of a stream in the stream's buffer and calls the stream's Scanner with each. Whoever calls writes: the
 // frames of a request go into the connection's buffer while its lock is held, and are flushed before it is released.
 //
-// What the reader has to write, it writes before it waits for more. Only an answer to a PING waits for the next request
-// to go with, at most a tenth of a second: a grpc-go server sends a PING with nearly every reply, to estimate the
-// bandwidth, and to answer each at once would double the writes here and the reads there.
+// What the reader has to write, it writes before it waits for more. That goes for the answer to a PING, too, which a
+// grpc-go server sends with nearly every lone reply, to estimate the bandwidth: it costs both sides as much as it does
+// with grpc-go's client.
 //
 // There are three locks. A stream's is held while its messages are scanned, and the scanner may send; outlet's is held
 // while frames are written; Conn's mu guards what both sides know of streams and windows, for a few instructions. They

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
-	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -23,13 +22,7 @@ type outlet struct {
 	block     bytes.Buffer
 	encoder   *hpack.Encoder    // into block
 	known     map[string][]byte // header blocks by method
-	// late flushes what is only to go with whatever is written next, if nothing is for a while.
-	late  *time.Timer
-	armed bool // late runs
 }
-
-// latest is how long an acknowledged PING may wait for something to go with.
-const latest = 100 * time.Millisecond
 
 // outgoing is how much is written at once, if there is so much.
 const outgoing = 32 << 10 // bytes

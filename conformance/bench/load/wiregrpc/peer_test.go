@@ -167,7 +167,9 @@ func TestAGoAwayEndsWhatItDoesNotCover(t *testing.T) {
 	requireBroken(t, err)
 	require.ErrorContains(t, err, "too many")
 	requireBroken(t, conn.Invoke(t.Context(), echo, nil, &copied{}))
-	require.NoError(t, conn.pong([8]byte{}))
+	conn.out.Lock()
+	conn.flush(conn.out.frames.WritePing(true, [8]byte{}))
+	conn.out.Unlock()
 	require.NoError(t, <-one.end)
 	require.Equal(t, "well", <-one.messages)
 }

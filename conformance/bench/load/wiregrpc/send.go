@@ -66,22 +66,3 @@ func (c *Conn) flush(err error) {
 		c.fail(err)
 	}
 }
-
-// pong answers a PING, without a flush of its own: the answer goes with the next request, or late.
-func (c *Conn) pong(data [8]byte) error {
-	c.out.Lock()
-	defer c.out.Unlock()
-	if !c.out.armed {
-		c.out.armed = true
-		c.out.late.Reset(latest)
-	}
-	return c.out.frames.WritePing(true, data)
-}
-
-// flushLate is called by the outlet's timer.
-func (c *Conn) flushLate() {
-	c.out.Lock()
-	defer c.out.Unlock()
-	c.out.armed = false
-	c.flush(nil)
-}
