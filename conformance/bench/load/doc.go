@@ -3,8 +3,9 @@
 // standard output.
 //
 // It speaks gRPC as kube-apiserver does, and its requests have the shapes of kube-apiserver's. To stay light beside the
-// servers, with which it shares the machine, it does without clientv3: requests are marshalled into buffers that each
-// client reuses, replies are scanned in their wire form for what tells that they are right, without building messages.
+// servers, with which it shares the machine, it does without clientv3 and without grpc-go's client (wiregrpc): requests
+// are marshalled into buffers that each client reuses, replies are scanned in their wire form for what tells that they
+// are right, without building messages, where they are read.
 //
 // Every reply is checked, and after the clock has stopped the whole is: that revisions advanced by exactly the number
 // of writes, that the last write of each client is what reads return, that each watcher got every event once and in

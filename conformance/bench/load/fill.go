@@ -10,6 +10,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/zkine/zkine/conformance/bench/load/wiregrpc"
 )
 
 // fill makes a data set that is not there yet. It has no operations.
@@ -84,7 +86,7 @@ func (f *fill) make(ctx context.Context, c *client, i, j int) error {
 		_, err := c.txn(ctx, "create", first, request)
 		// Nothing is measured here, and a busy machine makes an etcd time out. Whether it was done all the same is
 		// seen when the keys are counted.
-		if status.Code(errors.Unwrap(err)) == codes.Unavailable {
+		if status.Code(errors.Unwrap(err)) == codes.Unavailable && !errors.Is(err, wiregrpc.ErrBroken) {
 			continue
 		}
 		if errors.Is(err, errCompare) {

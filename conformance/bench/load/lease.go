@@ -2,11 +2,13 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
+
+	"github.com/zkine/zkine/conformance/bench/load/wiregrpc"
 )
 
 // leaseTTL is in seconds, and longer than a run.
@@ -68,8 +70,8 @@ func (g *grant) op(ctx context.Context, client int, _ *tally) error { return g.g
 // keepAlive renews leases, each client its own over a stream of its own.
 type keepAlive struct {
 	leases
-	streams []grpc.ClientStream
-	stop    context.CancelFunc
+	renewals []*renewal
+	stop     context.CancelFunc
 }
 
 func newKeepAlive(j Job) plan { return &keepAlive{leases: leases{store: store{job: j}}} }
@@ -84,23 +86,20 @@ func (k *keepAlive) prepare(ctx context.Context) error {
 		if err := k.grant(ctx, client); err != nil {
 			return err
 		}
-		desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
-		stream, err := k.conns.of(client).NewStream(streaming, desc, keepAliveMethod)
-		if err != nil {
+		r := &renewal{replies: make(chan leaseReply, 1), ended: make(chan error, 1)}
+		var err error
+		if r.stream, err = k.conns.of(client).Stream(streaming, keepAliveMethod, r); err != nil {
 			return err
 		}
-		k.streams = append(k.streams, stream)
+		k.renewals = append(k.renewals, r)
 	}
 	return nil
 }
 
-func (k *keepAlive) op(_ context.Context, client int, _ *tally) error {
+func (k *keepAlive) op(ctx context.Context, client int, _ *tally) error {
 	id := k.held[client][0]
-	if err := k.streams[client].SendMsg(frame(mustMarshal(&pb.LeaseKeepAliveRequest{ID: id}))); err != nil {
-		return err
-	}
-	var reply leaseReply
-	if err := k.streams[client].RecvMsg(&reply); err != nil {
+	reply, err := k.renewals[client].renew(ctx, id)
+	if err != nil {
 		return fmt.Errorf("%s is refused: %w", keepAliveMethod, err)
 	}
 	if reply.id != id || reply.ttl != leaseTTL {
@@ -114,4 +113,50 @@ func (k *keepAlive) close() {
 		k.stop()
 	}
 	k.store.close()
+}
+
+// renewal is one client's stream, with one request at a time.
+type renewal struct {
+	stream  *wiregrpc.Stream
+	replies chan leaseReply // holds the reply to the request
+	ended   chan error      // holds why the stream has ended
+}
+
+func (r *renewal) renew(ctx context.Context, id int64) (reply leaseReply, err error) {
+	// If it fails, then the stream has ended, and the reason of that is told.
+	_ = r.stream.Send(mustMarshal(&pb.LeaseKeepAliveRequest{ID: id}))
+	select {
+	case reply = <-r.replies:
+	case err = <-r.ended:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	return reply, err
+}
+
+var (
+	errRenewal     = errors.New("a reply came that nobody had asked for")
+	errStreamEnded = errors.New("the server has ended the stream")
+)
+
+// Scan is called by the connection's reader.
+func (r *renewal) Scan(message []byte) error {
+	var reply leaseReply
+	if err := reply.Scan(message); err != nil {
+		return err
+	}
+	select {
+	case r.replies <- reply:
+		return nil
+	default:
+		return errRenewal
+	}
+}
+
+// End is called once.
+func (r *renewal) End(err error) {
+	if err == nil {
+		err = errStreamEnded
+	}
+	r.ended <- err
 }

@@ -3,10 +3,8 @@ package load
 import (
 	"context"
 	"fmt"
-	"io"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
 )
 
 // get reads single keys.
@@ -131,25 +129,10 @@ func newRangeStream(j Job) plan {
 
 func (r *rangeStream) op(ctx context.Context, client int, t *tally) error {
 	c := r.clients[client]
-	stream, err := c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, rangeStreamMethod)
-	if err != nil {
-		return err
-	}
-	if err := stream.SendMsg(r.request); err != nil {
-		return err
-	}
-	if err := stream.CloseSend(); err != nil {
-		return err
-	}
 	reply := &streamReply{}
-	for {
-		err := stream.RecvMsg(reply)
-		if err == io.EOF {
-			t.bytes += reply.bytes
-			return r.whole(&reply.rangeReply, reply.kvs, t)
-		}
-		if err != nil {
-			return fmt.Errorf("%s is refused: %w", rangeStreamMethod, err)
-		}
+	if _, err := c.conn.Collect(ctx, rangeStreamMethod, r.request, reply); err != nil {
+		return fmt.Errorf("%s is refused: %w", rangeStreamMethod, err)
 	}
+	t.bytes += reply.bytes
+	return r.whole(&reply.rangeReply, reply.kvs, t)
 }

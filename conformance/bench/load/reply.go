@@ -3,58 +3,61 @@ package load
 import (
 	"bytes"
 	"fmt"
-
-	"google.golang.org/grpc/mem"
 )
 
 // rangeReply is what is looked at of a RangeResponse. A list is scanned for its keys alone; visit, if set, gets each
-// key with its version.
+// key with its version, and must not keep the key.
 type rangeReply struct {
 	visit func(keyValue)
 
 	revision, count int64
 	kvs             int
 	bytes           int64
-	last            keyValue
-	previous        []byte
+	last            keyValue // its key is in the buffer
+	buffer          []byte
 }
 
-func (r *rangeReply) reset() {
-	r.revision, r.count, r.kvs, r.bytes, r.previous = 0, 0, 0, 0, r.previous[:0]
+func (r *rangeReply) Scan(message []byte) error {
+	r.revision, r.count, r.kvs, r.bytes, r.last = 0, 0, 0, 0, keyValue{}
+	return r.add(message)
 }
 
-func (r *rangeReply) scan(b *mem.Reader) error {
-	r.reset()
-	return r.scanMessage(wire{b}, 0)
-}
-
-func (r *rangeReply) scanMessage(w wire, end int) error {
-	return w.each(end, func(f field) (err error) {
-		switch f.number {
+// add scans one of several messages that are one reply.
+func (r *rangeReply) add(message []byte) error {
+	w := wire{rest: message}
+	for w.next() {
+		var err error
+		switch w.number {
 		case 1:
-			r.revision, err = w.revision(f)
+			r.revision, err = revision(w.bytes)
 		case 2:
-			err = r.scanKeyValue(w, f)
+			err = r.addKeyValue(w.bytes)
 		case 4:
-			r.count = int64(f.n)
+			r.count = int64(w.n)
 		}
-		return err
-	})
+		if err != nil {
+			return err
+		}
+	}
+	r.buffer = append(r.buffer[:0], r.last.key...)
+	r.last.key = r.buffer
+	return w.err
 }
 
-// scanKeyValue also sees to it that keys ascend.
-func (r *rangeReply) scanKeyValue(w wire, f field) error {
-	r.kvs++
-	r.bytes += int64(f.n)
-	if err := w.keyValue(f, &r.last); err != nil {
+// addKeyValue also sees to it that keys ascend.
+func (r *rangeReply) addKeyValue(message []byte) error {
+	kv, err := scanKeyValue(message)
+	if err != nil {
 		return err
 	}
-	if bytes.Compare(r.previous, r.last.key) >= 0 {
-		return fmt.Errorf("key %q comes after %q", r.last.key, r.previous)
+	if bytes.Compare(r.last.key, kv.key) >= 0 {
+		return fmt.Errorf("key %q comes after %q", kv.key, r.last.key)
 	}
-	r.previous = append(r.previous[:0], r.last.key...)
+	r.kvs++
+	r.bytes += int64(len(message))
+	r.last = kv
 	if r.visit != nil {
-		r.visit(r.last)
+		r.visit(kv)
 	}
 	return nil
 }
@@ -62,14 +65,17 @@ func (r *rangeReply) scanKeyValue(w wire, f field) error {
 // streamReply gathers the messages of a RangeStream.
 type streamReply struct{ rangeReply }
 
-func (r *streamReply) scan(b *mem.Reader) error {
-	w := wire{b}
-	return w.each(0, func(f field) error {
-		if f.number != 1 {
-			return nil
+func (r *streamReply) Scan(message []byte) error {
+	w := wire{rest: message}
+	for w.next() {
+		if w.number != 1 {
+			continue
 		}
-		return r.scanMessage(w, w.end(f))
-	})
+		if err := r.add(w.bytes); err != nil {
+			return err
+		}
+	}
+	return w.err
 }
 
 // txnReply is what is looked at of a TxnResponse.
@@ -78,37 +84,40 @@ type txnReply struct {
 	succeeded bool
 }
 
-func (r *txnReply) scan(b *mem.Reader) error {
+func (r *txnReply) Scan(message []byte) (err error) {
 	*r = txnReply{}
-	w := wire{b}
-	return w.each(0, func(f field) (err error) {
-		switch f.number {
+	w := wire{rest: message}
+	for w.next() {
+		switch w.number {
 		case 1:
-			r.revision, err = w.revision(f)
+			if r.revision, err = revision(w.bytes); err != nil {
+				return err
+			}
 		case 2:
-			r.succeeded = f.n != 0
+			r.succeeded = w.n != 0
 		}
-		return err
-	})
+	}
+	return w.err
 }
 
 // leaseReply is what is looked at of a LeaseGrantResponse or a LeaseKeepAliveResponse.
 type leaseReply struct{ id, ttl int64 }
 
-func (r *leaseReply) scan(b *mem.Reader) error {
+func (r *leaseReply) Scan(message []byte) error {
 	*r = leaseReply{}
-	return wire{b}.each(0, func(f field) error {
-		switch f.number {
+	w := wire{rest: message}
+	for w.next() {
+		switch w.number {
 		case 2:
-			r.id = int64(f.n)
+			r.id = int64(w.n)
 		case 3:
-			r.ttl = int64(f.n)
+			r.ttl = int64(w.n)
 		}
-		return nil
-	})
+	}
+	return w.err
 }
 
 // anyReply is a reply that says nothing but that the request was done.
 type anyReply struct{}
 
-func (anyReply) scan(*mem.Reader) error { return nil }
+func (anyReply) Scan([]byte) error { return nil }

@@ -2,14 +2,10 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/mem"
 )
 
 // backlog bounds the events that are on their way, all watchers together: writers wait beyond. So what counts is how
@@ -23,7 +19,6 @@ type watch struct {
 	watchers []*watcher
 	stop     context.CancelCauseFunc
 	ctx      context.Context // ends with the first watcher that fails
-	running  sync.WaitGroup
 
 	delivered atomic.Int64
 	moved     chan struct{} // holds a token when events came
@@ -49,18 +44,11 @@ func (w *watch) prepare(ctx context.Context) error {
 	}
 	w.ctx, w.stop = context.WithCancelCause(context.Background())
 	for i := range w.job.Watchers {
-		v := &watcher{watch: w}
-		if err := v.open(watching.of(i), w.first+1); err != nil {
+		v := newWatcher(w)
+		if err := v.open(ctx, watching.of(i), w.first+1); err != nil {
 			return err
 		}
 		w.watchers = append(w.watchers, v)
-	}
-	for _, v := range w.watchers {
-		w.running.Go(func() {
-			if err := v.follow(); err != nil {
-				w.stop(err)
-			}
-		})
 	}
 	return nil
 }
@@ -120,122 +108,7 @@ func (w *watch) close() {
 	if w.stop != nil {
 		w.stop(errDone)
 	}
-	w.running.Wait()
 	w.store.close()
 }
 
-var errDone = fmt.Errorf("done")
-
-// watcher is one stream with one watch.
-type watcher struct {
-	watch    *watch
-	stream   grpc.ClientStream
-	reply    watchReply
-	events   int64
-	last     int64 // revision of the newest event
-	delivery histogram
-}
-
-// open creates the watch and waits for its confirmation.
-func (v *watcher) open(conn *grpc.ClientConn, from int64) (err error) {
-	prefix := v.watch.job.Prefix
-	request := mustMarshal(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{
-		Key: []byte(prefix), RangeEnd: rangeEnd(prefix), StartRevision: from, PrevKv: true, ProgressNotify: true,
-	}}})
-	desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
-	if v.stream, err = conn.NewStream(leaderRequired(v.watch.ctx), desc, watchMethod); err != nil {
-		return err
-	}
-	if err := v.stream.SendMsg(request); err != nil {
-		return err
-	}
-	v.reply.visit = v.event
-	if err := v.stream.RecvMsg(&v.reply); err != nil {
-		return fmt.Errorf("%s is refused: %w", watchMethod, err)
-	}
-	if !v.reply.created || v.reply.canceled {
-		return fmt.Errorf("%s is refused: the first response is %+v", watchMethod, v.reply)
-	}
-	return nil
-}
-
-func (v *watcher) follow() error {
-	for {
-		before := v.events
-		if err := v.stream.RecvMsg(&v.reply); err != nil {
-			if v.watch.ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		if v.reply.canceled {
-			return fmt.Errorf("a watch was cancelled: %+v", v.reply)
-		}
-		if v.events == before {
-			continue
-		}
-		v.watch.delivered.Add(v.events - before)
-		select {
-		case v.watch.moved <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// event takes one event.
-func (v *watcher) event(kv keyValue, previous bool) error {
-	if kv.mod <= v.last || !previous || kv.length != len(v.watch.clients[0].values.value) {
-		return fmt.Errorf("an event of revision %d with %d bytes came after one of revision %d (previous value: %t)",
-			kv.mod, kv.length, v.last, previous)
-	}
-	v.last = kv.mod
-	v.events++
-	if v.watch.warm.Load() {
-		v.delivery.record(since(kv.stamp))
-	}
-	return nil
-}
-
-// watchReply is what is looked at of a WatchResponse.
-type watchReply struct {
-	visit func(kv keyValue, previous bool) error
-
-	created, canceled bool
-	compacted         int64
-	kv                keyValue
-}
-
-func (r *watchReply) scan(b *mem.Reader) error {
-	r.created, r.canceled, r.compacted = false, false, 0
-	w := wire{b}
-	return w.each(0, func(f field) error {
-		switch f.number {
-		case 3:
-			r.created = f.n != 0
-		case 4:
-			r.canceled = f.n != 0
-		case 5:
-			r.compacted = int64(f.n)
-		case 11:
-			return r.scanEvent(w, f)
-		}
-		return nil
-	})
-}
-
-func (r *watchReply) scanEvent(w wire, event field) error {
-	previous := false
-	err := w.each(w.end(event), func(f field) error {
-		switch f.number {
-		case 2:
-			return w.keyValue(f, &r.kv)
-		case 3:
-			previous = true
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.visit(r.kv, previous)
-}
+var errDone = errors.New("done")

@@ -4,92 +4,61 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// wire walks over a message in its wire form, which may lie in several pieces.
-type wire struct{ r *mem.Reader }
+// wire walks over the fields of a message in its wire form. After next has said that there is one, the fields tell what
+// it is; after it has said that there is none, err tells whether the message was one.
+type wire struct {
+	rest []byte
+	err  error
 
-// field is one field of a message. For a field of type bytes n is its length, and the walk stands at its content:
-// read it, walk over it as a message of its own, or leave it to each to skip.
-type field struct {
 	number protowire.Number
-	typ    protowire.Type
-	n      uint64
+	n      uint64 // of a varint
+	bytes  []byte // of a field of type bytes; a part of the message
 }
 
 var errWire = errors.New("the reply is no such message")
 
-// next reads the next field of the message that ends when so many bytes remain; io.EOF when there is none.
-func (w wire) next(end int) (f field, err error) {
-	if w.r.Remaining() <= end {
-		return f, io.EOF
+func (w *wire) next() bool {
+	if len(w.rest) == 0 || w.err != nil {
+		return false
 	}
-	tag, err := binary.ReadUvarint(w.r)
-	if err != nil {
-		return f, errWire
+	number, typ, size := protowire.ConsumeTag(w.rest)
+	if size < 0 {
+		return w.fail("a tag is none")
 	}
-	f.number, f.typ = protowire.DecodeTag(tag)
-	if f.typ != protowire.VarintType && f.typ != protowire.BytesType {
-		return f, fmt.Errorf("%w: field %d has type %d", errWire, f.number, f.typ)
+	w.number, w.n, w.bytes, w.rest = number, 0, nil, w.rest[size:]
+	switch typ {
+	case protowire.VarintType:
+		w.n, size = protowire.ConsumeVarint(w.rest)
+	case protowire.BytesType:
+		w.bytes, size = protowire.ConsumeBytes(w.rest)
+	default:
+		return w.fail("field %d has type %d", number, typ)
 	}
-	if f.n, err = binary.ReadUvarint(w.r); err != nil {
-		return f, errWire
+	if size < 0 {
+		return w.fail("field %d is cut off", number)
 	}
-	if f.typ == protowire.BytesType && f.n > uint64(w.r.Remaining()-end) {
-		return f, fmt.Errorf("%w: field %d is longer than the message", errWire, f.number)
-	}
-	return f, nil
+	w.rest = w.rest[size:]
+	return true
 }
 
-// end is what remains after the content of a field of type bytes.
-func (w wire) end(f field) int { return w.r.Remaining() - int(f.n) }
-
-// bytes reads the content of a field into a buffer, which it grows.
-func (w wire) bytes(f field, into []byte) ([]byte, error) {
-	if cap(into) < int(f.n) {
-		into = make([]byte, f.n)
-	}
-	into = into[:f.n]
-	_, err := io.ReadFull(w.r, into)
-	return into, err
-}
-
-// each calls visit for the fields of a message until it ends. What visit leaves unread of a field is skipped.
-func (w wire) each(end int, visit func(field) error) error {
-	for {
-		f, err := w.next(end)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		after := w.r.Remaining()
-		if f.typ == protowire.BytesType {
-			after -= int(f.n)
-		}
-		if err := visit(f); err != nil {
-			return err
-		}
-		if _, err := w.r.Discard(w.r.Remaining() - after); err != nil {
-			return err
-		}
-	}
+func (w *wire) fail(format string, args ...any) bool {
+	w.err = fmt.Errorf("%w: %s", errWire, fmt.Sprintf(format, args...))
+	return false
 }
 
 // revision reads the revision out of a ResponseHeader.
-func (w wire) revision(header field) (revision int64, err error) {
-	err = w.each(w.end(header), func(f field) error {
-		if f.number == 3 {
-			revision = int64(f.n)
+func revision(header []byte) (revision int64, err error) {
+	w := wire{rest: header}
+	for w.next() {
+		if w.number == 3 {
+			revision = int64(w.n)
 		}
-		return nil
-	})
-	return revision, err
+	}
+	return revision, w.err
 }
 
 // stamp is how many bytes at the front of a value tell when it was put.
@@ -103,23 +72,21 @@ type keyValue struct {
 	stamp  uint64 // its first bytes
 }
 
-// keyValue reads one, and reuses the key's buffer.
-func (w wire) keyValue(kv field, into *keyValue) error {
-	into.mod, into.length, into.stamp = 0, 0, 0
-	return w.each(w.end(kv), func(f field) (err error) {
-		switch f.number {
+// scanKeyValue reads one. Its key is a part of the message.
+func scanKeyValue(message []byte) (kv keyValue, err error) {
+	w := wire{rest: message}
+	for w.next() {
+		switch w.number {
 		case 1:
-			into.key, err = w.bytes(f, into.key)
+			kv.key = w.bytes
 		case 3:
-			into.mod = int64(f.n)
+			kv.mod = int64(w.n)
 		case 5:
-			into.length = int(f.n)
-			var head [stamp]byte
-			if f.n >= stamp {
-				_, err = io.ReadFull(w.r, head[:])
-				into.stamp = binary.BigEndian.Uint64(head[:])
+			kv.length = len(w.bytes)
+			if kv.length >= stamp {
+				kv.stamp = binary.BigEndian.Uint64(w.bytes)
 			}
 		}
-		return err
-	})
+	}
+	return kv, w.err
 }

@@ -7,25 +7,19 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/conformance/bench/load/wiregrpc"
 )
 
-// scanIn scans a message that arrives in pieces of so many bytes.
-func scanIn(t *testing.T, piece int, m proto.Message, s scanner) error {
+// scan scans a message, and then overwrites its bytes: a scanner must not keep them.
+func scan(t *testing.T, m proto.Message, s wiregrpc.Scanner) error {
 	t.Helper()
 	data, err := proto.Marshal(m)
 	require.NoError(t, err)
-	var slices mem.BufferSlice
-	for len(data) > 0 {
-		n := min(piece, len(data))
-		slices = append(slices, mem.SliceBuffer(data[:n]))
-		data = data[n:]
-	}
-	return frames{}.Unmarshal(slices, s)
+	defer clear(data)
+	return s.Scan(data)
 }
-
-var pieces = []int{1, 7, 1 << 20}
 
 func stamped(stamp uint64, length int) []byte {
 	value := make([]byte, length)
@@ -42,48 +36,45 @@ func TestScanRange(t *testing.T) {
 		},
 		More: true, Count: 1000,
 	}
-	for _, piece := range pieces {
-		var seen []string
-		r := &rangeReply{visit: func(kv keyValue) { seen = append(seen, string(kv.key)) }}
-		require.NoError(t, scanIn(t, piece, m, r))
-		require.EqualValues(t, 300, r.revision)
-		require.EqualValues(t, 1000, r.count)
-		require.Equal(t, 2, r.kvs)
-		require.Equal(t, []string{"a", "b"}, seen)
-		require.EqualValues(t, 201, r.last.mod)
-		require.Equal(t, 5, r.last.length)
-		require.Zero(t, r.last.stamp)
-	}
+	var seen []string
+	r := &rangeReply{visit: func(kv keyValue) { seen = append(seen, string(kv.key)) }}
+	require.NoError(t, scan(t, m, r))
+	require.EqualValues(t, 300, r.revision)
+	require.EqualValues(t, 1000, r.count)
+	require.Equal(t, 2, r.kvs)
+	require.Equal(t, []string{"a", "b"}, seen)
+	require.Equal(t, "b", string(r.last.key))
+	require.EqualValues(t, 201, r.last.mod)
+	require.Equal(t, 5, r.last.length)
+	require.Zero(t, r.last.stamp)
 }
 
 func TestScanRefusesKeysOutOfOrder(t *testing.T) {
 	m := &pb.RangeResponse{Kvs: []*mvccpb.KeyValue{{Key: []byte("b")}, {Key: []byte("a")}}}
-	require.ErrorContains(t, scanIn(t, 1, m, &rangeReply{}), "comes after")
+	require.ErrorContains(t, scan(t, m, &rangeReply{}), "comes after")
 	m.Kvs[1].Key = []byte("b")
-	require.ErrorContains(t, scanIn(t, 1, m, &rangeReply{}), "comes after")
+	require.ErrorContains(t, scan(t, m, &rangeReply{}), "comes after")
 }
 
 func TestScanStreamGathers(t *testing.T) {
 	r := &streamReply{}
-	require.NoError(t, scanIn(t, 3, &pb.RangeStreamResponse{RangeResponse: &pb.RangeResponse{
+	require.NoError(t, scan(t, &pb.RangeStreamResponse{RangeResponse: &pb.RangeResponse{
 		Kvs: []*mvccpb.KeyValue{{Key: []byte("a")}}}}, r))
-	require.NoError(t, scanIn(t, 3, &pb.RangeStreamResponse{RangeResponse: &pb.RangeResponse{
+	require.NoError(t, scan(t, &pb.RangeStreamResponse{RangeResponse: &pb.RangeResponse{
 		Kvs: []*mvccpb.KeyValue{{Key: []byte("b")}, {Key: []byte("c")}}, Count: 3}}, r))
 	require.Equal(t, 3, r.kvs)
 	require.EqualValues(t, 3, r.count)
-	require.ErrorContains(t, scanIn(t, 3, &pb.RangeStreamResponse{RangeResponse: &pb.RangeResponse{
+	require.ErrorContains(t, scan(t, &pb.RangeStreamResponse{RangeResponse: &pb.RangeResponse{
 		Kvs: []*mvccpb.KeyValue{{Key: []byte("a")}}}}, r), "comes after")
 }
 
 func TestScanTxn(t *testing.T) {
-	for _, piece := range pieces {
-		var r txnReply
-		require.NoError(t, scanIn(t, piece, &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 1 << 40}, Succeeded: true}, &r))
-		require.Equal(t, txnReply{revision: 1 << 40, succeeded: true}, r)
-		require.NoError(t, scanIn(t, piece, &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 8}, Responses: []*pb.ResponseOp{
-			{Response: &pb.ResponseOp_ResponseRange{ResponseRange: &pb.RangeResponse{Count: 1}}}}}, &r))
-		require.Equal(t, txnReply{revision: 8}, r)
-	}
+	var r txnReply
+	require.NoError(t, scan(t, &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 1 << 40}, Succeeded: true}, &r))
+	require.Equal(t, txnReply{revision: 1 << 40, succeeded: true}, r)
+	require.NoError(t, scan(t, &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 8}, Responses: []*pb.ResponseOp{
+		{Response: &pb.ResponseOp_ResponseRange{ResponseRange: &pb.RangeResponse{Count: 1}}}}}, &r))
+	require.Equal(t, txnReply{revision: 8}, r)
 }
 
 func TestScanWatch(t *testing.T) {
@@ -92,29 +83,27 @@ func TestScanWatch(t *testing.T) {
 		stamp    uint64
 		previous bool
 	}
-	for _, piece := range pieces {
-		var events []event
-		r := watchReply{visit: func(kv keyValue, previous bool) error {
-			events = append(events, event{kv.mod, kv.stamp, previous})
-			return nil
-		}}
-		require.NoError(t, scanIn(t, piece, &pb.WatchResponse{Created: true}, &r))
-		require.True(t, r.created)
-		require.NoError(t, scanIn(t, piece, &pb.WatchResponse{Events: []*mvccpb.Event{
-			{Kv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: 10, Value: stamped(5, 20)}},
-			{Kv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: 11, Value: stamped(6, 20)},
-				PrevKv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: 10, Value: stamped(5, 20)}},
-		}}, &r))
-		require.Equal(t, []event{{10, 5, false}, {11, 6, true}}, events)
-		require.NoError(t, scanIn(t, piece, &pb.WatchResponse{Canceled: true, CompactRevision: 3}, &r))
-		require.True(t, r.canceled)
-		require.EqualValues(t, 3, r.compacted)
-	}
+	var events []event
+	r := watchReply{visit: func(kv keyValue, previous bool) error {
+		events = append(events, event{kv.mod, kv.stamp, previous})
+		return nil
+	}}
+	require.NoError(t, scan(t, &pb.WatchResponse{Created: true}, &r))
+	require.True(t, r.created)
+	require.NoError(t, scan(t, &pb.WatchResponse{Events: []*mvccpb.Event{
+		{Kv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: 10, Value: stamped(5, 20)}},
+		{Kv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: 11, Value: stamped(6, 20)},
+			PrevKv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: 10, Value: stamped(5, 20)}},
+	}}, &r))
+	require.Equal(t, []event{{10, 5, false}, {11, 6, true}}, events)
+	require.NoError(t, scan(t, &pb.WatchResponse{Canceled: true, CompactRevision: 3}, &r))
+	require.True(t, r.canceled)
+	require.EqualValues(t, 3, r.compacted)
 }
 
 func TestScanRefusesWhatIsNoMessage(t *testing.T) {
 	for _, data := range []string{"\x0a", "\x0a\x05abc", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x0d1234"} {
-		err := frames{}.Unmarshal(mem.BufferSlice{mem.SliceBuffer(data)}, &rangeReply{})
+		err := (&rangeReply{}).Scan([]byte(data))
 		require.ErrorIs(t, err, errWire, "%q", data)
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
+
+	"github.com/zkine/zkine/conformance/bench/load/wiregrpc"
 )
 
 // writer makes one client's transactions, in kube-apiserver's three shapes. Its messages and buffers are reused.
 type writer struct {
-	conn   *grpc.ClientConn
+	conn   *wiregrpc.Conn
 	values *values
 	buffer frame
 	reply  txnReply
