@@ -3,7 +3,9 @@ package state
 import (
 	"bytes"
 	"cmp"
+	"runtime"
 	"slices"
+	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -72,40 +74,76 @@ func knownTarget(t pb.RangeRequest_SortTarget) bool {
 	return ok
 }
 
-// collectStart is how many versions collect makes room for before it knows how
-// many there are.
-const collectStart = 32
-
 // collect gathers the versions of the span at rev in key order, at most limit
 // of them unless that is 0, and counts all of them.
 func (s *root) collect(sp span, rev revision.Rev, limit int) ([]*version, int) {
-	if sp.kind == oneKey {
+	switch {
+	case sp.kind == oneKey:
 		v, _ := s.get(sp.lo, rev)
 		if v == nil {
 			return nil, 0
 		}
 		return []*version{v}, 1
+	case rev == s.current():
+		return s.collectLive(sp, limit)
+	default:
+		return s.collectAt(sp, rev, limit)
 	}
+}
+
+// collectStart is how many versions are gathered before it matters how many
+// there are.
+const collectStart = 32
+
+// collectLive is collect at the current revision. The first keys are compared
+// with the span's end; if there are more, the tree knows how many, and the rest
+// is taken without a look at it, which would be a cache miss for each key.
+func (s *root) collectLive(sp span, limit int) ([]*version, int) {
+	first := collectStart
+	if limit > 0 {
+		first = min(first, limit)
+	}
+	versions := make([]*version, 0, first)
+	s.walk(sp, func(v *version) bool {
+		versions = append(versions, v)
+		return len(versions) < first
+	})
+	if len(versions) < first {
+		return versions, len(versions)
+	}
+	count := s.count(sp)
+	wanted := count
+	if limit > 0 {
+		wanted = min(count, limit)
+	}
+	versions = slices.Grow(versions, wanted-first)
+	last := versions[first-1]
+	s.live.Ascend(last.key(), func(_ string, v *version) bool {
+		if v != last && len(versions) < wanted {
+			versions = append(versions, v)
+		}
+		return len(versions) < wanted
+	})
+	return versions, count
+}
+
+// collectAt is collect at an older revision.
+func (s *root) collectAt(sp span, rev revision.Rev, limit int) ([]*version, int) {
 	var versions []*version
-	each := func(v *version) bool {
+	s.walkAt(sp, rev, func(v *version) bool {
 		if len(versions) == cap(versions) {
 			versions = s.grow(versions, sp, limit)
 		}
 		versions = append(versions, v)
 		return limit == 0 || len(versions) < limit
-	}
-	if rev == s.current() {
-		s.walk(sp, each)
-	} else {
-		s.walkAt(sp, rev, each)
-	}
+	})
 	if limit == 0 || len(versions) < limit {
 		return versions, len(versions)
 	}
 	return versions, s.countAny(sp, rev)
 }
 
-// grow makes room for more versions: few at first, then what the span has.
+// grow makes room for more versions: few at first, then what the span has now.
 func (s *root) grow(versions []*version, sp span, limit int) []*version {
 	if versions == nil {
 		return make([]*version, 0, collectStart)
@@ -193,16 +231,38 @@ func compareBy(target pb.RangeRequest_SortTarget, a, b *version) int {
 func keyValues(versions []*version, r *pb.RangeRequest) []*mvccpb.KeyValue {
 	all := make([]mvccpb.KeyValue, len(versions))
 	kvs := make([]*mvccpb.KeyValue, len(versions))
-	for i, v := range versions {
-		kv := &all[i]
-		v.decode(kv)
-		if r.KeysOnly {
-			kv.Value = nil
-			if r.SortTarget != pb.RangeRequest_VALUE {
-				kv.Lease = 0
+	inParts(len(versions), func(from, to int) {
+		for i := from; i < to; i++ {
+			kv := &all[i]
+			versions[i].decode(kv)
+			if r.KeysOnly {
+				kv.Value = nil
+				if r.SortTarget != pb.RangeRequest_VALUE {
+					kv.Lease = 0
+				}
 			}
+			kvs[i] = kv
 		}
-		kvs[i] = kv
-	}
+	})
 	return kvs
+}
+
+const (
+	// partMin is the least number of versions that a processor gets: what takes
+	// it some 100 µs, most of which it waits for memory.
+	partMin = 1000
+	// partsMax leaves processors to others.
+	partsMax = 8
+)
+
+// inParts calls f with ranges that make up [0, n), at once for several if n is
+// large, and returns when all is done.
+func inParts(n int, f func(from, to int)) {
+	parts := max(1, min(n/partMin, runtime.GOMAXPROCS(0), partsMax))
+	var others sync.WaitGroup
+	for i := 1; i < parts; i++ {
+		others.Go(func() { f(i*n/parts, (i+1)*n/parts) })
+	}
+	f(0, n/parts)
+	others.Wait()
 }
