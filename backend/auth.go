@@ -73,49 +73,51 @@ func (a *authenticator) applied(changes []state.AuthChange, live bool) {
 // disabled. Errors: ErrInvalidAuthToken; those of waiting for a token that this
 // zkine may not know yet.
 func (b *Backend) identify(ctx context.Context) (v *state.View, who state.Requester, named bool, err error) {
-	if v = b.view.Load(); !v.AuthEnabled() {
-		return v, who, false, nil
-	}
 	c := b.auth.cfg.Credentials(ctx)
+	if v, err = b.viewBehind(ctx, c); err != nil || !v.AuthEnabled() {
+		return v, who, false, err
+	}
 	switch {
 	case c.HasToken && b.auth.cfg.JWT != nil:
 		who.User, who.AuthRevision, err = b.auth.cfg.JWT.Verify(c.Token)
 		if err != nil {
 			return v, who, false, fmt.Errorf("%w: %w", ErrInvalidAuthToken, err)
 		}
-		return v, who, true, nil
 	case c.HasToken:
-		return b.identifySimple(ctx, v, c.Token)
+		user, known := b.auth.simple.User(c.Token)
+		if !known {
+			return v, who, false, ErrInvalidAuthToken
+		}
+		who = state.Requester{User: user, AuthRevision: v.AuthRevision()}
 	case c.CommonName != "":
-		return v, state.Requester{User: c.CommonName, AuthRevision: v.AuthRevision()}, true, nil
+		who = state.Requester{User: c.CommonName, AuthRevision: v.AuthRevision()}
+	default:
+		return v, who, false, nil
 	}
-	return v, who, false, nil
+	return v, who, true, nil
 }
 
-// identifySimple looks a simple token up. One that was granted at a place which
-// the view has not reached came from another zkine: then this one is behind,
-// and has to catch up first.
-func (b *Backend) identifySimple(ctx context.Context, v *state.View, t string) (*state.View, state.Requester, bool, error) {
-	index, ok := token.Index(t)
-	if ok && index > v.Seq().Index() {
-		if err := b.reads.wait(ctx); err != nil {
-			return v, state.Requester{}, false, err
-		}
-		if v = b.view.Load(); !v.AuthEnabled() {
-			return v, state.Requester{}, false, nil
-		}
+// viewBehind is the newest view. A simple token that was granted at a place
+// which that has not reached came from another zkine: then this one is behind,
+// and catches up first; it may not even know that authentication is enabled.
+func (b *Backend) viewBehind(ctx context.Context, c Credentials) (*state.View, error) {
+	v := b.view.Load()
+	if !c.HasToken || b.auth.cfg.JWT != nil {
+		return v, nil
 	}
-	user, known := b.auth.simple.User(t)
-	if !known {
-		return v, state.Requester{}, false, ErrInvalidAuthToken
+	if index, ok := token.Index(c.Token); !ok || index <= v.Seq().Index() {
+		return v, nil
 	}
-	return v, state.Requester{User: user, AuthRevision: v.AuthRevision()}, true, nil
+	if err := b.reads.wait(ctx); err != nil {
+		return v, err
+	}
+	return b.view.Load(), nil
 }
 
 // sign puts into a request who asks for it, for the check at apply; etcd's
 // processInternalRaftRequestOnce.
 func (b *Backend) sign(ctx context.Context, r *recordpb.Request) error {
-	if !b.view.Load().AuthEnabled() || r.GetAuthenticate() != nil {
+	if r.GetAuthenticate() != nil {
 		return nil // who logs in may still show a token that has ended
 	}
 	_, who, named, err := b.identify(ctx)
@@ -186,9 +188,6 @@ func (b *Backend) RequireRoot(ctx context.Context) error {
 // ErrInvalidAuthToken, those of state.View.MayRead. A watch that goes on is not
 // looked at again, as in etcd.
 func (b *Backend) PermitWatch(ctx context.Context, r *pb.WatchCreateRequest) error {
-	if !b.view.Load().AuthEnabled() {
-		return nil
-	}
 	key := r.Key
 	if len(key) == 0 {
 		key = []byte{0} // the smallest key

@@ -21,12 +21,9 @@ func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	v := b.view.Load()
-	if v.AuthEnabled() {
-		var err error
-		if v, err = b.permitRange(ctx, r); err != nil {
-			return nil, err
-		}
+	v, err := b.permitRange(ctx, r)
+	if err != nil {
+		return nil, err
 	}
 	return v.Range(r)
 }
@@ -61,13 +58,9 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	v := b.view.Load()
-	if v.AuthEnabled() {
-		var err error
-		v, err = b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayTxn(who, r) })
-		if err != nil {
-			return nil, err
-		}
+	v, err := b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayTxn(who, r) })
+	if err != nil {
+		return nil, err
 	}
 	return v.ReadTxn(r)
 }
