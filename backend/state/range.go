@@ -3,9 +3,7 @@ package state
 import (
 	"bytes"
 	"cmp"
-	"runtime"
 	"slices"
-	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -231,38 +229,16 @@ func compareBy(target pb.RangeRequest_SortTarget, a, b *version) int {
 func keyValues(versions []*version, r *pb.RangeRequest) []*mvccpb.KeyValue {
 	all := make([]mvccpb.KeyValue, len(versions))
 	kvs := make([]*mvccpb.KeyValue, len(versions))
-	inParts(len(versions), func(from, to int) {
-		for i := from; i < to; i++ {
-			kv := &all[i]
-			versions[i].decode(kv)
-			if r.KeysOnly {
-				kv.Value = nil
-				if r.SortTarget != pb.RangeRequest_VALUE {
-					kv.Lease = 0
-				}
+	for i, v := range versions {
+		kv := &all[i]
+		v.decode(kv)
+		if r.KeysOnly {
+			kv.Value = nil
+			if r.SortTarget != pb.RangeRequest_VALUE {
+				kv.Lease = 0
 			}
-			kvs[i] = kv
 		}
-	})
-	return kvs
-}
-
-const (
-	// partMin is the least number of versions that a processor gets: what takes
-	// it some 100 µs, most of which it waits for memory.
-	partMin = 1000
-	// partsMax leaves processors to others.
-	partsMax = 8
-)
-
-// inParts calls f with ranges that make up [0, n), at once for several if n is
-// large, and returns when all is done.
-func inParts(n int, f func(from, to int)) {
-	parts := max(1, min(n/partMin, runtime.GOMAXPROCS(0), partsMax))
-	var others sync.WaitGroup
-	for i := 1; i < parts; i++ {
-		others.Go(func() { f(i*n/parts, (i+1)*n/parts) })
+		kvs[i] = kv
 	}
-	f(0, n/parts)
-	others.Wait()
+	return kvs
 }
