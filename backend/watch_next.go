@@ -10,6 +10,7 @@ import (
 )
 
 func (s *watchStream) Next(ctx context.Context) (*pb.WatchResponse, error) {
+	defer s.leave()
 	for {
 		response, wait, err := s.poll()
 		if response != nil || err != nil {
@@ -23,13 +24,12 @@ func (s *watchStream) Next(ctx context.Context) (*pb.WatchResponse, error) {
 		case <-s.tick():
 			s.notify()
 		case <-ctx.Done():
-			s.leave()
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-// leave gives up what Next waited for.
+// leave gives up the stream's turn, or its place in the queue for one.
 func (s *watchStream) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,12 +44,10 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 	s.parked = false
 	switch {
 	case s.closed != nil:
-		s.hub.turns.pass(s)
 		s.mu.Unlock()
 		return nil, false, s.closed
 	case len(s.replies) > 0:
 		response, s.replies = s.replies[0], s.replies[1:]
-		s.hub.turns.pass(s)
 		s.mu.Unlock()
 		return response, false, nil
 	case len(s.due) > 0:
@@ -58,7 +56,6 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 			s.mu.Unlock()
 			return nil, true, nil
 		}
-		defer s.hub.turns.pass(s)
 		w := s.due[0]
 		s.due = s.due[1:]
 		current := s.watchers[w.id] == w && !w.dropped
@@ -68,6 +65,7 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 		}
 		return s.deliver(w), false, nil
 	}
+	s.hub.turns.pass(s) // it may have been for what was not due any more
 	asked := len(s.asked) > 0
 	s.parked = !asked
 	s.mu.Unlock()
