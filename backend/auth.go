@@ -74,7 +74,7 @@ func (a *authenticator) applied(changes []state.AuthChange, live bool) {
 // zkine may not know yet.
 func (b *Backend) identify(ctx context.Context) (v *state.View, who state.Requester, named bool, err error) {
 	c := b.auth.cfg.Credentials(ctx)
-	if v, err = b.viewBehind(ctx, c); err != nil || !v.AuthEnabled() {
+	if v, err = b.viewFor(ctx, c); err != nil || !v.AuthEnabled() {
 		return v, who, false, err
 	}
 	switch {
@@ -97,10 +97,11 @@ func (b *Backend) identify(ctx context.Context) (v *state.View, who state.Reques
 	return v, who, true, nil
 }
 
-// viewBehind is the newest view. A simple token that was granted at a place
-// which that has not reached came from another zkine: then this one is behind,
-// and catches up first; it may not even know that authentication is enabled.
-func (b *Backend) viewBehind(ctx context.Context, c Credentials) (*state.View, error) {
+// viewFor is the newest view, for a call with these credentials. A simple token
+// that was granted at a place which that has not reached came from another
+// zkine: then this one is behind, and catches up first; it may not even know
+// that authentication is enabled.
+func (b *Backend) viewFor(ctx context.Context, c Credentials) (*state.View, error) {
 	v := b.view.Load()
 	if !c.HasToken || b.auth.cfg.JWT != nil {
 		return v, nil
