@@ -26,6 +26,7 @@ import (
 // backend, on a ZooKeeper in memory.
 type member struct {
 	addr  string
+	web   string // the metrics URL
 	conn  *grpc.ClientConn
 	spy   *spyLog
 	log   *logrustest.Hook
@@ -37,15 +38,21 @@ type member struct {
 // startMember runs one. jwt is nil for simple tokens.
 func startMember(t *testing.T, z *memzk.Ensemble, name string, jwt *token.JWT, edit ...func(*Config)) *member {
 	t.Helper()
+	return startMemberOn(t, z, name, backend.Config{Auth: backend.AuthConfig{JWT: jwt}}, edit...)
+}
+
+// startMemberOn is startMember on any ensemble, with a configuration of the
+// backend's.
+func startMemberOn(t *testing.T, z revision.Dialer, name string, back backend.Config, edit ...func(*Config)) *member {
+	t.Helper()
 	logger, hook := logrustest.NewNullLogger()
 	entry := logrus.NewEntry(logger)
 	log, err := revision.Open(ctxFor(t), revision.Config{Dialer: z, Root: "/zkine", Name: name, Log: entry})
 	require.NoError(t, err)
 	m := &member{spy: &spyLog{Log: log}, log: hook}
-	b, err := backend.Open(ctxFor(t), m.spy, backend.Config{
-		Member: revision.Member{Name: name, ID: uint64(name[0])}, Log: entry,
-		Auth: backend.AuthConfig{Credentials: Credentials(true), JWT: jwt, BcryptCost: bcrypt.MinCost},
-	})
+	back.Member, back.Log = revision.Member{Name: name, ID: uint64(name[0])}, entry
+	back.Auth.Credentials, back.Auth.BcryptCost = Credentials(true), bcrypt.MinCost
+	b, err := backend.Open(ctxFor(t), m.spy, back)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 
@@ -55,6 +62,9 @@ func startMember(t *testing.T, z *memzk.Ensemble, name string, jwt *token.JWT, e
 	}
 	cfg.Listeners, err = Listen(cfg.ClientURLs)
 	require.NoError(t, err)
+	cfg.MetricsListeners, err = ListenMetrics([]string{"http://127.0.0.1:0"})
+	require.NoError(t, err)
+	m.web = "http://" + cfg.MetricsListeners[0].Addr().String()
 	s, err := New(cfg)
 	require.NoError(t, err)
 	require.NoError(t, s.Start())

@@ -58,6 +58,9 @@ type Backend interface {
 	// Snapshot makes a database of etcd's; the caller closes it.
 	Snapshot(ctx context.Context) (Snapshot, error)
 
+	// Probe is nil if a read is answered. It is the server's own, so that users
+	// do not count.
+	Probe(ctx context.Context, serializable bool) error
 	// Current returns the revision and the term, as Status does but at next
 	// to no cost: each response carries them.
 	Current() (revision.Rev, uint64)

@@ -87,6 +87,12 @@ func (b *fakeBackend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeR
 	return call(ctx, b, r, &pb.RangeResponse{Header: at(11)})
 }
 
+// Probe asks answer as a read of a key would.
+func (b *fakeBackend) Probe(ctx context.Context, serializable bool) error {
+	_, err := b.Range(ctx, &pb.RangeRequest{Key: []byte("health"), Serializable: serializable})
+	return err
+}
+
 func (b *fakeBackend) RangeStream(ctx context.Context, r *pb.RangeRequest, _ int, send func(*pb.RangeStreamResponse) error) error {
 	if _, err := call(ctx, b, r, r); err != nil {
 		return err

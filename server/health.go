@@ -99,10 +99,7 @@ func (s *Server) checkRead(ctx context.Context, serializable bool) error {
 	if f == nil {
 		return s.starting()
 	}
-	_, err := f.backend.Range(ctx, &pb.RangeRequest{
-		Key: []byte("health"), KeysOnly: true, Limit: 1, Serializable: serializable,
-	})
-	return toGRPC(ctx, err)
+	return toGRPC(ctx, f.backend.Probe(ctx, serializable))
 }
 
 // checkLinearizable does not wait for what Ready says will not come.

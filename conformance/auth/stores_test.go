@@ -30,6 +30,7 @@ const patience = time.Minute
 // store is one of the two, and what its users hold.
 type store struct {
 	name    string
+	address string
 	kv      pb.KVClient
 	watch   pb.WatchClient
 	lease   pb.LeaseClient
@@ -44,7 +45,7 @@ func connect(t *testing.T, name, address string) *store {
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return &store{
-		name: name, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
+		name: name, address: address, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
 		cluster: pb.NewClusterClient(conn), maint: pb.NewMaintenanceClient(conn), auth: pb.NewAuthClient(conn),
 		tokens: make(map[string]string),
 	}
