@@ -37,6 +37,9 @@ type Config struct {
 	QuotaBytes int64
 	// Auth is how clients prove who they are.
 	Auth AuthConfig
+	// TempDir is the folder for snapshots, while they are sent; empty for the
+	// system's folder for temporary files.
+	TempDir string
 	// Starting is told how far Open has come; nil if nobody asks.
 	Starting *Starting
 	// Random is where nonces and lease ids come from: a source that never fails
@@ -102,6 +105,9 @@ type Backend struct {
 	// lastRound is when the keeper loop last logged a mark; its own.
 	lastRound time.Time
 	metrics   *metrics
+	// copies are the files of snapshots; hashes is for Hash.
+	copies *copies
+	hashes hashes
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -146,6 +152,8 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.boundaries = make(chan *state.View, 1)
 	b.tidyUps = make(chan tidyUp)
+	b.copies = newCopies(b)
+	b.hashes.turn = make(chan struct{}, 1)
 	b.scavenged.changed = make(chan struct{})
 	b.lessor = newLessor(log.SessionTimeout())
 	machine, err := b.restore(ctx)
@@ -258,6 +266,7 @@ func (b *Backend) failure() error {
 // backend runs when it returns.
 func (b *Backend) Close() error {
 	b.fail(ErrClosed)
+	b.copies.close()
 	b.wg.Wait()
 	return b.log.Close()
 }

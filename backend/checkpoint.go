@@ -194,7 +194,7 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 			return err
 		}
 		if !b.agreed(ctx, b.confirmed) {
-			return errUnconfirmed
+			return ErrUnconfirmed
 		}
 		return nil
 	}
@@ -208,9 +208,6 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 	}
 	return err
 }
-
-// errUnconfirmed says that no checkpoint was written.
-var errUnconfirmed = errors.New("backend: no other member has confirmed the state of this one")
 
 // agreed says whether this zkine is alone, or a round of digests that begins now
 // finds that enough members have the same state, and none another. It goes

@@ -2,14 +2,17 @@ package backend
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"iter"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
 )
 
 // A database is what an etcd that had the same history would keep on its disk:
@@ -57,18 +60,52 @@ func database(v *state.View) ([]bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := append(smallBuckets(v), bucket{"key", keys})
+	slices.SortFunc(all, func(a, b bucket) int { return strings.Compare(a.name, b.name) })
+	return all, nil
+}
+
+// smallBuckets are all but that of the keys.
+func smallBuckets(v *state.View) []bucket {
 	return []bucket{
 		{"alarm", alarmEntries(v).inOrder()},
 		{"auth", authEntries(v).inOrder()},
 		{"authRoles", namedEntries(v.Roles()).inOrder()},
 		{"authUsers", namedEntries(v.Users()).inOrder()},
 		{"cluster", entries{{[]byte("clusterVersion"), []byte(DatabaseVersion)}}.inOrder()},
-		{"key", keys},
 		{"lease", leaseEntries(v).inOrder()},
 		{"members", entries{}.inOrder()},
 		{"members_removed", entries{}.inOrder()},
 		{metaBucket, metaEntries(v).inOrder()},
-	}, nil
+	}
+}
+
+// identity is the same for views with the same database, but for the place in
+// the log and the term.
+type identity struct {
+	rev, floor revision.Rev
+	small      [sha256.Size]byte
+}
+
+// identify takes as long as there are leases, users and roles.
+func identify(v *state.View) *identity {
+	sum := sha256.New()
+	add := func(b []byte) {
+		sum.Write(number(uint64(len(b))))
+		sum.Write(b)
+	}
+	for _, b := range smallBuckets(v) {
+		add([]byte(b.name))
+		for key, value := range b.entries {
+			if b.name != metaBucket || !unhashed[string(key)] {
+				add(key)
+				add(value)
+			}
+		}
+	}
+	id := &identity{rev: v.Rev(), floor: v.CompactRev()}
+	sum.Sum(id.small[:0])
+	return id
 }
 
 func alarmEntries(v *state.View) (list entries) {

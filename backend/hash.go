@@ -31,15 +31,19 @@ func (b *Backend) HashKV(_ context.Context, r *pb.HashKVRequest) (response *pb.H
 
 // Hash is etcd's hash of a whole database, computed over the one that Snapshot
 // would send now. What it leaves out is what etcd leaves out: the place in the
-// log, the term and the storage version.
-func (b *Backend) Hash(context.Context, *pb.HashRequest) (response *pb.HashResponse, err error) {
+// log, the term and the storage version. It reads everything, so one is computed
+// at a time, and serves all who ask for the same state.
+func (b *Backend) Hash(ctx context.Context, _ *pb.HashRequest) (response *pb.HashResponse, err error) {
+	select {
+	case b.hashes.turn <- struct{}{}:
+		defer func() { <-b.hashes.turn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	err = b.onView(func(v *state.View) error {
-		buckets, err := database(v)
-		if err != nil {
-			return err
-		}
-		response = &pb.HashResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Hash: hashOf(buckets)}
-		return nil
+		hash, err := b.hashes.of(ctx, v)
+		response = &pb.HashResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Hash: hash}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -47,11 +51,39 @@ func (b *Backend) Hash(context.Context, *pb.HashRequest) (response *pb.HashRespo
 	return response, nil
 }
 
-func hashOf(buckets []bucket) uint32 {
+// hashes is who computes a hash, and the one that was computed last.
+type hashes struct {
+	turn chan struct{} // taken by whoever uses the rest
+	last *identity
+	hash uint32
+}
+
+// of is the hash of a view's database. Errors: state.ErrCompacted, the cause of
+// ctx's end.
+func (h *hashes) of(ctx context.Context, v *state.View) (uint32, error) {
+	id := identify(v)
+	if h.last != nil && *h.last == *id {
+		return h.hash, nil
+	}
+	buckets, err := database(v)
+	if err != nil {
+		return 0, err
+	}
+	hash, err := hashOf(ctx, buckets)
+	if err == nil {
+		h.last, h.hash = id, hash
+	}
+	return hash, err
+}
+
+func hashOf(ctx context.Context, buckets []bucket) (uint32, error) {
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	for _, b := range buckets {
 		sum.Write([]byte(b.name))
 		for key, value := range b.entries {
+			if ctx.Err() != nil {
+				return 0, context.Cause(ctx)
+			}
 			if b.name == metaBucket && unhashed[string(key)] {
 				continue
 			}
@@ -59,7 +91,7 @@ func hashOf(buckets []bucket) uint32 {
 			sum.Write(value)
 		}
 	}
-	return sum.Sum32()
+	return sum.Sum32(), nil
 }
 
 // onView calls f with the published view, and again with a newer one if the

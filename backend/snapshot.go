@@ -5,141 +5,75 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-
-	"go.etcd.io/bbolt"
-
-	"github.com/zkine/zkine/backend/state"
 )
 
 // Snapshot is a database of etcd's (see database.go) as one file. It never
 // changes; whoever got it closes it.
 type Snapshot interface {
-	// WriteTo writes the file: Size bytes, if nothing fails.
+	// WriteTo writes the file: Size bytes, if nothing fails. Errors:
+	// ErrTempDir, and the writer's.
 	io.WriterTo
 	// Size is in bytes.
 	Size() int64
-	// Close frees the disk that the snapshot takes.
+	// Close frees the disk that the snapshot takes, if it is the last one of
+	// that state.
 	io.Closer
 }
 
 // Snapshot makes a database of the state as it is here, while writes go on:
 // like etcd's, it does not wait for what other members have acknowledged, and
-// can be had while ZooKeeper is away. It is built in a file in the system's
-// folder for temporary ones, which has no name by the time Snapshot returns.
+// can be had while ZooKeeper is away. It is a file in Config.TempDir without a
+// name, which all share that want the same state. Errors: ErrTempDir,
+// ErrTempDirFull, ErrTooManySnapshots; trying again at once helps with none.
 func (b *Backend) Snapshot(ctx context.Context) (Snapshot, error) {
-	var view *state.View
-	var buckets []bucket
-	err := b.onView(func(v *state.View) (err error) {
-		view = v
-		buckets, err = database(v)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	file, err := newDatabaseFile()
+	c, err := b.copies.join()
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	if err := file.fill(ctx, buckets); err != nil {
-		return nil, errors.Join(fmt.Errorf("snapshot: %w", err), file.Close())
+	select {
+	case <-c.made:
+		err = c.err
+	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
-	b.cfg.Log.WithField("revision", view.Rev()).WithField("bytes", file.Size()).Info("made a snapshot")
-	return file, nil
-}
-
-// databaseFile is a bbolt file; a transaction on it is always open: one that
-// writes while it is filled, then one that reads.
-type databaseFile struct {
-	db *bbolt.DB
-	tx *bbolt.Tx
-	// pending is how many bytes the transaction has written.
-	pending int
-}
-
-const (
-	// commitBytes bounds what a transaction holds in memory.
-	commitBytes = 8 << 20
-	// fillPercent is etcd's: entries come in order, so pages can be full.
-	fillPercent = 0.9
-)
-
-func newDatabaseFile() (*databaseFile, error) {
-	temp, err := os.CreateTemp("", "zkine-snapshot-")
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("snapshot: %w", err), b.copies.leave(c))
 	}
-	// Nothing is left behind, should the process be killed.
-	defer os.Remove(temp.Name())
-	if err := temp.Close(); err != nil {
-		return nil, err
-	}
-	// As etcd opens its own; and nobody needs the file after a power cut.
-	db, err := bbolt.Open(temp.Name(), 0o600, &bbolt.Options{
-		NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, NoSync: true, NoGrowSync: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &databaseFile{db: db}, nil
+	return &reader{copies: b.copies, copy: c}, nil
 }
 
-// fill writes the buckets and opens the file for reading.
-func (f *databaseFile) fill(ctx context.Context, buckets []bucket) (err error) {
-	if f.tx, err = f.db.Begin(true); err != nil {
-		return err
-	}
-	for _, b := range buckets {
-		if err := f.write(ctx, b); err != nil {
-			return err
-		}
-	}
-	return f.commit(false)
+// reader is one use of a copy.
+type reader struct {
+	copies *copies
+	copy   *databaseCopy
+	closed bool
 }
 
-func (f *databaseFile) write(ctx context.Context, b bucket) error {
-	into, err := f.tx.CreateBucket([]byte(b.name))
-	if err != nil {
-		return err
+func (r *reader) Size() int64 { return r.copy.file.size }
+
+func (r *reader) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.Copy(w, &section{io.NewSectionReader(r.copy.file.file, 0, r.Size())})
+	if err == nil && n < r.Size() {
+		err = tempError(io.ErrUnexpectedEOF)
 	}
-	into.FillPercent = fillPercent
-	for key, value := range b.entries {
-		if f.pending >= commitBytes {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := f.commit(true); err != nil {
-				return err
-			}
-			into = f.tx.Bucket([]byte(b.name))
-			into.FillPercent = fillPercent
-		}
-		if err := into.Put(key, value); err != nil {
-			return fmt.Errorf("bucket %s: %w", b.name, err)
-		}
-		f.pending += len(key) + len(value)
-	}
-	return nil
+	return n, err
 }
 
-// commit ends the transaction and begins the next.
-func (f *databaseFile) commit(writable bool) (err error) {
-	if err := f.tx.Commit(); err != nil {
-		return err
+func (r *reader) Close() error {
+	if r.closed {
+		return nil
 	}
-	f.pending = 0
-	f.tx, err = f.db.Begin(writable)
-	return err
+	r.closed = true
+	return r.copies.leave(r.copy)
 }
 
-func (f *databaseFile) Size() int64 { return f.tx.Size() }
+// section tells errors of reading from those of whoever is written to.
+type section struct{ r *io.SectionReader }
 
-func (f *databaseFile) WriteTo(w io.Writer) (int64, error) { return f.tx.WriteTo(w) }
-
-func (f *databaseFile) Close() error {
-	if f.tx != nil {
-		f.tx.Rollback() //nolint:errcheck // nothing is lost
+func (s *section) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = tempError(err)
 	}
-	return f.db.Close()
+	return n, err
 }

@@ -24,6 +24,7 @@ const (
 	DefaultNoLeaderTimeout = 3 * time.Second // etcd: 3 election timeouts
 	DefaultSlowRequest     = 300 * time.Millisecond
 	DefaultDrainTimeout    = 10 * time.Second
+	DefaultSnapshotStall   = time.Minute // etcd waits for ever
 )
 
 // Config says what a Server serves, where, and within which limits. The zero
@@ -77,6 +78,9 @@ type Config struct {
 	NoLeaderTimeout time.Duration
 	// SlowRequest is how long a unary call may take without being logged.
 	SlowRequest time.Duration
+	// SnapshotStall is how long a client may take nothing of a snapshot until it
+	// is given up.
+	SnapshotStall time.Duration
 	// DrainTimeout is how long Serve waits for calls when its context ends.
 	DrainTimeout time.Duration
 
@@ -96,6 +100,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.NoLeaderTimeout, DefaultNoLeaderTimeout)
 	setDefault(&c.SlowRequest, DefaultSlowRequest)
 	setDefault(&c.DrainTimeout, DefaultDrainTimeout)
+	setDefault(&c.SnapshotStall, DefaultSnapshotStall)
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()
 		c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

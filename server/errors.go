@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
@@ -59,12 +60,27 @@ var answers = []answer{
 	{revision.ErrNewerFormat, rpctypes.ErrGRPCStopped},
 	{revision.ErrLogLost, rpctypes.ErrGRPCStopped},
 	{revision.ErrNameTaken, rpctypes.ErrGRPCStopped},
+	{revision.ErrForbidden, rpctypes.ErrGRPCStopped},
 	{revision.ErrCorrupt, rpctypes.ErrGRPCCorrupt},
+}
+
+// explained are those for which etcd has no words: they are answered in their
+// own, which name what is to be done, and with a code that clients do not try
+// again on, since somebody has to do it first.
+var explained = []struct {
+	sentinel error
+	code     codes.Code
+}{
+	{backend.ErrTempDir, codes.FailedPrecondition},
+	{backend.ErrTempDirFull, codes.ResourceExhausted},
+	{backend.ErrTooManySnapshots, codes.ResourceExhausted},
+	{backend.ErrUnconfirmed, codes.FailedPrecondition},
 }
 
 // toGRPC turns a backend's error into etcd's. ctx is the call's: it tells the
 // server's own time limit from the client's. Nothing becomes a success, and
-// what nobody foresaw becomes Unavailable, since a write may have happened.
+// what nobody foresaw becomes Unknown, as in etcd: a write may have happened;
+// and clients do not try it again by themselves, for ever if the fault lasts.
 func toGRPC(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -74,6 +90,11 @@ func toGRPC(ctx context.Context, err error) error {
 			if errors.Is(err, a.sentinel) {
 				return a.answer
 			}
+		}
+	}
+	for _, e := range explained {
+		if errors.Is(err, e.sentinel) {
+			return status.Error(e.code, "zkine: "+strings.ReplaceAll(err.Error(), "backend: ", ""))
 		}
 	}
 	switch {
@@ -112,7 +133,7 @@ func (u *unforeseen) Unwrap() error { return u.err }
 
 // GRPCStatus is what gRPC sends.
 func (u *unforeseen) GRPCStatus() *status.Status {
-	return status.New(codes.Unavailable, "zkine: "+u.err.Error())
+	return status.New(codes.Unknown, "zkine: "+u.err.Error())
 }
 
 // refused answers a call that zkine does not serve, by name, with what to do

@@ -124,7 +124,7 @@ func (s *Server) register(g grpc.ServiceRegistrar, b Backend, h header) {
 	pb.RegisterClusterServer(g, &guardedCluster{backend: b, next: &clusterServer{backend: b, header: h}})
 	pb.RegisterMaintenanceServer(g, &guardedMaintenance{backend: b, next: &maintenanceServer{
 		backend: b, header: h,
-		version: s.cfg.Version, storageVersion: s.cfg.minorVersion(),
+		version: s.cfg.Version, storageVersion: s.cfg.minorVersion(), snapshotStall: s.cfg.SnapshotStall,
 	}})
 	pb.RegisterAuthServer(g, &authServer{backend: b, header: h, limits: limits})
 }

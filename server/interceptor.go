@@ -101,6 +101,6 @@ func (g *gate) admit(ctx context.Context, kind string) (requireLeader bool, err 
 func (c *callLog) logUnforeseen(method string, err error) {
 	var u *unforeseen
 	if errors.As(err, &u) {
-		c.log.WithField("method", method).WithError(u.err).Error("unforeseen error; answered Unavailable")
+		c.log.WithField("method", method).WithError(u.err).Error("unforeseen error; answered Unknown")
 	}
 }

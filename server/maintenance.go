@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/coreos/go-semver/semver"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -20,6 +21,7 @@ type maintenanceServer struct {
 	header         header
 	version        string
 	storageVersion string
+	snapshotStall  time.Duration
 }
 
 // Status is answered from memory, ready or not: it is what people ask when

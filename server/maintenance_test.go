@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -159,13 +161,15 @@ func TestDowngrade(t *testing.T) {
 type fakeSnapshot struct {
 	bytes  []byte
 	broken error
-	closed bool
+	closed atomic.Bool
 }
+
+func (f *fakeSnapshot) isClosed() bool { return f.closed.Load() }
 
 func (f *fakeSnapshot) Size() int64 { return int64(len(f.bytes)) }
 
 func (f *fakeSnapshot) Close() error {
-	f.closed = true
+	f.closed.Store(true)
 	return nil
 }
 
@@ -206,7 +210,7 @@ func TestSnapshot(t *testing.T) {
 		require.Zero(t, resp.RemainingBytes)
 		_, err = stream.Recv()
 		require.Equal(t, io.EOF, err)
-		require.True(t, file.closed)
+		require.True(t, file.isClosed())
 	}
 }
 
@@ -223,12 +227,40 @@ func TestSnapshotBroken(t *testing.T) {
 			require.NotEqual(t, sha256.Size, len(resp.Blob))
 		}
 	}
-	requireStatus(t, status.Error(codes.Unavailable, "zkine: disk is gone"), err)
-	require.True(t, file.closed)
+	requireStatus(t, status.Error(codes.Unknown, "zkine: disk is gone"), err)
+	require.True(t, file.isClosed())
 
 	r.backend.fail(backend.ErrClosed)
 	stream, err = pb.NewMaintenanceClient(r.conn).Snapshot(ctxFor(t), &pb.SnapshotRequest{})
 	require.NoError(t, err)
 	_, err = stream.Recv()
 	requireStatus(t, rpctypes.ErrGRPCStopped, err)
+}
+
+// TestSnapshotStalled has a client take nothing: it is given up, the snapshot is
+// closed, and the client is told once it goes on. One that takes its time is not.
+func TestSnapshotStalled(t *testing.T) {
+	const stall = 400 * time.Millisecond
+	r := start(t, func(c *Config) { c.SnapshotStall = stall })
+	file := &fakeSnapshot{bytes: make([]byte, 64<<20)}
+	r.backend.setAnswer(func(context.Context, any) (any, error) { return file, nil })
+	stream, err := pb.NewMaintenanceClient(r.conn).Snapshot(ctxFor(t), &pb.SnapshotRequest{})
+	require.NoError(t, err)
+	require.Eventually(t, file.isClosed, soon, time.Millisecond)
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	requireStatus(t, status.Error(codes.Aborted, "zkine: the snapshot is given up, since the client has taken nothing of it for 400ms"), err)
+
+	slow := &fakeSnapshot{bytes: make([]byte, 1<<20)}
+	r.backend.setAnswer(func(context.Context, any) (any, error) { return slow, nil })
+	stream, err = pb.NewMaintenanceClient(r.conn).Snapshot(ctxFor(t), &pb.SnapshotRequest{})
+	require.NoError(t, err)
+	pace := time.NewTicker(2 * stall / (1 << 20 / snapshotChunk)) // twice as long as a client may stall
+	defer pace.Stop()
+	for err == nil {
+		<-pace.C
+		_, err = stream.Recv()
+	}
+	require.Equal(t, io.EOF, err)
 }

@@ -4,8 +4,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"hash"
+	"sync/atomic"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/backend"
 )
@@ -14,7 +18,8 @@ import (
 const snapshotChunk = 32 << 10
 
 // Snapshot sends a database of etcd's in chunks, and the SHA-256 of it all as
-// the last one.
+// the last one. A client that takes nothing for too long is given up, which
+// etcd does not: its snapshot takes disk here.
 func (s *maintenanceServer) Snapshot(_ *pb.SnapshotRequest, stream pb.Maintenance_SnapshotServer) error {
 	ctx := stream.Context()
 	snapshot, err := s.backend.Snapshot(ctx)
@@ -22,12 +27,35 @@ func (s *maintenanceServer) Snapshot(_ *pb.SnapshotRequest, stream pb.Maintenanc
 		return toGRPC(ctx, err)
 	}
 	out := &snapshotSender{stream: stream, remaining: snapshot.Size(), sum: sha256.New()}
-	_, err = snapshot.WriteTo(out)
-	if err == nil {
-		err = out.finish()
+	sent := make(chan error, 1)
+	// It ends soon after the handler, at the latest, since the stream does then.
+	go func() {
+		_, err := snapshot.WriteTo(out)
+		if err == nil {
+			err = out.finish()
+		}
+		sent <- errors.Join(err, snapshot.Close())
+	}()
+	ticker := time.NewTicker(max(s.snapshotStall/stallTicks, 1))
+	defer ticker.Stop()
+	chunks, since := int64(0), 0 // how many ticks ago chunks was less
+	for {
+		select {
+		case err := <-sent:
+			return toGRPC(ctx, err)
+		case <-ticker.C:
+			if now := out.chunks.Load(); now > chunks {
+				chunks, since = now, 0
+			} else if since++; since > stallTicks {
+				return status.Errorf(codes.Aborted, "zkine: the snapshot is given up, since the client has taken nothing of it for %v", s.snapshotStall)
+			}
+		}
 	}
-	return toGRPC(ctx, errors.Join(err, snapshot.Close()))
 }
+
+// stallTicks is how often one looks whether a client takes anything, in the time
+// after which it is given up.
+const stallTicks = 4
 
 // snapshotSender is a Writer that sends what is written.
 type snapshotSender struct {
@@ -35,6 +63,7 @@ type snapshotSender struct {
 	remaining int64
 	sum       hash.Hash
 	chunk     []byte
+	chunks    atomic.Int64 // sent
 }
 
 func (s *snapshotSender) Write(p []byte) (int, error) {
@@ -59,6 +88,7 @@ func (s *snapshotSender) flush() error {
 	s.remaining -= int64(len(s.chunk))
 	err := s.send(s.chunk)
 	s.chunk = nil
+	s.chunks.Add(1)
 	return err
 }
 

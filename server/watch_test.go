@@ -108,7 +108,7 @@ func TestWatchBackendEnds(t *testing.T) {
 	}{
 		{fmt.Errorf("closing: %w", revision.ErrClosed), rpctypes.ErrGRPCStopped},
 		{context.Canceled, rpctypes.ErrGRPCWatchCanceled},
-		{errors.New("nobody thought of it"), status.Error(codes.Unavailable, "zkine: nobody thought of it")},
+		{errors.New("nobody thought of it"), status.Error(codes.Unknown, "zkine: nobody thought of it")},
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			r := start(t)

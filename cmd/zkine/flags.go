@@ -20,6 +20,7 @@ type config struct {
 	sessionTimeout time.Duration
 	maxRequest     int // bytes, to ZooKeeper
 	dataDir        string
+	tempDir        string
 
 	name             string
 	clientURLs       []string
@@ -48,6 +49,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.DurationVar(&c.sessionTimeout, "zookeeper-session-timeout", 10*time.Second, "how long ZooKeeper may be silent until the connection is given up")
 	f.IntVar(&c.maxRequest, "max-zookeeper-request", revision.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
 	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` of the local ZooKeeper; not used with --zookeeper")
+	f.StringVar(&c.tempDir, "temp-dir", "", "`folder` for snapshots while they are sent, with room for a few times the state (default: the system's, which TMPDIR names)")
 	f.StringVar(&c.name, "name", "", "this member's `name`, unique on the root (default: the host name)")
 	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "`urls` to serve etcd clients on: http://host:port or unix://path, https:// or unixs:// with TLS; several with commas")
 	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "`urls` that member list tells clients (default: those listened on)")

@@ -43,6 +43,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 		return err
 	}
 	defer front.drain()
+	warnOfTempDir(cfg.tempDir, log)
 
 	servers := cfg.zookeeper
 	if len(servers) == 0 {
@@ -119,6 +120,7 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 		ProgressNotifyInterval: cfg.progressInterval,
 		AutoCompaction:         cfg.autoCompaction,
 		QuotaBytes:             cfg.quotaBytes,
+		TempDir:                cfg.tempDir,
 		Starting:               o.starting,
 		Auth:                   cfg.auth.config(cfg.tls.ClientCertAuth),
 		Registerer:             registry,
@@ -128,6 +130,13 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 		return nil, about("root "+cfg.root, err)
 	}
 	return b, nil
+}
+
+// warnOfTempDir says so early if no snapshot can be made; all else can.
+func warnOfTempDir(dir string, log *logrus.Entry) {
+	if err := backend.CheckTempDir(dir); err != nil {
+		log.WithError(err).Warn("snapshots cannot be made")
+	}
 }
 
 func closeBackend(b *backend.Backend, log *logrus.Entry) {

@@ -1,0 +1,96 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/revision/zktest"
+)
+
+// TestTempDir has zkines whose folder for temporary files is missing, read-only or too small: etcdctl ends at once,
+// with what is to be done, and the zkine serves on. With room for it, the same snapshot can be restored.
+func TestTempDir(t *testing.T) {
+	for _, c := range []struct{ name, mount, code, text, warning string }{
+		{"missing", "rmdir $dir", "FailedPrecondition", "no such file or directory", "snapshots cannot be made"},
+		{"read-only", "mount -t tmpfs -o ro none $dir", "FailedPrecondition", "read-only file system", "snapshots cannot be made"},
+		{"full", "mount -t tmpfs -o size=1m none $dir", "ResourceExhausted", "no space left on device; make room there", ""},
+		{"large enough", "mount -t tmpfs -o size=16m none $dir", "", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			z, p := newMountedZkine(t, c.mount, dir)
+			require.Equal(t, c.warning != "", strings.Contains(p.Output(), "snapshots cannot be made"), p.Output())
+			for i := range 4 {
+				_, err := z.Put(within(t), fmt.Sprint(i), strings.Repeat("x", 1<<20))
+				require.NoError(t, err)
+			}
+			if c.code == "" {
+				for range 8 { // each has the room again that the last one had
+					require.Equal(t, 4, statusOf(t, z.save(t)).TotalKey)
+				}
+				require.Equal(t, int64(5), restore(t, z.save(t)).current(t))
+				return
+			}
+			began := time.Now()
+			out, err := z.trySave(t)
+			require.Error(t, err)
+			require.Less(t, time.Since(began), 20*time.Second)
+			for _, want := range []string{"code = " + c.code, c.text, "--temp-dir", dir} {
+				require.Contains(t, out, want)
+			}
+			_, err = z.Put(within(t), "after", "")
+			require.NoError(t, err)
+		})
+	}
+}
+
+// trySave has etcdctl save a snapshot, which may fail, and returns what it printed.
+func (s *store) trySave(t *testing.T) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, component(t, "etcdctl"), "--endpoints="+s.endpoint, "snapshot", "save",
+		filepath.Join(t.TempDir(), "snapshot.db")).CombinedOutput()
+	return string(out), err
+}
+
+// newMountedZkine starts a zkine in a mount namespace of its own, where a command of the shell has prepared its
+// folder for temporary files, $dir.
+func newMountedZkine(t *testing.T, prepare, dir string) (*store, *process.Process) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if err := exec.Command("unshare", "-r", "-m", "true").Run(); err != nil {
+			t.Skip("needs root, or user namespaces, to mount a small file system:", err)
+		}
+	}
+	bin, err := process.Zkine(context.Background(), true)
+	require.NoError(t, err)
+	endpoint := freeEndpoint(t)
+	unshare := []string{"-m"}
+	if os.Geteuid() != 0 {
+		unshare = append(unshare, "-r")
+	}
+	p, err := process.Start("unshare", append(unshare, "sh", "-e", "-c", "dir=$1; shift; "+prepare+"; exec \"$@\"", "sh", dir, bin,
+		"server", "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+zktest.Root(t), "--name=mounted",
+		"--listen-client-urls=http://"+endpoint, "--listen-metrics-urls=http://127.0.0.1:0", "--temp-dir="+dir))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := p.Stop(context.Background())
+		require.NoError(t, err)
+		if t.Failed() || strings.Contains(p.Output(), "DATA RACE") {
+			t.Errorf("zkine printed:\n%s", p.Output())
+		}
+	})
+	_, err = p.Await(within(t), "zkine is ready")
+	require.NoError(t, err)
+	return connect(t, endpoint), p
+}
