@@ -11,3 +11,9 @@ func (b *Backend) View() *state.View { return b.view.Load() }
 
 // BeginRound logs a mark at once, whoever the keeper is.
 func (b *Backend) BeginRound(ctx context.Context) { b.mark(ctx) }
+
+// Queued is how many requests wait to be appended, and how many bytes they take.
+func (b *Backend) Queued() (count, bytes int) { return b.queue.load() }
+
+// MaxQueuedBytes bounds the latter.
+const MaxQueuedBytes = maxQueuedBytes
