@@ -37,13 +37,15 @@ func proposeUnsigned[T proto.Message](ctx context.Context, b *Backend, r *record
 		}
 		return o.response.(T), nil
 	case <-ctx.Done():
+		b.queue.drop(p)
 		return zero, context.Cause(ctx)
 	}
 }
 
 func (b *Backend) proposal(ctx context.Context, r *recordpb.Request) *proposal {
 	revision.StripUnknown(r)
-	return &proposal{ctx: ctx, request: r, size: proto.Size(r), done: make(chan outcome, 1)}
+	size := proto.Size(r)
+	return &proposal{ctx: ctx, request: r, size: size, held: heldBytes(r, size), done: make(chan outcome, 1)}
 }
 
 // appendLoop takes what has queued up and hands it to the log, as one batch.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"time"
 
@@ -138,6 +139,9 @@ func (b *Backend) housekeepLoop() {
 			b.tidyUpFor(wish)
 		case <-ticker.C:
 			b.measure(b.ctx)
+			if b.queue.drained() {
+				runtime.GC()
+			}
 		case <-b.ctx.Done():
 			return
 		}

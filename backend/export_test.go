@@ -27,3 +27,9 @@ func (b *Backend) HoldCopies() (release func()) {
 
 // MaxCopies bounds Copies.
 const MaxCopies = maxCopies
+
+// Queued is how many requests wait to be appended, and how many bytes they take.
+func (b *Backend) Queued() (count, bytes int) { return b.queue.load() }
+
+// MaxQueuedBytes bounds the latter.
+const MaxQueuedBytes = maxQueuedBytes

@@ -146,6 +146,12 @@ func (b *Backend) proposeAll(ctx context.Context, requests []*recordpb.Request) 
 		}
 		sent = append(sent, p)
 	}
+	// What is not done when its time is over would be proposed twice.
+	defer func() {
+		for _, p := range sent {
+			b.queue.drop(p)
+		}
+	}()
 	for _, p := range sent {
 		select {
 		case o := <-p.done:

@@ -70,12 +70,16 @@ func (b *Backend) LeaseKeepAlive(ctx context.Context, r *pb.LeaseKeepAliveReques
 }
 
 // renewals lets keepalives of one lease that wait in the queue share a record.
+// Lock order: the queue's lock, mu.
 type renewals struct {
 	mu     sync.Mutex
 	queued map[int64]*renewal
 }
 
 type renewal struct {
+	proposal *proposal
+	waiting  int // clients, under renewals.mu
+	cancel   context.CancelFunc
 	done     chan struct{}
 	response *pb.LeaseKeepAliveResponse
 	err      error
@@ -87,6 +91,7 @@ func (rs *renewals) renew(ctx context.Context, b *Backend, id int64) (*pb.LeaseK
 	case <-r.done:
 		return r.response, r.err
 	case <-ctx.Done():
+		rs.leave(b, id, r)
 		return nil, context.Cause(ctx)
 	}
 }
@@ -95,27 +100,25 @@ func (rs *renewals) join(b *Backend, id int64) *renewal {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if r := rs.queued[id]; r != nil {
+		r.waiting++
 		return r
 	}
-	r := &renewal{done: make(chan struct{})}
+	r := &renewal{waiting: 1, done: make(chan struct{})}
 	if rs.queued == nil {
 		rs.queued = map[int64]*renewal{}
 	}
 	rs.queued[id] = r
-	leave := func() {
-		rs.mu.Lock()
-		defer rs.mu.Unlock()
-		if rs.queued[id] == r {
-			delete(rs.queued, id)
-		}
-	}
-	// Clients come and go while they share it, so its context is the backend's.
-	p := b.proposal(b.ctx, &recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: &recordpb.LeaseRenew{Id: id}}})
-	p.taken = leave // who comes later needs a record of its own
+	// Clients come and go while they share it: it lasts for as long as one waits.
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(b.ctx)
+	p := b.proposal(ctx, &recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: &recordpb.LeaseRenew{Id: id}}})
+	p.taken = func() { rs.forget(id, r) } // who comes later needs a record of its own
+	r.proposal = p
 	go func() {
 		defer close(r.done)
+		defer r.cancel()
 		if r.err = b.queue.put(p); r.err != nil {
-			leave()
+			rs.forget(id, r)
 			return
 		}
 		o := <-p.done
@@ -124,6 +127,30 @@ func (rs *renewals) join(b *Backend, id int64) *renewal {
 		}
 	}()
 	return r
+}
+
+// leave is called by a client that waits no longer. The last one takes the
+// record away, if it still waits in the queue.
+func (rs *renewals) leave(b *Backend, id int64, r *renewal) {
+	rs.mu.Lock()
+	r.waiting--
+	abandoned := r.waiting == 0 && rs.queued[id] == r
+	if abandoned {
+		delete(rs.queued, id)
+	}
+	rs.mu.Unlock()
+	if abandoned {
+		r.cancel() // before: it may not be in the queue yet
+		b.queue.drop(r.proposal)
+	}
+}
+
+func (rs *renewals) forget(id int64, r *renewal) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.queued[id] == r {
+		delete(rs.queued, id)
+	}
 }
 
 // LeaseTimeToLive says how much of a lease is left; -1 for an unknown one.

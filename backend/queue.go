@@ -16,11 +16,16 @@ import (
 type proposal struct {
 	ctx     context.Context
 	request *recordpb.Request
-	size    int // bytes
+	size    int // bytes, encoded
+	held    int // bytes that it takes in memory; see heldBytes
 	// done gets the outcome, once; it has room for it.
 	done chan outcome
 	// taken, if set, is called when the request leaves the queue.
 	taken func()
+
+	// Its place in the queue, under the queue's lock.
+	before, after *proposal
+	queued        bool
 }
 
 type outcome struct {
@@ -35,6 +40,13 @@ const (
 	// maxQueued bounds the requests that wait; etcd lets 5,000 wait between
 	// commit and apply.
 	maxQueued = 16 << 10
+	// maxQueuedBytes bounds what these take in memory: the largest requests of
+	// some 170 clients at once, which is more than an ensemble takes in a
+	// second.
+	maxQueuedBytes = 256 << 20
+	// muchQueued is how many bytes in the queue are worth a garbage collection
+	// when they are gone: an idle process would hold them for minutes.
+	muchQueued = 32 << 20
 	// maxBatchBytes ends a batch: what fits into one request to ZooKeeper
 	// even if it does not compress. One larger request goes alone.
 	maxBatchBytes = 768 << 10
@@ -42,27 +54,50 @@ const (
 	maxBatchRequests = 4096
 )
 
-// queue holds proposals until an append loop takes them.
+// queue holds proposals until an append loop takes them. During an outage that
+// is for as long as their clients wait, and no longer: who gives up takes his
+// request away, so that what is held is never more than what clients wait for.
+//
+// Invariants, under mu: the list from first to last, in the order in which they
+// came, is what is queued; count and bytes are its length and the sum of its
+// held.
 type queue struct {
-	mu     sync.Mutex
-	items  []*proposal
-	closed error
+	mu          sync.Mutex
+	first, last *proposal
+	count       int
+	bytes       int
+	peak        int // of bytes, since somebody asked
+	closed      error
 	// wake has room for one: there is something in the queue.
 	wake chan struct{}
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
+// put adds a proposal at the end. Errors: ErrTooManyRequests; the reason of
+// close; the cause of the proposal's context, if that has ended.
 func (q *queue) put(p *proposal) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed != nil {
 		return q.closed
 	}
-	if len(q.items) >= maxQueued {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	if q.count >= maxQueued || q.bytes+p.held > maxQueuedBytes {
 		return ErrTooManyRequests
 	}
-	q.items = append(q.items, p)
+	p.queued, p.before = true, q.last
+	if q.last == nil {
+		q.first = p
+	} else {
+		q.last.after = p
+	}
+	q.last = p
+	q.count++
+	q.bytes += p.held
+	q.peak = max(q.peak, q.bytes)
 	q.signal()
 	return nil
 }
@@ -74,20 +109,49 @@ func (q *queue) signal() {
 	}
 }
 
-// take removes the next batch, without those whose clients have gone: they
-// were never sent. Whatever is left wakes another who takes.
+// remove takes a queued proposal out of the list. The lock is held.
+func (q *queue) remove(p *proposal) {
+	if p.before == nil {
+		q.first = p.after
+	} else {
+		p.before.after = p.after
+	}
+	if p.after == nil {
+		q.last = p.before
+	} else {
+		p.after.before = p.before
+	}
+	p.before, p.after, p.queued = nil, nil, false
+	q.count--
+	q.bytes -= p.held
+	if p.taken != nil {
+		p.taken()
+	}
+}
+
+// drop takes a proposal out of the queue whose client has gone: it was never
+// sent, and never will be. One that is not in the queue any more is left alone.
+func (q *queue) drop(p *proposal) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if p.queued {
+		q.remove(p)
+		p.finish(outcome{err: context.Cause(p.ctx)})
+	}
+}
+
+// take removes the next batch, without those whose clients have gone and have
+// not come to drop them yet. Whatever is left wakes another who takes.
 func (q *queue) take() (batch []*proposal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	bytes, n := 0, 0
-	for _, p := range q.items {
+	bytes := 0
+	for p := q.first; p != nil; p = q.first {
 		if len(batch) > 0 && (bytes+p.size > maxBatchBytes || len(batch) == maxBatchRequests) {
+			q.signal()
 			break
 		}
-		n++
-		if p.taken != nil {
-			p.taken()
-		}
+		q.remove(p)
 		if p.ctx.Err() != nil {
 			p.finish(outcome{err: context.Cause(p.ctx)})
 			continue
@@ -95,12 +159,27 @@ func (q *queue) take() (batch []*proposal) {
 		bytes += p.size
 		batch = append(batch, p)
 	}
-	rest := copy(q.items, q.items[n:])
-	clear(q.items[rest:])
-	if q.items = q.items[:rest]; rest > 0 {
-		q.signal()
-	}
 	return batch
+}
+
+// load is how many requests wait, and how many bytes they take.
+func (q *queue) load() (count, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count, q.bytes
+}
+
+// drained says whether much has waited since it was called last, and little
+// does now.
+func (q *queue) drained() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.bytes > muchQueued/8 {
+		return false
+	}
+	much := q.peak >= muchQueued
+	q.peak = q.bytes
+	return much
 }
 
 // close refuses what comes and what waits.
@@ -111,10 +190,10 @@ func (q *queue) close(err error) {
 		return
 	}
 	q.closed = err
-	for _, p := range q.items {
+	for p := q.first; p != nil; p = q.first {
+		q.remove(p)
 		p.finish(outcome{err: err})
 	}
-	q.items = nil
 }
 
 // pending holds the batches that were handed to the log and not answered yet,

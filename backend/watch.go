@@ -20,6 +20,10 @@ import (
 // A slow caller of Next costs no memory and blocks nobody: events wait in the
 // history, not here.
 type WatchStream interface {
+	// Room waits until few enough answers wait to be taken by Next: to be called
+	// before each of the calls below. A client that asks and does not read is
+	// not listened to meanwhile. Its error is the cause of ctx's end.
+	Room(ctx context.Context) error
 	// Create adds a watcher; refusals come out of Next as etcd words them
 	// (v3rpc/watch.go, recvLoop).
 	Create(r *pb.WatchCreateRequest)
@@ -49,6 +53,8 @@ type watchStream struct {
 	hub      *hub
 	interval time.Duration // of periodic progress, with its jitter
 	woken    chan struct{}
+	// eased has room for one: an answer was taken.
+	eased chan struct{}
 
 	mu       sync.Mutex
 	watchers map[int64]*watcher
@@ -91,9 +97,36 @@ const (
 func (b *Backend) Watch() WatchStream {
 	jitter := rand.N(b.cfg.ProgressNotifyInterval/10 + 1)
 	s := &watchStream{hub: b.hub, interval: b.cfg.ProgressNotifyInterval + jitter,
-		woken: make(chan struct{}, 1), watchers: map[int64]*watcher{}}
+		woken: make(chan struct{}, 1), eased: make(chan struct{}, 1), watchers: map[int64]*watcher{}}
 	b.hub.open(s)
 	return s
+}
+
+// maxReplies is how many answers may wait for Next.
+const maxReplies = 1024
+
+func (s *watchStream) Room(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		room := s.closed != nil || len(s.replies)+len(s.asked) < maxReplies
+		s.mu.Unlock()
+		if room {
+			return nil
+		}
+		select {
+		case <-s.eased:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// ease wakes who waits for room.
+func (s *watchStream) ease() {
+	select {
+	case s.eased <- struct{}{}:
+	default:
+	}
 }
 
 func (s *watchStream) Create(r *pb.WatchCreateRequest) {
@@ -236,6 +269,7 @@ func (s *watchStream) Close() {
 		s.ticker.Stop()
 	}
 	s.wake()
+	s.ease()
 }
 
 // end makes Next return an error from now on.
@@ -244,6 +278,7 @@ func (s *watchStream) end(err error) {
 	s.closed = err
 	s.mu.Unlock()
 	s.wake()
+	s.ease()
 }
 
 // enqueue notes that a watcher is due. The hub calls it under its lock. A stream

@@ -49,6 +49,7 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 	case len(s.replies) > 0:
 		response, s.replies = s.replies[0], s.replies[1:]
 		s.mu.Unlock()
+		s.ease()
 		return response, false, nil
 	case len(s.due) > 0:
 		if !s.hub.turns.take(s) {
@@ -118,6 +119,7 @@ func (s *watchStream) promise() (response *pb.WatchResponse, wait bool) {
 			continue
 		}
 		s.asked = append(s.asked[:i], s.asked[i+1:]...)
+		s.ease()
 		if p.id != invalidWatchID && s.watchers[p.id] == nil {
 			return nil, false // cancelled meanwhile
 		}

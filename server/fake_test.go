@@ -214,6 +214,7 @@ func newFakeWatch() *fakeWatch {
 	}
 }
 
+func (w *fakeWatch) Room(context.Context) error      { return nil }
 func (w *fakeWatch) Create(r *pb.WatchCreateRequest) { w.did <- r }
 func (w *fakeWatch) Refuse(reason string)            { w.did <- reason }
 func (w *fakeWatch) Cancel(id int64)                 { w.did <- id }

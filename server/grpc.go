@@ -49,7 +49,7 @@ var (
 // accept connections yet.
 func (s *Server) newFacade(b Backend, memberID uint64) *facade {
 	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback()}
-	gate := &gate{cfg: s.cfg, backend: b, streams: &s.streams, metrics: s.metrics}
+	gate := &gate{cfg: s.cfg, backend: b, streams: &s.streams, metrics: s.metrics, underWay: &underWay{}}
 	f.grpc = s.newGRPC(gate, newHandshaken(), grpc.NumStreamWorkers(streamWorkers))
 	f.overHTTP = s.newGRPC(gate, nil)
 	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())

@@ -40,12 +40,19 @@ type gate struct {
 	backend Backend
 	streams *streams
 	metrics *metrics
+	// underWay is shared by all gates of a server.
+	underWay *underWay
 }
 
 func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	if _, err := g.admit(ctx, "unary"); err != nil {
 		return nil, err
 	}
+	size, room := g.underWay.enter(req)
+	if !room {
+		return nil, rpctypes.ErrGRPCRequestTooManyRequests
+	}
+	defer g.underWay.leave(size)
 	if lasting(info.FullMethod, req) {
 		live, release := g.streams.track(ctx, true, false)
 		resp, err := handler(live, req)

@@ -47,6 +47,9 @@ func (s *watchServer) Watch(stream pb.Watch_WatchServer) error {
 // ends ctx; a client that is done does not.
 func (s *watchServer) dispatch(ctx context.Context, cancel context.CancelCauseFunc, in *inbox[pb.WatchRequest], watch WatchStream) {
 	for {
+		if watch.Room(ctx) != nil {
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -1,0 +1,120 @@
+package backend
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// TestQueueKeepsTheOrder puts, drops and takes at random, and compares with a
+// slice: what is taken is what was put and not dropped, in order, and what the
+// queue says it holds is what it holds.
+func TestQueueKeepsTheOrder(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	q := newQueue()
+	var model []*proposal
+	for range 5000 {
+		switch random.IntN(8) {
+		case 0, 1, 2, 3:
+			p := &proposal{ctx: context.Background(), size: 1 + random.IntN(maxBatchBytes/3), held: random.IntN(1 << 20), done: make(chan outcome, 1)}
+			sum := p.held
+			for _, m := range model {
+				sum += m.held
+			}
+			err := q.put(p)
+			if sum > maxQueuedBytes {
+				require.ErrorIs(t, err, ErrTooManyRequests)
+				continue
+			}
+			require.NoError(t, err)
+			model = append(model, p)
+		case 4, 5, 6:
+			if len(model) == 0 {
+				continue
+			}
+			i := random.IntN(len(model))
+			q.drop(model[i])
+			require.Len(t, model[i].done, 1)
+			q.drop(model[i]) // and again, which must do nothing
+			model = append(model[:i:i], model[i+1:]...)
+		case 7:
+			batch := q.take()
+			require.Equal(t, len(model) > 0, len(batch) > 0)
+			require.Equal(t, append([]*proposal(nil), model[:len(batch)]...), batch)
+			model = model[len(batch):]
+		}
+		count, bytes := q.load()
+		held := 0
+		for _, m := range model {
+			held += m.held
+		}
+		require.Equal(t, len(model), count)
+		require.Equal(t, held, bytes)
+	}
+}
+
+// TestQueueBounds: what waits is bounded in number and in bytes, and there is
+// room again once somebody has gone.
+func TestQueueBounds(t *testing.T) {
+	for name, test := range map[string]struct{ held, fit int }{
+		"number": {1, maxQueued},
+		"bytes":  {1 << 20, maxQueuedBytes >> 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := newQueue()
+			one := func() *proposal {
+				return &proposal{ctx: context.Background(), held: test.held, done: make(chan outcome, 1)}
+			}
+			first := one()
+			require.NoError(t, q.put(first))
+			for range test.fit - 1 {
+				require.NoError(t, q.put(one()))
+			}
+			require.ErrorIs(t, q.put(one()), ErrTooManyRequests)
+			q.drop(first)
+			require.NoError(t, q.put(one()))
+			require.ErrorIs(t, q.put(one()), ErrTooManyRequests)
+		})
+	}
+}
+
+// TestHeldBytesCountOperations: a transaction of many small operations takes
+// many times its bytes.
+func TestHeldBytesCountOperations(t *testing.T) {
+	del := &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte("k")}}}
+	inner := &pb.TxnRequest{Compare: []*pb.Compare{{}}, Success: []*pb.RequestOp{del, del}, Failure: []*pb.RequestOp{del}}
+	outer := &pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestTxn{RequestTxn: inner}}, del}}
+	require.Equal(t, heldBase+100+6*heldEach,
+		heldBytes(&recordpb.Request{Kind: &recordpb.Request_Txn{Txn: outer}}, 100))
+	require.Equal(t, heldBase+100, heldBytes(&recordpb.Request{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{}}}, 100))
+}
+
+// TestAPutAfterItsEndIsRefused: a proposal whose client has gone before it came
+// to the queue never gets in.
+func TestAPutAfterItsEndIsRefused(t *testing.T) {
+	q := newQueue()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, q.put(&proposal{ctx: ctx, done: make(chan outcome, 1)}), context.Canceled)
+	require.Nil(t, q.first)
+}
+
+// TestDrainedIsSaidOnce: after much has waited, when little does.
+func TestDrainedIsSaidOnce(t *testing.T) {
+	q := newQueue()
+	one := &proposal{ctx: context.Background(), held: muchQueued, done: make(chan outcome, 1)}
+	require.False(t, q.drained())
+	require.NoError(t, q.put(one))
+	require.False(t, q.drained())
+	q.drop(one)
+	require.True(t, q.drained())
+	require.False(t, q.drained())
+}
