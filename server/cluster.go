@@ -14,7 +14,9 @@ type clusterServer struct {
 	header  header
 }
 
-// MemberList's header has no revision, as etcd's has none.
+// MemberList's header has no revision, as etcd's has none. There are no peers; a
+// member's client URLs stand for its peer URLs, since some clients take the first
+// of these without a look, and the JSON gateway leaves out what is empty.
 func (s *clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
 	members, err := s.backend.Members(ctx, r.Linearizable)
 	if err != nil {
@@ -22,7 +24,9 @@ func (s *clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest)
 	}
 	resp := &pb.MemberListResponse{Header: s.header.fillIdentity(nil)}
 	for _, m := range members {
-		resp.Members = append(resp.Members, &pb.Member{ID: m.ID, Name: m.Name, ClientURLs: m.ClientURLs})
+		resp.Members = append(resp.Members, &pb.Member{
+			ID: m.ID, Name: m.Name, PeerURLs: m.ClientURLs, ClientURLs: m.ClientURLs,
+		})
 	}
 	return resp, nil
 }

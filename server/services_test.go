@@ -23,7 +23,9 @@ func TestMemberList(t *testing.T) {
 	requireHeader(t, 0, resp.Header) // as etcd's
 	require.Equal(t, []any{true}, r.backend.requests())
 	require.Len(t, resp.Members, 2)
-	require.True(t, proto.Equal(&pb.Member{ID: fakeMemberID, Name: "one", ClientURLs: []string{"http://one:2379"}}, resp.Members[0]))
+	require.True(t, proto.Equal(&pb.Member{
+		ID: fakeMemberID, Name: "one", PeerURLs: []string{"http://one:2379"}, ClientURLs: []string{"http://one:2379"},
+	}, resp.Members[0]))
 
 	r.backend.fail(revision.ErrUnavailable)
 	_, err = pb.NewClusterClient(r.conn).MemberList(ctxFor(t), &pb.MemberListRequest{})

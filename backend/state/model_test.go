@@ -144,9 +144,6 @@ func (m *model) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 		kv = proto.Clone(kv).(*mvccpb.KeyValue)
 		if r.KeysOnly {
 			kv.Value = nil
-			if r.SortTarget != pb.RangeRequest_VALUE {
-				kv.Lease = 0
-			}
 		}
 		resp.Kvs = append(resp.Kvs, kv)
 	}

@@ -224,8 +224,8 @@ func compareBy(target pb.RangeRequest_SortTarget, a, b *version) int {
 }
 
 // keyValues decodes the versions. A request for keys only is answered without
-// values; and, as etcd answers it from its index, without leases unless it
-// sorts by value.
+// values and with everything else. (etcd 3.7 leaves out the leases too, unless it
+// sorts by value; 3.6 did not, and clients tell by them whose a key is.)
 func keyValues(versions []*version, r *pb.RangeRequest) []*mvccpb.KeyValue {
 	all := make([]mvccpb.KeyValue, len(versions))
 	kvs := make([]*mvccpb.KeyValue, len(versions))
@@ -234,9 +234,6 @@ func keyValues(versions []*version, r *pb.RangeRequest) []*mvccpb.KeyValue {
 		v.decode(kv)
 		if r.KeysOnly {
 			kv.Value = nil
-			if r.SortTarget != pb.RangeRequest_VALUE {
-				kv.Lease = 0
-			}
 		}
 		kvs[i] = kv
 	}

@@ -1,6 +1,7 @@
 // Package differential drives a zkine and an etcd with the same random requests, and compares what they answer to the
 // byte: responses, the codes and words of errors, what watchers see, and HashKV at each revision. What may differ is
-// made equal first, in normalize.go: who answered, and the order of keys that etcd itself leaves open.
+// made equal first, in normalize.go: who answered, and the order of keys that etcd itself leaves open; and in keysonly.go,
+// leases that etcd leaves out.
 //
 //	go test ./differential                              # a short run, as part of every change
 //	go test ./differential -seeds 20 -ops 10000         # a long one; each seed has a store of its own

@@ -32,7 +32,7 @@ func newPair(t *testing.T, busy bool) *pair {
 	t.Helper()
 	program := startZkine(t, busy)
 	p := &pair{
-		etcd: connect(t, "etcd", reference.Start(t)), zkine: connect(t, "zkine", program.endpoint), program: program,
+		etcd: connect(t, etcdName, reference.Start(t)), zkine: connect(t, "zkine", program.endpoint), program: program,
 		revision: 1, compactions: map[int64]bool{}, tally: tally{},
 	}
 	if difference := p.do(operation{Message: everything, stream: historyStream}); difference != "" {

@@ -39,6 +39,9 @@ func connect(t testing.TB, name, endpoint string) *store {
 		maintenance: pb.NewMaintenanceClient(conn), streams: map[int]*stream{}}
 }
 
+// etcdName is the name of the store that is an etcd.
+const etcdName = "etcd"
+
 // outcome is what a store said: a response or an error.
 type outcome struct {
 	response proto.Message // nil after an error
@@ -72,15 +75,15 @@ func (s *store) do(ctx context.Context, o operation) outcome {
 func (s *store) call(ctx context.Context, o operation) (proto.Message, error) {
 	switch r := o.Message.(type) {
 	case *pb.RangeRequest:
-		if o.streamed {
-			return s.rangeStream(ctx, r)
-		}
-		return s.kv.Range(ctx, r)
+		return s.ranged(ctx, o, r)
 	case *pb.PutRequest:
 		return s.kv.Put(ctx, r)
 	case *pb.DeleteRangeRequest:
 		return s.kv.DeleteRange(ctx, r)
 	case *pb.TxnRequest:
+		if s.name == etcdName {
+			return s.txnWithLeases(ctx, r)
+		}
 		return s.kv.Txn(ctx, r)
 	case *pb.CompactionRequest:
 		return s.kv.Compact(ctx, r)
@@ -117,8 +120,22 @@ func (s *store) call(ctx context.Context, o operation) (proto.Message, error) {
 	panic(fmt.Sprintf("differential: no call for %T", o.Message))
 }
 
+// ranged is a Range or a RangeStream.
+func (s *store) ranged(ctx context.Context, o operation, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	ask := func(r *pb.RangeRequest) (*pb.RangeResponse, error) {
+		if o.streamed {
+			return s.rangeStream(ctx, r)
+		}
+		return s.kv.Range(ctx, r)
+	}
+	if s.name == etcdName {
+		return withLeases(r, ask)
+	}
+	return ask(r)
+}
+
 // rangeStream puts the chunks together; their sizes are each server's own.
-func (s *store) rangeStream(ctx context.Context, r *pb.RangeRequest) (proto.Message, error) {
+func (s *store) rangeStream(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	stream, err := s.kv.RangeStream(ctx, r)
 	if err != nil {
 		return nil, err
