@@ -26,6 +26,9 @@ func propose[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Reque
 // proposeUnsigned is propose for requests of zkine's own.
 func proposeUnsigned[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
 	var zero T
+	if err := b.log.Refused(); errors.Is(err, revision.ErrUnauthenticated) {
+		return zero, err
+	}
 	p := b.proposal(ctx, r)
 	if err := b.queue.put(p); err != nil {
 		return zero, err

@@ -138,6 +138,7 @@ func (b *Backend) housekeepLoop() {
 		case wish := <-b.tidyUps:
 			b.tidyUpFor(wish)
 		case <-ticker.C:
+			b.makeRoom(b.ctx)
 			b.measure(b.ctx)
 			if b.queue.drained() {
 				runtime.GC()
@@ -145,6 +146,17 @@ func (b *Backend) housekeepLoop() {
 		case <-b.ctx.Done():
 			return
 		}
+	}
+}
+
+// makeRoom cleans up while a quota of ZooKeeper's is used up: the log cannot
+// grow then, so that no boundary comes. What only removes, ZooKeeper permits.
+func (b *Backend) makeRoom(ctx context.Context) {
+	if !errors.Is(b.log.Refused(), revision.ErrQuota) || !b.keeper.isSelf() {
+		return
+	}
+	if err := b.cleanUp(ctx); err != nil && !errors.Is(err, revision.ErrQuota) && ctx.Err() == nil {
+		b.cfg.Log.WithError(err).Warn("could not clean up while a quota of ZooKeeper's is used up")
 	}
 }
 

@@ -91,6 +91,9 @@ func (b *Backend) keeperLoop() {
 			b.tendLeases(ctx)
 			b.beginRound(ctx)
 			b.autoCompact(ctx)
+			if b.log.Refused() != nil {
+				b.proposeNothing(ctx) //nolint:errcheck // it is to find out whether that is over
+			}
 			cancel()
 		case <-b.ctx.Done():
 			return

@@ -12,8 +12,9 @@ import (
 // memzk, on one in memory.
 type Log interface {
 	// Append places the batch in the log and returns its place. It blocks
-	// until the outcome is certain: nil, or revision.ErrTooLarge and
-	// revision.ErrUnavailable (the batch is not in the log and never will be);
+	// until the outcome is certain: nil, or revision.ErrTooLarge,
+	// revision.ErrRefused and revision.ErrUnavailable (the batch is not in the
+	// log and never will be);
 	// or until ctx ends: revision.ErrUnknown (it may still appear, and if it
 	// does, Next returns it). Several appends may be under way; they land in
 	// any order.
@@ -89,6 +90,12 @@ type Log interface {
 
 	// AwaitConnected blocks until a session is up; an error is ctx's, or final.
 	AwaitConnected(ctx context.Context) error
+
+	// Refused says why ZooKeeper takes no writes at present, though it could be
+	// reached: revision.ErrQuota, revision.ErrRefused, or
+	// revision.ErrUnauthenticated, with which it serves nothing at all. nil if
+	// it takes them. Only an append finds out that it does again.
+	Refused() error
 
 	// Close ends the session and everything that waits. It returns when
 	// nothing of the log is running any more.

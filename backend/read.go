@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -53,6 +54,9 @@ func newReads(log Log, p *progress, quorumWrite func(time.Time)) *reads {
 // wait returns once the published view shows every write that was
 // acknowledged, by any zkine, before the call.
 func (r *reads) wait(ctx context.Context) error {
+	if err := r.log.Refused(); errors.Is(err, revision.ErrUnauthenticated) {
+		return err
+	}
 	group, err := r.join()
 	if err != nil {
 		return err

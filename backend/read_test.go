@@ -35,6 +35,8 @@ func (h *heldBarriers) Barrier(ctx context.Context) (revision.Seq, error) {
 	}
 }
 
+func (h *heldBarriers) Refused() error { return nil }
+
 // begun is how many barriers there were.
 func (h *heldBarriers) begun() int {
 	synctest.Wait()

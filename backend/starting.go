@@ -12,6 +12,15 @@ type Starting struct {
 	mu    sync.Mutex
 	step  Progress
 	began time.Time
+	// waiting is why the log is not open yet, as far as anyone has said.
+	waiting error
+}
+
+// Waiting notes what keeps a start from its first step.
+func (s *Starting) Waiting(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = why
 }
 
 // Progress is how far a step of a start has come.
@@ -23,6 +32,8 @@ type Progress struct {
 	Unit        string
 	// Took is how long the step has taken so far.
 	Took time.Duration
+	// Waiting is what keeps it from the first step; nil if nobody knows.
+	Waiting error
 }
 
 func (s *Starting) begin(step string, total int64, unit string) {
@@ -42,7 +53,9 @@ func (s *Starting) Progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.step
-	if p.Step != "" {
+	if p.Step == "" {
+		p.Waiting = s.waiting
+	} else {
 		p.Took = time.Since(s.began)
 	}
 	return p
@@ -76,6 +89,9 @@ func (p Progress) Left() time.Duration {
 // String is for people, as in "loading the checkpoint: 43 %, 120 of 280 MiB,
 // 95 MiB/s, 2s left".
 func (p Progress) String() string {
+	if p.Step == "" && p.Waiting != nil {
+		return fmt.Sprintf("the log is not open yet: %v", p.Waiting)
+	}
 	if p.Step == "" {
 		return "the log is not open yet"
 	}

@@ -24,6 +24,9 @@ type Status struct {
 	Quota int64
 	// Errors are etcd's words for what is wrong, such as alarms.
 	Errors []string
+	// Refused says why ZooKeeper refuses writes, though it can be reached; nil if
+	// it takes them.
+	Refused error
 }
 
 // Current returns the store's revision and the term.
@@ -44,10 +47,14 @@ func (b *Backend) Status() Status {
 		Leader:          b.keeper.leader(),
 		Sizes:           b.log.Sizes(),
 		Quota:           b.cfg.QuotaBytes,
+		Refused:         b.log.Refused(),
 	}
 	s.Index = max(b.log.Head().Index(), s.AppliedIndex)
 	for _, a := range v.Alarms() {
 		s.Errors = append(s.Errors, alarmText(a))
+	}
+	if s.Refused != nil {
+		s.Errors = append(s.Errors, s.Refused.Error())
 	}
 	return s
 }

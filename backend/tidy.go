@@ -2,12 +2,14 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -74,6 +76,11 @@ func (b *Backend) tidy(ctx context.Context) error {
 	defer b.wantBoundaries.Store(false)
 	for range 2 {
 		v, err := b.seal(ctx)
+		if errors.Is(err, revision.ErrQuota) {
+			// What only removes, ZooKeeper permits; that may make room.
+			b.cleanUp(ctx) //nolint:errcheck // the next try shows what it did
+			v, err = b.seal(ctx)
+		}
 		if err != nil {
 			return err
 		}

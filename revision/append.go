@@ -20,6 +20,9 @@ import (
 // nonce, the batch is not there and never will be, since a late multi fails
 // its check.
 func (l *Log) Append(ctx context.Context, batch *Batch) (Appended, error) {
+	if err := l.refusal.admit(); err != nil {
+		return Appended{}, err
+	}
 	env, err := seal(batch, l.term(), &l.compressor)
 	if err != nil {
 		return Appended{}, err
@@ -119,6 +122,7 @@ func (a *appending) ops(ctx context.Context, conn Conn, segment segmentRef) ([]a
 // landed hands the slot to the tail. Whatever is wrong with it, the batch is in
 // the log.
 func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appended, error) {
+	a.l.passedWrite()
 	a.unsure = segment
 	n := len(results)
 	slot, err := slotNumber(results[n-1].String)
@@ -158,18 +162,46 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 		return a.l.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
-	case ctx.Err() == nil && final(err): // else err may be the caller's reason to end, here and below
-		a.l.session.fail(err)
-		return err
-	case ctx.Err() == nil && Definite(err):
-		// A znode is missing that must be there, or the session is over. The
-		// greeting of the next connection finds out.
-		a.parts = stagedParts{}
-		a.l.session.retire(conn)
-		return errAgain
+	}
+	if ctx.Err() == nil { // else err may be the caller's reason to end
+		if again := a.answered(ctx, conn, segment, err); again != nil {
+			return again
+		}
 	}
 	a.unsure, a.resent = segment, true
 	a.connectionLost(ctx, conn, segment)
+	return errAgain
+}
+
+// answered deals with an error by which a server answers, or the client before
+// it sends anything: it returns errAgain, or the error if the append ends; nil
+// if the connection was lost instead.
+func (a *appending) answered(ctx context.Context, conn Conn, segment segmentRef, err error) error {
+	l, code := a.l, codeOf(err)
+	switch {
+	case final(err):
+		l.session.fail(err)
+		return err
+	case code == nil && !Definite(err):
+		return nil
+	case code == nil || code.does == expected:
+		// A znode is missing that must be there. The greeting of the next
+		// connection finds out.
+		a.parts = stagedParts{}
+		l.session.retire(conn)
+		return errAgain
+	}
+	if !code.definite {
+		a.unsure, a.resent = segment, true
+	}
+	if code.does == refuse {
+		l.refusedWrite(err)
+		return err
+	}
+	l.answered(ctx, conn, code, err)
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w (%w)", ErrUnavailable, err, context.Cause(ctx))
+	}
 	return errAgain
 }
 
@@ -186,7 +218,7 @@ func (a *appending) connectionLost(ctx context.Context, conn Conn, segment segme
 		a.hopeless = true
 	}
 	// Only a sealed segment can be shown not to hold the batch.
-	a.l.rotate(ctx, segment)
+	a.l.rotate(ctx, segment) //nolint:errcheck // the next try sees what became of it
 }
 
 // resolve decides whether the batch is in a segment that was sealed after a

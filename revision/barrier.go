@@ -36,7 +36,7 @@ func (l *Log) Barrier(ctx context.Context) (Seq, error) {
 		if ctx.Err() != nil {
 			return Seq{}, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
-		if err := l.unusable(conn, err); !errors.Is(err, errAgain) {
+		if err := l.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
 			return Seq{}, err
 		}
 	}

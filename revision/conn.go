@@ -46,25 +46,14 @@ type Dialer interface {
 	Dial(ctx context.Context) (Conn, error)
 }
 
-// definite lists the answers with which a server says that a request had no
-// effect, and the client's own errors for requests that were never sent.
-// Everything else is ambiguous, raw network errors above all.
-var definite = []error{
-	zk.ErrNoNode, zk.ErrBadVersion, zk.ErrNodeExists, zk.ErrNotEmpty,
-	zk.ErrNoAuth, zk.ErrInvalidACL, zk.ErrBadArguments, zk.ErrInvalidPath,
-	zk.ErrNoChildrenForEphemerals, zk.ErrSessionExpired,
-	zk.ErrNoServer, zk.ErrShortBuffer,
-}
-
 // Definite says whether err means that the request had no effect and never
-// will.
+// will: by the answer of the server (keeper_code.go), or since the client never
+// sent it. Everything else is ambiguous, raw network errors above all.
 func Definite(err error) bool {
-	for _, d := range definite {
-		if errors.Is(err, d) {
-			return true
-		}
+	if code := codeOf(err); code != nil {
+		return code.definite
 	}
-	return false
+	return errors.Is(err, zk.ErrNoServer) || errors.Is(err, zk.ErrShortBuffer) || errors.Is(err, zk.ErrInvalidPath)
 }
 
 // failedOp returns the index of the operation that made a multi fail and its

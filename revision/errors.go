@@ -1,6 +1,9 @@
 package revision
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that end an append, a barrier or a read of the log.
 var (
@@ -13,6 +16,13 @@ var (
 	// ErrTooLarge says that a batch is larger than the ensemble accepts, and is
 	// not in the log.
 	ErrTooLarge = errors.New("revision: batch is larger than ZooKeeper accepts")
+	// ErrRefused says that ZooKeeper does not take the request and will not until
+	// a person changes something: it is not in the log.
+	ErrRefused = errors.New("revision: ZooKeeper refuses")
+	// ErrQuota is ErrRefused for want of space: a quota in ZooKeeper is used up.
+	ErrQuota = fmt.Errorf("%w: quota", ErrRefused)
+	// ErrUnauthenticated says that ZooKeeper demands to know who this zkine is.
+	ErrUnauthenticated = errors.New("revision: ZooKeeper demands authentication")
 	// ErrTrimmed says that the next slots were removed behind a checkpoint: this
 	// zkine was away for long, and goes on from there; see Log.Reload.
 	ErrTrimmed = errors.New("revision: the log was trimmed")

@@ -125,7 +125,7 @@ func (l *Log) poll(conn Conn) {
 // whether something is missing that must not be.
 func (l *Log) failFollowing(conn Conn, err error) {
 	if l.ctx.Err() == nil {
-		l.unusable(conn, err) //nolint:errcheck // the session holds it
+		l.unusable(l.ctx, conn, err) //nolint:errcheck // the session holds it
 	}
 }
 

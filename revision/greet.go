@@ -129,7 +129,7 @@ func (l *Log) Reload(ctx context.Context) error {
 		case errors.Is(err, ErrTrimmed):
 			continue // a newer checkpoint has replaced this one meanwhile
 		}
-		if err := l.unusable(conn, err); !errors.Is(err, errAgain) {
+		if err := l.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
 			return err
 		}
 	}

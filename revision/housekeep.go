@@ -247,15 +247,20 @@ func (k *housekeeping) packLog() error {
 	if err != nil {
 		return err
 	}
+	var refused error
 	for _, ref := range refs {
-		if err := k.packSegment(ref); err != nil && !errors.Is(err, zk.ErrNoNode) && !errors.Is(err, zk.ErrNodeExists) {
+		err := k.packSegment(ref)
+		switch {
+		case errors.Is(err, ErrRefused):
+			refused = err // to remove parts may be permitted all the same
+		case err != nil && !errors.Is(err, zk.ErrNoNode) && !errors.Is(err, zk.ErrNodeExists):
 			return err // else another keeper was faster
 		}
 		if err := k.sweepParts(ref); err != nil {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 func (k *housekeeping) sweepParts(ref segmentRef) error {

@@ -36,7 +36,10 @@ type Config struct {
 	// from: a source that never fails and may be read by many at once; nil is
 	// crypto/rand's.
 	Random io.Reader
-	Log    *logrus.Entry
+	// Noted, if set, hears why a session could not be used, each time: what a
+	// start waits for. It must return soon.
+	Noted func(error)
+	Log   *logrus.Entry
 }
 
 const (
@@ -74,6 +77,11 @@ type Log struct {
 	member membership
 	census census
 
+	// What ZooKeeper's answers make zkine do; see keeper_code.go.
+	refusal refusal
+	trouble trouble
+	pause   backoff
+
 	rotating atomic.Bool
 	opened   bool // the first greeting is over; only greetings touch it
 	ctx      context.Context
@@ -101,6 +109,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
 	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
 	l.session = newSession(cfg.Dialer, cfg.Log, l.greet)
+	l.session.noted = cfg.Noted
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.spawn(func() { l.session.run(l.ctx) })
 	if _, err := l.session.get(ctx); err != nil {

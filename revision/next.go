@@ -61,7 +61,7 @@ func (l *Log) withConn(ctx context.Context, f func(Conn) error) error {
 		if errors.Is(err, ErrTrimmed) {
 			return err
 		}
-		if err := l.unusable(conn, err); !errors.Is(err, errAgain) {
+		if err := l.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
 			return err
 		}
 	}

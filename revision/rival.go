@@ -37,7 +37,7 @@ func shortestPatience(timeout time.Duration) time.Duration {
 func (s *session) attend(ctx context.Context, conn *timedConn) *timedConn {
 	ticker := time.NewTicker(attendEvery)
 	defer ticker.Stop()
-	began := time.Now()
+	began, notBefore := time.Now(), time.Time{}
 	shortest := shortestPatience(conn.SessionTimeout())
 	s.patience = max(s.patience, shortest)
 	for {
@@ -56,7 +56,7 @@ func (s *session) attend(ctx context.Context, conn *timedConn) *timedConn {
 			s.patience = shortest
 		}
 		silence := conn.silence()
-		if silence < s.patience {
+		if silence < s.patience || time.Now().Before(notBefore) {
 			continue
 		}
 		rival, err := s.challenge(ctx, conn)
@@ -73,6 +73,11 @@ func (s *session) attend(ctx context.Context, conn *timedConn) *timedConn {
 			return nil
 		case errors.Is(err, errUnlisted):
 			conn.Close() // the next session puts the member's znode up
+		default:
+			if code := codeOf(err); code != nil && code.does != expected {
+				s.trouble.note(s.log, code, err)
+				notBefore = time.Now().Add(s.pause.next())
+			}
 		}
 	}
 }

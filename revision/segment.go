@@ -42,20 +42,34 @@ func (l *Log) refreshed(ctx context.Context, conn Conn) error {
 	opCtx, cancel := l.opContext(ctx)
 	defer cancel()
 	if _, err := l.readOpen(opCtx, conn); err != nil {
-		return l.unusable(conn, err)
+		return l.unusable(ctx, conn, err)
 	}
 	return errAgain
 }
 
-// unusable deals with an error that leaves only another connection to try, or
-// none: it returns errAgain, or the error if that is final.
-func (l *Log) unusable(conn Conn, err error) error {
+// unusable deals with an error that leaves only another try, mostly on another
+// connection, or none: it returns errAgain, or the error if that is final.
+func (l *Log) unusable(ctx context.Context, conn Conn, err error) error {
 	if final(err) {
 		l.session.fail(err)
 		return err
 	}
+	if code := codeOf(err); code != nil && code.does != expected {
+		l.answered(ctx, conn, code, err)
+		return errAgain
+	}
 	l.session.retire(conn)
 	return errAgain
+}
+
+// answered deals with a code that may not come again: it pauses, and has a new
+// session made if that is what may help.
+func (l *Log) answered(ctx context.Context, conn Conn, code *keeperCode, err error) {
+	l.trouble.note(l.cfg.Log, code, err)
+	if code.does == anew {
+		l.session.retire(conn)
+	}
+	l.pause.wait(ctx)
 }
 
 // listSegments lists the segments in order of their numbers, and refuses
@@ -123,7 +137,7 @@ func (l *Log) considerRotation(segment segmentRef) {
 	}
 	l.spawn(func() {
 		defer l.rotating.Store(false)
-		l.rotate(l.ctx, segment)
+		l.rotate(l.ctx, segment) //nolint:errcheck // the next append sees the need again
 	})
 }
 
@@ -137,16 +151,18 @@ func (l *Log) Seal(ctx context.Context, segment int64) error {
 		if _, err := l.session.get(ctx); err != nil {
 			return err
 		}
-		l.rotate(ctx, open)
+		if err := l.rotate(ctx, open); errors.Is(err, ErrRefused) {
+			return err
+		}
 	}
 }
 
 // rotate seals a segment and opens the next. It is tried once: if it fails,
 // the next append sees the need again.
-func (l *Log) rotate(ctx context.Context, segment segmentRef) {
+func (l *Log) rotate(ctx context.Context, segment segmentRef) error {
 	conn, err := l.session.get(ctx)
 	if err != nil {
-		return
+		return err
 	}
 	opCtx, cancel := l.opContext(ctx)
 	defer cancel()
@@ -158,10 +174,15 @@ func (l *Log) rotate(ctx context.Context, segment segmentRef) {
 	if err == nil {
 		l.cfg.Log.WithField("segment", next.name).Debug("opened a new segment")
 		l.tail.observeOpen(next)
-		return
+		return nil
+	}
+	if code := codeOf(err); code != nil && code.does != expected && !final(err) {
+		l.answered(ctx, conn, code, err)
+		return err
 	}
 	if !errors.Is(err, zk.ErrBadVersion) {
 		l.cfg.Log.WithError(err).Warn("could not open a new segment; trying again with the next append")
 	}
 	l.refreshed(ctx, conn) //nolint:errcheck // the next append meets it again
+	return err
 }

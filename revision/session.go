@@ -21,6 +21,8 @@ type session struct {
 	// greet verifies a new connection. An error that is final stops the
 	// session for good; any other makes it dial again.
 	greet func(ctx context.Context, conn Conn) error
+	// noted, if set, hears why a connection could not be used.
+	noted func(error)
 
 	mu      sync.Mutex
 	current Conn
@@ -32,6 +34,12 @@ type session struct {
 	timeout time.Duration
 
 	patience time.Duration // with a silent server; run's
+
+	// trouble and pause are for codes that greetings meet; run's.
+	trouble trouble
+	pause   backoff
+	// demands counts greetings in a row that ended with ErrUnauthenticated.
+	demands int
 }
 
 // greetTimeout bounds the verification of a new connection.
@@ -62,7 +70,12 @@ func (s *session) run(ctx context.Context) {
 				s.fail(err)
 				return
 			}
-			s.note(err)
+			err = s.note(err)
+			if code := codeOf(err); code != nil && code.does != expected {
+				s.trouble.note(s.log, code, err)
+				s.pause.wait(ctx)
+				continue
+			}
 			s.log.WithError(err).Warn("ZooKeeper session could not be used; trying again")
 			select {
 			case <-time.After(redialMin):
@@ -100,15 +113,46 @@ func (s *session) publish(conn Conn, why error) {
 	defer s.mu.Unlock()
 	s.current, s.lastErr = conn, why
 	if conn != nil {
+		s.demands = 0
 		s.timeout = conn.SessionTimeout()
 	}
 	s.signal()
 }
 
-func (s *session) note(err error) {
+// note notes why a connection could not be used, and returns it. The answer of a
+// server that demands authentication may get lost with the connection, which it
+// ends at once: then the reason is still the one before.
+func (s *session) note(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.demands > 0 && codeOf(err) == nil {
+		err = s.lastErr
+	}
 	s.lastErr = err
+	if errors.Is(err, ErrUnauthenticated) {
+		s.demands++
+	} else {
+		s.demands = 0
+	}
+	if s.noted != nil {
+		s.noted(err)
+	}
+	return err
+}
+
+// manyDemands is after how many greetings in a row that a server has ended since
+// it demands authentication zkine no longer hopes for another server.
+const manyDemands = 4
+
+// demanded is why there will be no session until a person changes something; nil
+// while there is one, or hope.
+func (s *session) demanded() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil && s.demands >= manyDemands && errors.Is(s.lastErr, ErrUnauthenticated) {
+		return s.lastErr
+	}
+	return nil
 }
 
 // fail stops the session for good; the first reason stays.
@@ -133,7 +177,7 @@ func (s *session) signal() {
 func (s *session) get(ctx context.Context) (Conn, error) {
 	for {
 		s.mu.Lock()
-		conn, failed, changed, last := s.current, s.failed, s.changed, s.lastErr
+		conn, failed, changed := s.current, s.failed, s.changed
 		s.mu.Unlock()
 		if failed != nil {
 			return nil, failed
@@ -144,17 +188,24 @@ func (s *session) get(ctx context.Context) (Conn, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w (%w)", ErrUnavailable, last, context.Cause(ctx))
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.current != nil {
+				return s.current, nil // it came just now
+			}
+			return nil, fmt.Errorf("%w: %w (%w)", ErrUnavailable, s.lastErr, context.Cause(ctx))
 		}
 	}
 }
+
+var errRetired = errors.New("the connection to ZooKeeper was given up")
 
 // retire gives a connection up that misbehaves, so that the next get waits for
 // another one.
 func (s *session) retire(conn Conn) {
 	s.mu.Lock()
 	if s.current == conn {
-		s.current = nil
+		s.current, s.lastErr = nil, errRetired
 	}
 	s.mu.Unlock()
 	conn.Close()

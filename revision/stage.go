@@ -66,14 +66,17 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 		return l.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
-	case final(err):
-		l.session.fail(err)
-		return a.giveUp(err)
-	case Definite(err):
-		l.session.retire(conn)
-	default:
-		a.connectionLost(ctx, conn, segment)
 	}
+	if ctx.Err() == nil {
+		// A part that got there all the same harms nothing: only the append
+		// itself can leave its outcome open.
+		unsure, resent := a.unsure, a.resent
+		again := a.answered(ctx, conn, segment, err)
+		if a.unsure, a.resent = unsure, resent; again != nil {
+			return again
+		}
+	}
+	a.connectionLost(ctx, conn, segment)
 	return errAgain
 }
 

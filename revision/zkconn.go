@@ -3,7 +3,6 @@ package revision
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -176,10 +175,8 @@ func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, err
 			// operations' own codes do not.
 			_, err = failedOp(results)
 		}
-		if i, _ := failedOp(results); errors.Is(err, zk.ErrNoAuth) && i >= 0 {
-			err = named(pathOf(ops[i]), err)
-		}
-		return results, err
+		culprit, _ := failedOp(results)
+		return results, named(pathOf(ops[max(culprit, 0)]), err)
 	})
 }
 
@@ -220,14 +217,6 @@ func (c *zkConn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
 		}
 		return stat, named(path, err)
 	})
-}
-
-// named tells which znode an ACL keeps closed, and makes that final.
-func named(path string, err error) error {
-	if errors.Is(err, zk.ErrNoAuth) {
-		return fmt.Errorf("%w: the ACL of %s; give zkine all permissions on everything under its root: %w", ErrForbidden, path, err)
-	}
-	return err
 }
 
 func pathOf(op any) string {

@@ -25,6 +25,8 @@ var (
 // Answers that etcd has no words for.
 var (
 	errMalformed  = status.Error(codes.InvalidArgument, "zkine: malformed request")
+	errRefused    = status.Error(codes.FailedPrecondition, "zkine: ZooKeeper refuses the request, which had no effect; zkine's log says why")
+	errForbidden  = status.Error(codes.PermissionDenied, "zkine: ZooKeeper does not let this zkine in; zkine's log says why")
 	errEvaluation = status.Error(codes.Internal, "zkine: the request could not be evaluated, and had no effect")
 )
 
@@ -48,6 +50,10 @@ var answers = []answer{
 
 	// The batch may be in the log: clients must not take it for refused.
 	{revision.ErrUnknown, rpctypes.ErrGRPCTimeout},
+	{revision.ErrQuota, rpctypes.ErrGRPCNoSpace},
+	{revision.ErrRefused, errRefused},
+	{revision.ErrForbidden, errForbidden},
+	{revision.ErrUnauthenticated, errForbidden},
 	{revision.ErrUnavailable, rpctypes.ErrGRPCNoLeader},
 	{revision.ErrTooLarge, rpctypes.ErrGRPCRequestTooLarge},
 	{revision.ErrClosed, rpctypes.ErrGRPCStopped},

@@ -36,7 +36,7 @@ func (s *Server) handleHealth(mux *http.ServeMux) {
 		{"serializable_read", s.checkAlive},
 	})
 	s.handleChecks(mux, "readyz", []healthCheck{
-		{"backend", s.checkBackend},
+		{"backend", s.checkServing},
 		{"data_corruption", s.checkCorruption},
 		{"serializable_read", func(ctx context.Context) error { return s.checkRead(ctx, true) }},
 		{"linearizable_read", s.checkLinearizable},
@@ -94,6 +94,30 @@ func checkAlarms(alarms []*pb.AlarmMember, excluded []string) error {
 	return nil
 }
 
+// notice is what a check has to say though it passes: what is wrong is nothing
+// that another zkine, or a restart, would do better.
+type notice struct{ error }
+
+// checkServing is checkBackend, and notices when ZooKeeper refuses writes: for a
+// quota, say. As with the alarm NOSPACE, reads and watches are served, and
+// /health is what fails.
+func (s *Server) checkServing(ctx context.Context) error {
+	if err := s.checkBackend(ctx); err != nil {
+		return err
+	}
+	if err := s.writesRefused(); err != nil {
+		return notice{err}
+	}
+	return nil
+}
+
+func (s *Server) writesRefused() error {
+	if f := s.facade.Load(); f != nil {
+		return f.backend.Status().Refused
+	}
+	return nil
+}
+
 func (s *Server) checkRead(ctx context.Context, serializable bool) error {
 	f := s.facade.Load()
 	if f == nil {
@@ -138,6 +162,9 @@ func (s *Server) health(ctx context.Context, r *http.Request) error {
 	if err := checkAlarms(f.backend.Alarms(), r.URL.Query()["exclude"]); err != nil {
 		return err
 	}
+	if err := s.writesRefused(); err != nil && !serializable {
+		return fmt.Errorf("ZOOKEEPER REFUSES WRITES: %w", err)
+	}
 	if err := s.checkBackend(ctx); err != nil && !serializable {
 		return fmt.Errorf("RAFT NO LEADER: %w", err)
 	}
@@ -168,10 +195,14 @@ func (s *Server) serveChecks(w http.ResponseWriter, r *http.Request, group strin
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.RequestTimeout, errRequestTimeout)
 	defer cancel()
 	var report strings.Builder
-	failed := false
+	failed, noticed := false, false
 	for _, c := range checks {
 		err := c.run(ctx)
-		if err != nil {
+		var n notice
+		if errors.As(err, &n) {
+			noticed, err = true, nil
+			fmt.Fprintf(&report, "[+]%s ok, but: %v\n", c.name, n.error)
+		} else if err != nil {
 			failed = true
 			fmt.Fprintf(&report, "[-]%s failed: %v\n", c.name, err)
 		} else {
@@ -185,7 +216,7 @@ func (s *Server) serveChecks(w http.ResponseWriter, r *http.Request, group strin
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if r.URL.Query().Has("verbose") {
+	if noticed || r.URL.Query().Has("verbose") {
 		fmt.Fprint(w, report.String())
 	}
 	fmt.Fprint(w, "ok\n")

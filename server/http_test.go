@@ -113,6 +113,16 @@ func TestHTTPWithoutZooKeeper(t *testing.T) {
 	r.requireAnswer(t, "/readyz", 503, "[-]backend failed: ZooKeeper is away\n[+]data_corruption ok\n[+]serializable_read ok\n[-]linearizable_read failed: ZooKeeper is away\n[+]non_learner ok\n\n")
 }
 
+// Whoever only reads is served while ZooKeeper refuses writes.
+func TestHTTPWhileWritesAreRefused(t *testing.T) {
+	r := start(t, func(c *Config) { c.Backend.(*fakeBackend).status.Refused = errors.New("a quota is used up; raise it") })
+	r.accepting(t)
+	r.requireAnswer(t, "/livez", 200, "ok\n")
+	r.requireAnswer(t, "/health", 503, `{"health":"false","reason":"ZOOKEEPER REFUSES WRITES: a quota is used up; raise it"}`+"\n")
+	r.requireAnswer(t, "/health?serializable=true", 200, healthy)
+	r.requireAnswer(t, "/readyz", 200, "[+]backend ok, but: a quota is used up; raise it\n[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\n[+]non_learner ok\nok\n")
+}
+
 func TestHTTPAlarmsAndErrors(t *testing.T) {
 	r := start(t)
 	r.accepting(t)

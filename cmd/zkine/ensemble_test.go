@@ -68,8 +68,8 @@ func TestARootWithAClosedACL(t *testing.T) {
 	args, root, conn := sharedRoot(t)
 	_, err := conn.Create(root, nil, 0, zk.WorldACL(zk.PermRead))
 	require.NoError(t, err)
-	require.Equal(t, `zkine: root `+root+`: create `+root+`: access denied: the ACL of `+root+`/format`+
-		` — give zkine all permissions on everything under its root`, startZkine(t, args).problem())
+	require.Equal(t, `zkine: root `+root+`: create `+root+`: ZooKeeper answers NOAUTH (-102) for `+root+
+		`/format: access denied, the znode's ACL keeps this zkine out — give zkine all permissions on everything under its root`, startZkine(t, args).problem())
 }
 
 func TestANameTwice(t *testing.T) {

@@ -107,7 +107,7 @@ type opening struct {
 }
 
 func openBackend(ctx context.Context, cfg config, front *front, servers []string, o opening, registry *prometheus.Registry, log *logrus.Entry) (*backend.Backend, error) {
-	l, err := openLog(ctx, cfg, servers, log)
+	l, err := openLog(ctx, cfg, servers, o.starting.Waiting, log)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func stopZooKeeper(server *embedded.Server, log *logrus.Entry) {
 }
 
 // openLog opens the log on servers, waiting for as long as none answers.
-func openLog(ctx context.Context, cfg config, servers []string, log *logrus.Entry) (*revision.Log, error) {
+func openLog(ctx context.Context, cfg config, servers []string, noted func(error), log *logrus.Entry) (*revision.Log, error) {
 	list := strings.Join(servers, ",")
 	log.Infof("connecting to ZooKeeper at %s", list)
 	defer sayWhile(log, "waiting for ZooKeeper at "+list)()
@@ -112,6 +112,7 @@ func openLog(ctx context.Context, cfg config, servers []string, log *logrus.Entr
 		MaxSlots:       int64(cfg.housekeeping.segmentSlots),
 		MaxBytes:       cfg.housekeeping.segmentBytes,
 		CheckpointFrom: int64(cfg.housekeeping.checkpointLogBytes),
+		Noted:          noted,
 		Log:            log,
 	})
 	if err != nil {

@@ -1,0 +1,52 @@
+package revision
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// backoff is pauses that grow while something fails again and again, each with
+// jitter, so that many zkines do not ask in step. Its zero value is ready; it
+// may be used by many at once, who share the pauses.
+type backoff struct {
+	mu    sync.Mutex
+	pause time.Duration
+	until time.Time // when the last pause ends
+}
+
+const (
+	backoffMin = 100 * time.Millisecond
+	// backoffMax bounds a pause but for its jitter, and so how long zkine takes
+	// to notice that somebody has mended what was wrong.
+	backoffMax = 2 * time.Second
+	// backoffCalm is how long nothing must have failed after a pause for the next
+	// one to be short again.
+	backoffCalm = 5 * time.Second
+)
+
+// next is how long to pause now.
+func (b *backoff) next() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if b.pause == 0 || now.Sub(b.until) > backoffCalm {
+		b.pause = backoffMin
+	} else {
+		b.pause = min(2*b.pause, backoffMax)
+	}
+	d := b.pause/2 + rand.N(b.pause)
+	b.until = now.Add(d)
+	return d
+}
+
+// wait pauses, or returns earlier when ctx ends.
+func (b *backoff) wait(ctx context.Context) {
+	timer := time.NewTimer(b.next())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

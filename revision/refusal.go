@@ -1,0 +1,120 @@
+package revision
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// refusal is what ZooKeeper refuses writes with at present: a quota that is used
+// up, say. While it does, one append now and then asks whether it still does;
+// the others are refused here, at once, so that ZooKeeper has no work with them
+// and clients need not wait.
+type refusal struct {
+	mu    sync.Mutex
+	err   error // nil while nothing is refused
+	pause backoff
+	next  time.Time // when an append may ask again
+}
+
+// admit lets an append through, or says why not.
+func (r *refusal) admit() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if r.err == nil {
+		return nil
+	}
+	if now.Before(r.next) {
+		return r.err
+	}
+	r.next = now.Add(r.pause.next()) // others wait for the outcome
+	return nil
+}
+
+// refused notes that an append was; it says whether that is new.
+func (r *refusal) refused(err error) (fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh = r.err == nil
+	r.err, r.next = err, time.Now().Add(r.pause.next())
+	return fresh
+}
+
+// passed notes that an append was not refused; it says whether one was before.
+func (r *refusal) passed() (over bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	over = r.err != nil
+	r.err = nil
+	return over
+}
+
+func (r *refusal) current() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// Refused implements backend.Log.
+func (l *Log) Refused() error {
+	if err := l.session.demanded(); err != nil {
+		return err
+	}
+	return l.refusal.current()
+}
+
+// refusedWrite notes that ZooKeeper refused a write, and says so in the log.
+func (l *Log) refusedWrite(err error) {
+	if l.refusal.refused(err) {
+		l.cfg.Log.WithError(err).Error("ZooKeeper refuses writes; reads go on, clients that write are told, and zkine goes on by itself once it may")
+	}
+}
+
+func (l *Log) passedWrite() {
+	if l.refusal.current() != nil && l.refusal.passed() {
+		l.cfg.Log.Info("ZooKeeper takes writes again")
+	}
+}
+
+// trouble logs answers of ZooKeeper that make zkine try again: the first of a
+// kind, and while they go on, one in a while.
+type trouble struct {
+	mu   sync.Mutex
+	seen map[int32]*troubleSeen // by code; those that zkine does not know are 0
+}
+
+type troubleSeen struct {
+	logged time.Time
+	silent int // how many were not logged since
+}
+
+// troubleEvery is how often trouble of one kind is logged.
+const troubleEvery = time.Minute
+
+func (t *trouble) note(log *logrus.Entry, code *keeperCode, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	number := code.number
+	if code.name == strangeName {
+		number = 0
+	}
+	if t.seen == nil {
+		t.seen = map[int32]*troubleSeen{}
+	}
+	seen := t.seen[number]
+	switch {
+	case seen == nil:
+		seen = &troubleSeen{}
+		t.seen[number] = seen
+	case time.Since(seen.logged) < troubleEvery:
+		seen.silent++
+		return
+	}
+	if seen.silent > 0 {
+		log = log.WithField("times-since", seen.silent)
+	}
+	seen.logged, seen.silent = time.Now(), 0
+	log.WithError(err).Warn("ZooKeeper does not do what zkine asks; trying again")
+}
