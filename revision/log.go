@@ -73,6 +73,7 @@ type Log struct {
 
 	member membership
 	census census
+	seldom seldom
 
 	rotating atomic.Bool
 	opened   bool // the first greeting is over; only greetings touch it
