@@ -35,8 +35,8 @@ type Conn interface {
 	Done() <-chan struct{}
 	// SessionTimeout is what the server granted.
 	SessionTimeout() time.Duration
-	// Close ends the session; with it go its ephemeral znodes. It returns
-	// within seconds, whatever the server does.
+	// Close ends the session; with it go its ephemeral znodes. It releases all
+	// calls at once, and returns within seconds, whatever the server does.
 	Close()
 }
 

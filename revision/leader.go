@@ -2,73 +2,81 @@ package revision
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/zkine/zkine/revision/embedded"
 )
 
 const (
-	// askTimeout bounds how long a server may take to say whether it leads.
-	askTimeout = 300 * time.Millisecond
+	// askTimeout bounds how long servers may take to say who leads.
+	askTimeout = 200 * time.Millisecond
 	// distrust is how long a session with the leader must have been granted
 	// before the next one begins there again: a server that has just been lost
 	// may think that it leads, and do nothing.
 	distrust = 30 * time.Second
 )
 
-// grant is a session that a server granted to Dial.
+// grant is a session that Dial returned.
 type grant struct {
-	server int
-	at     time.Time
+	address string
+	at      time.Time
 }
 
-// leaderOrNext is the server to begin with: the leader, if that is preferred
-// and can be told.
-func (z *ZooKeeper) leaderOrNext(ctx context.Context) int {
-	next := z.first()
-	if !z.PreferLeader || len(z.Servers) == 1 {
-		return next
-	}
-	leader := leaderOf(ctx, z.Servers)
-	last := z.last.Load()
-	if leader < 0 || last != nil && last.server == leader && time.Since(last.at) < distrust {
-		return next
-	}
-	return leader
+// distrusted says whether a leader was lost, or found silent, just now.
+func (z *ZooKeeper) distrusted(leader string) bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.granted.address == leader && time.Since(z.granted.at) < distrust
 }
 
-// leaderOf asks all servers at once and returns the index of the only one that
-// says that it leads, as soon as most have answered; -1 if there is no such one
-// in time, or if they may not be asked.
-func leaderOf(ctx context.Context, servers []string) int {
+// leaderOf asks all addresses at once and returns the one that says that it
+// leads, as soon as most have answered; "" if there is none in time, or if they
+// may not be asked. Of several, the one that leads since the latest election
+// counts: a leader that was deposed may not know it yet.
+func leaderOf(ctx context.Context, addresses []string) string {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	type answer struct {
-		server int
-		mode   string // "" if it did not say
+		address, mode string // mode is "" if it did not say
+		epoch         int64
 	}
-	answers := make(chan answer, len(servers))
-	for i, server := range servers {
+	answers := make(chan answer, len(addresses))
+	for _, address := range addresses {
 		go func() {
-			mode, _ := embedded.Mode(ctx, server)
-			answers <- answer{i, mode}
+			text, _ := embedded.FourLetter(ctx, address, "srvr")
+			mode, epoch := parseSrvr(text)
+			answers <- answer{address, mode, epoch}
 		}()
 	}
-	leader, leaders, said := -1, 0, 0
-	for range servers {
+	leader, said := answer{epoch: -1}, 0
+	for range addresses {
 		a := <-answers
 		if a.mode != "" {
 			said++
 		}
-		if a.mode == "leader" {
-			leader, leaders = a.server, leaders+1
+		if a.mode == "leader" && a.epoch > leader.epoch {
+			leader = a
 		}
-		if leaders == 1 && said > len(servers)/2 {
-			return leader
+		if leader.address != "" && said > len(addresses)/2 {
+			break
 		}
 	}
-	if leaders != 1 {
-		return -1
+	return leader.address
+}
+
+// parseSrvr reads what a server says that serves, "" if it does not, and the
+// epoch of its last transaction.
+func parseSrvr(text string) (mode string, epoch int64) {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, "Mode: "); ok {
+			mode = strings.TrimSpace(value)
+		}
+		if value, ok := strings.CutPrefix(line, "Zxid: "); ok {
+			zxid, _ := strconv.ParseInt(strings.TrimSpace(value), 0, 64)
+			epoch = zxid >> 32
+		}
 	}
-	return leader
+	return mode, epoch
 }

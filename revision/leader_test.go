@@ -11,7 +11,10 @@ import (
 )
 
 // fakeServer answers srvr with a mode; with none, it never answers.
-func fakeServer(t *testing.T, mode string) string {
+func fakeServer(t *testing.T, mode string) string { return fakeServerAt(t, mode, 1) }
+
+// fakeServerAt is a fakeServer whose last transaction is of an epoch.
+func fakeServerAt(t *testing.T, mode string, epoch int64) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
@@ -26,35 +29,37 @@ func fakeServer(t *testing.T, mode string) string {
 				continue
 			}
 			io.ReadFull(conn, make([]byte, len("srvr"))) //nolint:errcheck // whatever it asks
-			fmt.Fprintf(conn, "Zookeeper version: 3.9.6\nMode: %s\n", mode)
+			fmt.Fprintf(conn, "Zookeeper version: 3.9.6\nZxid: 0x%x\nMode: %s\n", epoch<<32+7, mode)
 			conn.Close()
 		}
 	}()
 	return l.Addr().String()
 }
 
-func TestLeaderComesFirst(t *testing.T) {
+func TestWhoLeads(t *testing.T) {
 	follower, silent, leader := fakeServer(t, "follower"), fakeServer(t, ""), fakeServer(t, "leader")
-	z := ZooKeeper{Servers: []string{follower, silent, leader}, PreferLeader: true}
 	began := time.Now()
 	for range 3 {
-		require.Equal(t, 2, z.leaderOrNext(t.Context()))
+		require.Equal(t, leader, leaderOf(t.Context(), []string{follower, silent, leader}))
 	}
-	require.Less(t, time.Since(began), 2*askTimeout, "most have answered")
-	z.next.Store(2)
-	z.last.Store(&grant{2, time.Now()})
-	require.Equal(t, 1, z.leaderOrNext(t.Context()), "it was lost just now")
-	z.last.Store(&grant{2, time.Now().Add(-distrust)})
-	require.Equal(t, 2, z.leaderOrNext(t.Context()))
-
-	z.PreferLeader = false
-	require.Equal(t, 1, z.leaderOrNext(t.Context()))
+	require.Less(t, time.Since(began), 3*askTimeout, "most have answered")
 	for name, servers := range map[string][]string{
-		"nobody leads":      {follower, silent},
-		"nobody answers":    {silent, silent},
-		"two say they lead": {leader, silent, leader, silent},
+		"nobody leads":   {follower, silent},
+		"nobody answers": {silent, silent},
 	} {
-		require.Equal(t, -1, leaderOf(t.Context(), servers), name)
+		require.Empty(t, leaderOf(t.Context(), servers), name)
 	}
-	require.Equal(t, 0, leaderOf(t.Context(), []string{leader, silent, silent}), "the only one that answers")
+	require.Equal(t, leader, leaderOf(t.Context(), []string{leader, silent, silent}), "the only one that answers")
+	deposed, elected := fakeServerAt(t, "leader", 2), fakeServerAt(t, "leader", 3)
+	require.Equal(t, elected, leaderOf(t.Context(), []string{deposed, silent, elected, silent}), "the later election counts")
+}
+
+func TestALeaderThatWasLostIsNotPreferred(t *testing.T) {
+	var z ZooKeeper
+	require.False(t, z.distrusted("zk1:2181"))
+	z.granted = grant{"zk1:2181", time.Now()}
+	require.True(t, z.distrusted("zk1:2181"))
+	require.False(t, z.distrusted("zk2:2181"))
+	z.granted.at = z.granted.at.Add(-distrust)
+	require.False(t, z.distrusted("zk1:2181"))
 }

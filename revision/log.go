@@ -76,6 +76,7 @@ type Log struct {
 
 	member membership
 	census census
+	seldom seldom
 
 	// What ZooKeeper's answers make zkine do; see keeper_code.go.
 	refusal refusal

@@ -142,7 +142,9 @@ func (l *Log) Members(ctx context.Context) ([]Member, error) {
 		}
 		var record memberRecord
 		if err := json.Unmarshal(data, &record); err != nil || record.Name != name {
-			l.cfg.Log.Warnf("%s is not a member record; remove it", path)
+			if left, ok := l.seldom.now("member record"); ok {
+				l.cfg.Log.Warnf("%s is not a member record; remove it%s", path, left)
+			}
 			continue
 		}
 		found = append(found, aged{record.Member, stat.Czxid})

@@ -181,7 +181,9 @@ func (l *Log) rotate(ctx context.Context, segment segmentRef) error {
 		return err
 	}
 	if !errors.Is(err, zk.ErrBadVersion) {
-		l.cfg.Log.WithError(err).Warn("could not open a new segment; trying again with the next append")
+		if left, ok := l.seldom.now("rotate"); ok {
+			l.cfg.Log.WithError(err).Warn("could not open a new segment; trying again with the next append" + left)
+		}
 	}
 	l.refreshed(ctx, conn) //nolint:errcheck // the next append meets it again
 	return err

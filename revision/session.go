@@ -18,6 +18,7 @@ import (
 type session struct {
 	dialer Dialer
 	log    *logrus.Entry
+	out    *outage
 	// greet verifies a new connection. An error that is final stops the
 	// session for good; any other makes it dial again.
 	greet func(ctx context.Context, conn Conn) error
@@ -42,8 +43,14 @@ type session struct {
 	demands int
 }
 
-// greetTimeout bounds the verification of a new connection.
-const greetTimeout = 10 * time.Second
+const (
+	// greetTimeout bounds the verification of a new connection.
+	greetTimeout = 10 * time.Second
+	// redialMin and redialMax bound the pause after a session that could not be
+	// used.
+	redialMin = 50 * time.Millisecond
+	redialMax = time.Second
+)
 
 // final lists the errors after which a zkine must not go on.
 func final(err error) bool {
@@ -56,13 +63,20 @@ func final(err error) bool {
 }
 
 func newSession(d Dialer, log *logrus.Entry, greet func(context.Context, Conn) error) *session {
-	return &session{dialer: d, log: log, greet: greet, changed: make(chan struct{}),
+	out := newOutage(log)
+	if z, ok := d.(*ZooKeeper); ok {
+		out = z.outage()
+	}
+	out.attend()
+	return &session{dialer: d, log: log, out: out, greet: greet, changed: make(chan struct{}),
 		dead: make(chan struct{}), lastErr: errors.New("no connection was made yet")}
 }
 
 // run dials, verifies and publishes connections until ctx ends or one proves
 // that the log cannot be trusted.
 func (s *session) run(ctx context.Context) {
+	pause := redialMin
+	s.out.begin(nil)
 	for ctx.Err() == nil {
 		conn, err := s.connect(ctx)
 		if err != nil {
@@ -71,18 +85,15 @@ func (s *session) run(ctx context.Context) {
 				return
 			}
 			err = s.note(err)
-			if code := codeOf(err); code != nil && code.does != expected {
-				s.trouble.note(s.log, code, err)
-				s.pause.wait(ctx)
-				continue
-			}
-			s.log.WithError(err).Warn("ZooKeeper session could not be used; trying again")
 			select {
-			case <-time.After(redialMin):
+			case <-time.After(s.refused(err, pause)):
 			case <-ctx.Done():
 			}
+			pause = min(2*pause, redialMax)
 			continue
 		}
+		pause = redialMin
+		s.out.end("ZooKeeper serves at "+serverOf(conn), "")
 		for conn != nil {
 			s.publish(conn, nil)
 			s.log.WithField("session-timeout", conn.SessionTimeout()).Debug("ZooKeeper session is up")
@@ -92,20 +103,74 @@ func (s *session) run(ctx context.Context) {
 	s.fail(ErrClosed)
 }
 
+// refused tells of a session that could not be used, and returns how long to
+// pause before the next one: about so long, unless ZooKeeper has answered with a
+// code, which has a line and pauses of its own.
+func (s *session) refused(err error, pause time.Duration) time.Duration {
+	if code := codeOf(err); code != nil && code.does != expected {
+		s.trouble.note(s.log, code, err)
+		return s.pause.next()
+	}
+	s.out.note("session", "a session could not be used", err)
+	s.out.due()
+	return jitter(pause)
+}
+
+// connect dials until a connection was greeted, or one was refused.
 func (s *session) connect(ctx context.Context) (*timedConn, error) {
 	dialed, err := s.dialer.Dial(ctx)
-	if err != nil {
-		return nil, err
+	for err == nil {
+		conn := newTimedConn(dialed)
+		if dialed, err = s.admit(ctx, conn); dialed == nil && err == nil {
+			return conn, nil
+		}
 	}
-	conn := newTimedConn(dialed)
-	greetCtx, cancel := context.WithTimeoutCause(ctx, greetTimeout,
-		errors.New("ZooKeeper did not answer in time"))
+	return nil, err
+}
+
+// admit greets a connection. Should it fall silent meanwhile, another one is
+// dialed; if that comes first, admit gives the silent one up and returns the
+// other.
+func (s *session) admit(ctx context.Context, conn *timedConn) (instead Conn, err error) {
+	greetCtx, cancel := context.WithTimeoutCause(ctx, greetTimeout, errors.New("ZooKeeper did not answer in time"))
 	defer cancel()
-	if err := s.greet(greetCtx, conn); err != nil {
-		conn.Close()
-		return nil, err
+	greeted := make(chan error, 1)
+	go func() { greeted <- s.greet(greetCtx, conn) }()
+	s.patience = max(s.patience, shortestPatience(conn.SessionTimeout()))
+	watch := time.NewTimer(s.patience)
+	defer watch.Stop()
+	rivals := dialing{}
+	defer func() { rivals.stop() }()
+	for {
+		select {
+		case err := <-greeted:
+			if err != nil {
+				go conn.Close()
+			}
+			return nil, err
+		case <-watch.C:
+			rest := s.patience - conn.silence()
+			if rest <= 0 && rivals.dialed == nil {
+				rivals = s.dial(ctx)
+			}
+			if rest > 0 && rivals.dialed != nil {
+				rivals.stop()
+				rivals = dialing{}
+			}
+			watch.Reset(max(rest, rivalCheck))
+		case d := <-rivals.dialed:
+			rivals = dialing{}
+			if d.err != nil || conn.silence() < s.patience {
+				d.drop()
+				continue
+			}
+			cancel()
+			<-greeted // its calls ended with the context
+			go conn.Close()
+			s.impatient(conn)
+			return d.conn, nil
+		}
 	}
-	return conn, nil
 }
 
 func (s *session) publish(conn Conn, why error) {
@@ -201,14 +266,15 @@ func (s *session) get(ctx context.Context) (Conn, error) {
 var errRetired = errors.New("the connection to ZooKeeper was given up")
 
 // retire gives a connection up that misbehaves, so that the next get waits for
-// another one.
+// another one. It does not wait until the server has heard of that, which a
+// silent one never does.
 func (s *session) retire(conn Conn) {
 	s.mu.Lock()
 	if s.current == conn {
 		s.current, s.lastErr = nil, errRetired
 	}
 	s.mu.Unlock()
-	conn.Close()
+	go conn.Close()
 }
 
 // failures is closed when the session has stopped for good; failure then says

@@ -25,12 +25,15 @@ import (
 //   - The handshake's read deadline is ten times too long: the connection
 //     caps every deadline.
 //   - Its host provider resolves once and sleeps a second a round: servers
-//     are chosen here, and resolved at each dial.
+//     are chosen, and their names resolved, here.
 //   - The event channel drops events: a callback is used.
 //   - The granted session timeout is not exposed: it is read off the wire.
 type ZooKeeper struct {
-	// Servers are host:port.
+	// Servers are host:port. Every address that a host's name leads to is a
+	// server; names are looked up again while no session is granted.
 	Servers []string
+	// Lookup returns a name's addresses; nil is the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]string, error)
 	// Timeout is the session timeout to ask for.
 	Timeout time.Duration
 	// MaxRequest is the size in bytes of the largest request that will be sent.
@@ -41,12 +44,16 @@ type ZooKeeper struct {
 	PreferLeader bool
 	Log          *logrus.Entry
 
-	next atomic.Int64 // where the next Dial begins, plus one; see dial.go
-	last atomic.Pointer[grant]
+	mu      sync.Mutex
+	began   string              // the address that won last
+	granted grant               // Dial's last
+	known   map[string][]target // where a name led to when that was learnt last
+	out     *outage
 }
 
 // zkConn is a session on a real server.
 type zkConn struct {
+	target
 	zk      *zk.Conn
 	made    chan struct{} // closed when zk is set
 	dialed  atomic.Bool
@@ -59,6 +66,8 @@ type zkConn struct {
 	err  error
 	done chan struct{}
 	once sync.Once
+	// ended is closed when the client has wound up, a while after done.
+	ended chan struct{}
 }
 
 var errSessionOver = errors.New("the session ended with its connection")
@@ -102,7 +111,10 @@ func (c *zkConn) lose(err error) {
 		c.err = err
 		c.mu.Unlock()
 		close(c.done)
-		go c.shut()
+		go func() {
+			defer close(c.ended)
+			c.shut()
+		}()
 	})
 }
 
@@ -130,13 +142,8 @@ func (c *zkConn) SessionTimeout() time.Duration {
 
 // Close ends the session properly, so that its ephemerals go at once.
 func (c *zkConn) Close() {
-	c.once.Do(func() {
-		c.shut()
-		c.mu.Lock()
-		c.err = ErrClosed
-		c.mu.Unlock()
-		close(c.done)
-	})
+	c.lose(ErrClosed)
+	<-c.ended
 }
 
 // call runs one blocking call of the client.

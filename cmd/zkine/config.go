@@ -101,28 +101,16 @@ func (v *checker) oneOf(flag, value string, allowed ...string) {
 
 // servers checks ZooKeeper's addresses and adds the ports that were left out.
 func (v *checker) servers(list *[]string) {
-	const flag, example = "zookeeper", "write it like zk1:2181,zk2:2181,zk3:2181"
+	const flag = "zookeeper"
 	if v.flags.Changed(flag) && len(*list) == 0 {
-		v.refuse(flag, "no server is named", example+", or leave the flag out for a local ZooKeeper")
+		v.refuse(flag, "no server is named", serversExample+", or leave the flag out for a local ZooKeeper")
 	}
-	for i, server := range *list {
-		server = strings.TrimSpace(server)
-		if address, root, found := strings.Cut(server, "/"); found {
-			v.refuse(flag, fmt.Sprintf("%q has a path", server), fmt.Sprintf("write %s, and --zookeeper-root=/%s", address, root))
-			return
-		}
-		host, port, err := net.SplitHostPort(server)
-		if err != nil { // there may be no port
-			server = net.JoinHostPort(strings.Trim(server, "[]"), zooKeeperPort)
-			host, port, err = net.SplitHostPort(server)
-		}
-		n, portErr := strconv.Atoi(port)
-		if err != nil || host == "" || portErr != nil || n < 1 || n > 65535 || strings.ContainsFunc(host, unicode.IsSpace) {
-			v.refuse(flag, fmt.Sprintf("%q is not host:port", (*list)[i]), example)
-			return
-		}
-		(*list)[i] = server
+	tidied, bad := tidyServers(*list)
+	if bad != nil {
+		v.refuse(flag, bad.what, bad.remedy)
+		return
 	}
+	*list = tidied
 }
 
 // memberName fills in the host's name and refuses what cannot name a znode.

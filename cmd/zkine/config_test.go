@@ -11,8 +11,8 @@ func TestWrongFlags(t *testing.T) {
 	for _, c := range []struct{ arg, want string }{
 		{"--zookeeper=", `--zookeeper: no server is named — write it like zk1:2181,zk2:2181,zk3:2181, or leave the flag out for a local ZooKeeper`},
 		{"--zookeeper=a:b", `--zookeeper: "a:b" is not host:port — write it like zk1:2181,zk2:2181,zk3:2181`},
-		{"--zookeeper=a:1,b:70000", `--zookeeper: "b:70000" is not host:port — write it like zk1:2181,zk2:2181,zk3:2181`},
-		{"--zookeeper=a:2181,:2181", `--zookeeper: ":2181" is not host:port — write it like zk1:2181,zk2:2181,zk3:2181`},
+		{"--zookeeper=a:1,b:70000", `--zookeeper: "b:70000" has a port that cannot be — choose from 1 to 65535; ZooKeeper's is 2181`},
+		{"--zookeeper=a:2181,:2181", `--zookeeper: ":2181" names no host — write it like zk1:2181,zk2:2181,zk3:2181`},
 		{"--zookeeper=a:1/kube", `--zookeeper: "a:1/kube" has a path — write a:1, and --zookeeper-root=/kube`},
 		{"--zookeeper-root=/", `--zookeeper-root: "/" is not a path like /zkine — name a znode like /zkine`},
 		{"--zookeeper-root=/zookeeper/x", `--zookeeper-root: "/zookeeper/x" belongs to ZooKeeper itself — name a znode like /zkine`},

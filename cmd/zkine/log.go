@@ -59,6 +59,11 @@ func newVerifyCommand(environ []string) *cobra.Command {
 		if len(cfg.zookeeper) == 0 {
 			return &problem{thing: "--zookeeper", what: "is needed", remedy: "name the ensemble's servers, host:port,...", usage: true}
 		}
+		servers, bad := tidyServers(cfg.zookeeper)
+		if bad != nil {
+			return &problem{thing: "--zookeeper", what: bad.what, remedy: bad.remedy, usage: true}
+		}
+		cfg.zookeeper = servers
 		return verify(cmd, cfg)
 	}
 	return cmd

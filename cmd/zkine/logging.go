@@ -32,9 +32,12 @@ func silenceGRPC() {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 }
 
-// patience is after how long a step of the start is said to take long, and
-// then again.
-const patience = 10 * time.Second
+const (
+	// patience is after how long a step of the start is said to take long.
+	patience = 10 * time.Second
+	// sayAgain is the time until that is said again.
+	sayAgain = time.Minute
+)
 
 // sayWhile says now and then that something still goes on, until the returned
 // function is called.
@@ -49,6 +52,7 @@ func sayWhile(log *logrus.Entry, what string) (done func()) {
 			select {
 			case <-ticker.C:
 				log.Infof("%s, for %v now", what, time.Since(began).Round(time.Second))
+				ticker.Reset(sayAgain)
 			case <-stop:
 				return
 			}

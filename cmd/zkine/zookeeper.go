@@ -99,7 +99,6 @@ func stopZooKeeper(server *embedded.Server, log *logrus.Entry) {
 func openLog(ctx context.Context, cfg config, servers []string, noted func(error), log *logrus.Entry) (*revision.Log, error) {
 	list := strings.Join(servers, ",")
 	log.Infof("connecting to ZooKeeper at %s", list)
-	defer sayWhile(log, "waiting for ZooKeeper at "+list)()
 	zookeeper := &revision.ZooKeeper{
 		Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, PreferLeader: true, Log: log,
 	}
@@ -121,12 +120,13 @@ func openLog(ctx context.Context, cfg config, servers []string, noted func(error
 	return l, nil
 }
 
-// warnOfVersions asks each server for its version and warns of those known to
-// lose data. A server that does not say is left alone. It ends within seconds.
+// warnOfVersions asks each address of each server for its version and warns of
+// those known to lose data. One that does not say is left alone. It ends within
+// seconds.
 func warnOfVersions(ctx context.Context, servers []string, log *logrus.Entry) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, server := range servers {
+	for _, server := range (&revision.ZooKeeper{Servers: servers}).Addresses(ctx) {
 		wg.Go(func() {
 			answer, err := embedded.FourLetter(ctx, server, "srvr")
 			if err != nil {

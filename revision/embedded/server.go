@@ -171,6 +171,7 @@ func (s *Server) supervise(p *process) {
 	defer s.lock.Close()
 	defer s.log.close()
 	backoff, born := minBackoff, time.Now()
+	var died, failed seldom
 	for {
 		select {
 		case <-s.kill:
@@ -184,9 +185,11 @@ func (s *Server) supervise(p *process) {
 		if time.Since(born) > healthy {
 			backoff = minBackoff
 		}
-		s.logger(p).WithError(p.err).WithField("log", s.cfg.LogFile).
-			Warnf("ZooKeeper died unexpectedly; starting it again in %v", backoff)
-		if p = s.respawn(&backoff); p == nil {
+		if left, ok := died.now(); ok {
+			s.logger(p).WithError(p.err).WithField("log", s.cfg.LogFile).
+				Warnf("ZooKeeper died unexpectedly; starting it again in %v%s", backoff, left)
+		}
+		if p = s.respawn(&backoff, &failed); p == nil {
 			return
 		}
 		born = time.Now()
@@ -194,7 +197,7 @@ func (s *Server) supervise(p *process) {
 }
 
 // respawn starts a child after the backoff, which it doubles; nil when told to end meanwhile.
-func (s *Server) respawn(backoff *time.Duration) *process {
+func (s *Server) respawn(backoff *time.Duration, failed *seldom) *process {
 	for {
 		timer := time.NewTimer(*backoff)
 		select {
@@ -204,7 +207,9 @@ func (s *Server) respawn(backoff *time.Duration) *process {
 			*backoff = min(2**backoff, maxBackoff)
 			p, err := s.spawn()
 			if err != nil {
-				s.cfg.Logger.WithError(err).Errorf("Cannot start ZooKeeper; trying again in %v", *backoff)
+				if left, ok := failed.now(); ok {
+					s.cfg.Logger.WithError(err).Errorf("Cannot start ZooKeeper; trying again in %v%s", *backoff, left)
+				}
 				continue
 			}
 			s.mu.Lock()

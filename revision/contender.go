@@ -1,0 +1,124 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// contender is one address in a race.
+type contender struct {
+	target target
+	cancel context.CancelFunc
+	now    chan struct{} // has room for one: do not pause
+}
+
+const (
+	// retryMin and retryMax bound the pause after a server has refused. Each
+	// pause is a time without service after an election.
+	retryMin = 50 * time.Millisecond
+	retryMax = 400 * time.Millisecond
+	// askAgain is after how long a server that keeps silent is asked once more,
+	// beside: what it was sent may be lost on a link that is up again.
+	askAgain = 600 * time.Millisecond
+)
+
+// hurry lets it ask at once.
+func (c *contender) hurry() {
+	select {
+	case c.now <- struct{}{}:
+	default:
+	}
+}
+
+// contend asks one address for a session, again and again, until ctx ends.
+func (r *race) contend(ctx context.Context, c *contender) {
+	for pause := retryMin; ctx.Err() == nil; pause = min(2*pause, retryMax) {
+		r.ask(ctx, c)
+		select {
+		case <-time.After(jitter(pause)):
+		case <-c.now:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// jitter keeps many zkines from asking all at once.
+func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
+
+// ask asks a server once, and returns when that has failed. A server that keeps
+// silent may be slow, and is waited for; but what it was sent may also be lost.
+// So it is asked anew beside, now and then, and at most twice at once.
+func (r *race) ask(ctx context.Context, c *contender) {
+	first, failed := r.try(ctx, c.target, r.z.Timeout)
+	for {
+		select {
+		case <-failed:
+			return
+		case <-ctx.Done():
+			return
+		case <-c.now:
+		case <-time.After(jitter(askAgain)):
+		}
+		if first != nil {
+			r.tell(ctx, raceEvent{target: c.target, err: first.silent()})
+		}
+		r.try(ctx, c.target, askAgain*3/4)
+	}
+}
+
+// try begins one connection, which is told of once it is proven or has failed;
+// then failed is closed.
+func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zkConn, failed <-chan struct{}) {
+	ended := make(chan struct{})
+	conn, err := r.z.begin(t)
+	if err != nil {
+		close(ended)
+		r.tell(ctx, raceEvent{target: t, err: err})
+		return nil, ended
+	}
+	go func() {
+		tryCtx, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
+		defer cancel()
+		err := conn.prove(tryCtx)
+		if err == nil {
+			r.z.mu.Lock()
+			r.z.began = t.address
+			r.z.mu.Unlock()
+			if !r.tell(ctx, raceEvent{target: t, conn: conn}) {
+				conn.Close()
+				return
+			}
+			select { // the race is over, or holds it
+			case <-conn.Done():
+				close(ended)
+			case <-ctx.Done():
+			}
+			return
+		}
+		silence := conn.silent()
+		conn.lose(err)
+		close(ended)
+		if errors.Is(err, errSilent) {
+			err = silence
+		}
+		if ctx.Err() == nil {
+			r.tell(ctx, raceEvent{target: t, err: err})
+		}
+	}()
+	return conn, ended
+}
+
+// errSilent is why a connection is given up that was not proven in time.
+var errSilent = errors.New("no session was granted in time")
+
+// tell is false if nobody listens any more.
+func (r *race) tell(ctx context.Context, e raceEvent) bool {
+	select {
+	case r.events <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
