@@ -74,6 +74,7 @@ type Backend struct {
 	pending  *pending
 	progress *progress
 	reads    *reads
+	serving  serving
 	hub      *hub
 	lessor   *lessor
 	keeper   *keeper
@@ -168,6 +169,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, b.Close())
 	}
 	b.live.Store(true)
+	b.spawn(b.servingLoop)
 	b.spawn(b.digestLoop)
 	b.spawn(b.housekeepLoop)
 	b.spawn(b.keeperLoop)

@@ -8,13 +8,15 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// timedConn knows for how long its oldest call has been waiting.
+// timedConn knows for how long its oldest call has been waiting, and for how
+// long the server has owed an answer; see pulse.go.
 type timedConn struct {
 	Conn
 
 	mu    sync.Mutex
 	calls map[int64]time.Time // when each call under way began
 	last  int64
+	debt  debt
 }
 
 func newTimedConn(c Conn) *timedConn { return &timedConn{Conn: c, calls: map[int64]time.Time{}} }
@@ -30,35 +32,40 @@ func (c *timedConn) silence() time.Duration {
 	return longest
 }
 
-func (c *timedConn) begin() (end func()) {
+// begin notes a call; end is told how it ended.
+func (c *timedConn) begin() (end func(*error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
-	id := c.last
-	c.calls[id] = time.Now()
-	return func() {
+	id, now := c.last, time.Now()
+	c.calls[id] = now
+	c.debt.asked(now)
+	return func(err *error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.calls, id)
+		if *err == nil || Definite(*err) {
+			c.debt.answered(time.Now(), len(c.calls) > 0)
+		}
 	}
 }
 
-func (c *timedConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
-	defer c.begin()()
+func (c *timedConn) Multi(ctx context.Context, ops ...any) (results []zk.MultiResponse, err error) {
+	defer c.begin()(&err)
 	return c.Conn.Multi(ctx, ops...)
 }
 
-func (c *timedConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	defer c.begin()()
+func (c *timedConn) Get(ctx context.Context, path string) (data []byte, stat *zk.Stat, err error) {
+	defer c.begin()(&err)
 	return c.Conn.Get(ctx, path)
 }
 
-func (c *timedConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
-	defer c.begin()()
+func (c *timedConn) GetW(ctx context.Context, path string) (data []byte, stat *zk.Stat, event <-chan zk.Event, err error) {
+	defer c.begin()(&err)
 	return c.Conn.GetW(ctx, path)
 }
 
-func (c *timedConn) Children(ctx context.Context, path string) ([]string, error) {
-	defer c.begin()()
+func (c *timedConn) Children(ctx context.Context, path string) (names []string, err error) {
+	defer c.begin()(&err)
 	return c.Conn.Children(ctx, path)
 }
