@@ -77,6 +77,7 @@ type Backend struct {
 	pending  *pending
 	progress *progress
 	reads    *reads
+	serving  serving
 	hub      *hub
 	lessor   *lessor
 	keeper   *keeper
@@ -176,6 +177,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, b.Close())
 	}
 	b.live.Store(true)
+	b.spawn(b.servingLoop)
 	b.spawn(b.digestLoop)
 	b.spawn(b.housekeepLoop)
 	b.spawn(b.keeperLoop)

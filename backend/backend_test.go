@@ -87,7 +87,7 @@ func TestOutageAndReturn(t *testing.T) {
 	rev := put(t, b, "k", "3")
 	events := collect(t, s, rev)
 	require.Equal(t, "3", string(events[len(events)-1].Kv.Value))
-	require.NoError(t, b.Ready())
+	eventually(t, "ready", func() bool { return b.Ready() == nil })
 }
 
 func TestLostRootStopsServing(t *testing.T) {

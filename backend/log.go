@@ -88,6 +88,14 @@ type Log interface {
 	// Connected is nil while a ZooKeeper session is up, or says why not.
 	Connected() error
 
+	// Owing is for how long ZooKeeper has left this zkine without any answer,
+	// though it owes one; 0 if it owes none, and without a session.
+	Owing() time.Duration
+
+	// Pulse asks ZooKeeper for a sign of life, without waiting for it, unless
+	// it was asked something a moment ago. It writes nothing.
+	Pulse()
+
 	// AwaitConnected blocks until a session is up; an error is ctx's, or final.
 	AwaitConnected(ctx context.Context) error
 

@@ -59,14 +59,6 @@ func (b *Backend) Status() Status {
 	return s
 }
 
-// Ready is nil while linearizable calls can be served, or says why not.
-func (b *Backend) Ready() error {
-	if err := b.failure(); err != nil {
-		return err
-	}
-	return b.log.Connected()
-}
-
 // ClusterID identifies the root, the same for every member.
 func (b *Backend) ClusterID() uint64 { return b.log.ClusterID() }
 

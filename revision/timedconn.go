@@ -8,15 +8,16 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// timedConn knows for how long its oldest call has been waiting, and how many
-// were answered.
+// timedConn knows for how long its oldest call has been waiting, how many were
+// answered, and for how long the server has owed an answer; see pulse.go.
 type timedConn struct {
 	Conn
 
 	mu    sync.Mutex
 	calls map[int64]time.Time // when each call under way began
 	last  int64
-	heard int64 // calls that ended, but not because their callers had gone
+	heard int64 // calls that were answered
+	debt  debt
 }
 
 func newTimedConn(c Conn) *timedConn { return &timedConn{Conn: c, calls: map[int64]time.Time{}} }
@@ -39,43 +40,46 @@ func (c *timedConn) answers() int64 {
 	return c.heard
 }
 
-func (c *timedConn) begin(ctx context.Context) (end func()) {
+// begin notes a call; end is told how it ended.
+func (c *timedConn) begin() (end func(*error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
-	id := c.last
-	c.calls[id] = time.Now()
-	return func() {
+	id, now := c.last, time.Now()
+	c.calls[id] = now
+	c.debt.asked(now)
+	return func(err *error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.calls, id)
-		if ctx.Err() == nil {
+		if *err == nil || Definite(*err) {
 			c.heard++
+			c.debt.answered(time.Now(), len(c.calls) > 0)
 		}
 	}
 }
 
-func (c *timedConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
-	defer c.begin(ctx)()
+func (c *timedConn) Multi(ctx context.Context, ops ...any) (results []zk.MultiResponse, err error) {
+	defer c.begin()(&err)
 	return c.Conn.Multi(ctx, ops...)
 }
 
-func (c *timedConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	defer c.begin(ctx)()
+func (c *timedConn) Get(ctx context.Context, path string) (data []byte, stat *zk.Stat, err error) {
+	defer c.begin()(&err)
 	return c.Conn.Get(ctx, path)
 }
 
-func (c *timedConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
-	defer c.begin(ctx)()
+func (c *timedConn) GetW(ctx context.Context, path string) (data []byte, stat *zk.Stat, event <-chan zk.Event, err error) {
+	defer c.begin()(&err)
 	return c.Conn.GetW(ctx, path)
 }
 
-func (c *timedConn) Children(ctx context.Context, path string) ([]string, error) {
-	defer c.begin(ctx)()
+func (c *timedConn) Children(ctx context.Context, path string) (names []string, err error) {
+	defer c.begin()(&err)
 	return c.Conn.Children(ctx, path)
 }
 
-func (c *timedConn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
-	defer c.begin(ctx)()
+func (c *timedConn) Exists(ctx context.Context, path string) (stat *zk.Stat, err error) {
+	defer c.begin()(&err)
 	return c.Conn.Exists(ctx, path)
 }

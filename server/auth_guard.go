@@ -4,6 +4,8 @@ import (
 	"context"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/pkg/v3/types"
 )
 
 // What etcd lets only users call, and only those with the root role: see its
@@ -72,10 +74,22 @@ type guardedCluster struct {
 }
 
 func (g *guardedCluster) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
-	return guard(ctx, g.backend.RequireUser, r, g.next.MemberList)
+	// As in etcd, who asks is looked at after the barrier.
+	resp, err := g.next.MemberList(ctx, r)
+	if err == nil {
+		err = toGRPC(ctx, g.backend.RequireUser(ctx))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
 }
 
 func (g *guardedCluster) MemberAdd(ctx context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	// As in etcd, the URLs are looked at before who asks.
+	if _, err := types.NewURLs(r.GetPeerURLs()); err != nil {
+		return nil, rpctypes.ErrGRPCMemberBadURLs
+	}
 	return guard(ctx, g.backend.RequireRoot, r, g.next.MemberAdd)
 }
 

@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // healthCheck is one line of /livez or /readyz. The names and the texts around
@@ -17,6 +20,13 @@ type healthCheck struct {
 	name string
 	run  func(context.Context) error
 }
+
+// probeTimeout bounds the reads of a probe, so that it answers within a second
+// whatever happens: who asks for /readyz wants to know how things are, not to
+// wait until they are better.
+const probeTimeout = 900 * time.Millisecond
+
+var errNotAccepting = errors.New("zkine does not serve clients yet")
 
 var errStarting = errors.New("zkine is starting: the state is not loaded from ZooKeeper yet")
 
@@ -64,7 +74,13 @@ func (s *Server) checkBackend(context.Context) error {
 	if f == nil {
 		return s.starting()
 	}
-	return f.backend.Ready()
+	if err := f.backend.Ready(); err != nil {
+		return err
+	}
+	if !f.accepting.Load() {
+		return errNotAccepting
+	}
+	return nil
 }
 
 func (s *Server) checkCorruption(context.Context) error {
@@ -123,7 +139,34 @@ func (s *Server) checkRead(ctx context.Context, serializable bool) error {
 	if f == nil {
 		return s.starting()
 	}
-	return toGRPC(ctx, f.backend.Probe(ctx, serializable))
+	if serializable {
+		return toGRPC(ctx, f.backend.Probe(ctx, true))
+	}
+	ctx, cancel := whileServed(ctx, f.backend)
+	defer cancel()
+	return toGRPC(ctx, f.backend.Probe(ctx, false))
+}
+
+// whileServed is a context that ends, with the reason, once clients are not
+// served any more: what it waits for will not come soon.
+func whileServed(parent context.Context, b Backend) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	go func() {
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if err := b.Ready(); err != nil {
+				cancel(status.Error(codes.Unavailable, err.Error()))
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // checkLinearizable does not wait for what Ready says will not come.
@@ -137,7 +180,7 @@ func (s *Server) checkLinearizable(ctx context.Context) error {
 // serveHealth answers as etcd's /health does, with ?serializable=true and
 // ?exclude=NOSPACE.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.RequestTimeout, errRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, errRequestTimeout)
 	defer cancel()
 	answer := struct {
 		Health string `json:"health"`
@@ -192,7 +235,7 @@ func (s *Server) handleChecks(mux *http.ServeMux, group string, checks []healthC
 // serveChecks runs checks. The reasons are shown when one fails, or with
 // ?verbose.
 func (s *Server) serveChecks(w http.ResponseWriter, r *http.Request, group string, checks []healthCheck) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.RequestTimeout, errRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, errRequestTimeout)
 	defer cancel()
 	var report strings.Builder
 	failed, noticed := false, false

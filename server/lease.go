@@ -7,6 +7,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/zkine/zkine/backend/state"
 )
@@ -47,6 +48,7 @@ func (s *leaseServer) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest)
 // LeaseTimeToLive answers TTL -1 for an unknown lease, which is no error.
 func (s *leaseServer) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
 	resp, err := s.backend.LeaseTimeToLive(ctx, r)
+	err = s.leaderless(ctx, err)
 	if errors.Is(err, state.ErrLeaseNotFound) {
 		resp, err = &pb.LeaseTimeToLiveResponse{ID: r.ID, TTL: -1}, nil
 	}
@@ -125,9 +127,19 @@ func (s *leaseServer) renew(ctx context.Context, r *pb.LeaseKeepAliveRequest) re
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errRequestTimeout)
 	defer cancel()
 	resp, err := s.backend.LeaseKeepAlive(ctx, r)
-	if err != nil {
+	if err = s.leaderless(ctx, err); err != nil {
 		return renewal{err: toGRPC(ctx, err)}
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return renewal{resp: resp}
+}
+
+// leaderless is what a call ends with that etcd passes on to its leader: one
+// that has waited in vain for there to be a leader is told so, and not that its
+// time is over; etcd's waitLeader.
+func (s *leaseServer) leaderless(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errRequestTimeout) && s.backend.Ready() != nil {
+		return rpctypes.ErrGRPCNoLeader
+	}
+	return err
 }

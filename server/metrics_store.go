@@ -43,9 +43,9 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 		show(descHasLeader, 0)
 		return
 	}
-	st := f.backend.Status()
-	show(descHasLeader, oneIf(f.backend.Ready() == nil))
-	show(descIsLeader, oneIf(st.Leader == f.memberID && st.Leader != 0))
+	st, served := f.backend.Status(), f.backend.Ready() == nil
+	show(descHasLeader, oneIf(served))
+	show(descIsLeader, oneIf(served && st.Leader == f.memberID && st.Leader != 0))
 	show(descRevision, float64(st.Revision))
 	show(descCompact, float64(st.CompactRevision))
 	show(descSize, float64(dbSize(st)))

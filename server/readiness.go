@@ -57,10 +57,10 @@ func (r *readiness) observe(f *facade, now time.Time) {
 }
 
 func (r *readiness) gained(f *facade) {
-	r.server.log.Info("ready to serve")
 	f.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
 	if !f.accepting.Load() {
 		r.server.accept(f)
 		f.accepting.Store(true)
 	}
+	r.server.log.Info("ready to serve") // last: what it says is true by now
 }

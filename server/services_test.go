@@ -54,9 +54,13 @@ func TestRefusedByName(t *testing.T) {
 	require.Empty(t, r.backend.requests())
 }
 
-// callByReflection calls a client's method with an empty request.
+// callByReflection calls a client's method with an empty request, but for the
+// URLs without which there is none.
 func callByReflection(ctx context.Context, method reflect.Value) error {
 	req := reflect.New(method.Type().In(1).Elem())
+	if urls := req.Elem().FieldByName("PeerURLs"); urls.IsValid() {
+		urls.Set(reflect.ValueOf([]string{"http://127.0.0.1:1"}))
+	}
 	out := method.Call([]reflect.Value{reflect.ValueOf(ctx), req})
 	if err, _ := out[1].Interface().(error); err != nil {
 		return err

@@ -54,6 +54,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	v.between("max-txn-ops", int64(c.maxTxnOps), 1, 1<<20, plain)
 	v.between("watch-progress-notify-interval", int64(c.progressInterval), int64(100*time.Millisecond), int64(24*time.Hour),
 		func(n int64) string { return time.Duration(n).String() })
+	c.leaderLoss.check(&v)
 	c.auth.check(&v)
 	c.housekeeping.check(&v)
 	v.oneOf("log-level", c.logLevel, "debug", "info", "warn", "error")

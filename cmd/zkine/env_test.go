@@ -54,6 +54,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		"ZKINE_LOG_SEGMENT_BYTES":              "100000",
 		"ZKINE_CHECKPOINT_LOG_BYTES":           "1000",
 		"ZKINE_WATCH_PROGRESS_NOTIFY_INTERVAL": "3m",
+		"ZKINE_LEADER_LOSS_TIMEOUT":            "5s",
 		"ZKINE_AUTO_COMPACTION_MODE":           "revision",
 		"ZKINE_AUTO_COMPACTION_RETENTION":      "5000",
 		"ZKINE_AUTH_TOKEN":                     "jwt,sign-method=HS256,priv-key=" + key,
@@ -86,7 +87,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		enablePprof:     true,
 		cors:            []string{"https://page"},
 		maxRequestBytes: 1000, maxTxnOps: 7, quotaBytes: -1,
-		housekeeping: housekeepingFlags{segmentSlots: 16, segmentBytes: 100000, checkpointLogBytes: 1000}, compaction: compactionFlags{mode: "revision", retention: "5000"}, progressInterval: 3 * time.Minute,
+		housekeeping: housekeepingFlags{segmentSlots: 16, segmentBytes: 100000, checkpointLogBytes: 1000}, compaction: compactionFlags{mode: "revision", retention: "5000"}, progressInterval: 3 * time.Minute, leaderLoss: leaderLoss(5 * time.Second),
 		auth:     authFlags{token: "jwt,sign-method=HS256,priv-key=" + key, tokenTTL: 60, bcryptCost: 12},
 		logLevel: "debug", logFormat: "json",
 	}, *cfg)

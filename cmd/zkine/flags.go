@@ -33,6 +33,7 @@ type config struct {
 	maxTxnOps        int
 	quotaBytes       int64
 	progressInterval time.Duration
+	leaderLoss       leaderLoss
 	compaction       compactionFlags
 	housekeeping     housekeepingFlags
 	autoCompaction   backend.AutoCompaction // what compaction means
@@ -68,6 +69,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a branch of a transaction")
 	f.Int64Var(&c.quotaBytes, "quota-backend-bytes", backend.DefaultQuotaBytes, "most `bytes` that the root may hold in ZooKeeper, until the alarm NOSPACE is raised; 0 for the default, negative for no bound")
 	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")
+	c.leaderLoss.bind(f)
 	c.compaction.bind(f)
 	c.auth.bind(f)
 	c.housekeeping.bind(f)

@@ -199,8 +199,9 @@ func startFront(cfg config, starting *backend.Starting, registry *prometheus.Reg
 		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
 		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
-		Progress: func() string { return starting.Progress().String() },
-		Registry: registry, Log: log,
+		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
+		Progress:        func() string { return starting.Progress().String() },
+		Registry:        registry, Log: log,
 	})
 	if err != nil {
 		closeAll(clients)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 )
 
@@ -43,7 +44,12 @@ func checks(s *suite, c *cluster, o options) {
 	s.check("a Deployment after all that", c.workload("smoke-workload-after"))
 	s.check("everything is deleted", c.checkAllGone)
 	s.check("health at the end", c.checkHealth)
+	if c.store.embeds != "" {
+		s.check(leaderLossCheck, checkLeaderLoss(filepath.Dir(c.store.logPath), zooKeeperDir(o), c.programs))
+	}
 }
+
+const leaderLossCheck = "two leaders of ZooKeeper lost in 65 s"
 
 // startAPIServer measures how long the API server takes on an empty store.
 func (c *cluster) startAPIServer(ctx context.Context) (string, error) {

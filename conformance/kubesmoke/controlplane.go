@@ -28,6 +28,7 @@ type cluster struct {
 	controllerManager *process
 	scheduler         *process
 	etcdctl           string // path of the program, to look into the store past the API server
+	programs          programs
 
 	server  string // https://host:port of the API server
 	api     *api   // as administrator
@@ -47,7 +48,7 @@ func newCluster(dir string, run programs, s *store, p *ports) (*cluster, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{store: s, etcdctl: run.etcdctl, server: fmt.Sprintf("https://127.0.0.1:%d", port), health: map[string]string{}}
+	c := &cluster{store: s, programs: run, etcdctl: run.etcdctl, server: fmt.Sprintf("https://127.0.0.1:%d", port), health: map[string]string{}}
 	if err := c.people(dir, run.kubectl, ca); err != nil {
 		return nil, err
 	}

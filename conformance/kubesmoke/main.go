@@ -22,6 +22,7 @@ type options struct {
 	keep    bool
 	seed    uint64
 	soak    time.Duration
+	losses  bool
 	timeout time.Duration
 }
 
@@ -34,6 +35,7 @@ func main() {
 	flag.BoolVar(&o.keep, "keep", false, "keep the work folder even if all is well")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the writers")
 	flag.DurationVar(&o.soak, "soak", 0, "go on with random disruptions for so long; the caches are compared with the store after 5 to 8 minutes")
+	flag.BoolVar(&o.losses, "losses", false, "only lose the leader of an ensemble of ZooKeepers, twice within 65 s")
 	flag.DurationVar(&o.timeout, "timeout", 25*time.Minute, "limit of the whole run")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -61,7 +63,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	fmt.Printf("kubesmoke: store %s, seed %d, logs in %s\n", o.store, o.seed, dir)
 	s := &suite{ctx: ctx, out: os.Stdout}
-	checks(s, c, o)
+	if o.losses {
+		s.check(leaderLossCheck, checkLeaderLoss(dir, zooKeeperDir(o), c.programs))
+	} else {
+		checks(s, c, o)
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
@@ -119,6 +125,11 @@ func prepare(o options) (*cluster, string, error) {
 	return c, dir, err
 }
 
+// zooKeeperDir is where make zookeeper puts it, beside the programs.
+func zooKeeperDir(o options) string {
+	return filepath.Join(filepath.Dir(filepath.Clean(o.bin)), "zookeeper")
+}
+
 // findPrograms says what to do about those that are missing.
 func findPrograms(o options) (programs, error) {
 	bin, err := filepath.Abs(o.bin)
@@ -144,7 +155,11 @@ func findPrograms(o options) (programs, error) {
 	default:
 		return p, fmt.Errorf("-store %q: there are zkine and etcd", o.store)
 	}
-	for _, path := range []string{p.store, p.apiserver, p.controllerManager, p.scheduler, p.kubectl, p.etcdctl} {
+	needed := []string{p.store, p.apiserver, p.kubectl, p.etcdctl}
+	if !o.losses {
+		needed = append(needed, p.controllerManager, p.scheduler)
+	}
+	for _, path := range needed {
 		if _, err := os.Stat(path); err != nil && path == zkine {
 			return p, fmt.Errorf("%w: build zkine first", err)
 		} else if err != nil {

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision/zktest"
+)
+
+const (
+	// outageKnown is how soon an outage must be known: a second, and another one
+	// for a loaded machine.
+	outageKnown = 2 * time.Second
+	// probeAnswered is how long a probe may take at most, in the same way.
+	probeAnswered = 2 * time.Second
+)
+
+// lookout asks a member again and again, in each of the ways in which that
+// tells whether it serves.
+type lookout struct {
+	mu      sync.Mutex
+	says    map[string]bool      // the last answers
+	since   map[string]time.Time // when they last changed
+	longest map[string]time.Duration
+	changed chan struct{}
+}
+
+func watchOver(t *testing.T, m *member) *lookout {
+	o := &lookout{
+		says: map[string]bool{}, since: map[string]time.Time{}, longest: map[string]time.Duration{}, changed: make(chan struct{}, 1),
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	for name, ask := range o.ways(t, m) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				began := time.Now()
+				o.note(name, ask(), time.Since(began))
+				time.Sleep(10 * time.Millisecond) // between two questions
+			}
+		})
+	}
+	return o
+}
+
+func (o *lookout) ways(t *testing.T, m *member) map[string]func() bool {
+	get := func(path string) (int, string) {
+		resp, err := http.Get(m.web + path)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer resp.Body.Close()
+		var text strings.Builder
+		_ = resp.Write(&text)
+		return resp.StatusCode, text.String()
+	}
+	strict := withLeader(context.Background())
+	return map[string]func() bool{
+		"/readyz": func() bool { code, _ := get("/readyz"); return code == 200 },
+		"/health": func() bool { code, _ := get("/health"); return code == 200 },
+		"has_leader": func() bool {
+			_, text := get("/metrics")
+			return strings.Contains(text, "\netcd_server_has_leader 1\n")
+		},
+		"gRPC health": func() bool {
+			r, err := healthpb.NewHealthClient(m.conn).Check(context.Background(), &healthpb.HealthCheckRequest{})
+			return err == nil && r.Status == healthpb.HealthCheckResponse_SERVING
+		},
+		"Status.leader": func() bool {
+			r, err := pb.NewMaintenanceClient(m.conn).Status(context.Background(), &pb.StatusRequest{})
+			return err == nil && r.Leader != 0
+		},
+		"hasleader": func() bool {
+			_, err := m.kv.Range(strict, &pb.RangeRequest{Key: []byte("k"), Serializable: true})
+			return err == nil
+		},
+		"log": func() bool {
+			entries := m.log.AllEntries()
+			for _, e := range slices.Backward(entries) {
+				if e.Message == "ready to serve" || e.Message == "not ready to serve" {
+					return e.Message == "ready to serve"
+				}
+			}
+			return false
+		},
+	}
+}
+
+func (o *lookout) note(name string, serves bool, took time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.longest[name] = max(o.longest[name], took)
+	if was, known := o.says[name]; !known || was != serves {
+		o.says[name], o.since[name] = serves, time.Now()
+		select {
+		case o.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// all waits until all say the same, and returns when the first and the last of
+// them came to it.
+func (o *lookout) all(t *testing.T, serves bool) (first, last time.Time) {
+	t.Helper()
+	timeout := time.After(2 * soon)
+	for {
+		o.mu.Lock()
+		agreed := len(o.says) == 7
+		for _, says := range o.says {
+			agreed = agreed && says == serves
+		}
+		times := slices.SortedFunc(maps.Values(o.since), time.Time.Compare)
+		text := o.text()
+		o.mu.Unlock()
+		if agreed {
+			return times[0], times[len(times)-1]
+		}
+		select {
+		case <-o.changed:
+		case <-timeout:
+			t.Fatalf("not all say %v: %v", serves, text)
+		}
+	}
+}
+
+func (o *lookout) text() map[string]bool { return maps.Clone(o.says) }
+
+// An outage is told by everything that tells of it, within a second, and its
+// end by all of them at once. No probe hangs meanwhile. Nobody writes, and no
+// leases keep the clock going: the member is idle.
+func TestOutageIsToldInTime(t *testing.T) {
+	server := zktest.Start(t)
+	z := dialing(server.Addr())
+	z.Timeout = 10 * time.Second // the default
+	m := startMemberOn(t, z, "one", backend.Config{})
+	require.NoError(t, m.put(ctxFor(t), "k"))
+	o := watchOver(t, m)
+	o.all(t, true)
+	for _, outage := range []struct {
+		name       string
+		begin, end func()
+	}{
+		{"frozen", server.Pause, server.Resume},
+		{"killed", server.Kill, server.Restart},
+		{"frozen for longer than a session", func() {
+			server.Pause()
+			require.Eventually(t, func() bool { return m.spy.Connected() != nil }, 2*soon, time.Millisecond)
+		}, server.Resume},
+	} {
+		began := time.Now()
+		outage.begin()
+		_, known := o.all(t, false)
+		t.Logf("%s: known by all after %v", outage.name, known.Sub(began).Round(time.Millisecond))
+		require.Less(t, known.Sub(began), outageKnown, outage.name)
+		outage.end()
+		first, last := o.all(t, true)
+		t.Logf("%s: the end is told by all within %v", outage.name, last.Sub(first).Round(time.Millisecond))
+		require.Less(t, last.Sub(first), outageKnown, outage.name)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t.Logf("longest answers: %v", o.longest)
+	for name, longest := range o.longest {
+		require.Less(t, longest, probeAnswered, name)
+	}
+}
+
+// Of three servers two are killed. The third closes its connections once it has
+// noticed, which takes ticks of its own.
+func TestLostQuorumIsToldInTime(t *testing.T) {
+	ensemble := zktest.StartEnsemble(t, 3)
+	leader := ensemble.Leader()
+	z := dialing(leader.Addr())
+	z.Timeout = 10 * time.Second
+	m := startMemberOn(t, z, "one", backend.Config{})
+	require.NoError(t, m.put(ctxFor(t), "k"))
+	o := watchOver(t, m)
+	o.all(t, true)
+	began := time.Now()
+	for _, s := range ensemble.Servers {
+		if s != leader {
+			s.Kill()
+		}
+	}
+	_, known := o.all(t, false)
+	t.Logf("known by all after %v", known.Sub(began).Round(time.Millisecond))
+	require.Less(t, known.Sub(began), outageKnown)
+	ensemble.Restart()
+	first, last := o.all(t, true)
+	t.Logf("the end is told by all within %v", last.Sub(first).Round(time.Millisecond))
+	require.Less(t, last.Sub(first), outageKnown)
+}
