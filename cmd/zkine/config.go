@@ -56,6 +56,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 		func(n int64) string { return time.Duration(n).String() })
 	c.auth.check(&v)
 	c.housekeeping.check(&v)
+	c.checkHeap(&v)
 	v.oneOf("log-level", c.logLevel, "debug", "info", "warn", "error")
 	v.oneOf("log-format", c.logFormat, "text", "json")
 	c.autoCompaction = c.compaction.check(&v)
