@@ -35,6 +35,9 @@ type Config struct {
 	// QuotaBytes bounds what the root may hold in ZooKeeper; negative for no
 	// bound, 0 is DefaultQuotaBytes.
 	QuotaBytes int64
+	// Held, if set, tells how many bytes the store holds, those of others than
+	// this root included: they count against the quota as well.
+	Held func(context.Context) (int64, error)
 	// Auth is how clients prove who they are.
 	Auth AuthConfig
 	// TempDir is the folder for snapshots, while they are sent; empty for the
@@ -100,6 +103,11 @@ type Backend struct {
 	scavenged scavenged
 	// size is how many bytes the root holds, as of the last slot or measurement.
 	size atomic.Int64
+	// others is how many bytes the store holds besides, as of the last
+	// measurement.
+	others atomic.Int64
+	// raising is held by who raises the alarm NOSPACE.
+	raising chan struct{}
 	// live is set once the replay is over.
 	live      atomic.Bool
 	compactor compactor // the keeper loop's
@@ -155,6 +163,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.tidyUps = make(chan tidyUp)
 	b.copies = newCopies(b)
 	b.hashes.turn = make(chan struct{}, 1)
+	b.raising = make(chan struct{}, 1)
 	b.scavenged.changed = make(chan struct{})
 	b.lessor = newLessor(log.SessionTimeout())
 	machine, err := b.restore(ctx)

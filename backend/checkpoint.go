@@ -189,7 +189,16 @@ func (b *Backend) measure(ctx context.Context) {
 	if err := b.log.Measure(ctx); err != nil && b.ctx.Err() == nil {
 		b.cfg.Log.WithError(err).Debug("could not measure what ZooKeeper holds")
 	}
-	b.size.Store(b.log.Sizes().Total())
+	size := b.log.Sizes().Total()
+	b.size.Store(size)
+	if b.cfg.Held == nil {
+		return
+	}
+	if held, err := b.cfg.Held(ctx); err == nil {
+		b.others.Store(max(0, held-size))
+	} else if b.ctx.Err() == nil {
+		b.cfg.Log.WithError(err).Debug("could not ask how much ZooKeeper holds in all")
+	}
 }
 
 func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool) error {

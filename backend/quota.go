@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 
+	"github.com/sirupsen/logrus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend/state"
@@ -49,8 +50,15 @@ func branchCost(ops []*pb.RequestOp) (sum int64) {
 // refused there while the alarm is raised.
 func (b *Backend) admit(ctx context.Context, cost int64) error {
 	quota := b.cfg.QuotaBytes
-	if cost == 0 || quota < 0 || b.size.Load()+cost < quota {
+	if cost == 0 || quota < 0 || b.held()+cost < quota {
 		return nil
+	}
+	// Those that find it full at once raise one alarm.
+	select {
+	case b.raising <- struct{}{}:
+		defer func() { <-b.raising }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	// Another member may just have made room, and the alarm been disarmed.
 	if err := b.reads.wait(ctx); err != nil {
@@ -62,10 +70,10 @@ func (b *Backend) admit(ctx context.Context, cost int64) error {
 	// What is known may be too much: another member may have packed or removed
 	// some of it.
 	b.measure(ctx)
-	if b.size.Load()+cost < quota {
+	if b.held()+cost < quota {
 		return nil
 	}
-	b.cfg.Log.WithField("bytes", b.size.Load()).WithField("quota", quota).
+	b.cfg.Log.WithFields(logrus.Fields{"bytes": b.size.Load(), "others": b.others.Load(), "quota": quota}).
 		Error("ZooKeeper holds as much as --quota-backend-bytes allows: raising the alarm NOSPACE; see docs/maintenance.md")
 	_, err := proposeUnsigned[*pb.AlarmResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: &pb.AlarmRequest{
 		Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE, MemberID: b.cfg.Member.ID}}})
@@ -74,6 +82,9 @@ func (b *Backend) admit(ctx context.Context, cost int64) error {
 	}
 	return state.ErrNoSpace
 }
+
+// held is what counts against the quota.
+func (b *Backend) held() int64 { return b.size.Load() + b.others.Load() }
 
 // spaceAlarm says whether the alarm is raised in the state as it is here.
 func (b *Backend) spaceAlarm() bool {

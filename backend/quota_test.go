@@ -1,9 +1,13 @@
 package backend_test
 
 import (
+	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
@@ -91,4 +95,41 @@ func TestQuotaCosts(t *testing.T) {
 	require.NoError(t, err, "no put, no cost")
 	require.ErrorIs(t, txn(1, 10_000), state.ErrNoSpace)
 	require.Len(t, a.Alarms(), 1)
+}
+
+// TestQuotaCountsWhatOthersHold has a store that holds something besides the
+// root.
+func TestQuotaCountsWhatOthersHold(t *testing.T) {
+	z := memzk.New()
+	var others atomic.Int64
+	a := openWith(t, z, "a", func(c *backend.Config) {
+		c.QuotaBytes = 100_000
+		c.Held = func(context.Context) (int64, error) { return z.Bytes("/zkine") + others.Load(), nil }
+	})
+	put(t, a, "k", noise(50_000))
+	others.Store(60_000)
+	require.NoError(t, a.Defragment(within(t)), "which measures")
+	_, err := a.Put(within(t), &pb.PutRequest{Key: []byte("k"), Value: []byte(noise(50_000))})
+	require.ErrorIs(t, err, state.ErrNoSpace)
+	require.Less(t, a.Status().Sizes.Total(), int64(60_000), "the root's size is the root's")
+	others.Store(0)
+	require.Len(t, alarm(t, a, disarm, full, a.Status().Leader), 1)
+	require.NoError(t, a.Defragment(within(t)))
+	_, err = a.Put(within(t), &pb.PutRequest{Key: []byte("k"), Value: []byte(noise(10_000))})
+	require.NoError(t, err)
+}
+
+// TestManyWhoFindItFullRaiseOneAlarm has the alarm in the log once.
+func TestManyWhoFindItFullRaiseOneAlarm(t *testing.T) {
+	a := openWith(t, memzk.New(), "a", withQuota(1000))
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			_, err := a.Put(within(t), &pb.PutRequest{Key: []byte("k"), Value: []byte(noise(10_000))})
+			assert.ErrorIs(t, err, state.ErrNoSpace)
+		})
+	}
+	wg.Wait()
+	require.Len(t, a.Alarms(), 1)
+	require.Less(t, a.Status().AppliedIndex, uint64(1<<32+10), "a record for each; segments count from 1")
 }

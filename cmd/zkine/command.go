@@ -38,7 +38,7 @@ func newRootCommand(environ []string) *cobra.Command {
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagProblem(err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return suggest(cmd, flagProblem(err)) })
 	root.AddCommand(newServerCommand(environ), newLogCommand(environ), newVersionCommand())
 	return root
 }
@@ -76,6 +76,9 @@ func newServerCommand(environ []string) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		env, err := readEnv(cmd.Flags(), environ)
 		if err != nil {
+			return err
+		}
+		if err := mistyped(cmd.Flags(), env.unknown); err != nil {
 			return err
 		}
 		if err := cfg.check(cmd.Flags(), env.from); err != nil {

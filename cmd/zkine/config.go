@@ -57,6 +57,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	c.leaderLoss.check(&v)
 	c.auth.check(&v)
 	c.housekeeping.check(&v)
+	c.checkHeap(&v)
 	v.oneOf("log-level", c.logLevel, "debug", "info", "warn", "error")
 	v.oneOf("log-format", c.logFormat, "text", "json")
 	c.autoCompaction = c.compaction.check(&v)

@@ -34,7 +34,7 @@ func readEnv(flags *pflag.FlagSet, environ []string) (environment, error) {
 	values := make(map[string]string)
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, envPrefix) && value != "" {
+		if strings.HasPrefix(strings.ToUpper(name), envPrefix) && value != "" {
 			values[name] = value
 		}
 	}

@@ -21,6 +21,8 @@ type config struct {
 	maxRequest     int // bytes, to ZooKeeper
 	dataDir        string
 	tempDir        string
+	localHeap      byteSize
+	chosen         struct{ request, quota bool } // by the operator, not by default
 
 	name             string
 	clientURLs       []string
@@ -51,6 +53,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.IntVar(&c.maxRequest, "max-zookeeper-request", revision.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
 	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` of the local ZooKeeper; not used with --zookeeper")
 	f.StringVar(&c.tempDir, "temp-dir", "", "`folder` for snapshots while they are sent, with room for a few times the state (default: the system's, which TMPDIR names)")
+	c.bindHeap(f)
 	f.StringVar(&c.name, "name", "", "this member's `name`, unique on the root (default: the host name)")
 	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "`urls` to serve etcd clients on: http://host:port or unix://path, https:// or unixs:// with TLS; several with commas")
 	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "`urls` that member list tells clients (default: those listened on)")
@@ -108,6 +111,8 @@ func badValue(source string, f *pflag.Flag, value string) *problem {
 	switch f.Value.Type() {
 	case "int", "int64":
 		p.what, p.remedy = fmt.Sprintf("%q is not a whole number", value), "write one like "+f.DefValue
+	case "bytes":
+		p.what, p.remedy = fmt.Sprintf("%q is not a number of bytes", value), "write one like 536870912, 512m or 2g"
 	case "duration":
 		p.what, p.remedy = fmt.Sprintf("%q is not a duration", value), "write one like 500ms, 10s or 5m"
 	default:

@@ -54,6 +54,13 @@ func TestExecuteReportsUsage(t *testing.T) {
 		{[]string{"server", "--max-txn-ops", "many"}, "", `zkine: --max-txn-ops: "many" is not a whole number — write one like 128`},
 		{[]string{"server", "--zookeeper", "a:1", "b:1"}, "", "zkine: b:1: an argument that belongs to no flag — separate the values of a flag with commas; see --help"},
 		{[]string{"server"}, "ZKINE_MAX_TXN_OPS=0", "zkine: ZKINE_MAX_TXN_OPS: 0 is out of bounds — choose from 1 to 1048576"},
+		{[]string{"server", "--zookeper=a:1"}, "", "zkine: --zookeper: no such flag — did you mean --zookeeper? See --help"},
+		{[]string{"server", "--listen-client-url=http://a:1"}, "", "zkine: --listen-client-url: no such flag — did you mean --listen-client-urls? See --help"},
+		{[]string{"log", "verify", "--zookeeper_rot=/x"}, "", "zkine: --zookeeper_rot: no such flag — did you mean --zookeeper-root? See --help"},
+		{[]string{"server"}, "ZKINE_ZOOKEPER=a:1", "zkine: ZKINE_ZOOKEPER: no such setting — did you mean ZKINE_ZOOKEEPER? Else unset it, or give it another prefix"},
+		{[]string{"server"}, "zkine_zookeeper=a:1", "zkine: zkine_zookeeper: no such setting — did you mean ZKINE_ZOOKEEPER? Else unset it, or give it another prefix"},
+		{[]string{"server"}, "ZKINE_LISTEN_CLIENT_URL=http://a:1", "zkine: ZKINE_LISTEN_CLIENT_URL: no such setting — did you mean ZKINE_LISTEN_CLIENT_URLS? Else unset it, or give it another prefix"},
+		{[]string{"server"}, "ZKINE_MAX_TXN_OP=1", "zkine: ZKINE_MAX_TXN_OP: no such setting — did you mean ZKINE_MAX_TXN_OPS? Else unset it, or give it another prefix"},
 		{[]string{"version", "--short"}, "", "zkine: --short: no such flag — see --help"},
 	} {
 		var out, errs strings.Builder

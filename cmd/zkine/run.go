@@ -46,15 +46,18 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	warnOfTempDir(cfg.tempDir, log)
 
 	servers := cfg.zookeeper
+	var held func(context.Context) (int64, error)
 	if len(servers) == 0 {
-		zoo, err := startZooKeeper(ctx, cfg, log)
+		var plan localPlan
+		cfg, plan = sizeLocal(cfg, log)
+		zoo, err := startZooKeeper(ctx, cfg, plan, log)
 		if err != nil {
 			return startError(ctx, err)
 		}
 		defer stopZooKeeper(zoo, log)
-		servers = []string{zoo.Addr()}
+		servers, held = []string{zoo.Addr()}, zoo.DataBytes
 	}
-	b, err := openBackend(ctx, cfg, front, servers, opening{starting, status}, registry, log)
+	b, err := openBackend(ctx, cfg, front, servers, opening{starting, status, held}, registry, log)
 	if err != nil {
 		return startError(ctx, err)
 	}
@@ -101,9 +104,11 @@ func wait(ctx context.Context, cfg config, b *backend.Backend) error {
 }
 
 // opening is how far a start has come, and where to show it; status may be nil.
+// held tells how much the local ZooKeeper holds, and is nil without one.
 type opening struct {
 	starting *backend.Starting
 	status   *statusLine
+	held     func(context.Context) (int64, error)
 }
 
 func openBackend(ctx context.Context, cfg config, front *front, servers []string, o opening, registry *prometheus.Registry, log *logrus.Entry) (*backend.Backend, error) {
@@ -121,6 +126,7 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 		AutoCompaction:         cfg.autoCompaction,
 		QuotaBytes:             cfg.quotaBytes,
 		TempDir:                cfg.tempDir,
+		Held:                   o.held,
 		Starting:               o.starting,
 		Auth:                   cfg.auth.config(cfg.tls.ClientCertAuth),
 		Registerer:             registry,

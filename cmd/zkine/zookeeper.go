@@ -24,7 +24,7 @@ const (
 )
 
 // startZooKeeper starts the local ZooKeeper and waits until it serves.
-func startZooKeeper(ctx context.Context, cfg config, log *logrus.Entry) (*embedded.Server, error) {
+func startZooKeeper(ctx context.Context, cfg config, plan localPlan, log *logrus.Entry) (*embedded.Server, error) {
 	found, err := embedded.Find(embedded.FindOptions{Candidates: zooKeeperHomes()})
 	if err != nil {
 		return nil, about("local ZooKeeper", err)
@@ -38,6 +38,8 @@ func startZooKeeper(ctx context.Context, cfg config, log *logrus.Entry) (*embedd
 	server, err := embedded.Start(ctx, embedded.Config{
 		Distribution:  found,
 		DataDir:       cfg.dataDir,
+		Heap:          plan.heap,
+		MaxHeap:       plan.maxHeap,
 		JuteMaxBuffer: juteFor(cfg.maxRequest),
 		Logger:        log,
 	})

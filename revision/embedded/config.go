@@ -27,6 +27,8 @@ type Config struct {
 	ClientPort int
 	// Heap is the JVM's largest heap in bytes; 0 means DefaultHeap.
 	Heap int64
+	// MaxHeap is up to where the heap is raised when the server dies for want of it; less than Heap means never.
+	MaxHeap int64
 	// TickTime is ZooKeeper's unit of time; 0 means DefaultTickTime. Sessions last from two of them to
 	// 40 s.
 	TickTime time.Duration
@@ -123,8 +125,12 @@ func (c Config) zooCfg() string {
 		// Off by default, and then the disk fills.
 		"autopurge.purgeInterval":   "1",
 		"autopurge.snapRetainCount": "3",
-		// A slot is read once by each zkine: 400 cached replies of up to a MiB each would be heap for nothing.
-		"maxResponseCacheSize": "16",
+		// A slot is read once by each zkine: 400 cached replies of up to a MiB each would be heap for nothing, and so
+		// would be lists of children.
+		"maxResponseCacheSize":            "0",
+		"maxGetChildrenResponseCacheSize": "0",
+		// A start replays no more log than this, instead of 4 GiB.
+		"snapSizeLimitInKb": strconv.FormatInt(c.Heap>>10, 10),
 	}
 	if c.SnapCount > 0 {
 		p["snapCount"] = strconv.Itoa(c.SnapCount)
@@ -204,15 +210,14 @@ func (c Config) write() error {
 }
 
 // args are java's arguments. QuorumPeerMain serves a lone server too, and unlike ZooKeeperServerMain it purges.
-func (c Config) args() []string {
-	// On a small heap a pause is short, and the concurrent collector's threads
-	// would take more from zkine than they spare it.
-	gc := "-XX:+UseSerialGC"
-	if c.Heap > DefaultHeap {
-		gc = "-XX:+UseG1GC"
-	}
+func (c Config) args(heap int64) []string {
 	args := []string{
-		"-Xmx" + strconv.FormatInt(c.Heap>>10, 10) + "k", gc,
+		"-Xmx" + strconv.FormatInt(heap>>10, 10) + "k",
+		// A pause is short, since what lives is few, large arrays; and the concurrent collector's threads would take
+		// more from zkine than they spare it.
+		"-XX:+UseSerialGC",
+		// Data lives in the old generation, which by default gets two thirds of the heap alone.
+		"-XX:MaxNewSize=" + strconv.FormatInt(heap>>13, 10) + "k",
 		// Only the quick compiler: zkine sends few, large requests, and the thorough one would spend minutes, on
 		// the cores that zkine runs on, for code that waits for the disk anyway. (On two busy cores an append
 		// cost 3.0 ms of CPU with it and with G1, and 0.5 ms without, a minute after the start.)

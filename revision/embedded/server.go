@@ -28,7 +28,8 @@ type Server struct {
 	stop chan struct{} // closed by Stop: end it in peace
 	kill chan struct{} // closed by Kill, or when Stop's context ends: end it now
 	done chan struct{} // closed when supervise has returned and nothing is left
-	once struct{ stop, kill sync.Once }
+	died chan struct{} // closed when a child has died, unless a larger heap may help
+	once struct{ stop, kill, died sync.Once }
 
 	mu      sync.Mutex
 	current *process // the newest child, alive or not
@@ -57,7 +58,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Ensemble != nil {
 		return s, nil
 	}
-	if err := s.await(ctx, s.child().exited); err != nil {
+	if err := s.await(ctx, s.died); err != nil {
 		s.Kill()
 		return nil, err
 	}
@@ -83,9 +84,9 @@ func launch(cfg Config, held *os.File) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: out, lock: held,
-		stop: make(chan struct{}), kill: make(chan struct{}), done: make(chan struct{}),
+		stop: make(chan struct{}), kill: make(chan struct{}), done: make(chan struct{}), died: make(chan struct{}),
 	}
-	if s.current, err = s.spawn(); err != nil {
+	if s.current, err = s.spawn(cfg.Heap); err != nil {
 		out.close()
 		return nil, err
 	}
@@ -145,13 +146,13 @@ func (s *Server) Kill() {
 }
 
 // spawn starts a child.
-func (s *Server) spawn() (*process, error) {
-	cmd := exec.Command(s.cfg.Distribution.Java, s.cfg.args()...)
+func (s *Server) spawn(heap int64) (*process, error) {
+	cmd := exec.Command(s.cfg.Distribution.Java, s.cfg.args(heap)...)
 	cmd.Dir = s.cfg.DataDir
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = childAttr()
 	cmd.ExtraFiles = []*os.File{s.lock}
-	p, err := startProcess(cmd, s.cfg.Enter)
+	p, err := startProcess(cmd, heap, s.cfg.Enter)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.cfg.Distribution.Java, err)
 	}
@@ -161,7 +162,7 @@ func (s *Server) spawn() (*process, error) {
 
 func (s *Server) logger(p *process) logrus.FieldLogger {
 	return s.cfg.Logger.WithFields(logrus.Fields{
-		"addr": s.Addr(), "pid": p.pid(), "version": s.cfg.Distribution.Version, "dir": s.cfg.DataDir,
+		"addr": s.Addr(), "pid": p.pid(), "version": s.cfg.Distribution.Version, "dir": s.cfg.DataDir, "heap": mib(p.heap),
 	})
 }
 
@@ -185,19 +186,37 @@ func (s *Server) supervise(p *process) {
 		if time.Since(born) > healthy {
 			backoff = minBackoff
 		}
-		if left, ok := died.now(); ok {
-			s.logger(p).WithError(p.err).WithField("log", s.cfg.LogFile).
-				Warnf("ZooKeeper died unexpectedly; starting it again in %v%s", backoff, left)
-		}
-		if p = s.respawn(&backoff, &failed); p == nil {
+		if p = s.respawn(s.heapAfter(p, backoff, &died), &backoff, &failed); p == nil {
 			return
 		}
 		born = time.Now()
 	}
 }
 
+// heapAfter says that a child has died, and returns the heap for the next: more, up to MaxHeap, if it ended for want
+// of it. What it had to load would not fit the next time either.
+func (s *Server) heapAfter(p *process, backoff time.Duration, died *seldom) int64 {
+	log := s.logger(p).WithError(p.err).WithField("log", s.cfg.LogFile)
+	if p.outOfMemory() && p.heap < s.cfg.MaxHeap {
+		heap := min(2*p.heap, s.cfg.MaxHeap)
+		log.Warnf("ZooKeeper ran out of heap; starting it again with %s in %v", mib(heap), backoff)
+		return heap
+	}
+	s.once.died.Do(func() { close(s.died) })
+	if left, ok := died.now(); !ok {
+		return p.heap
+	} else if p.outOfMemory() {
+		log.Errorf("ZooKeeper ran out of heap, which is as large as it may be here; starting it again in %v%s", backoff, left)
+	} else {
+		log.Warnf("ZooKeeper died unexpectedly; starting it again in %v%s", backoff, left)
+	}
+	return p.heap
+}
+
+func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
+
 // respawn starts a child after the backoff, which it doubles; nil when told to end meanwhile.
-func (s *Server) respawn(backoff *time.Duration, failed *seldom) *process {
+func (s *Server) respawn(heap int64, backoff *time.Duration, failed *seldom) *process {
 	for {
 		timer := time.NewTimer(*backoff)
 		select {
@@ -205,7 +224,7 @@ func (s *Server) respawn(backoff *time.Duration, failed *seldom) *process {
 		case <-s.stop:
 		case <-timer.C:
 			*backoff = min(2**backoff, maxBackoff)
-			p, err := s.spawn()
+			p, err := s.spawn(heap)
 			if err != nil {
 				if left, ok := failed.now(); ok {
 					s.cfg.Logger.WithError(err).Errorf("Cannot start ZooKeeper; trying again in %v%s", *backoff, left)

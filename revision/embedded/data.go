@@ -1,0 +1,56 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// DataOnDisk is about how many bytes of data a server will load from a data folder: the size of its newest snapshot,
+// without the transactions since. 0 if there is none.
+func DataOnDisk(dataDir string) int64 {
+	snapshots, _ := filepath.Glob(filepath.Join(dataDir, "data", "version-2", "snapshot.*"))
+	var newest, size int64 = -1, 0
+	for _, path := range snapshots {
+		zxid, err := strconv.ParseInt(strings.TrimPrefix(filepath.Ext(path), "."), 16, 64)
+		if err != nil || zxid <= newest {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil {
+			newest, size = zxid, info.Size()
+		}
+	}
+	return size
+}
+
+// znodeCost is what a znode takes in the heap besides its path and data, in bytes: a DataNode, its Stat, its entry in
+// the table and in its parent's set.
+const znodeCost = 300
+
+// DataBytes asks the server how many bytes of heap its tree takes, whoever wrote it: paths, data, and what a znode
+// costs besides.
+func (s *Server) DataBytes(ctx context.Context) (int64, error) {
+	answer, err := FourLetter(ctx, s.Addr(), "mntr")
+	if err != nil {
+		return 0, err
+	}
+	bytes, err := monitored(answer, "zk_approximate_data_size")
+	if err != nil {
+		return 0, err
+	}
+	znodes, err := monitored(answer, "zk_znode_count")
+	return bytes + znodeCost*znodes, err
+}
+
+// monitored is a number in an answer to mntr.
+func monitored(answer, name string) (int64, error) {
+	for line := range strings.Lines(answer) {
+		if n, ok := strings.CutPrefix(line, name+"\t"); ok {
+			return strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("ZooKeeper does not tell its %s", name)
+}
