@@ -144,7 +144,7 @@ func (z *ZooKeeper) dialServer(ctx context.Context, server string) (*zkConn, err
 		zk.WithHostProvider(&oneHost{server: server}),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
-		zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
+		zk.WithMaxBufferSize(max(maxReply, z.MaxRequest+64<<10)), zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
 	if err != nil {
 		return nil, err
 	}
