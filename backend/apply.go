@@ -78,7 +78,7 @@ func (b *Backend) apply(slot revision.Slot) {
 	if end := b.view.Load(); slot.Seq.Segment > end.Seq().Segment && end.Seq().Segment > 0 {
 		b.crossed(end)
 	}
-	applied := b.machine.Apply(slot)
+	applied := b.machine.ApplyFor(slot, b.pending.wanted(slot.Nonce))
 	for _, r := range applied.Results {
 		if errors.Is(r.Err, state.ErrUnknownRequest) {
 			b.fail(fmt.Errorf("%w: the slot at %v holds a request of a kind unknown to this zkine; upgrade it",

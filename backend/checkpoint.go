@@ -38,7 +38,7 @@ func (b *Backend) restore(ctx context.Context) (*state.Machine, error) {
 			return m, nil
 		}
 		if errors.Is(err, state.ErrBadCheckpoint) || errors.Is(err, revision.ErrCorrupt) || ctx.Err() != nil {
-			return nil, fmt.Errorf("load the checkpoint of segment %d: %w", cp.Segment, err)
+			return nil, fmt.Errorf("load the checkpoint of segment %d: %w; restore <root>/checkpoint, with all under it, from a backup of ZooKeeper", cp.Segment, err)
 		}
 		// The connection was lost, or the checkpoint was replaced by a newer one
 		// and swept while it was read.

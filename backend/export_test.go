@@ -33,3 +33,10 @@ func (b *Backend) Queued() (count, bytes int) { return b.queue.load() }
 
 // MaxQueuedBytes bounds the latter.
 const MaxQueuedBytes = maxQueuedBytes
+
+// UnderWay is how many batches were handed to the log and not answered yet.
+func (b *Backend) UnderWay() int {
+	b.pending.mu.Lock()
+	defer b.pending.mu.Unlock()
+	return len(b.pending.batches)
+}

@@ -45,6 +45,9 @@ func (b *Backend) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*p
 // Txn runs a transaction. One that cannot write does not go through the log.
 func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	if !state.IsReadOnly(r) {
+		if err := b.view.Load().Afford(r); err != nil {
+			return nil, err
+		}
 		if err := b.admit(ctx, txnCost(r)); err != nil {
 			return nil, err
 		}
@@ -60,6 +63,9 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 	}
 	v, err := b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayTxn(who, r) })
 	if err != nil {
+		return nil, err
+	}
+	if err := v.Afford(r); err != nil {
 		return nil, err
 	}
 	return v.ReadTxn(r)

@@ -117,10 +117,11 @@ func TestKeepAlivesOfTheGoneAreForgotten(t *testing.T) {
 	put(t, b, "before", "v")
 	server.Pause()
 	// Each loop is kept busy with a request that fills a batch.
-	for range backend.DefaultMaxInFlight + 1 {
+	for i := range backend.DefaultMaxInFlight + 1 {
 		go b.Put(within(t), &pb.PutRequest{Key: []byte("k"), Value: make([]byte, 1<<20)}) //nolint:errcheck // it only has to be there
+		eventually(t, "it was taken, or waits", func() bool { n, _ := b.Queued(); return b.UnderWay()+n == i+1 })
 	}
-	eventually(t, "all loops are at it", func() bool { n, _ := b.Queued(); return n == 1 })
+	eventually(t, "all loops are at it", func() bool { return b.UnderWay() == backend.DefaultMaxInFlight })
 	patient, leave := context.WithCancel(context.Background())
 	var one, others sync.WaitGroup
 	one.Go(func() { b.LeaseKeepAlive(patient, &pb.LeaseKeepAliveRequest{ID: 1}) }) //nolint:errcheck

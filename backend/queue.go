@@ -226,10 +226,23 @@ func (p *pending) remove(n revision.Nonce) []*proposal {
 	return batch
 }
 
-// answer gives a batch the results of its slot.
+// wanted says which requests of a slot somebody here waits for.
+func (p *pending) wanted(n revision.Nonce) func(request int) bool {
+	p.mu.Lock()
+	batch := p.batches[n]
+	p.mu.Unlock()
+	return func(i int) bool { return i < len(batch) && batch[i].ctx.Err() == nil }
+}
+
+// answer gives a batch the results of its slot. Whoever has gone before it was
+// evaluated has none.
 func (p *pending) answer(n revision.Nonce, results []state.Result) {
 	for i, proposal := range p.remove(n) {
-		proposal.finish(outcome{results[i].Response, results[i].Err})
+		o := outcome{results[i].Response, results[i].Err}
+		if o.response == nil && o.err == nil {
+			o.err = context.Cause(proposal.ctx)
+		}
+		proposal.finish(o)
 	}
 }
 

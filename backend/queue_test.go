@@ -7,6 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -52,4 +55,24 @@ func TestABatchThatWasAnsweredIsNotSentAgain(t *testing.T) {
 		require.ErrorIs(t, (<-p.done).err, revision.ErrUnknown)
 		require.Empty(t, p.done)
 	}
+}
+
+// TestOnlyWhoWaitsIsAnswered: of a batch those requests are wanted whose clients
+// are still there; of one that nobody here has sent, none.
+func TestOnlyWhoWaitsIsAnswered(t *testing.T) {
+	p := newPending()
+	gone, leave := context.WithCancel(context.Background())
+	batch := []*proposal{{ctx: context.Background(), done: make(chan outcome, 1)}, {ctx: gone, done: make(chan outcome, 1)}}
+	nonce := revision.NewNonce()
+	require.NoError(t, p.add(nonce, batch))
+	wanted := p.wanted(nonce)
+	require.True(t, wanted(0) && wanted(1))
+	leave()
+	require.True(t, wanted(0))
+	require.False(t, wanted(1) || wanted(2))
+	require.False(t, p.wanted(revision.NewNonce())(0))
+	answered := &pb.PutResponse{}
+	p.answer(nonce, []state.Result{{Response: answered}, {}})
+	require.Equal(t, outcome{response: answered}, <-batch[0].done)
+	require.Equal(t, outcome{err: context.Canceled}, <-batch[1].done)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/go-zookeeper/zk"
 	"github.com/klauspost/compress/zstd"
@@ -26,6 +27,14 @@ func encodeBlob(raw []byte, limit int) ([]byte, blobRef) {
 		Parts: max(1, (len(stored)+limit-1)/limit), Length: len(stored), Raw: len(raw),
 		Checksum: crc32.Checksum(stored, castagnoli),
 	}
+}
+
+// check is an error for what encodeBlob never says of a blob.
+func (r blobRef) check() error {
+	if r.Length < 0 || r.Length > maxRaw || r.Raw < 0 || r.Raw > maxRaw || r.Parts < 1 || r.Parts > max(1, r.Length) {
+		return fmt.Errorf("%w: a blob of %d bytes, %d stored, in %d parts", ErrCorrupt, r.Raw, r.Length, r.Parts)
+	}
+	return nil
 }
 
 // span is which of the stored bytes a part holds.
@@ -51,23 +60,30 @@ func writeBlob(ctx context.Context, conn Conn, stored []byte, ref blobRef, guard
 // readBlob puts a blob together and verifies it. zk.ErrNoNode if a part is
 // missing, ErrCorrupt if the bytes are others.
 func readBlob(ctx context.Context, conn Conn, ref blobRef, name func(part int) string) ([]byte, error) {
-	if ref.Raw > maxRaw || ref.Length > maxRaw || ref.Parts < 1 {
-		return nil, fmt.Errorf("%w: %s is said to hold %d bytes", ErrCorrupt, name(0), ref.Raw)
+	if err := ref.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w; restore what names it from a backup of ZooKeeper", name(0), err)
 	}
-	stored := make([]byte, 0, ref.Length)
+	var stored []byte
 	for i := range ref.Parts {
 		part, _, err := conn.Get(ctx, name(i))
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name(i), err)
 		}
-		stored = append(stored, part...)
+		if from, to := ref.span(i); len(part) != to-from {
+			return nil, fmt.Errorf("%w: %s holds %d bytes, %d were written; restore it from a backup of ZooKeeper", ErrCorrupt, name(i), len(part), to-from)
+		}
+		if stored = append(stored, part...); i == 0 && ref.Parts > 1 {
+			// The first part is as large as any, and shows that they are what
+			// they are said to be.
+			stored = slices.Grow(stored, ref.Length-len(stored))
+		}
 	}
 	if len(stored) != ref.Length || crc32.Checksum(stored, castagnoli) != ref.Checksum {
 		return nil, fmt.Errorf("%w: %s and its parts do not hold what was written; restore them from a backup of ZooKeeper", ErrCorrupt, name(0))
 	}
-	raw, err := zstdDecoder.DecodeAll(stored, make([]byte, 0, ref.Raw))
-	if err != nil || len(raw) != ref.Raw {
-		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, name(0), err)
+	raw, err := unpack(stored, ref.Raw, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w; restore it from a backup of ZooKeeper", ErrCorrupt, name(0), err)
 	}
 	return raw, nil
 }

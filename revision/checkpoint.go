@@ -111,10 +111,38 @@ func readCheckpointRecord(ctx context.Context, conn Conn, l layout) (checkpointR
 	if err != nil {
 		return record, 0, fmt.Errorf("read %s: %w", l.checkpoint(), err)
 	}
-	if err := json.Unmarshal(data, &record); err != nil {
-		return record, 0, fmt.Errorf("%w: %s is not a checkpoint record; restore it from a backup of ZooKeeper", ErrCorrupt, l.checkpoint())
+	if record, err = parseCheckpointRecord(l, data); err != nil {
+		return record, 0, err
 	}
 	return record, int64(stat.Version), nil
+}
+
+func parseCheckpointRecord(l layout, data []byte) (record checkpointRecord, err error) {
+	err = json.Unmarshal(data, &record)
+	for _, ref := range []*checkpointRef{record.Latest, record.Previous} {
+		if err == nil && ref != nil {
+			err = ref.check()
+		}
+	}
+	if err == nil && record.Latest == nil && record.Previous != nil {
+		err = errors.New("no latest one")
+	}
+	if err != nil {
+		return checkpointRecord{}, fmt.Errorf("%w: %s is not a checkpoint record (%w); restore it from a backup of ZooKeeper", ErrCorrupt, l.checkpoint(), err)
+	}
+	return record, nil
+}
+
+// check is an error for what no checkpoint's place is.
+func (r *checkpointRef) check() error {
+	attempt, err := parseSegmentRef(r.Attempt)
+	if err != nil {
+		return err
+	}
+	if attempt.number != r.Segment || r.Revision < 1 || r.Bytes < 0 {
+		return fmt.Errorf("segment %d, revision %d, %d bytes", r.Segment, r.Revision, r.Bytes)
+	}
+	return r.Manifest.check()
 }
 
 func readManifest(ctx context.Context, conn Conn, l layout, ref *checkpointRef) (*recordpb.CheckpointManifest, error) {
@@ -123,10 +151,27 @@ func readManifest(ctx context.Context, conn Conn, l layout, ref *checkpointRef) 
 		return nil, err
 	}
 	var manifest recordpb.CheckpointManifest
-	if err := proto.Unmarshal(raw, &manifest); err != nil || manifest.Meta == nil || manifest.Segment != ref.Segment {
-		return nil, fmt.Errorf("%w: %s is not the manifest of a checkpoint", ErrCorrupt, l.manifest(ref.Attempt, 0))
+	if err := proto.Unmarshal(raw, &manifest); err != nil || checkManifest(&manifest) != nil || manifest.Segment != ref.Segment {
+		return nil, fmt.Errorf("%w: %s is not the manifest of a checkpoint (%w); restore it from a backup of ZooKeeper",
+			ErrCorrupt, l.manifest(ref.Attempt, 0), errors.Join(err, checkManifest(&manifest)))
 	}
 	return &manifest, nil
+}
+
+// checkManifest is an error for what a checkpointWriter never writes.
+func checkManifest(m *recordpb.CheckpointManifest) error {
+	if m.Meta == nil || m.Segment < 1 {
+		return fmt.Errorf("%w: no meta, or no segment", ErrCorrupt)
+	}
+	for _, c := range append([]*recordpb.StoredChunk{m.Meta}, m.Chunks...) {
+		if _, err := parseSegmentRef(c.Attempt); err != nil || c.Number < 0 {
+			return fmt.Errorf("%w: chunk %d of %q", ErrCorrupt, c.Number, c.Attempt)
+		}
+		if err := chunkRef(c).check(); err != nil {
+			return fmt.Errorf("chunk %d of %q: %w", c.Number, c.Attempt, err)
+		}
+	}
+	return nil
 }
 
 // loadCheckpoint reads the newest checkpoint but for its keys; nil if there is
@@ -291,6 +336,9 @@ func (w *checkpointWriter) store(raw []byte) (*recordpb.StoredChunk, error) {
 		w.bytes += int64(c.StoredLength)
 		return c, nil
 	}
+	if len(raw) > maxRaw {
+		return nil, fmt.Errorf("%w: %d bytes of a checkpoint in one piece", ErrTooLarge, len(raw))
+	}
 	stored, ref := encodeBlob(raw, w.l.limit())
 	c := &recordpb.StoredChunk{Attempt: w.attempt, Number: w.number, Parts: int32(ref.Parts),
 		StoredLength: uint32(ref.Length), RawLength: uint32(ref.Raw), Checksum: ref.Checksum, Hash: hash}
@@ -314,6 +362,9 @@ func (w *checkpointWriter) finish(rev Rev) error {
 	raw, err := proto.Marshal(w.manifest)
 	if err != nil {
 		return err
+	}
+	if len(raw) > maxRaw {
+		return fmt.Errorf("%w: a checkpoint's manifest of %d bytes", ErrTooLarge, len(raw))
 	}
 	stored, ref := encodeBlob(raw, w.l.limit())
 	err = writeBlob(w.ctx, w.conn, stored, ref, w.guard(), func(part int) string {

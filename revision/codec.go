@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision/recordpb"
@@ -34,9 +35,6 @@ const (
 	flagZstd   = 1 << 0
 	flagStaged = 1 << 1
 	knownFlags = flagZstd | flagStaged
-
-	// maxRaw bounds what a decoder allocates on a header's word, in bytes.
-	maxRaw = 1 << 30
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -59,8 +57,8 @@ func seal(batch *Batch, term uint64, c *compressor) (*envelope, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)
 	}
-	if len(payload) > maxRaw {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
+	if len(payload) > maxBatch || len(batch.Requests) > maxRequests {
+		return nil, fmt.Errorf("%w: %d requests of %d bytes", ErrTooLarge, len(batch.Requests), len(payload))
 	}
 	e := &envelope{nonce: batch.Nonce, term: term, raw: uint32(len(payload)), payload: payload}
 	if packed, smaller := c.compress(payload); smaller {
@@ -107,8 +105,8 @@ func openEnvelope(data []byte) (*envelope, error) {
 	}
 	copy(e.nonce[:], data[4:20])
 	if e.flags&flagStaged != 0 && data[2] == envelopeVersion && e.flags&^knownFlags == 0 {
-		if len(data) != envelopeHead || e.parts == 0 || e.parts > e.length {
-			return nil, fmt.Errorf("%w: a staged slot of %d bytes, %d parts", ErrCorrupt, len(data), e.parts)
+		if len(data) != envelopeHead || e.parts == 0 || e.parts > e.length || e.length > maxBatch {
+			return nil, fmt.Errorf("%w: a staged slot of %d bytes, %d parts of %d bytes", ErrCorrupt, len(data), e.parts, e.length)
 		}
 		return e, nil
 	}
@@ -143,22 +141,25 @@ func (e *envelope) complete(payload []byte) error {
 // requests decodes the payload.
 func (e *envelope) requests() ([]*recordpb.Request, error) {
 	payload := e.payload
-	if e.raw > maxRaw {
+	if e.raw > maxBatch {
 		return nil, fmt.Errorf("%w: payload of %d bytes", ErrCorrupt, e.raw)
 	}
 	if e.flags&flagZstd != 0 {
-		buffer := borrow(min(int(e.raw), 64*len(payload)+1<<10))
+		buffer := borrow()
 		defer buffer.giveBack() // the messages keep none of it
 		var err error
-		if payload, err = buffer.decompress(payload); err != nil {
+		if payload, err = buffer.decompress(payload, int(e.raw)); err != nil {
 			return nil, fmt.Errorf("%w: zstd: %w", ErrCorrupt, err)
 		}
 	}
 	if len(payload) != int(e.raw) {
 		return nil, fmt.Errorf("%w: payload of %d bytes, %d expected", ErrCorrupt, len(payload), e.raw)
 	}
+	if n := countFields(payload); n > maxRequests {
+		return nil, fmt.Errorf("%w: payload of %d requests", ErrCorrupt, n)
+	}
 	var batch recordpb.Batch
-	if err := proto.Unmarshal(payload, &batch); err != nil {
+	if err := decoding.Unmarshal(payload, &batch); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if len(batch.ProtoReflect().GetUnknown()) > 0 {
@@ -173,4 +174,17 @@ func (e *envelope) requests() ([]*recordpb.Request, error) {
 		}
 	}
 	return batch.Requests, nil
+}
+
+// countFields counts the fields of a message, up to the first that is none.
+func countFields(message []byte) (n int) {
+	for len(message) > 0 {
+		_, _, size := protowire.ConsumeField(message)
+		if size < 0 {
+			break
+		}
+		message = message[size:]
+		n++
+	}
+	return n
 }

@@ -19,12 +19,9 @@ const (
 	compressRest = 15
 )
 
-// The zstd coders are safe for concurrent EncodeAll and DecodeAll.
-var (
-	zstdEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
-		zstd.WithEncoderCRC(false))
-	zstdDecoder, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxRaw))
-)
+// zstdEncoder is safe for concurrent EncodeAll.
+var zstdEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+	zstd.WithEncoderCRC(false))
 
 // compressor compresses payloads where it pays. It may be used by several at
 // once; its zero value is ready.
@@ -56,14 +53,8 @@ const scratchKept = 4 << 20
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// borrow returns room for so many bytes, the borrower's until giveBack.
-func borrow(size int) *scratch {
-	s := scratches.Get().(*scratch)
-	if cap(s.bytes) < size {
-		s.bytes = make([]byte, 0, size)
-	}
-	return s
-}
+// borrow returns room, the borrower's until giveBack.
+func borrow() *scratch { return scratches.Get().(*scratch) }
 
 func (s *scratch) giveBack() {
 	if cap(s.bytes) <= scratchKept {
@@ -71,10 +62,10 @@ func (s *scratch) giveBack() {
 	}
 }
 
-// decompress returns bytes that are gone with giveBack.
-func (s *scratch) decompress(packed []byte) ([]byte, error) {
-	raw, err := zstdDecoder.DecodeAll(packed, s.bytes[:0])
-	if err == nil {
+// decompress returns size bytes that are gone with giveBack.
+func (s *scratch) decompress(packed []byte, size int) ([]byte, error) {
+	raw, err := unpack(packed, size, s.bytes)
+	if cap(raw) > cap(s.bytes) {
 		s.bytes = raw
 	}
 	return raw, err

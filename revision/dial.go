@@ -53,7 +53,7 @@ func (z *ZooKeeper) begin(t target) (*zkConn, error) {
 		zk.WithHostProvider(&oneHost{server: t.address}),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
-		zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
+		zk.WithMaxBufferSize(max(maxReply, z.MaxRequest+64<<10)), zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
 	if err != nil {
 		return nil, err
 	}

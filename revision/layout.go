@@ -44,7 +44,7 @@ func (l layout) checkpoint() string          { return l.root + "/checkpoint" }
 func (l layout) attempt(name string) string  { return l.checkpoint() + "/" + name }
 
 func (l layout) packed(segment string, first, last int64) string {
-	return fmt.Sprintf("%s/p-%010d-%010d", l.pack(segment), first, last)
+	return l.pack(segment) + "/" + packRef{first, last}.name()
 }
 
 func (l layout) chunk(attempt string, number, part int) string {
@@ -90,9 +90,11 @@ func newSegmentRef(number int64, random io.Reader) segmentRef {
 }
 
 func parseSegmentRef(name string) (segmentRef, error) {
-	digits, _, found := strings.Cut(name, "-")
+	digits, suffix, found := strings.Cut(name, "-")
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if !found || err != nil || n < 1 {
+	// It becomes a part of paths: nothing else may be hidden in it.
+	_, notHex := hex.DecodeString(suffix)
+	if !found || err != nil || n < 1 || strconv.FormatInt(n, 10) != digits || notHex != nil || len(suffix) > 32 {
 		return segmentRef{}, fmt.Errorf("%w: %q is not a segment's name", ErrCorrupt, name)
 	}
 	return segmentRef{n, name}, nil

@@ -29,6 +29,15 @@ type memberRecord struct {
 	Incarnation incarnation `json:"incarnation"`
 }
 
+// parseMember reads a member's record.
+func parseMember(data []byte) (record memberRecord, err error) {
+	if len(data) > maxMemberRecord {
+		return record, fmt.Errorf("%w: a member's record of %d bytes", ErrForeignRoot, len(data))
+	}
+	err = json.Unmarshal(data, &record)
+	return record, err
+}
+
 func (m *membership) init(l *Log) {
 	m.l = l
 	m.me = newIncarnation(l.cfg.Random)
@@ -90,8 +99,8 @@ func (m *membership) evict(ctx context.Context, conn Conn, path string, deadline
 	if err != nil {
 		return err
 	}
-	var holder memberRecord
-	if err := json.Unmarshal(data, &holder); err != nil {
+	holder, err := parseMember(data)
+	if err != nil {
 		return fmt.Errorf("%w: %s is not a member record; remove it", ErrForeignRoot, path)
 	}
 	if holder.Incarnation.id() == m.me.id() || holder.Incarnation.gone() {
@@ -140,8 +149,8 @@ func (l *Log) Members(ctx context.Context) ([]Member, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		var record memberRecord
-		if err := json.Unmarshal(data, &record); err != nil || record.Name != name {
+		record, err := parseMember(data)
+		if err != nil || record.Name != name {
 			if left, ok := l.seldom.now("member record"); ok {
 				l.cfg.Log.Warnf("%s is not a member record; remove it%s", path, left)
 			}

@@ -210,7 +210,7 @@ func (l *Log) readSlot(ctx context.Context, conn Conn, segment segmentRef, seq S
 	l.noteZxid(stat.Czxid)
 	e, err := l.decodeSlot(ctx, conn, segment, seq, data)
 	if err != nil {
-		return nil, fmt.Errorf("slot %s: %w", path, err)
+		return nil, untrusted("slot "+path, err)
 	}
 	return e, nil
 }

@@ -36,6 +36,9 @@ const (
 	packRaw = 4 << 20
 	// packAlone is the size in bytes from which a slot stays a znode of its own.
 	packAlone = 64 << 10
+	// packMost is what the payload of a pack can hold at most: a run, and the
+	// lengths in front of its slots.
+	packMost = packRaw + packAlone + packSlots*binary.MaxVarintLen32
 	// packWorth is how many slots a run needs to be worth a pack.
 	packWorth = 2
 )
@@ -45,11 +48,14 @@ type packRef struct{ first, last int64 }
 
 func parsePack(name string) (packRef, error) {
 	var r packRef
-	if n, err := fmt.Sscanf(name, "p-%d-%d", &r.first, &r.last); n != 2 || err != nil || r.first < 0 || r.last < r.first {
-		return r, fmt.Errorf("%w: %q is not a pack's name", ErrCorrupt, name)
+	n, err := fmt.Sscanf(name, "p-%d-%d", &r.first, &r.last)
+	if n != 2 || err != nil || r.first < 0 || r.last < r.first || r.last-r.first >= packSlots || r.name() != name {
+		return packRef{}, fmt.Errorf("%w: %q is not a pack's name", ErrCorrupt, name)
 	}
 	return r, nil
 }
+
+func (r packRef) name() string { return fmt.Sprintf("p-%010d-%010d", r.first, r.last) }
 
 // listPacks lists a segment's packs in order; none if nothing was packed.
 func listPacks(ctx context.Context, conn Conn, l layout, segment string) ([]packRef, error) {
@@ -98,14 +104,14 @@ func decodePack(data []byte, count int) ([][]byte, error) {
 		return nil, fmt.Errorf("%w: pack of version %d", ErrNewerFormat, data[2])
 	}
 	size := binary.BigEndian.Uint32(data[4:])
-	if size > maxRaw {
-		return nil, fmt.Errorf("%w: pack of %d bytes", ErrCorrupt, size)
+	if size > packMost || count < 0 || count > packSlots {
+		return nil, fmt.Errorf("%w: pack of %d bytes, %d slots", ErrCorrupt, size, count)
 	}
-	raw, err := zstdDecoder.DecodeAll(data[packHead:], make([]byte, 0, min(int(size), 64*len(data))))
-	if err != nil || len(raw) != int(size) {
+	raw, err := unpack(data[packHead:], int(size), nil)
+	if err != nil {
 		return nil, fmt.Errorf("%w: pack: %w", ErrCorrupt, err)
 	}
-	slots := make([][]byte, 0, min(count, len(raw)))
+	slots := make([][]byte, 0, count)
 	for range count {
 		n, used := binary.Uvarint(raw)
 		if used <= 0 || n > uint64(len(raw)-used) {
@@ -246,13 +252,13 @@ func (l *Log) readPack(ctx context.Context, conn Conn, segment segmentRef, ref p
 	l.noteZxid(stat.Czxid)
 	slots, err := decodePack(data, int(ref.last-ref.first+1))
 	if err != nil {
-		return nil, fmt.Errorf("pack %s: %w", path, err)
+		return nil, untrusted("pack "+path, err)
 	}
 	entries := make([]*entry, len(slots))
 	for i, slot := range slots {
 		e, err := l.decodeSlot(ctx, conn, segment, Seq{segment.number, ref.first + int64(i)}, slot)
 		if err != nil {
-			return nil, fmt.Errorf("slot %d in pack %s: %w", ref.first+int64(i), path, err)
+			return nil, untrusted(fmt.Sprintf("slot %d in pack %s", ref.first+int64(i), path), err)
 		}
 		// What it takes in ZooKeeper is its share of the pack.
 		e.size, e.packed = len(data)/len(slots), true

@@ -82,7 +82,7 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 
 // readParts reads a staged payload and verifies it.
 func (l *Log) readParts(ctx context.Context, conn Conn, segment segmentRef, e *envelope) error {
-	payload := make([]byte, 0, min(int(e.length), 64<<20))
+	var payload []byte
 	for i := range int(e.parts) {
 		path := l.layout.part(segment.name, e.nonce, i)
 		data, _, err := conn.Get(ctx, path)
@@ -93,7 +93,9 @@ func (l *Log) readParts(ctx context.Context, conn Conn, segment segmentRef, e *e
 		if err != nil {
 			return err
 		}
-		payload = append(payload, data...)
+		if payload = append(payload, data...); len(payload) > int(e.length) {
+			break
+		}
 	}
 	if err := e.complete(payload); err != nil {
 		return fmt.Errorf("%w: %d parts from %s on", err, e.parts, l.layout.part(segment.name, e.nonce, 0))

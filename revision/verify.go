@@ -176,6 +176,9 @@ func (v *verifier) segments(open segmentRef) ([]segmentRef, error) {
 	return refs, nil
 }
 
+// maxFindings is how many slots of a segment are named.
+const maxFindings = 1000
+
 func (v *verifier) segment(ref segmentRef, open bool) error {
 	path := v.layout.segment(ref.name)
 	_, stat, err := v.conn.Get(v.ctx, path)
@@ -210,12 +213,18 @@ func (v *verifier) segment(ref segmentRef, open bool) error {
 	if err != nil {
 		return err
 	}
+	findings := len(v.out.Findings)
 	for slot := range total {
 		if _, found := findPack(packed, slot); found {
 			continue
 		}
 		if err := v.slot(ref, slot, parts); err != nil {
 			return err
+		}
+		// The number of slots is the znode's word, which may be wrong itself.
+		if len(v.out.Findings) > findings+maxFindings {
+			v.found(path, fmt.Errorf("%w: the rest of its %d slots was not looked at", ErrCorrupt, total))
+			break
 		}
 	}
 	v.out.Orphans += len(parts)

@@ -24,10 +24,15 @@ var (
 
 // Answers that etcd has no words for.
 var (
-	errMalformed  = status.Error(codes.InvalidArgument, "zkine: malformed request")
-	errRefused    = status.Error(codes.FailedPrecondition, "zkine: ZooKeeper refuses the request, which had no effect; zkine's log says why")
-	errForbidden  = status.Error(codes.PermissionDenied, "zkine: ZooKeeper does not let this zkine in; zkine's log says why")
-	errEvaluation = status.Error(codes.Internal, "zkine: the request could not be evaluated, and had no effect")
+	errMalformed = status.Error(codes.InvalidArgument, "zkine: malformed request")
+	// The code is gRPC's for a message that is too large to be sent, which is
+	// what etcd's clients hear of an answer over 2 GiB.
+	errAnswerTooLarge = status.Error(codes.ResourceExhausted, "zkine: the answer to the transaction would take more than 512 MiB, and it had no effect; ask for less at once")
+	errUnanswered     = status.Error(codes.ResourceExhausted, "zkine: the transaction took effect, but its answer takes more than 512 MiB")
+	errAnswerFailed   = status.Error(codes.Internal, "zkine: the request took effect, but its answer could not be built")
+	errRefused        = status.Error(codes.FailedPrecondition, "zkine: ZooKeeper refuses the request, which had no effect; zkine's log says why")
+	errForbidden      = status.Error(codes.PermissionDenied, "zkine: ZooKeeper does not let this zkine in; zkine's log says why")
+	errEvaluation     = status.Error(codes.Internal, "zkine: the request could not be evaluated, and had no effect")
 )
 
 // answer is what etcd says to an error.
@@ -47,6 +52,10 @@ var answers = []answer{
 	// etcd itself would panic on these; the request had no effect.
 	{state.ErrMalformed, errMalformed},
 	{state.ErrEvaluation, errEvaluation},
+	{state.ErrTooManyCompared, rpctypes.ErrGRPCTooManyOps},
+	{state.ErrAnswerTooLarge, errAnswerTooLarge},
+	{state.ErrUnanswered, errUnanswered},
+	{state.ErrAnswerFailed, errAnswerFailed},
 
 	// The batch may be in the log: clients must not take it for refused.
 	{revision.ErrUnknown, rpctypes.ErrGRPCTimeout},

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"hash/fnv"
 
@@ -23,7 +24,7 @@ import (
 
 // chunking says where a chunk ends.
 type chunking struct {
-	// min and max bound a chunk, in bytes; one version may exceed max.
+	// min and max bound a chunk, in bytes; the last version in it may exceed max.
 	min, max int
 	// mask ends a chunk, once it has its minimum, at one key in mask+1.
 	mask uint32
@@ -88,6 +89,13 @@ func (v *View) checkpointKeys(c chunking, yield func(chunk []byte) bool) error {
 			chunk = nil
 		}
 		for i := len(versions) - 1; i >= 0; i-- {
+			// A key can have more history than a chunk may hold.
+			if len(chunk) >= c.max {
+				if stopped = !yield(chunk); stopped {
+					return false
+				}
+				chunk = nil
+			}
 			chunk = appendCheckpointVersion(chunk, versions[i])
 		}
 		return true
@@ -173,6 +181,9 @@ func decodeAuth(meta *recordpb.CheckpointMeta) (auth, error) {
 		if err := proto.Unmarshal(data, u); err != nil {
 			return auth{}, fmt.Errorf("%w: a user: %w", ErrBadCheckpoint, err)
 		}
+		if n := len(users); n > 0 && bytes.Compare(users[n-1].Name, u.Name) >= 0 {
+			return auth{}, fmt.Errorf("%w: user %q is out of order", ErrBadCheckpoint, u.Name)
+		}
 		users = append(users, u)
 	}
 	var roles []*authpb.Role
@@ -180,6 +191,9 @@ func decodeAuth(meta *recordpb.CheckpointMeta) (auth, error) {
 		r := new(authpb.Role)
 		if err := proto.Unmarshal(data, r); err != nil {
 			return auth{}, fmt.Errorf("%w: a role: %w", ErrBadCheckpoint, err)
+		}
+		if n := len(roles); n > 0 && bytes.Compare(roles[n-1].Name, r.Name) >= 0 {
+			return auth{}, fmt.Errorf("%w: role %q is out of order", ErrBadCheckpoint, r.Name)
 		}
 		roles = append(roles, r)
 	}

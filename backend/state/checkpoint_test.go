@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/revision/recordpb"
@@ -134,6 +136,20 @@ func FuzzRestore(f *testing.F) {
 	b := loaded(f, 5, []byte("v"))
 	meta, chunks := checkpoint(f, b.View(), usual)
 	f.Add(meta, chunks[0])
+	for _, seed := range restorable(f) {
+		f.Add(seed.meta, bytes.Join(seed.chunks, nil))
+		for i := range seed.meta {
+			damaged := bytes.Clone(seed.meta)
+			damaged[i] ^= 0x40
+			f.Add(damaged, bytes.Join(seed.chunks, nil))
+		}
+	}
+	for _, m := range impossible() {
+		wire, err := proto.Marshal(m)
+		require.NoError(f, err)
+		f.Add(wire, chunks[0])
+		f.Add(wire, []byte(nil))
+	}
 	f.Fuzz(func(t *testing.T, meta, chunk []byte) {
 		m, err := restore(meta, [][]byte{chunk})
 		if err != nil {

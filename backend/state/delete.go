@@ -9,7 +9,7 @@ func (m *Machine) deleteRange(r *pb.DeleteRangeRequest) *pb.DeleteRangeResponse 
 	versions, _ := m.collect(newSpan(r.Key, r.RangeEnd), m.current(), 0)
 	resp := &pb.DeleteRangeResponse{Deleted: int64(len(versions))}
 	if r.PrevKv {
-		resp.PrevKvs = keyValues(versions, &pb.RangeRequest{})
+		resp.PrevKvs = m.answer.previous(versions)
 	}
 	for _, v := range versions {
 		m.delete(v)

@@ -26,6 +26,22 @@ var (
 	ErrCorrupt = errors.New("state: corrupt")
 )
 
+// Errors about what a transaction costs.
+var (
+	// ErrTooManyCompared says that the comparisons of a transaction would look
+	// at more keys than may be asked of every zkine.
+	ErrTooManyCompared = errors.New("state: a transaction would compare too many keys")
+	// ErrAnswerTooLarge says that the answer to a transaction would take too much
+	// memory. It had no effect.
+	ErrAnswerTooLarge = errors.New("state: the answer would be too large")
+	// ErrUnanswered says that a transaction took effect, and that its answer
+	// takes too much memory. Only whoever waits for the answer gets it.
+	ErrUnanswered = errors.New("state: the request took effect, but its answer is too large")
+	// ErrAnswerFailed says that a request took effect, and that building its
+	// answer panicked. Only whoever waits for the answer gets it.
+	ErrAnswerFailed = errors.New("state: the request took effect, but its answer could not be built")
+)
+
 // Errors about requests that should not have come into the log. They are
 // answers too, the same on every zkine, and leave no trace in the state.
 var (

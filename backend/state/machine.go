@@ -32,6 +32,10 @@ type Machine struct {
 	failpoint func(*recordpb.Request)
 	// request is the one under way, for failpoint.
 	request *recordpb.Request
+	// answer builds what the request under way is answered.
+	answer answering
+	// maxAnswer is the constant but in tests.
+	maxAnswer int64
 }
 
 // Applied is what became of a slot.
@@ -47,7 +51,8 @@ type Applied struct {
 	Auth []AuthChange
 }
 
-// Result is the answer to a request: one of Response and Err.
+// Result is the answer to a request: one of Response and Err; or neither, if
+// nobody wanted it.
 type Result struct {
 	// Response is etcd's message for the request: PutResponse, TxnResponse and
 	// so on; LeaseRevokeResponse for an expiry, LeaseCheckpointResponse for a
@@ -70,6 +75,8 @@ func New() *Machine {
 		seen:  make(map[revision.Nonce]struct{}),
 		swept: -1,
 		era:   1,
+
+		maxAnswer: maxAnswer,
 	}
 	m.trimmed.Store(int64(m.compactRev))
 	return m
@@ -78,6 +85,13 @@ func New() *Machine {
 // Apply evaluates the requests of the slot that comes next in the log. Called
 // by the goroutine that owns the machine.
 func (m *Machine) Apply(slot revision.Slot) Applied {
+	return m.ApplyFor(slot, func(int) bool { return true })
+}
+
+// ApplyFor is Apply if only those requests are to be answered which wanted says
+// so of. What becomes of the state, and which requests err, is the same: but
+// where somebody waits for it, nothing is read for the sake of an answer.
+func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Applied {
 	before := m.View()
 	m.view = nil
 	duplicate := m.enter(slot)
@@ -92,6 +106,7 @@ func (m *Machine) Apply(slot revision.Slot) Applied {
 	m.leaseChanges, m.authChanges = nil, nil
 	for i := 0; i < len(results); {
 		m.applied++
+		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
 		if results[i].Err != ErrEvaluation && !m.try(slot.Requests[i], &results[i]) {
 			results[i] = Result{Err: ErrEvaluation}
 			m.restore(start)
@@ -138,6 +153,13 @@ func (m *Machine) try(r *recordpb.Request, result *Result) (ok bool) {
 	m.request = r
 	result.Response, result.Err = m.evaluate(r)
 	m.commit()
+	switch {
+	case result.Err != nil:
+	case !m.answer.wanted:
+		result.Response = nil
+	case m.answer.err != nil:
+		result.Response, result.Err = nil, m.answer.err
+	}
 	return true
 }
 

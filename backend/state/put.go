@@ -39,7 +39,9 @@ func (m *Machine) put(r *pb.PutRequest) *pb.PutResponse {
 			leaseID = old.lease
 		}
 		if r.PrevKv {
-			resp.PrevKv = old.keyValue()
+			if kvs := m.answer.previous([]*version{old}); kvs != nil {
+				resp.PrevKv = kvs[0]
+			}
 		}
 	}
 	v := newVersion(r.Key, value, rev, create, number, leaseID)

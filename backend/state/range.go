@@ -20,19 +20,24 @@ func (s *root) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp := s.rangeAt(r, rev)
+	resp, versions := s.find(r, rev)
+	if !r.CountOnly {
+		resp.Kvs = keyValues(versions, r)
+	}
 	if s.overtaken(rev) {
 		return nil, ErrCompacted
 	}
 	return resp, nil
 }
 
-func (s *root) rangeAt(r *pb.RangeRequest, rev revision.Rev) *pb.RangeResponse {
+// find is the answer to a range but for the keys, and these; none if they are
+// only counted.
+func (s *root) find(r *pb.RangeRequest, rev revision.Rev) (*pb.RangeResponse, []*version) {
 	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: int64(s.current())}}
 	sp := newSpan(r.Key, r.RangeEnd)
 	if r.CountOnly {
 		resp.Count = int64(s.countAny(sp, rev))
-		return resp
+		return resp, nil
 	}
 	versions, count := s.collect(sp, rev, collectLimit(r))
 	resp.Count = int64(count)
@@ -42,8 +47,7 @@ func (s *root) rangeAt(r *pb.RangeRequest, rev revision.Rev) *pb.RangeResponse {
 		versions = versions[:r.Limit]
 		resp.More = true
 	}
-	resp.Kvs = keyValues(versions, r)
-	return resp
+	return resp, versions
 }
 
 // collectLimit is how many keys are enough for the answer: one more than asked

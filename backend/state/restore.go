@@ -54,14 +54,15 @@ type restoring struct {
 	newest *version
 	// atFloor finds the versions of the floor's own revision that are kept.
 	atFloor map[int32]*version
-	// above holds the versions above the floor, by their distance from it.
-	above [][]*version
+	// above holds the versions above the floor, in the order of keys: how many
+	// revisions there are is believed once there is a version for each.
+	above []*version
 }
 
 func (r *restoring) header() error {
 	m, meta := r.m, r.meta
 	rev := revision.Rev(meta.Revision)
-	if rev < 1 || r.floor < -1 || r.floor > rev || rev-max(r.floor, 0) > 1<<40 {
+	if rev < 1 || rev > maxRev || r.floor < -1 || r.floor > rev {
 		return fmt.Errorf("%w: revision %d, floor %d", ErrBadCheckpoint, rev, r.floor)
 	}
 	m.rev, m.compactRev, m.swept = rev, r.floor, r.floor
@@ -73,7 +74,10 @@ func (r *restoring) header() error {
 	for _, report := range meta.Reports {
 		m.agreement.Reports = append(m.agreement.Reports, Report{report.MemberId, report.Digest})
 	}
-	for _, l := range meta.Leases {
+	for i, l := range meta.Leases {
+		if i > 0 && meta.Leases[i-1].Id >= l.Id {
+			return fmt.Errorf("%w: lease %d is out of order", ErrBadCheckpoint, l.Id)
+		}
 		m.leases.Set(l.Id, &lease{Lease: Lease{ID: l.Id, TTL: l.Ttl, Remaining: l.RemainingTtl, Renewed: l.Renewed}, era: m.era})
 	}
 	r.atFloor = map[int32]*version{}
@@ -121,23 +125,11 @@ func (r *restoring) add(v *version) error {
 	r.newest = v
 	switch {
 	case v.mod > r.floor:
-		r.note(v)
+		r.above = append(r.above, v)
 	case v.mod == r.floor:
 		r.atFloor[v.sub] = v
 	}
 	return nil
-}
-
-// note files a version above the floor under its revision.
-func (r *restoring) note(v *version) {
-	i := int(v.mod - max(r.floor, firstChange-1))
-	if i < 1 {
-		return // below firstChange; changes will find the hole
-	}
-	for len(r.above) < i {
-		r.above = append(r.above, nil)
-	}
-	r.above[i-1] = append(r.above[i-1], v)
 }
 
 // finishKey puts the newest version of a key where it belongs.
@@ -175,14 +167,15 @@ func (r *restoring) changes() error {
 		}
 		next++
 	}
-	if want := int(m.rev - next + 1); len(r.above) != max(want, 0) {
-		return fmt.Errorf("%w: changes of %d revisions, %d expected", ErrBadCheckpoint, len(r.above), want)
+	revisions := max(int(m.rev-next+1), 0)
+	if revisions > len(r.above) {
+		return fmt.Errorf("%w: %d versions for the changes of %d revisions", ErrBadCheckpoint, len(r.above), revisions)
 	}
-	for i, versions := range r.above {
-		if len(versions) == 0 {
-			return fmt.Errorf("%w: no changes at revision %d", ErrBadCheckpoint, int(next)+i)
+	for versions := range byRevision(r.above, next, revisions) {
+		if err := checkChanges(versions, next); err != nil {
+			return err
 		}
-		slices.SortFunc(versions, func(a, b *version) int { return cmp.Compare(a.sub, b.sub) })
+		next++
 		m.history.record(events(versions))
 		for _, v := range versions {
 			if v.tombstone() || v.number == 1 {
@@ -214,7 +207,55 @@ func (r *restoring) floorChanges() error {
 		}
 		versions = append(versions, v)
 	}
+	if err := checkChanges(versions, r.floor); err != nil {
+		return err
+	}
 	r.m.history.record(events(versions))
+	return nil
+}
+
+// maxRev keeps sums of a few revisions clear of the overflow.
+const maxRev = 1 << 60
+
+// byRevision yields the versions of each of so many revisions from next on, in
+// the order in which the revision made them.
+func byRevision(all []*version, next revision.Rev, revisions int) iter.Seq[[]*version] {
+	ends := make([]int, revisions+1) // where the versions of a revision end, shifted by one
+	for _, v := range all {
+		ends[v.mod-next+1]++
+	}
+	for i := range revisions {
+		ends[i+1] += ends[i]
+	}
+	// From here on ends[i] is where the next version of revision i goes.
+	sorted := make([]*version, len(all))
+	for _, v := range all {
+		i := v.mod - next
+		sorted[ends[i]] = v
+		ends[i]++
+	}
+	return func(yield func([]*version) bool) {
+		from := 0
+		for _, end := range ends[:revisions] {
+			versions := sorted[from:end:end]
+			slices.SortFunc(versions, func(a, b *version) int { return cmp.Compare(a.sub, b.sub) })
+			if from = end; !yield(versions) {
+				return
+			}
+		}
+	}
+}
+
+// checkChanges is an error unless the versions are all changes of a revision.
+func checkChanges(versions []*version, rev revision.Rev) error {
+	if len(versions) == 0 {
+		return fmt.Errorf("%w: no changes at revision %d", ErrBadCheckpoint, rev)
+	}
+	for i, v := range versions {
+		if v.sub != int32(i) {
+			return fmt.Errorf("%w: change %d is missing at revision %d", ErrBadCheckpoint, i, rev)
+		}
+	}
 	return nil
 }
 

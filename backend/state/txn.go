@@ -2,8 +2,6 @@ package state
 
 import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
-	"github.com/zkine/zkine/revision"
 )
 
 // A transaction is evaluated in three steps, as etcd does it:
@@ -164,6 +162,9 @@ func (s *root) prepare(r *pb.TxnRequest) (*plan, error) {
 
 // txn evaluates a transaction.
 func (m *Machine) txn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	if !m.answer.wanted && !writes(r) {
+		return nil, nil // whatever it would find, it leaves no trace
+	}
 	p, err := m.prepare(r)
 	if err != nil {
 		return nil, err
@@ -191,7 +192,7 @@ func (m *Machine) execute(r *pb.TxnRequest, p *plan) *pb.TxnResponse {
 func (m *Machine) executeOp(op *pb.RequestOp, p *plan) *pb.ResponseOp {
 	switch op := op.Request.(type) {
 	case *pb.RequestOp_RequestRange:
-		return m.executeRange(op.RequestRange)
+		return m.answer.readGuarded(&m.root, op.RequestRange)
 	case *pb.RequestOp_RequestPut:
 		return &pb.ResponseOp{Response: &pb.ResponseOp_ResponsePut{ResponsePut: m.put(op.RequestPut)}}
 	case *pb.RequestOp_RequestDeleteRange:
@@ -202,13 +203,4 @@ func (m *Machine) executeOp(op *pb.RequestOp, p *plan) *pb.ResponseOp {
 		return &pb.ResponseOp{Response: &pb.ResponseOp_ResponseTxn{ResponseTxn: resp}}
 	}
 	panic("state: an empty operation passed the check")
-}
-
-// executeRange answers a range that was checked.
-func (s *root) executeRange(r *pb.RangeRequest) *pb.ResponseOp {
-	rev := s.current()
-	if r.Revision > 0 {
-		rev = revision.Rev(r.Revision)
-	}
-	return &pb.ResponseOp{Response: &pb.ResponseOp_ResponseRange{ResponseRange: s.rangeAt(r, rev)}}
 }

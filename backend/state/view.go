@@ -42,7 +42,7 @@ func (v *View) NumKeys() int { return v.root.live.Len() }
 func (v *View) Range(r *pb.RangeRequest) (*pb.RangeResponse, error) { return v.root.rangeRequest(r) }
 
 // ReadTxn answers a transaction for which IsReadOnly holds; any other is
-// ErrMalformed. Errors are those of Range.
+// ErrMalformed. Errors are those of Range, and ErrAnswerTooLarge.
 func (v *View) ReadTxn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	if !IsReadOnly(r) {
 		return nil, ErrMalformed
@@ -58,9 +58,12 @@ func (v *View) ReadTxn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 		Succeeded: succeeded,
 		Responses: make([]*pb.ResponseOp, len(ops)),
 	}
+	answer := answering{wanted: true, left: maxAnswer}
 	for i, op := range ops {
 		r := op.GetRequestRange()
-		resp.Responses[i] = s.executeRange(r)
+		if resp.Responses[i] = answer.read(s, r); answer.err != nil {
+			return nil, ErrAnswerTooLarge
+		}
 		if r.Revision > 0 && s.overtaken(revision.Rev(r.Revision)) {
 			return nil, ErrCompacted
 		}

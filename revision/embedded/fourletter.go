@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// maxAnswer bounds an answer, in bytes: whoever listens there need not be a ZooKeeper.
+const maxAnswer = 1 << 20
+
 // FourLetter sends one of ZooKeeper's four-letter words ("srvr", "mntr", "ruok") to a server and returns its answer.
 // The server must have the word on its whitelist. The context bounds it, and two seconds do.
 func FourLetter(ctx context.Context, addr, word string) (string, error) {
@@ -23,7 +26,7 @@ func FourLetter(ctx context.Context, addr, word string) (string, error) {
 	if _, err := io.WriteString(conn, word); err != nil {
 		return "", err
 	}
-	answer, err := io.ReadAll(conn)
+	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer))
 	return string(answer), err
 }
 

@@ -1,0 +1,152 @@
+package state
+
+import (
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// maxCompared is how many keys the comparisons of one transaction may look at;
+// a pass over all keys that there are is always allowed. Each zkine looks at
+// them, and again at each start, for as long as the record is in the log.
+const maxCompared = 1 << 20
+
+// unweighed is how many keys an answer may have whose size is not looked at: with
+// values of the usual largest size they stay below maxAnswer.
+const unweighed = 256
+
+// Afford is an error for a transaction that costs more than a client may ask of
+// every zkine, or of one: ErrTooManyCompared, or ErrAnswerTooLarge. It is asked
+// where a transaction is accepted, as of the state there and then, and never
+// where it is applied: what is in the log is evaluated, whatever it costs.
+func (v *View) Afford(r *pb.TxnRequest) error {
+	s := &v.root
+	if n := s.compared(r); n > max(maxCompared, s.live.Len()) {
+		return ErrTooManyCompared
+	}
+	if !readsMany(r) {
+		return nil
+	}
+	p := &plan{}
+	if s.plan(r, p) != nil {
+		return nil // it will be refused for that
+	}
+	w := weighing{root: s}
+	if w.path(r, p, w.count); w.keys <= unweighed {
+		return nil
+	}
+	if w.left = maxAnswer - answerEach*int64(w.keys); w.left >= 0 {
+		w.path(r, p, w.weigh)
+	}
+	if w.left < 0 {
+		return ErrAnswerTooLarge
+	}
+	return nil
+}
+
+// compared is how many keys all comparisons of a transaction look at, at most.
+func (s *root) compared(r *pb.TxnRequest) (n int) {
+	for _, c := range r.GetCompare() {
+		if n++; len(c.GetRangeEnd()) > 0 {
+			n += s.count(newSpan(c.Key, c.RangeEnd))
+		}
+	}
+	eachNested(r, func(nested *pb.TxnRequest) { n += s.compared(nested) })
+	return n
+}
+
+// readsMany says whether some operation can put more than one key into the
+// answer.
+func readsMany(r *pb.TxnRequest) (many bool) {
+	for _, ops := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
+		for _, op := range ops {
+			_, end, _ := answered(op)
+			many = many || len(end) > 0
+		}
+	}
+	eachNested(r, func(nested *pb.TxnRequest) { many = many || readsMany(nested) })
+	return many
+}
+
+func eachNested(r *pb.TxnRequest, f func(*pb.TxnRequest)) {
+	for _, ops := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
+		for _, op := range ops {
+			if nested := op.GetRequestTxn(); nested != nil {
+				f(nested)
+			}
+		}
+	}
+}
+
+// answered is the keys that an operation puts into the answer; nil for none.
+// r says how it wants them, nil for whole.
+func answered(op *pb.RequestOp) (key, end []byte, r *pb.RangeRequest) {
+	switch op := op.GetRequest().(type) {
+	case *pb.RequestOp_RequestRange:
+		if r := op.RequestRange; r != nil && !r.CountOnly {
+			return r.Key, r.RangeEnd, r
+		}
+	case *pb.RequestOp_RequestDeleteRange:
+		if r := op.RequestDeleteRange; r.GetPrevKv() {
+			return r.Key, r.RangeEnd, nil
+		}
+	case *pb.RequestOp_RequestPut:
+		if r := op.RequestPut; r.GetPrevKv() {
+			return r.Key, nil, nil
+		}
+	}
+	return nil, nil, nil
+}
+
+// weighing reckons how large an answer will be. A range at an older revision is
+// taken for one at this one, and bounds on revisions for none.
+type weighing struct {
+	*root
+	keys int
+	left int64
+}
+
+// path calls each with the operations that will be carried out.
+func (w *weighing) path(r *pb.TxnRequest, p *plan, each func(*pb.RequestOp)) {
+	p.next = 0
+	w.walkPath(r, p, each)
+}
+
+func (w *weighing) walkPath(r *pb.TxnRequest, p *plan, each func(*pb.RequestOp)) {
+	ops, _ := p.branch(r)
+	for _, op := range ops {
+		if nested := op.GetRequestTxn(); nested != nil {
+			w.walkPath(nested, p, each)
+			continue
+		}
+		each(op)
+	}
+}
+
+func (w *weighing) count(op *pb.RequestOp) {
+	if key, end, r := answered(op); key != nil {
+		w.keys += limited(w.root.count(newSpan(key, end)), r)
+	}
+}
+
+func (w *weighing) weigh(op *pb.RequestOp) {
+	key, end, r := answered(op)
+	if key == nil {
+		return
+	}
+	sp := newSpan(key, end)
+	n := limited(w.root.count(sp), r)
+	if n == 0 {
+		return
+	}
+	w.walk(sp, func(v *version) bool {
+		w.left -= v.answerBytes(r)
+		n--
+		return n > 0 && w.left >= 0
+	})
+}
+
+func limited(n int, r *pb.RangeRequest) int {
+	if limit := r.GetLimit(); limit > 0 && limit < int64(n) {
+		return int(limit)
+	}
+	return n
+}
