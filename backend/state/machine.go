@@ -20,6 +20,8 @@ type Machine struct {
 	leaseChanges []LeaseChange
 	// authChanges are those of the slot under way.
 	authChanges []AuthChange
+	// compactions are those of the slot under way.
+	compactions []Compaction
 	// seen holds the nonces of the slots of the current segment.
 	seen map[revision.Nonce]struct{}
 	// swept is the revision up to which Scavenge has come.
@@ -45,6 +47,8 @@ type Applied struct {
 	Leases []LeaseChange
 	// Auth is what happened to tokens, in order.
 	Auth []AuthChange
+	// Compactions are those that took place, in order.
+	Compactions []Compaction
 }
 
 // Result is the answer to a request: one of Response and Err.
@@ -89,7 +93,7 @@ func (m *Machine) Apply(slot revision.Slot) Applied {
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
-	m.leaseChanges, m.authChanges = nil, nil
+	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
 	for i := 0; i < len(results); {
 		m.applied++
 		if results[i].Err != ErrEvaluation && !m.try(slot.Requests[i], &results[i]) {
@@ -100,7 +104,7 @@ func (m *Machine) Apply(slot revision.Slot) Applied {
 		}
 		i++
 	}
-	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges}
+	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions}
 }
 
 // enter moves to the slot's place, and says whether its batch was applied
@@ -124,7 +128,7 @@ func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 func (m *Machine) restore(start root) {
 	m.root = start.copy()
 	m.events = m.events[:0]
-	m.leaseChanges, m.authChanges = nil, nil
+	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
 }
 
 // try evaluates a request; it returns false if that panicked, and then the
