@@ -68,8 +68,10 @@ func (b *Backend) scavenge(steps int) (more bool) {
 	if b.scavengeHolds.Load() > 0 {
 		return b.machine.View().CompactRev() > b.scavenged.floor()
 	}
-	if more = b.machine.Scavenge(steps * scavengeStep); !more {
-		b.scavenged.reached(b.machine.View().CompactRev())
+	floor := b.view.Load().CompactRev()
+	to := b.hashes.floor(floor)
+	if more = b.machine.ScavengeTo(to, steps*scavengeStep) || to < floor; !more {
+		b.scavenged.reached(floor)
 	}
 	return more
 }
@@ -93,6 +95,9 @@ func (b *Backend) apply(slot revision.Slot) {
 	before, view := b.view.Load(), b.machine.View()
 	b.view.Store(view)
 	b.cfg.Published(view)
+	if len(applied.Compactions) > 0 && b.live.Load() {
+		b.hashes.add(applied.Compactions)
+	}
 	b.log.Applied(slot.Seq, view.Rev())
 	b.size.Store(b.log.Sizes().Total())
 	b.lessor.applied(applied.Leases)

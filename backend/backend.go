@@ -86,6 +86,7 @@ type Backend struct {
 	keeper   *keeper
 	renewals renewals
 	auth     *authenticator
+	hashes   *compactionHashes
 	// agreement compares this state with the other members'.
 	agreement *agreement
 	// boundaries hands the views at the ends of segments to the housekeeping;
@@ -175,6 +176,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
 	b.hub = newHub(&b.view)
 	b.agreement = newAgreement()
+	b.hashes = newCompactionHashes()
 	b.compactor = compactor{cfg: cfg.AutoCompaction}
 	b.lastRound = time.Now()
 	for range cfg.MaxInFlight {
@@ -188,6 +190,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.live.Store(true)
 	b.spawn(b.servingLoop)
 	b.spawn(b.digestLoop)
+	b.spawn(b.compactionHashLoop)
 	b.spawn(b.housekeepLoop)
 	b.spawn(b.keeperLoop)
 	return b, nil

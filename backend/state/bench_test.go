@@ -104,6 +104,25 @@ func BenchmarkCount(b *testing.B) {
 	benchRange(b, 1_000_000, r, nil)
 }
 
+// BenchmarkHashCompaction is what a compaction costs in the background.
+func BenchmarkHashCompaction(b *testing.B) {
+	for _, size := range []int{100, 1024} {
+		b.Run(fmt.Sprintf("keys=1000000/value=%d", size), func(b *testing.B) {
+			m := loaded(b, 1_000_000, make([]byte, size))
+			m.Apply(m.slot(request(&pb.CompactionRequest{Revision: int64(m.rev - 1000)})))
+			for m.Scavenge(1 << 20) {
+			}
+			c := Compaction{At: m.rev, Before: m.compactRev}
+			v := m.View()
+			for b.Loop() {
+				if _, err := v.HashCompaction(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkHashKV(b *testing.B) {
 	v := loaded(b, benchKeys, make([]byte, 100)).View()
 	for b.Loop() {

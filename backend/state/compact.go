@@ -15,6 +15,7 @@ func (m *Machine) compaction(r *pb.CompactionRequest) (*pb.CompactionResponse, e
 	case rev > m.rev:
 		return nil, ErrFutureRev
 	default:
+		m.compactions = append(m.compactions, Compaction{At: rev, Before: m.compactRev})
 		m.compactRev = rev
 	}
 	return &pb.CompactionResponse{Header: m.header()}, nil
@@ -25,8 +26,12 @@ func (m *Machine) compaction(r *pb.CompactionRequest) (*pb.CompactionResponse, e
 // whether there is more to do. Nothing that anyone may read changes.
 //
 // Called by the goroutine that applies, between slots.
-func (m *Machine) Scavenge(limit int) (more bool) {
-	floor := m.compactRev
+func (m *Machine) Scavenge(limit int) (more bool) { return m.ScavengeTo(m.compactRev, limit) }
+
+// ScavengeTo is Scavenge as long as the floor is no higher than the given one:
+// what a read there needs stays. It says whether there is more to do up to there.
+func (m *Machine) ScavengeTo(floor revision.Rev, limit int) (more bool) {
+	floor = min(floor, m.compactRev)
 	if m.swept >= floor {
 		return false
 	}

@@ -13,10 +13,9 @@ import (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // HashKV is etcd's hash of all versions up to rev (0 is the current revision),
-// as its MVCC store would compute it for the same history. (etcd's own HashKV
-// answers for a revision that was just compacted from a cache, with the hash of
-// before the compaction; after a restart it answers like this.) Errors:
-// ErrCompacted, ErrFutureRev.
+// as its MVCC store would compute it for the same history. (For a revision that
+// was compacted at, etcd answers with what it computed then: HashCompaction.)
+// Errors: ErrCompacted, ErrFutureRev.
 //
 // What goes in is the name of etcd's bucket, "key", and for each version, by
 // revision, its entry there (see View.Entries).
@@ -34,43 +33,77 @@ func (v *View) HashKV(rev revision.Rev) (hash uint32, compactRev, hashRev revisi
 	case rev == 0:
 		rev = s.rev
 	}
+	hash, err = s.hash(rev, s.compactRev, func(newest *version) bool { return newest.at(rev) != nil })
+	return hash, s.compactRev, rev, err
+}
+
+// Compaction is a move of the floor.
+type Compaction struct {
+	// At is the new floor, Before the one until then: -1 if there was none.
+	At, Before revision.Rev
+}
+
+// HashCompaction is the hash that etcd computes while it compacts: of all
+// versions up to the new floor, with the one before as the compact revision.
+// It is what HashKV(c.At) was just before; unless no key existed at c.At, and
+// some were deleted at it. Error: ErrCompacted, once what lies between the two
+// floors was scavenged; see Machine.ScavengeTo.
+func (v *View) HashCompaction(c Compaction) (uint32, error) {
+	return v.root.hash(c.At, c.Before, func(newest *version) bool {
+		found := newest.upTo(c.At)
+		return found != nil && (!found.tombstone() || found.mod == c.At)
+	})
+}
+
+// hash is that of the versions up to rev, with that floor. keeps says of a key
+// whether a compaction at rev would keep a version of it, and HashKV's condition
+// for what is at or below the floor is whether it would keep any at all.
+func (s *root) hash(rev, floor revision.Rev, keeps func(newest *version) bool) (uint32, error) {
 	h := newKVHash()
-	for _, v := range s.base(rev) {
-		h.add(v)
+	for _, p := range s.base(rev, floor, keeps) {
+		h.add(p.v)
 	}
-	for at := max(s.compactRev+1, firstChange); at <= rev; at++ {
+	for at := max(floor+1, firstChange); at <= rev; at++ {
 		for _, e := range s.history.of(at) {
 			h.add(e.v)
 		}
 	}
-	if int64(s.compactRev) < s.trimmed.Load() {
-		return 0, 0, 0, ErrCompacted
+	if int64(floor) < s.trimmed.Load() {
+		return 0, ErrCompacted
 	}
-	return h.crc.Sum32(), s.compactRev, rev, nil
+	return h.crc.Sum32(), nil
 }
 
-// base is the versions at or below the compact revision that count for a hash
-// at rev, in the order in which they were written.
-func (s *root) base(rev revision.Rev) []*version {
-	var kept, replaced []*version
-	anyAlive := false
+// base is the versions at or below the floor that count for a hash at rev, in
+// the order in which they were written.
+func (s *root) base(rev, floor revision.Rev, keeps func(newest *version) bool) []placed {
+	var kept, replaced []placed
+	keepsAny := false
 	s.walkNewest(span{kind: unbounded}, func(newest *version) bool {
-		alive, old := newest.at(rev), newest.at(min(rev, s.compactRev))
-		anyAlive = anyAlive || alive != nil
+		alive, old := newest.at(rev), newest.at(min(rev, floor))
+		keepsAny = keepsAny || keeps(newest)
 		switch {
 		case old == nil:
 		case old == alive:
-			kept = append(kept, old)
+			kept = append(kept, placed{old.mod, old.sub, old})
 		default:
-			replaced = append(replaced, old)
+			replaced = append(replaced, placed{old.mod, old.sub, old})
 		}
 		return true
 	})
-	if !anyAlive {
+	if !keepsAny {
 		kept = replaced
 	}
-	slices.SortFunc(kept, compareVersions)
+	slices.SortFunc(kept, func(a, b placed) int { return cmp.Or(cmp.Compare(a.mod, b.mod), cmp.Compare(a.sub, b.sub)) })
 	return kept
+}
+
+// placed is a version with its place in history beside it: to sort a million
+// versions by what is in them would be a cache miss for each look.
+type placed struct {
+	mod revision.Rev
+	sub int32
+	v   *version
 }
 
 func compareVersions(a, b *version) int {

@@ -20,6 +20,8 @@ type Machine struct {
 	leaseChanges []LeaseChange
 	// authChanges are those of the slot under way.
 	authChanges []AuthChange
+	// compactions are those of the slot under way.
+	compactions []Compaction
 	// seen holds the nonces of the slots of the current segment.
 	seen map[revision.Nonce]struct{}
 	// swept is the revision up to which Scavenge has come.
@@ -49,6 +51,8 @@ type Applied struct {
 	Leases []LeaseChange
 	// Auth is what happened to tokens, in order.
 	Auth []AuthChange
+	// Compactions are those that took place, in order.
+	Compactions []Compaction
 }
 
 // Result is the answer to a request: one of Response and Err; or neither, if
@@ -103,7 +107,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
-	m.leaseChanges, m.authChanges = nil, nil
+	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
@@ -115,7 +119,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 		}
 		i++
 	}
-	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges}
+	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions}
 }
 
 // enter moves to the slot's place, and says whether its batch was applied
@@ -139,7 +143,7 @@ func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 func (m *Machine) restore(start root) {
 	m.root = start.copy()
 	m.events = m.events[:0]
-	m.leaseChanges, m.authChanges = nil, nil
+	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
 }
 
 // try evaluates a request; it returns false if that panicked, and then the

@@ -101,11 +101,16 @@ func (v *version) size() int64 { return int64(v.keyLen) + int64(v.valueLen) }
 // not exist then. Below the trimmed floor the answer may be nil wrongly, see
 // root.overtaken.
 func (v *version) at(rev revision.Rev) *version {
+	if v = v.upTo(rev); v == nil || v.tombstone() {
+		return nil
+	}
+	return v
+}
+
+// upTo is the newest version at or below rev, which may be a tombstone.
+func (v *version) upTo(rev revision.Rev) *version {
 	for v != nil && v.mod > rev {
 		v = v.prev.Load()
-	}
-	if v == nil || v.tombstone() {
-		return nil
 	}
 	return v
 }

@@ -1,5 +1,6 @@
 // Package differential drives a zkine and an etcd with the same random requests, and compares what they answer to the
-// byte: responses, the codes and words of errors, what watchers see, and HashKV at each revision. What may differ is
+// byte: responses, the codes and words of errors, what watchers see, and HashKV at each revision, and
+// once more when that is compacted at. What may differ is
 // made equal first, in normalize.go: who answered, and the order of keys that etcd itself leaves open; and in keysonly.go,
 // leases that etcd leaves out.
 //

@@ -7,16 +7,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// hash asks for a hash. It does not ask at revisions of compactions, for which etcd answers, while it remembers it, with
-// the hash that it took during the compaction, of the history as it was before. By that a compaction at 0 spoils
-// revision 0, which stands for the current one.
+// hash asks for a hash, at revisions of compactions too. After a compaction at 0 it does not ask for revision 0, which
+// stands for the current one: etcd answers that with the hash of nothing from then on.
 func (g *generator) hash() proto.Message {
-	for _, revision := range []int64{max(0, g.at()), 0, g.revision} {
-		if !g.compactions[revision] {
-			return &pb.HashKVRequest{Revision: revision}
-		}
+	revision := max(0, g.at())
+	if g.one(3) && g.compacted > 0 {
+		revision = g.compacted
 	}
-	return g.put()
+	if revision == 0 && g.compactions[0] {
+		revision = g.revision
+	}
+	return &pb.HashKVRequest{Revision: revision}
 }
 
 // alarm turns an alarm on, or asks which are. It is not left on for long: it refuses most requests.

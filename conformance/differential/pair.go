@@ -3,6 +3,8 @@ package differential
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,8 +65,10 @@ func (p *pair) do(o operation) (difference string) {
 	switch r := o.Message.(type) {
 	case *pb.CompactionRequest:
 		if want.err == "" {
+			difference := p.settle(ctx, r.Revision)
 			p.compacted = r.Revision
 			p.compactions[r.Revision] = true
+			return difference
 		}
 	case *pb.WatchCreateRequest:
 		for _, s := range []*store{p.etcd, p.zkine} {
@@ -85,17 +89,37 @@ func (p *pair) ask(ctx context.Context, o operation) (etcd, zkine outcome) {
 	return etcd, <-answer
 }
 
-// advance learns the revision from an answer, and compares the hashes at a new one. At a revision that was compacted
-// at they are not comparable; see generator.hash.
+// settle waits until etcd has done what a compaction left to do, and with it has computed the hash of before: from then
+// on it tells that one.
+func (p *pair) settle(ctx context.Context, compacted int64) (difference string) {
+	if compacted == 0 {
+		return "" // asking for 0 is asking for the current revision
+	}
+	before := p.compacted
+	if len(p.compactions) == 0 {
+		before = -1
+	}
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for {
+		r, err := p.etcd.maintenance.HashKV(ctx, &pb.HashKVRequest{Revision: compacted})
+		if err != nil {
+			return fmt.Sprintf("HashKV of etcd at the compacted revision %d: %v", compacted, err)
+		}
+		if r.CompactRevision == before {
+			return p.compare(ctx, operation{Message: &pb.HashKVRequest{Revision: compacted}})
+		}
+		<-ticker.C
+	}
+}
+
+// advance learns the revision from an answer, and compares the hashes at a new one.
 func (p *pair) advance(ctx context.Context, o outcome) (difference string) {
 	r, ok := o.response.(interface{ GetHeader() *pb.ResponseHeader })
 	if !ok || r.GetHeader().GetRevision() <= p.revision {
 		return ""
 	}
 	p.revision = r.GetHeader().GetRevision()
-	if p.compactions[p.revision] {
-		return ""
-	}
 	return p.compare(ctx, operation{Message: &pb.HashKVRequest{Revision: p.revision}})
 }
 
@@ -114,7 +138,7 @@ func (p *pair) check() (difference string) {
 	if difference := p.syncWatches(ctx); difference != "" {
 		return difference
 	}
-	for _, o := range p.everything() {
+	for _, o := range append(p.everything(), p.keptHashes()...) {
 		if difference := p.compare(ctx, o); difference != "" {
 			return difference
 		}
@@ -132,8 +156,25 @@ func (p *pair) everything() []operation {
 	if p.compacted > 0 {
 		all = append(all, operation{Message: &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: p.compacted}})
 	}
-	if !p.compactions[p.revision] {
+	// That of the current revision, which is not asked for by its number if there is one of before its compaction, and not
+	// by 0 if that was compacted at.
+	if !p.compactions[0] {
+		all = append(all, operation{Message: &pb.HashKVRequest{}})
+	} else if !p.compactions[p.revision] {
 		all = append(all, operation{Message: &pb.HashKVRequest{Revision: p.revision}})
+	}
+	return all
+}
+
+// keptHashes asks for the hashes of before the latest compactions, and of some more than a store keeps. A zkine that has
+// just started does not know them.
+func (p *pair) keptHashes() (all []operation) {
+	const kept, more = 10, 2
+	revisions := slices.Sorted(maps.Keys(p.compactions))
+	for _, revision := range revisions[max(0, len(revisions)-kept-more):] {
+		if revision > 0 {
+			all = append(all, operation{Message: &pb.HashKVRequest{Revision: revision}})
+		}
 	}
 	return all
 }
