@@ -44,6 +44,7 @@ var errorCases = []struct {
 	{revision.ErrForeignRoot, codes.Unavailable, "etcdserver: server stopped"},
 	{revision.ErrNewerFormat, codes.Unavailable, "etcdserver: server stopped"},
 	{revision.ErrLogLost, codes.Unavailable, "etcdserver: server stopped"},
+	{revision.ErrHalted, codes.Unavailable, "etcdserver: server stopped"},
 	{revision.ErrNameTaken, codes.Unavailable, "etcdserver: server stopped"},
 	{revision.ErrCorrupt, codes.DataLoss, "etcdserver: corrupt cluster"},
 	{context.Canceled, codes.Canceled, "context canceled"},

@@ -23,6 +23,7 @@ import (
 //
 //	sockets bound           a port in use is an error before anything is started
 //	metrics URLs served     /livez ok, /readyz says what is missing
+//	memory read             which cluster was served before
 //	local ZooKeeper         if no other is named
 //	log opened              waits while ZooKeeper cannot be reached
 //	backend opened          the log is replayed
@@ -44,6 +45,12 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	}
 	defer front.drain()
 
+	memory, err := recall(cfg.dataDir, cfg.root, log)
+	if err != nil {
+		return err
+	}
+	defer memory.stop()
+	cfg.cluster.served = memory.served
 	servers := cfg.zookeeper
 	if len(servers) == 0 {
 		zoo, err := startZooKeeper(ctx, cfg, log)
@@ -53,7 +60,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 		defer stopZooKeeper(zoo, log)
 		servers = []string{zoo.Addr()}
 	}
-	b, err := openBackend(ctx, cfg, front, servers, opening{starting, status}, registry, log)
+	b, err := openBackend(ctx, cfg, front, servers, opening{starting, status, memory}, registry, log)
 	if err != nil {
 		return startError(ctx, err)
 	}
@@ -103,6 +110,7 @@ func wait(ctx context.Context, cfg config, b *backend.Backend) error {
 type opening struct {
 	starting *backend.Starting
 	status   *statusLine
+	memory   *memory // of what is served once it is open
 }
 
 func openBackend(ctx context.Context, cfg config, front *front, servers []string, o opening, registry *prometheus.Registry, log *logrus.Entry) (*backend.Backend, error) {
@@ -127,6 +135,8 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 	if err != nil {
 		return nil, about("root "+cfg.root, err)
 	}
+	log.Info(clusterLine(cfg.root, l, int64(b.Status().Revision)))
+	o.memory.follow(l.Served)
 	return b, nil
 }
 

@@ -112,6 +112,9 @@ func openLog(ctx context.Context, cfg config, servers []string, log *logrus.Entr
 		MaxSlots:       int64(cfg.housekeeping.segmentSlots),
 		MaxBytes:       cfg.housekeeping.segmentBytes,
 		CheckpointFrom: int64(cfg.housekeeping.checkpointLogBytes),
+		ClusterID:      uint64(cfg.cluster.id),
+		NewCluster:     cfg.cluster.isNew,
+		Served:         cfg.cluster.served,
 		Log:            log,
 	})
 	if err != nil {
