@@ -34,6 +34,9 @@ func (b *Backend) applyLoop() {
 			more, idle = b.scavenge(idle), min(2*idle, idleMost)
 		case errors.Is(err, revision.ErrTrimmed):
 			if err := b.reload(); err != nil {
+				if errors.Is(err, revision.ErrLogLost) {
+					b.log.Distrust(err)
+				}
 				b.fail(err)
 			}
 		default:

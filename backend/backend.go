@@ -115,9 +115,9 @@ type Backend struct {
 	// lastRound is when the keeper loop last logged a mark; its own.
 	lastRound time.Time
 	metrics   *metrics
-	// copies are the files of snapshots; hashes is for Hash.
-	copies *copies
-	hashes hashes
+	// copies are the files of snapshots; databaseHash is for Hash.
+	copies       *copies
+	databaseHash hashes
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -163,7 +163,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.boundaries = make(chan *state.View, 1)
 	b.tidyUps = make(chan tidyUp)
 	b.copies = newCopies(b)
-	b.hashes.turn = make(chan struct{}, 1)
+	b.databaseHash.turn = make(chan struct{}, 1)
 	b.raising = make(chan struct{}, 1)
 	b.scavenged.changed = make(chan struct{})
 	b.lessor = newLessor(log.SessionTimeout())

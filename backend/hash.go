@@ -49,13 +49,13 @@ func (b *Backend) HashKV(ctx context.Context, r *pb.HashKVRequest) (response *pb
 // at a time, and serves all who ask for the same state.
 func (b *Backend) Hash(ctx context.Context, _ *pb.HashRequest) (response *pb.HashResponse, err error) {
 	select {
-	case b.hashes.turn <- struct{}{}:
-		defer func() { <-b.hashes.turn }()
+	case b.databaseHash.turn <- struct{}{}:
+		defer func() { <-b.databaseHash.turn }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 	err = b.onView(func(v *state.View) error {
-		hash, err := b.hashes.of(ctx, v)
+		hash, err := b.databaseHash.of(ctx, v)
 		response = &pb.HashResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Hash: hash}
 		return err
 	})

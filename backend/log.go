@@ -67,6 +67,10 @@ type Log interface {
 	// view of ZooKeeper; after a Barrier that view is current.
 	Members(ctx context.Context) ([]revision.Member, error)
 
+	// Distrust ends the log because the state shows that it went back: err wraps
+	// revision.ErrLogLost. Every zkine on the root is to stop.
+	Distrust(err error)
+
 	// Head is the newest place in the log that is known of.
 	Head() revision.Seq
 

@@ -48,6 +48,11 @@ func (l *Log) Measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := conn.Exists(ctx, l.layout.trust()); err == nil {
+		znodes++
+	} else if !errors.Is(err, zk.ErrNoNode) {
+		return err
+	}
 	l.census.lengths = m.seen
 	l.census.mu.Lock()
 	defer l.census.mu.Unlock()

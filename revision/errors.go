@@ -35,6 +35,9 @@ var (
 var (
 	// ErrForeignRoot says that the root holds something that zkine did not write.
 	ErrForeignRoot = errors.New("revision: the root holds something else than zkine's data")
+	// ErrNoData says that the root holds nothing of zkine's, to those who only look
+	// at it.
+	ErrNoData = errors.New("revision: no zkine data")
 	// ErrNewerFormat says that a newer zkine wrote the root, or a record in it.
 	ErrNewerFormat = errors.New("revision: written by a newer zkine")
 	// ErrCorrupt says that bytes in the log are not what was written.
@@ -42,6 +45,15 @@ var (
 	// ErrLogLost says that the ensemble no longer holds what this zkine has
 	// applied: the root was wiped, restored to an older state, or recreated.
 	ErrLogLost = errors.New("revision: the log went back")
+	// ErrHalted says that a zkine has found so, and that a person has not decided
+	// yet; see trust.go.
+	ErrHalted = errors.New("revision: the log went back, and a person must decide")
+	// ErrAccepted goes with ErrLogLost: a person has decided since. The next start
+	// serves what the root holds.
+	ErrAccepted = errors.New("revision: what the root holds was accepted by a person")
+	// ErrWrongCluster says that the root is not the one that was asked for, or
+	// that this zkine has served.
+	ErrWrongCluster = errors.New("revision: not the cluster to serve")
 	// ErrForbidden says that a znode's ACL keeps this zkine out.
 	ErrForbidden = errors.New("revision: access denied")
 	// ErrNameTaken says that another live zkine holds the member name.

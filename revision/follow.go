@@ -115,8 +115,11 @@ func (l *Log) poll(conn Conn) {
 		var stat *zk.Stat
 		if _, stat, err = conn.Get(ctx, l.layout.segment(open.name)); err == nil {
 			l.tail.observe(open.number, int64(stat.Version))
-			return
+			err = l.mayServe(ctx, conn)
 		}
+	}
+	if err == nil {
+		return
 	}
 	l.failFollowing(conn, err)
 }

@@ -14,22 +14,28 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// openRoot makes the root if it is not there, and returns its cluster id. It
-// refuses a root that something else, or a newer zkine, has written. An error
-// that wraps neither sentinel is worth another try.
-func openRoot(ctx context.Context, conn Conn, l layout, random io.Reader) (clusterID uint64, err error) {
+// openRoot makes the root if it is not there and may be made, and returns its
+// cluster id. It refuses a root that something else, or a newer zkine, has
+// written. An error that wraps no final one is worth another try. The server
+// must have been shown to be current.
+func openRoot(ctx context.Context, conn Conn, l layout, cfg *Config) (clusterID uint64, made bool, err error) {
 	for {
 		id, err := readFormat(ctx, conn, l)
 		if !errors.Is(err, zk.ErrNoNode) {
-			return id, err
+			return id, made, err
 		}
 		if err := checkEmpty(ctx, conn, l); err != nil {
-			return 0, err
+			return 0, false, err
+		}
+		if err := cfg.mayServeCluster(0); err != nil {
+			return 0, false, err
 		}
 		// Another zkine may do the same now; whoever comes second reads.
-		if err := createRoot(ctx, conn, l, random); err != nil && !errors.Is(err, zk.ErrNodeExists) {
-			return 0, fmt.Errorf("create %s: %w", l.root, err)
+		err = createRoot(ctx, conn, l, cfg.Random)
+		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return 0, false, fmt.Errorf("create %s: %w", l.root, err)
 		}
+		made = err == nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -15,6 +16,14 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 	if !l.opened {
 		return l.greetFirst(ctx, conn)
 	}
+	err := l.greetAgain(ctx, conn)
+	if errors.Is(err, ErrLogLost) {
+		return l.unlessAccepted(ctx, conn, err)
+	}
+	return err
+}
+
+func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 	// What is known has to be noted before the quorum write: another connection
 	// may still be in use, and learn more meanwhile.
 	seen := l.tail.seen()
@@ -27,7 +36,7 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 		return l.lostIfMissing(err, l.layout.format())
 	}
 	if id != l.clusterID {
-		return fmt.Errorf("%w: %s names cluster %x, this zkine serves %x; restart it to serve the other",
+		return fmt.Errorf("%w: %s names cluster %x, this zkine serves %x; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, l.layout.format(), id, l.clusterID)
 	}
 	if err := l.recognise(ctx, conn, seen); err != nil {
@@ -42,6 +51,9 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 			return err
 		}
 	}
+	if err := l.mayServe(ctx, conn); err != nil {
+		return err
+	}
 	if err := l.member.greet(ctx, conn); err != nil {
 		return fmt.Errorf("%w: %w", errUnlisted, err)
 	}
@@ -53,15 +65,27 @@ func (l *Log) greet(ctx context.Context, conn Conn) error {
 var errUnlisted = errors.New("revision: the member's znode could not be put up")
 
 func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
-	id, err := openRoot(ctx, conn, l.layout, l.cfg.Random)
+	// A quorum write, as above. Whether there is a root at all shows by it, too.
+	err := barrier(ctx, conn, l.layout)
+	if err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return err
+	}
+	id, made, err := openRoot(ctx, conn, l.layout, &l.cfg)
 	if err != nil {
 		return err
 	}
-	if err := barrier(ctx, conn, l.layout); err != nil {
+	if err := l.cfg.mayServeCluster(id); err != nil && !made {
 		return err
 	}
+	l.clusterID, l.found.Made = id, made
 	open, err := l.readOpen(ctx, conn)
 	if err != nil {
+		return err
+	}
+	if err := l.recogniseServed(ctx, conn, open); err != nil {
+		return err
+	}
+	if err := l.mayServe(ctx, conn); err != nil {
 		return err
 	}
 	if err := l.mustExist(ctx, conn, open); err != nil {
@@ -70,7 +94,6 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	if err := l.startAfterCheckpoint(ctx, conn, open); err != nil {
 		return err
 	}
-	l.clusterID = id
 	l.member.init(l)
 	l.opened = true
 	return nil
@@ -80,7 +103,10 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 // removed in the meantime: then the caller begins anew.
 func (l *Log) mustExist(ctx context.Context, conn Conn, open segmentRef) error {
 	path := l.layout.segment(open.name)
-	_, _, err := conn.Get(ctx, path)
+	_, stat, err := conn.Get(ctx, path)
+	if err == nil {
+		l.found.Written = time.UnixMilli(stat.Mtime)
+	}
 	if !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}

@@ -81,6 +81,7 @@ func TestASlotDeliveredDuringTheGreetingIsRecognised(t *testing.T) {
 			close(meanwhile)
 		})
 	})
+	a.close() // it would find out first, and halt the root
 	restore()
 	b := openLog(t, revision.Config{Dialer: e})
 	for range 9 {

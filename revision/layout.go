@@ -29,12 +29,15 @@ import (
 //	<root>/checkpoint/<attempt>/c-<n>-<i> part i of chunk n
 //	<root>/checkpoint/<attempt>/m-<i>    part i of the manifest
 //	<root>/members/<name>                ephemeral: a running zkine
+//	<root>/trust                         trustRecord (trust.go); made when it is
+//	                                     first needed
 type layout struct{ root string }
 
 func (l layout) format() string              { return l.root + "/format" }
 func (l layout) log() string                 { return l.root + "/log" }
 func (l layout) members() string             { return l.root + "/members" }
 func (l layout) member(name string) string   { return l.members() + "/" + name }
+func (l layout) trust() string               { return l.root + "/trust" }
 func (l layout) stageRoot() string           { return l.root + "/stage" }
 func (l layout) stage(segment string) string { return l.stageRoot() + "/" + segment }
 func (l layout) segment(name string) string  { return l.log() + "/" + name }
@@ -148,6 +151,15 @@ type blobRef struct {
 type segmentRecord struct {
 	LastWriter string `json:"last_writer"`
 	Revision   Rev    `json:"writer_was_at_revision"`
+}
+
+// writerRevision reads the revision off a segment's data; 0 if there is none.
+func writerRevision(data []byte) Rev {
+	var r segmentRecord
+	if json.Unmarshal(data, &r) != nil {
+		return 0
+	}
+	return r.Revision
 }
 
 func mustJSON(v any) []byte {

@@ -32,6 +32,14 @@ type Config struct {
 	// CheckpointFrom is how many bytes of log a checkpoint needs to be worth
 	// it, at least; 0 is DefaultCheckpointFrom.
 	CheckpointFrom int64
+	// ClusterID is the only cluster to serve; 0 for any.
+	ClusterID uint64
+	// Served is what is remembered of an earlier run; nil for nothing. Unless
+	// ClusterID or NewCluster says otherwise its cluster is the only one to
+	// serve, and if it is served, it must hold what is remembered of it.
+	Served *Served
+	// NewCluster allows another cluster than Served's, and to make one.
+	NewCluster bool
 	// Random is where the names of segments, the cluster id and the like come
 	// from: a source that never fails and may be read by many at once; nil is
 	// crypto/rand's.
@@ -56,7 +64,8 @@ const (
 // methods' contracts are.
 //
 // Its goroutines: session.run keeps a connection; follow learns of foreign
-// slots; both end with Close. Short-lived ones rotate, and read slots ahead.
+// slots; both end with Close; haltOthers waits for the session's end. Short-lived
+// ones rotate, and read slots ahead.
 type Log struct {
 	cfg     Config
 	layout  layout
@@ -73,6 +82,10 @@ type Log struct {
 	maxRequest atomic.Int64 // bytes
 	epoch      atomic.Int64 // the highest ZAB epoch seen
 	applied    atomic.Int64 // the revision that the state has reached
+
+	found      Found                  // as of Open
+	accepted   atomic.Int64           // the number of the latest decision that is known; see trust.go
+	remembered atomic.Pointer[Served] // what Served returned last, or what was recognised; nil for nothing
 
 	member membership
 	census census
@@ -92,7 +105,8 @@ type Log struct {
 
 // Open connects, makes the root if it is new, and stands before the first
 // slot. It waits for ZooKeeper as long as ctx allows. Errors: ErrForeignRoot,
-// ErrNewerFormat, ErrCorrupt; ErrUnavailable when ctx ended first.
+// ErrNewerFormat, ErrCorrupt, ErrWrongCluster, ErrLogLost, ErrHalted;
+// ErrUnavailable when ctx ended first.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := CheckRoot(cfg.Root); err != nil {
 		return nil, err
@@ -113,6 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l.session.noted = cfg.Noted
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.spawn(func() { l.session.run(l.ctx) })
+	l.spawn(l.haltOthers)
 	if _, err := l.session.get(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

@@ -54,7 +54,7 @@ const (
 
 // final lists the errors after which a zkine must not go on.
 func final(err error) bool {
-	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrForbidden, ErrNameTaken} {
+	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrHalted, ErrWrongCluster, ErrForbidden, ErrNameTaken} {
 		if errors.Is(err, f) {
 			return true
 		}

@@ -34,24 +34,24 @@ type Verified struct {
 	CheckpointBytes   int64
 	// Orphans counts staged parts that no slot names: left by appends that
 	// never happened, and harmless.
-	Orphans  int
+	Orphans int
+	// Halt is nil if the root may be served; see trust.go.
+	Halt     *Halt
 	Findings []Finding
 }
 
 // Verify reads everything under a root, from the format to the last slot as of
 // its beginning, and judges it, without stopping at the first finding. It
-// changes nothing. An error says that it could not finish, for want of a
-// connection.
+// changes nothing. cfg.ClusterID, if it is not 0, must be the root's. An error
+// says that there was nothing to judge (ErrNoData, ErrWrongCluster), or that it
+// could not finish, for want of a connection.
 func Verify(ctx context.Context, cfg Config) (*Verified, error) {
-	if err := CheckRoot(cfg.Root); err != nil {
-		return nil, err
-	}
-	conn, err := cfg.Dialer.Dial(ctx)
+	conn, err := dialRoot(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	v := &verifier{ctx: ctx, conn: conn, layout: layout{cfg.Root}, out: &Verified{}}
+	v := &verifier{ctx: ctx, conn: conn, layout: layout{cfg.Root}, cluster: cfg.ClusterID, out: &Verified{}}
 	if err := v.run(); err != nil {
 		return nil, err
 	}
@@ -62,8 +62,10 @@ type verifier struct {
 	ctx    context.Context
 	conn   Conn
 	layout layout
-	out    *Verified
-	log    *Log // for its decoders only; it has no session
+	// cluster is the only one to look at; 0 for any.
+	cluster uint64
+	out     *Verified
+	log     *Log // for its decoders only; it has no session
 	// covered is the last segment that may be gone, or going.
 	covered int64
 }
@@ -74,10 +76,23 @@ func (v *verifier) run() error {
 		return v.unless(v.layout.format(), err)
 	}
 	id, err := readFormat(v.ctx, v.conn, v.layout)
+	if errors.Is(err, zk.ErrNoNode) {
+		if err = missingFormat(v.ctx, v.conn, v.layout); errors.Is(err, ErrNoData) {
+			return err
+		}
+	}
 	if err != nil {
 		return v.unless(v.layout.format(), err)
 	}
+	if err := (&Config{Root: v.layout.root, ClusterID: v.cluster}).mayServeCluster(id); err != nil {
+		return err
+	}
 	v.out.ClusterID = id
+	trust, _, err := readTrust(v.ctx, v.conn, v.layout)
+	if err := v.unless(v.layout.trust(), err); err != nil {
+		return err
+	}
+	v.out.Halt = trust.Halt
 	open, err := v.log.readOpen(v.ctx, v.conn)
 	if err != nil {
 		return v.unless(v.layout.log(), err)

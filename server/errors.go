@@ -74,6 +74,7 @@ var answers = []answer{
 	{revision.ErrForeignRoot, rpctypes.ErrGRPCStopped},
 	{revision.ErrNewerFormat, rpctypes.ErrGRPCStopped},
 	{revision.ErrLogLost, rpctypes.ErrGRPCStopped},
+	{revision.ErrHalted, rpctypes.ErrGRPCStopped},
 	{revision.ErrNameTaken, rpctypes.ErrGRPCStopped},
 	{revision.ErrForbidden, rpctypes.ErrGRPCStopped},
 	{revision.ErrCorrupt, rpctypes.ErrGRPCCorrupt},

@@ -60,6 +60,7 @@ var errorCases = []struct {
 	{revision.ErrForeignRoot, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
 	{revision.ErrNewerFormat, codes.Unavailable, "etcdserver: server stopped", "this one ends; another may be newer"},
 	{revision.ErrLogLost, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
+	{revision.ErrHalted, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
 	{revision.ErrNameTaken, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
 	{revision.ErrCorrupt, codes.DataLoss, "etcdserver: corrupt cluster", ""},
 	{state.ErrPermissionDenied, codes.PermissionDenied, "etcdserver: permission denied", ""},

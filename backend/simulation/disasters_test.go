@@ -19,6 +19,9 @@ const (
 
 func (w *world) fate(n *conn, c *call) fate {
 	p := w.profile
+	if w.mute && strings.HasPrefix(c.what, "multi") && strings.Contains(c.what, "(/zkine/trust,") {
+		return loseRequest
+	}
 	if w.calm {
 		return fine
 	}

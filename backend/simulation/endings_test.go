@@ -25,8 +25,12 @@ func (w *world) keepBackups() {
 
 // endInLoss puts the ensemble back to what it was a while ago, and lets a zkine
 // that knows nothing of it write on from there. Every zkine that had applied
-// more must stop and say why, and never show what happened after the loss.
+// more must stop and say why, and never show what happened after the loss; and
+// unless all are hindered, no other zkine serves then, nor starts.
 func (w *world) endInLoss() {
+	// In every other world no halt gets through: each zkine must find out for
+	// itself, and the newcomer writes on.
+	w.mute = w.oneIn(2)
 	lost := w.backups[max(0, len(w.backups)-1-w.rng.IntN(6))]
 	w.truth.lose(lost.last)
 	w.dialedBeforeLoss = w.dialed
@@ -67,11 +71,41 @@ func (w *world) endInLoss() {
 	if !w.schedule(soon, stopped) && !w.failed() {
 		w.fail("a zkine that knew more than the ensemble does not stop")
 	}
+	if lost.last != (revision.Seq{}) { // else the root itself may be another one
+		w.expectHalt(ahead)
+	}
 	for _, l := range ahead {
-		if why := l.why(); !l.dead && why != nil && !errors.Is(why, revision.ErrLogLost) {
+		if why := l.why(); !l.dead && why != nil && !errors.Is(why, revision.ErrLogLost) && (w.mute || !errors.Is(why, revision.ErrHalted)) {
 			w.fail("%s stopped for another reason: %v", l.z.name, why)
 		}
 	}
+}
+
+// expectHalt has whoever found the loss stop all others, the newcomer too, and
+// those that start later.
+func (w *world) expectHalt(ahead []*life) {
+	found := false
+	for _, l := range ahead {
+		found = found || !l.dead && errors.Is(l.why(), revision.ErrLogLost)
+	}
+	if w.mute || !found || w.failed() {
+		return
+	}
+	w.heal() // a frozen one, or one that is cut off, hears of it later
+	w.start(&zkine{w: w, id: len(w.zkines) + 1, name: "y"})
+	halted := func() bool {
+		for _, l := range w.lives {
+			if l.why() == nil && !l.dead {
+				return false
+			}
+		}
+		return true
+	}
+	if !w.schedule(soon, halted) && !w.failed() {
+		w.fail("a zkine serves, though another has found that the log went back")
+		return
+	}
+	w.count("halted")
 }
 
 // newcomer starts another zkine, which writes a little.

@@ -31,6 +31,7 @@ type world struct {
 	awayUntil time.Duration
 	cutUntil  []time.Duration
 	calm      bool // nothing goes wrong any more
+	mute      bool // no zkine can halt the others
 	over      bool // everything is to end; under mu
 	zkines    []*zkine
 	lives     []*life // all there ever were

@@ -301,5 +301,5 @@ func (w *world) mayStop(l *life, why error) bool {
 	if l.harmed {
 		return errors.Is(why, revision.ErrCorrupt)
 	}
-	return w.truth.lostTail && errors.Is(why, revision.ErrLogLost)
+	return w.truth.lostTail && (errors.Is(why, revision.ErrLogLost) || errors.Is(why, revision.ErrHalted) && !w.mute)
 }

@@ -48,8 +48,9 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	remedy := "see zkine --help"
+	cmd.SuggestionsMinimumDistance = 2
 	if close := cmd.SuggestionsFor(args[0]); len(close) > 0 {
-		remedy = "did you mean zkine " + strings.Join(close, " or zkine ") + "?"
+		remedy = "did you mean " + cmd.CommandPath() + " " + strings.Join(close, " or "+cmd.CommandPath()+" ") + "?"
 	}
 	return &problem{thing: args[0], what: "no such command", remedy: remedy, usage: true}
 }

@@ -42,6 +42,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	if c.dataDir == "" {
 		v.refuse("data-dir", "no folder is named", "write one like ./zkine-data")
 	}
+	c.cluster.check(&v)
 	v.memberName(&c.name)
 	v.urls("listen-client-urls", c.clientURLs, "http", "https", "unix", "unixs")
 	v.urls("advertise-client-urls", c.advertiseURLs, "http", "https", "unix", "unixs")

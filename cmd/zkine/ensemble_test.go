@@ -98,7 +98,7 @@ func TestARootThatWentBackEndsZkine(t *testing.T) {
 	removeTree(t, conn, root)
 	_, err := kv.Put(within(t), &pb.PutRequest{Key: []byte("a"), Value: []byte("2")})
 	require.Error(t, err)
-	require.Regexp(t, `^zkine: root `+root+`: .*the log went back.*"The log went back"`, p.problem())
+	require.Regexp(t, `^zkine: root `+root+`: .*the log went back.*"The log went back"`, p.decision())
 }
 
 func TestZooKeeperMayComeLater(t *testing.T) {

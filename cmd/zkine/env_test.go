@@ -34,6 +34,8 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		"ZKINE_DATA_DIR":                       "/data",
 		"ZKINE_TEMP_DIR":                       "/temp",
 		"ZKINE_LOCAL_ZOOKEEPER_HEAP":           "1g",
+		"ZKINE_CLUSTER_ID":                     "1a2b",
+		"ZKINE_NEW_CLUSTER":                    "false", // it contradicts the one above
 		"ZKINE_NAME":                           "me",
 		"ZKINE_LISTEN_CLIENT_URLS":             "http://127.0.0.1:1,unix:///s",
 		"ZKINE_ADVERTISE_CLIENT_URLS":          "http://here:1",
@@ -78,7 +80,8 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 	})
 	require.Equal(t, config{
 		zookeeper: []string{"a:1", "b:2"}, root: "/other", sessionTimeout: 7 * time.Second, maxRequest: 100000,
-		dataDir: "/data", tempDir: "/temp", localHeap: 1 << 30, name: "me",
+		dataDir: "/data", tempDir: "/temp", localHeap: 1 << 30,
+		cluster: clusterFlags{text: "1a2b"}, name: "me",
 		clientURLs:    []string{"http://127.0.0.1:1", "unix:///s"},
 		advertiseURLs: []string{"http://here:1"}, metricsURLs: []string{"http://127.0.0.1:2"},
 		tls: server.TLS{

@@ -23,6 +23,7 @@ type config struct {
 	tempDir        string
 	localHeap      byteSize
 	chosen         struct{ request, quota bool } // by the operator, not by default
+	cluster        clusterFlags
 
 	name             string
 	clientURLs       []string
@@ -51,9 +52,10 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.root, "zookeeper-root", "/zkine", "`znode` that holds everything; one ensemble may hold many")
 	f.DurationVar(&c.sessionTimeout, "zookeeper-session-timeout", 10*time.Second, "how long ZooKeeper may be silent until the connection is given up")
 	f.IntVar(&c.maxRequest, "max-zookeeper-request", revision.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
-	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` of the local ZooKeeper; not used with --zookeeper")
+	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` for what this zkine remembers of the cluster that it serves, and for the local ZooKeeper")
 	f.StringVar(&c.tempDir, "temp-dir", "", "`folder` for snapshots while they are sent, with room for a few times the state (default: the system's, which TMPDIR names)")
 	c.bindHeap(f)
+	c.cluster.bind(f)
 	f.StringVar(&c.name, "name", "", "this member's `name`, unique on the root (default: the host name)")
 	f.StringSliceVar(&c.clientURLs, "listen-client-urls", []string{"http://127.0.0.1:2379"}, "`urls` to serve etcd clients on: http://host:port or unix://path, https:// or unixs:// with TLS; several with commas")
 	f.StringSliceVar(&c.advertiseURLs, "advertise-client-urls", nil, "`urls` that member list tells clients (default: those listened on)")

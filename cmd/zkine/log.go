@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/zkine/zkine/revision"
 )
@@ -24,66 +22,27 @@ func newLogCommand(environ []string) *cobra.Command {
 		Args:  knownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newVerifyCommand(environ))
+	cmd.AddCommand(newVerifyCommand(environ), newAcceptCommand(environ))
 	return cmd
-}
-
-// verifyConfig is what the verify command was told.
-type verifyConfig struct {
-	zookeeper []string
-	root      string
-	timeout   time.Duration
-}
-
-func (c *verifyConfig) bind(f *pflag.FlagSet) {
-	f.SortFlags = false
-	f.StringSliceVar(&c.zookeeper, "zookeeper", nil, "ZooKeeper servers, `host:port,...`")
-	f.StringVar(&c.root, "zookeeper-root", "/zkine", "`znode` that holds everything")
-	f.DurationVar(&c.timeout, "zookeeper-session-timeout", 10*time.Second, "how long ZooKeeper may be silent until the connection is given up")
 }
 
 func newVerifyCommand(environ []string) *cobra.Command {
-	var cfg verifyConfig
-	cmd := &cobra.Command{
+	return newTargetCommand(environ, &cobra.Command{
 		Use:   "verify",
 		Short: "Check every byte that zkine keeps in ZooKeeper",
 		Long:  verifyHelp,
-		Args:  noArguments,
-	}
-	cfg.bind(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		// Variables of the server's other flags are none of this command's.
-		if _, err := readEnv(cmd.Flags(), environ); err != nil {
-			return err
-		}
-		if len(cfg.zookeeper) == 0 {
-			return &problem{thing: "--zookeeper", what: "is needed", remedy: "name the ensemble's servers, host:port,...", usage: true}
-		}
-		servers, bad := tidyServers(cfg.zookeeper)
-		if bad != nil {
-			return &problem{thing: "--zookeeper", what: bad.what, remedy: bad.remedy, usage: true}
-		}
-		cfg.zookeeper = servers
-		return verify(cmd, cfg)
-	}
-	return cmd
+	}, verify)
 }
 
-func verify(cmd *cobra.Command, cfg verifyConfig) error {
-	log := newLogger(cmd.ErrOrStderr(), "warn", "text")
-	ctx, stop := onSignals(log)
-	defer stop()
-	v, err := revision.Verify(ctx, revision.Config{
-		Dialer: &revision.ZooKeeper{Servers: cfg.zookeeper, Timeout: cfg.timeout, MaxRequest: revision.DefaultMaxRequest, Log: log},
-		Root:   cfg.root, Log: log,
-	})
+func verify(cmd *cobra.Command, t *target) error {
+	v, err := revision.Verify(cmd.Context(), t.config())
 	if err != nil {
-		return about("root "+cfg.root, err)
+		return about("root "+t.root, err)
 	}
-	printVerified(cmd.OutOrStdout(), cfg.root, v)
+	printVerified(cmd.OutOrStdout(), t.root, v)
 	if n := len(v.Findings); n > 0 {
-		return &problem{thing: "root " + cfg.root, what: fmt.Sprintf("%d of its znodes cannot be trusted", n),
-			remedy: `see "corrupt" in docs/operations.md`}
+		return &problem{thing: "root " + t.root, what: fmt.Sprintf("%d of its znodes cannot be trusted", n),
+			remedy: knownRemedy(v.Findings[0].Err)}
 	}
 	return nil
 }
@@ -97,6 +56,7 @@ func printVerified(w io.Writer, root string, v *revision.Verified) {
 	if v.Orphans > 0 {
 		fmt.Fprintf(w, "%d staged parts that no slot names: harmless, swept in time\n", v.Orphans)
 	}
+	printHalt(w, v.Halt)
 	for _, f := range v.Findings {
 		fmt.Fprintf(w, "%s: %s\n", f.Path, oneLine(f.Err.Error()))
 	}

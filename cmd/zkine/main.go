@@ -24,20 +24,27 @@ func main() {
 }
 
 // execute runs the command line and returns the exit code: 0 for a clean end, 1
-// for an error, 2 for a command line or an environment that cannot be.
+// for an error, 2 for a command line or an environment that cannot be, 3 if a
+// person must decide before another start makes sense.
 func execute(args, environ []string, stdout, stderr io.Writer) int {
 	root := newRootCommand(environ)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	err := checkWords(root, args)
+	if err == nil {
+		err = root.Execute()
+	}
 	if err == nil {
 		return 0
 	}
 	p := explain(err)
 	fmt.Fprintf(stderr, "zkine: %v\n", p)
-	if p.usage {
+	switch {
+	case p.usage:
 		return 2
+	case p.decide:
+		return 3
 	}
 	return 1
 }

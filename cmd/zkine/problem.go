@@ -13,6 +13,7 @@ import (
 type problem struct {
 	thing, what, remedy string
 	usage               bool // the command line or the environment is wrong
+	decide              bool // to start again is of no use until a person has decided
 }
 
 func (p *problem) Error() string {
@@ -38,6 +39,8 @@ var remedies = []struct {
 	{revision.ErrForeignRoot, "choose another --zookeeper-root"},
 	{revision.ErrNewerFormat, "upgrade this zkine"},
 	{revision.ErrCorrupt, `see "Corrupt" in docs/operations.md`},
+	{revision.ErrNoData, "check --zookeeper-root and --zookeeper"},
+	{revision.ErrWrongCluster, "check --zookeeper and --zookeeper-root"},
 	{revision.ErrLogLost, `see "The log went back" in docs/operations.md`},
 	{revision.ErrForbidden, "give zkine all permissions on everything under its root"},
 	{revision.ErrNameTaken, "choose another --name"},
@@ -60,7 +63,7 @@ func about(thing string, err error) *problem {
 	if errors.As(err, &p) {
 		return p
 	}
-	p = &problem{thing: thing, what: oneLine(err.Error())}
+	p = &problem{thing: thing, what: oneLine(err.Error()), decide: mustDecide(err)}
 	if known := knownRemedy(err); known != "" {
 		p.remedy = known
 		if errors.Is(err, embedded.ErrNoJava) || errors.Is(err, embedded.ErrNoZooKeeper) {
@@ -72,6 +75,12 @@ func about(thing string, err error) *problem {
 		p.remedy, _, _ = strings.Cut(p.remedy, ": ") // a cause, wrapped behind the remedy
 	}
 	return p
+}
+
+// mustDecide says whether a person must.
+func mustDecide(err error) bool {
+	return !errors.Is(err, revision.ErrAccepted) &&
+		(errors.Is(err, revision.ErrLogLost) || errors.Is(err, revision.ErrHalted) || errors.Is(err, revision.ErrWrongCluster))
 }
 
 func knownRemedy(err error) string {

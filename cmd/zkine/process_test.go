@@ -53,10 +53,13 @@ type process struct {
 func startZkine(t *testing.T, args []string, env ...string) *process {
 	t.Helper()
 	p := &process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
-	p.cmd = exec.Command(os.Args[0], append([]string{
+	binary, err := filepath.Abs(os.Args[0])
+	require.NoError(t, err)
+	p.cmd = exec.Command(binary, append([]string{
 		"server", "--listen-client-urls=http://127.0.0.1:0", "--listen-metrics-urls=http://127.0.0.1:0",
 	}, args...)...)
 	p.cmd.Env = append(append(os.Environ(), asZkine+"=1", "ZOOKEEPER_HOME="+zooKeeperForTests()), env...)
+	p.cmd.Dir = t.TempDir() // where it remembers what it served, unless --data-dir says otherwise
 	p.cmd.Stderr = p
 	require.NoError(t, p.cmd.Start())
 	go func() {
@@ -141,7 +144,19 @@ func (p *process) end() int {
 // line, which must be the problem.
 func (p *process) problem() string {
 	p.t.Helper()
-	require.Equal(p.t, 1, p.end())
+	return p.problemOf(1)
+}
+
+// decision expects the process to end because a person must decide, and returns
+// its last line.
+func (p *process) decision() string {
+	p.t.Helper()
+	return p.problemOf(3)
+}
+
+func (p *process) problemOf(codes ...int) string {
+	p.t.Helper()
+	require.Contains(p.t, codes, p.end())
 	lines := strings.Split(strings.TrimSpace(p.text()), "\n")
 	last := lines[len(lines)-1]
 	require.Regexp(p.t, "^zkine: ", last)

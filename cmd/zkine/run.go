@@ -23,6 +23,7 @@ import (
 //
 //	sockets bound           a port in use is an error before anything is started
 //	metrics URLs served     /livez ok, /readyz says what is missing
+//	memory read             which cluster was served before
 //	local ZooKeeper         if no other is named
 //	log opened              waits while ZooKeeper cannot be reached
 //	backend opened          the log is replayed
@@ -45,6 +46,12 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	defer front.drain()
 	warnOfTempDir(cfg.tempDir, log)
 
+	memory, err := recall(cfg.dataDir, cfg.root, log)
+	if err != nil {
+		return err
+	}
+	defer memory.stop()
+	cfg.cluster.served = memory.served
 	servers := cfg.zookeeper
 	var held func(context.Context) (int64, error)
 	if len(servers) == 0 {
@@ -57,7 +64,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 		defer stopZooKeeper(zoo, log)
 		servers, held = []string{zoo.Addr()}, zoo.DataBytes
 	}
-	b, err := openBackend(ctx, cfg, front, servers, opening{starting, status, held}, registry, log)
+	b, err := openBackend(ctx, cfg, front, servers, opening{starting, status, held, memory}, registry, log)
 	if err != nil {
 		return startError(ctx, err)
 	}
@@ -109,6 +116,7 @@ type opening struct {
 	starting *backend.Starting
 	status   *statusLine
 	held     func(context.Context) (int64, error)
+	memory   *memory // of what is served once it is open
 }
 
 func openBackend(ctx context.Context, cfg config, front *front, servers []string, o opening, registry *prometheus.Registry, log *logrus.Entry) (*backend.Backend, error) {
@@ -135,6 +143,8 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 	if err != nil {
 		return nil, about("root "+cfg.root, err)
 	}
+	log.Info(clusterLine(cfg.root, l, int64(b.Status().Revision)))
+	o.memory.follow(l.Served)
 	return b, nil
 }
 

@@ -114,6 +114,9 @@ func openLog(ctx context.Context, cfg config, servers []string, noted func(error
 		MaxBytes:       cfg.housekeeping.segmentBytes,
 		CheckpointFrom: int64(cfg.housekeeping.checkpointLogBytes),
 		Noted:          noted,
+		ClusterID:      uint64(cfg.cluster.id),
+		NewCluster:     cfg.cluster.isNew,
+		Served:         cfg.cluster.served,
 		Log:            log,
 	})
 	if err != nil {

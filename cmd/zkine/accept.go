@@ -1,0 +1,83 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkine/zkine/revision"
+)
+
+const acceptHelp = `Decide that what a root holds now is to be served, although a zkine has served more than that: its log
+went back, for example to an older backup of ZooKeeper. Read "The log went back" in docs/operations.md first: what is
+missing may still be found, and clients that keep a cache have to be restarted afterwards.
+
+Without --cluster-id it only shows what was seen and what the root holds. With it, the halt is taken away, and zkines
+may start; those that remember more yield to the decision. Should the log go back again, they stop again.`
+
+func newAcceptCommand(environ []string) *cobra.Command {
+	return newTargetCommand(environ, &cobra.Command{
+		Use:   "accept",
+		Short: "Have what the root holds served, though the log went back",
+		Long:  acceptHelp,
+	}, accept)
+}
+
+func accept(cmd *cobra.Command, t *target) error {
+	w := cmd.OutOrStdout()
+	if t.cluster.id == 0 {
+		h, err := revision.Look(cmd.Context(), t.config())
+		if err != nil {
+			return about("root "+t.root, err)
+		}
+		printHolding(w, t.root, h)
+		return &problem{thing: "--cluster-id", what: "is needed to accept that", usage: true,
+			remedy: fmt.Sprintf("if nothing better can be found, add --cluster-id=%v", h.ClusterID)}
+	}
+	h, err := revision.Accept(cmd.Context(), t.config(), who())
+	if err != nil {
+		return about("root "+t.root, err)
+	}
+	printHolding(w, t.root, h)
+	fmt.Fprintln(w, "accepted: start the zkines, then whatever keeps a cache of what they served")
+	return nil
+}
+
+// who is the person who decides, as far as the machine knows.
+func who() string {
+	name := ""
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, _ := os.Hostname()
+	return cmp.Or(name, "somebody") + "@" + cmp.Or(host, "somewhere")
+}
+
+func printHolding(w io.Writer, root string, h *revision.Holding) {
+	fmt.Fprintf(w, "root %s, cluster %v\n", root, h.ClusterID)
+	printHalt(w, h.Halt)
+	if h.Halt == nil {
+		fmt.Fprintln(w, "not halted")
+	}
+	if a := h.Accepted; a != nil {
+		fmt.Fprintf(w, "last accepted: at %s by %s\n", a.At.UTC().Format(time.RFC3339), a.By)
+	}
+	fmt.Fprintf(w, "holds: about revision %d, segment %s with %d slots, last written %s\n",
+		h.Revision, h.Segment, h.Slots, h.Written.UTC().Format(time.RFC3339))
+}
+
+func printHalt(w io.Writer, h *revision.Halt) {
+	if h == nil {
+		return
+	}
+	fmt.Fprintf(w, "halted: at %s by %s on %s, which had served revision %d", h.At.UTC().Format(time.RFC3339), h.By, h.Host, h.Revision)
+	if h.Segment != "" {
+		fmt.Fprintf(w, " and seen slot %d of segment %s", h.Slot, h.Segment)
+	}
+	fmt.Fprintf(w, "\nit found: %s\n", oneLine(h.Found))
+}

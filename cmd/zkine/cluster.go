@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// clusterFlags say which cluster is to be served.
+type clusterFlags struct {
+	text  string
+	isNew bool
+
+	id     revision.ClusterID // what text says; 0 for any
+	served *revision.Served   // what is remembered; nil for nothing
+}
+
+func (c *clusterFlags) bind(f *pflag.FlagSet) {
+	f.StringVar(&c.text, "cluster-id", "", "serve only the cluster with this `id`, as the log names it at each start; nothing is made under an empty root then")
+	f.BoolVar(&c.isNew, "new-cluster", false, "serve another cluster than before, and make an empty one if there is none; for one start")
+}
+
+func (c *clusterFlags) check(v *checker) {
+	if c.text == "" {
+		return
+	}
+	if err := c.id.UnmarshalText([]byte(c.text)); err != nil {
+		v.refuse("cluster-id", fmt.Sprintf("%q is not a cluster id", c.text), "write it as the log does: up to 16 hexadecimal digits")
+	}
+	if c.isNew {
+		v.refuse("new-cluster", "it contradicts --cluster-id", "leave one of them out")
+	}
+}
+
+// clusterLine says what is served, and whether it was there before.
+func clusterLine(root string, l *revision.Log, rev int64) string {
+	id, found := revision.ClusterID(l.ClusterID()), l.Found()
+	if found.Made {
+		return fmt.Sprintf("made a new cluster under %s: serving cluster %v, which is empty", root, id)
+	}
+	return fmt.Sprintf("found a cluster under %s: serving cluster %v, revision %d, last written %s",
+		root, id, rev, found.Written.UTC().Format(time.RFC3339))
+}

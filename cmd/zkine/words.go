@@ -1,0 +1,83 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// checkWords refuses commands and flags that do not exist, before cobra looks at
+// them: it would call the flags of a mistyped command unknown instead of the
+// command, and name only the first of several.
+func checkWords(root *cobra.Command, args []string) error {
+	cmd := root
+	for cmd.HasSubCommands() {
+		word, rest := nextWord(args)
+		if word == "" || ofCobra[word] {
+			return nil // help is shown, or cobra knows more
+		}
+		next := child(cmd, word)
+		if next == nil {
+			return knownCommand(cmd, []string{word})
+		}
+		cmd, args = next, rest
+	}
+	return checkFlags(cmd, args)
+}
+
+// ofCobra are the commands that cobra adds when it runs.
+var ofCobra = map[string]bool{"help": true, "completion": true, cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true}
+
+// nextWord is the first argument that is no flag, and the others. What follows
+// a flag without a value may be its value: then there is none.
+func nextWord(args []string) (word string, rest []string) {
+	for i, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg, append(append([]string(nil), args[:i]...), args[i+1:]...)
+		}
+		if !strings.Contains(arg, "=") {
+			return "", args
+		}
+	}
+	return "", args
+}
+
+func child(cmd *cobra.Command, name string) *cobra.Command {
+	for _, c := range cmd.Commands() {
+		if c.Name() == name || c.HasAlias(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// checkFlags names all flags that a command does not have.
+func checkFlags(cmd *cobra.Command, args []string) error {
+	cmd.InitDefaultHelpFlag()
+	var unknown []string
+	for i := 0; i < len(args); i++ {
+		name, isLong := strings.CutPrefix(args[i], "--")
+		if !isLong {
+			continue // cobra speaks of short ones: there is only -h
+		}
+		if name == "" {
+			break
+		}
+		name, _, hasValue := strings.Cut(name, "=")
+		known := cmd.Flags().Lookup(name)
+		if known == nil {
+			unknown = append(unknown, "--"+name)
+		}
+		takesNext := known == nil || known.NoOptDefVal == ""
+		if !hasValue && takesNext && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			i++
+		}
+	}
+	switch len(unknown) {
+	case 0:
+		return nil
+	case 1:
+		return &problem{thing: unknown[0], what: "no such flag", remedy: "see --help", usage: true}
+	}
+	return &problem{thing: strings.Join(unknown, ", "), what: "no such flags", remedy: "see --help", usage: true}
+}
