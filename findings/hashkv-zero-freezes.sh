@@ -42,14 +42,14 @@ serve() {
 
 stop() { kill "$server"; wait "$server" || true; server=; }
 ctl() { "$work/etcdctl-v3.7.3" --endpoints unix://localhost:1 "$@"; }
-field() { grep -o "\"$1\":-\?[0-9]*" | head -1 | cut -d: -f2; } # field NAME prints a number from JSON
+field() { grep -o "\"$1\":-\?[0-9]*" | sed -n 1p | cut -d: -f2; } # field NAME prints a number from JSON
 hash() { ctl endpoint hashkv --rev "$1" -w json | field hash; }
 floor() { ctl endpoint hashkv --rev "$1" -w json | field compact_revision; }
 
 echo "building (some minutes the first time) ..."
 build v3.7.3 go.etcd.io/etcd/server/v3 etcd
 build v3.7.3 go.etcd.io/etcd/etcdctl/v3 etcdctl
-"$work/etcd-v3.7.3" --version | head -1
+"$work/etcd-v3.7.3" --version | sed -n 1p
 serve v3.7.3
 
 ctl put k 1 >/dev/null

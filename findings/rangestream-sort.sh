@@ -41,7 +41,7 @@ serve() {
 
 stop() { kill "$server"; wait "$server" || true; server=; }
 ctl() { "$work/etcdctl-v3.7.3" --endpoints unix://localhost:1 "$@"; }
-field() { grep -o "\"$1\":-\?[0-9]*" | head -1 | cut -d: -f2; } # field NAME prints a number from JSON
+field() { grep -o "\"$1\":-\?[0-9]*" | sed -n 1p | cut -d: -f2; } # field NAME prints a number from JSON
 hash() { ctl endpoint hashkv --rev "$1" -w json | field hash; }
 floor() { ctl endpoint hashkv --rev "$1" -w json | field compact_revision; }
 
@@ -119,6 +119,6 @@ go mod init finding >/dev/null 2>&1
 go get go.etcd.io/etcd/api/v3@v3.7.3 google.golang.org/grpc@v1.85.0 >/dev/null 2>&1
 go mod tidy >/dev/null 2>&1
 go build -o "$work/client/client" .
-"$work/etcd-v3.7.3" --version | head -1
+"$work/etcd-v3.7.3" --version | sed -n 1p
 serve v3.7.3
 "$work/client/client"
