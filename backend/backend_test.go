@@ -120,32 +120,3 @@ func TestNothingOutlivesClose(t *testing.T) {
 		require.ErrorIs(t, err, backend.ErrClosed)
 	})
 }
-
-func TestRangeStreamEqualsRange(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
-	for i := range 137 {
-		put(t, b, fmt.Sprintf("key%03d", i), "value")
-	}
-	for _, limit := range []int64{0, 1, 10, 50, 137, 500} {
-		r := all()
-		r.Limit = limit
-		whole, err := b.Range(within(t), r)
-		require.NoError(t, err)
-		var chunks []*pb.RangeResponse
-		require.NoError(t, b.RangeStream(within(t), r, 300, func(c *pb.RangeStreamResponse) error {
-			chunks = append(chunks, c.RangeResponse)
-			return nil
-		}))
-		merged := chunks[len(chunks)-1]
-		var kvs = merged.Kvs[:0:0]
-		for i, c := range chunks {
-			if i < len(chunks)-1 {
-				require.Nil(t, c.Header)
-				require.Zero(t, c.Count)
-			}
-			kvs = append(kvs, c.Kvs...)
-		}
-		merged.Kvs = kvs
-		require.Equal(t, whole.String(), merged.String(), "limit %d", limit)
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
@@ -108,7 +109,7 @@ const firstChunk = 10
 
 // RangeStream answers a range in chunks of about chunkBytes. The revision is
 // the one at the start; it cannot be compacted away meanwhile, unless the
-// client named an older one. Header, more
+// client named an older one and did not ask for an order of its own. Header, more
 // and count come with the last chunk, as in etcd.
 func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkBytes int, send func(*pb.RangeStreamResponse) error) error {
 	if !r.Serializable {
@@ -123,7 +124,10 @@ func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkByte
 	if err != nil {
 		return err
 	}
-	s := rangeStream{view: v, request: r, chunk: firstChunk, chunkBytes: chunkBytes}
+	s, err := newChunker(v, r, chunkBytes)
+	if err != nil {
+		return err
+	}
 	for last := false; !last; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -140,7 +144,20 @@ func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkByte
 	return nil
 }
 
-// rangeStream is a RangeStream under way.
+// chunker makes the chunks of a RangeStream.
+type chunker interface {
+	// next returns the next chunk and whether it is the last.
+	next() (*pb.RangeResponse, bool, error)
+}
+
+func newChunker(v *state.View, r *pb.RangeRequest, chunkBytes int) (chunker, error) {
+	if r.SortTarget == pb.RangeRequest_KEY || r.CountOnly {
+		return &rangeStream{view: v, request: r, chunk: firstChunk, chunkBytes: chunkBytes}, nil
+	}
+	return newSortedStream(v, r, chunkBytes)
+}
+
+// rangeStream is a RangeStream under way, in the order of the keys.
 type rangeStream struct {
 	view       *state.View
 	request    *pb.RangeRequest
@@ -150,7 +167,6 @@ type rangeStream struct {
 	chunkBytes int
 }
 
-// next returns the next chunk and whether it is the last.
 func (s *rangeStream) next() (*pb.RangeResponse, bool, error) {
 	r := proto.CloneOf(s.request)
 	if s.after != nil {
@@ -166,23 +182,39 @@ func (s *rangeStream) next() (*pb.RangeResponse, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	n := int64(len(response.Kvs))
-	if !response.More || limited && n == left || n == 0 {
+	fits, size := fitting(response.Kvs, s.chunkBytes)
+	n := int64(fits)
+	if fits == len(response.Kvs) && (!response.More || limited && n == left || n == 0) {
 		response.Count += s.sent
 		return response, true, nil
 	}
+	response.Kvs = response.Kvs[:fits]
 	s.sent += n
 	s.after = append(append([]byte(nil), response.Kvs[n-1].Key...), 0)
-	s.adapt(proto.Size(response))
+	s.chunk = adapt(s.chunk, size, s.chunkBytes)
 	return &pb.RangeResponse{Kvs: response.Kvs}, false, nil
 }
 
-// adapt doubles or halves the next chunk towards chunkBytes.
-func (s *rangeStream) adapt(size int) {
-	switch {
-	case size < s.chunkBytes/2:
-		s.chunk *= 2
-	case size > s.chunkBytes && s.chunk > 1:
-		s.chunk /= 2
+// fitting is how many keys come in a chunk, and about how many bytes they are:
+// none after those that make chunkBytes. Large values can follow on many small
+// ones.
+func fitting(kvs []*mvccpb.KeyValue, chunkBytes int) (n, size int) {
+	const numbers = 24 // revisions, version, lease, tags and lengths, usually
+	for i, kv := range kvs {
+		if size += len(kv.Key) + len(kv.Value) + numbers; size >= chunkBytes {
+			return i + 1, size
+		}
 	}
+	return len(kvs), size
+}
+
+// adapt doubles or halves the next chunk towards chunkBytes.
+func adapt(chunk int64, size, chunkBytes int) int64 {
+	switch {
+	case size < chunkBytes/2:
+		return chunk * 2
+	case size > chunkBytes && chunk > 1:
+		return chunk / 2
+	}
+	return chunk
 }

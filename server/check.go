@@ -32,15 +32,14 @@ func checkRange(r *pb.RangeRequest) error {
 	return nil
 }
 
-// checkRangeStream refuses what cannot be streamed in the order of the keys.
-// It goes one step further than etcd: a target other than KEY without an order
-// is sorted chunk by chunk there, and then misses keys or repeats them.
+// checkRangeStream refuses orders; a target without an order passes, and sorts
+// upwards.
 func checkRangeStream(r *pb.RangeRequest) error {
 	if err := checkRange(r); err != nil {
 		return err
 	}
-	sorted := r.SortTarget != pb.RangeRequest_KEY || r.SortOrder == pb.RangeRequest_DESCEND
-	if sorted {
+	ascendingKeys := r.SortTarget == pb.RangeRequest_KEY && r.SortOrder == pb.RangeRequest_ASCEND
+	if r.SortOrder != pb.RangeRequest_NONE && !ascendingKeys {
 		return status.Error(codes.Unimplemented, "RangeStream does not support custom sort orders")
 	}
 	filtered := r.MinModRevision != 0 || r.MaxModRevision != 0 || r.MinCreateRevision != 0 || r.MaxCreateRevision != 0

@@ -136,12 +136,13 @@ func TestCheckRangeStream(t *testing.T) {
 		{"ascending keys", &pb.RangeRequest{SortOrder: pb.RangeRequest_ASCEND}, ""},
 		{"descending keys", &pb.RangeRequest{SortOrder: pb.RangeRequest_DESCEND}, sorted},
 		{"ascending values", &pb.RangeRequest{SortOrder: pb.RangeRequest_ASCEND, SortTarget: pb.RangeRequest_VALUE}, sorted},
-		{"target without order", &pb.RangeRequest{SortTarget: pb.RangeRequest_MOD}, sorted},
+		{"target without order", &pb.RangeRequest{SortTarget: pb.RangeRequest_MOD}, ""},
 		{"min mod", &pb.RangeRequest{MinModRevision: 1}, filtered},
 		{"max mod", &pb.RangeRequest{MaxModRevision: -1}, filtered},
 		{"min create", &pb.RangeRequest{MinCreateRevision: 1}, filtered},
 		{"max create", &pb.RangeRequest{MaxCreateRevision: 1}, filtered},
-		{"sort before filter", &pb.RangeRequest{SortTarget: pb.RangeRequest_MOD, MaxCreateRevision: 1}, sorted},
+		{"sort before filter", &pb.RangeRequest{SortOrder: pb.RangeRequest_DESCEND, MaxCreateRevision: 1}, sorted},
+		{"filter with a target", &pb.RangeRequest{SortTarget: pb.RangeRequest_MOD, MaxCreateRevision: 1}, filtered},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.req.Key = []byte("k")

@@ -13,10 +13,7 @@ import (
 
 // rangeRequest answers a Range, as etcd's executeRange does.
 func (s *root) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
-	if r == nil || !knownTarget(r.SortTarget) {
-		return nil, ErrMalformed
-	}
-	rev, err := s.resolve(r.Revision)
+	rev, err := s.rangeRev(r)
 	if err != nil {
 		return nil, err
 	}
@@ -30,24 +27,25 @@ func (s *root) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	return resp, nil
 }
 
+// rangeRev is the revision that a request is for.
+func (s *root) rangeRev(r *pb.RangeRequest) (revision.Rev, error) {
+	if r == nil || !knownTarget(r.SortTarget) {
+		return 0, ErrMalformed
+	}
+	return s.resolve(r.Revision)
+}
+
 // find is the answer to a range but for the keys, and these; none if they are
 // only counted.
 func (s *root) find(r *pb.RangeRequest, rev revision.Rev) (*pb.RangeResponse, []*version) {
 	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: int64(s.current())}}
-	sp := newSpan(r.Key, r.RangeEnd)
 	if r.CountOnly {
-		resp.Count = int64(s.countAny(sp, rev))
+		resp.Count = int64(s.countAny(newSpan(r.Key, r.RangeEnd), rev))
 		return resp, nil
 	}
-	versions, count := s.collect(sp, rev, collectLimit(r))
-	resp.Count = int64(count)
-	versions = filter(versions, r)
-	order(versions, r)
-	if r.Limit > 0 && int64(len(versions)) > r.Limit {
-		versions = versions[:r.Limit]
-		resp.More = true
-	}
-	return resp, versions
+	l := s.list(r, rev)
+	resp.Count, resp.More = l.Count, l.More
+	return resp, l.versions
 }
 
 // collectLimit is how many keys are enough for the answer: one more than asked

@@ -129,6 +129,29 @@ func TestRangeStream(t *testing.T) {
 	})
 }
 
+// TestSortedRangeStream streams a range in another order than that of the keys. An etcd tells keys twice and others never.
+func TestSortedRangeStream(t *testing.T) {
+	endpoint := subject.New(t).Endpoint
+	c := client(t, endpoint)
+	for batch := range 10 {
+		var puts []clientv3.Op
+		for i := range 100 {
+			puts = append(puts, clientv3.OpPut(fmt.Sprintf("k/%d%02d", batch, i), fmt.Sprintf("%d%1000d", i*37%100, batch)))
+		}
+		_, err := c.Txn(within(t)).Then(puts...).Commit()
+		require.NoError(t, err)
+	}
+	kv := pb.NewKVClient(dial(t, endpoint))
+	for target := range pb.RangeRequest_SortTarget_name {
+		for _, limit := range []int64{0, 321} {
+			r := &pb.RangeRequest{Key: []byte("k/"), RangeEnd: []byte("k0"), Limit: limit, SortTarget: pb.RangeRequest_SortTarget(target)}
+			want, err := kv.Range(within(t), r)
+			require.NoError(t, err)
+			require.Empty(t, diff(want, collect(t, kv, r)))
+		}
+	}
+}
+
 // collect puts the chunks of a stream together. Only the last may have a header, a count and more.
 func collect(t *testing.T, kv pb.KVClient, r *pb.RangeRequest) *pb.RangeResponse {
 	t.Helper()

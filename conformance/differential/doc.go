@@ -2,7 +2,7 @@
 // byte: responses, the codes and words of errors, what watchers see, and HashKV at each revision, and
 // once more when that is compacted at. What may differ is
 // made equal first, in normalize.go: who answered, and the order of keys that etcd itself leaves open; and in keysonly.go,
-// leases that etcd leaves out.
+// leases that etcd leaves out. Where etcd's RangeStream sorts wrongly, its Range is what zkine's is compared with.
 //
 //	go test ./differential                              # a short run, as part of every change
 //	go test ./differential -seeds 20 -ops 10000         # a long one; each seed has a store of its own

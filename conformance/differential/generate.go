@@ -57,7 +57,7 @@ func (g *generator) next() operation {
 	case n < 470:
 		return operation{Message: g.rangeRequest()}
 	case n < 510:
-		return operation{Message: g.rangeStream(), streamed: true}
+		return operation{Message: g.rangeRequest(), streamed: true}
 	case n < 570:
 		return operation{Message: g.deleteRange(true)}
 	case n < 785:
@@ -190,16 +190,6 @@ func (g *generator) rangeRequest() *pb.RangeRequest {
 		if g.one(200) {
 			*filter = -1
 		}
-	}
-	return r
-}
-
-// rangeStream asks for no target without an order: etcd takes that for no sorting at all in its checks, sorts each chunk
-// by itself and so misses keys and repeats others; zkine refuses it.
-func (g *generator) rangeStream() *pb.RangeRequest {
-	r := g.rangeRequest()
-	if r.SortOrder == pb.RangeRequest_NONE {
-		r.SortTarget = pb.RangeRequest_KEY
 	}
 	return r
 }

@@ -123,7 +123,7 @@ func (s *store) call(ctx context.Context, o operation) (proto.Message, error) {
 // ranged is a Range or a RangeStream.
 func (s *store) ranged(ctx context.Context, o operation, r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	ask := func(r *pb.RangeRequest) (*pb.RangeResponse, error) {
-		if o.streamed {
+		if o.streamed && !s.sortsWrongly(ctx, r) {
 			return s.rangeStream(ctx, r)
 		}
 		return s.kv.Range(ctx, r)
@@ -132,6 +132,23 @@ func (s *store) ranged(ctx context.Context, o operation, r *pb.RangeRequest) (*p
 		return withLeases(r, ask)
 	}
 	return ask(r)
+}
+
+// sortsWrongly says whether this is an etcd whose RangeStream would tell keys twice or never, or a wrong count: it takes
+// a target without an order for no sorting at all in its checks, and then sorts each chunk by itself. The first has ten
+// keys at most. It is asked for a Range then, which is right.
+func (s *store) sortsWrongly(ctx context.Context, r *pb.RangeRequest) bool {
+	filtered := r.MinModRevision != 0 || r.MaxModRevision != 0 || r.MinCreateRevision != 0 || r.MaxCreateRevision != 0
+	refused := r.SortOrder != pb.RangeRequest_NONE || filtered
+	if s.name != etcdName || r.SortTarget == pb.RangeRequest_KEY || r.Limit < 0 || r.CountOnly || refused {
+		return false
+	}
+	first := int64(10)
+	if r.Limit > 0 {
+		first = min(first, r.Limit)
+	}
+	counted, err := s.kv.Range(ctx, &pb.RangeRequest{Key: r.Key, RangeEnd: r.RangeEnd, Revision: r.Revision, CountOnly: true})
+	return err == nil && counted.Count > first
 }
 
 // rangeStream puts the chunks together; their sizes are each server's own.
