@@ -32,6 +32,8 @@ type Machine struct {
 	failpoint func(*recordpb.Request)
 	// request is the one under way, for failpoint.
 	request *recordpb.Request
+	// compared counts the keys that comparisons of the slot under way looked at.
+	compared int
 	// answer builds what the request under way is answered.
 	answer answering
 	// maxAnswer is the constant but in tests.
@@ -49,6 +51,9 @@ type Applied struct {
 	Leases []LeaseChange
 	// Auth is what happened to tokens, in order.
 	Auth []AuthChange
+	// Compared is how many keys comparisons looked at, which is what a slot can
+	// cost without changing anything.
+	Compared int
 }
 
 // Result is the answer to a request: one of Response and Err; or neither, if
@@ -103,7 +108,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
-	m.leaseChanges, m.authChanges = nil, nil
+	m.leaseChanges, m.authChanges, m.compared = nil, nil, 0
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
@@ -115,7 +120,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 		}
 		i++
 	}
-	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges}
+	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compared: m.compared}
 }
 
 // enter moves to the slot's place, and says whether its batch was applied
