@@ -12,7 +12,7 @@ import (
 // the segment, and the checkpoint at its end is due whatever it is long.
 
 // maxCompared is how many keys comparisons may have looked at since the last
-// checkpoint: some seconds of a start.
+// checkpoint: ten seconds of a start or less.
 const maxCompared = 64 << 20
 
 // replayCost is what a start would have to do besides what the log's size tells.
