@@ -81,9 +81,11 @@ func (b *Backend) scavenge(steps int) (more bool) {
 
 func (b *Backend) apply(slot revision.Slot) {
 	if end := b.view.Load(); slot.Seq.Segment > end.Seq().Segment && end.Seq().Segment > 0 {
+		b.replay.boundary()
 		b.crossed(end)
 	}
 	applied := b.machine.ApplyFor(slot, b.pending.wanted(slot.Nonce))
+	b.replay.compared.Add(int64(applied.Compared))
 	for _, r := range applied.Results {
 		if errors.Is(r.Err, state.ErrUnknownRequest) {
 			b.fail(fmt.Errorf("%w: the slot at %v holds a request of a kind unknown to this zkine; upgrade it",

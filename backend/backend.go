@@ -100,6 +100,8 @@ type Backend struct {
 	// scavengeHolds counts who reads an older view as a whole: digests and
 	// checkpoints. While there are any, nothing is scavenged.
 	scavengeHolds atomic.Int32
+	// replay is what a start costs.
+	replay replayCost
 	// scavenged is the floor down to which memory was given back.
 	scavenged scavenged
 	// size is how many bytes the root holds, as of the last slot or measurement.

@@ -140,6 +140,7 @@ func (b *Backend) housekeepLoop() {
 		case <-ticker.C:
 			b.makeRoom(b.ctx)
 			b.measure(b.ctx)
+			b.boundReplay(b.ctx)
 			if b.queue.drained() {
 				runtime.GC()
 			}
@@ -163,7 +164,7 @@ func (b *Backend) makeRoom(ctx context.Context) {
 // housekeep checkpoints the view of a boundary, if that is due, and cleans up.
 // It ends the hold on scavenging.
 func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
-	err := b.saveCheckpoint(ctx, v, false)
+	err := b.saveCheckpoint(ctx, v, b.replay.due())
 	b.scavengeHolds.Add(-1)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -206,7 +207,7 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 	if segment == 0 || !force && !b.log.CheckpointDue(segment) {
 		return nil
 	}
-	began := time.Now()
+	began, covers := time.Now(), b.replay.crossed.Load()
 	meta, err := v.CheckpointMeta()
 	if err != nil {
 		return err
@@ -224,6 +225,9 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 		return nil
 	}
 	err = b.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, keys, newPacer().wait)
+	if err == nil || errors.Is(err, revision.ErrNotNeeded) {
+		b.replay.covered.Store(covers)
+	}
 	if errors.Is(err, revision.ErrNotNeeded) {
 		return nil
 	}

@@ -40,3 +40,10 @@ func (b *Backend) UnderWay() int {
 	defer b.pending.mu.Unlock()
 	return len(b.pending.batches)
 }
+
+// BoundReplay does what the housekeeping loop does now and then, as if so many
+// keys were too many to compare.
+func (b *Backend) BoundReplay(ctx context.Context, limit int64) {
+	b.replay.limit.Store(limit)
+	b.boundReplay(ctx)
+}

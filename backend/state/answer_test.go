@@ -187,3 +187,26 @@ func TestAfford(t *testing.T) {
 	_, err := v.ReadTxn(&pb.TxnRequest{Success: wide(100).Success[1:]})
 	require.Equal(t, ErrAnswerTooLarge, err)
 }
+
+// BenchmarkWide applies one put with 40 ranges over 100,000 keys.
+func BenchmarkWide(b *testing.B) {
+	for _, waits := range []bool{true, false} {
+		b.Run(fmt.Sprintf("wanted=%v", waits), func(b *testing.B) {
+			m := loaded(b, 100_000, []byte("value"))
+			b.ReportAllocs()
+			for b.Loop() {
+				m.ApplyFor(m.slot(request(wide(40))), func(int) bool { return waits })
+			}
+		})
+	}
+}
+
+// BenchmarkCompare applies one put behind a comparison of 100,000 keys.
+func BenchmarkCompare(b *testing.B) {
+	m := loaded(b, 100_000, []byte("value"))
+	r := request(&pb.TxnRequest{Success: wide(0).Success, Compare: []*pb.Compare{
+		{Key: []byte{0}, RangeEnd: []byte{0}, Target: pb.Compare_VERSION, Result: pb.Compare_GREATER}}})
+	for b.Loop() {
+		m.ApplyFor(m.slot(r), func(int) bool { return false })
+	}
+}

@@ -7,30 +7,30 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// holds says whether all comparisons hold.
-func (s *root) holds(compares []*pb.Compare) bool {
+// holds says whether all comparisons hold, and how many keys it has looked at.
+func (s *root) holds(compares []*pb.Compare) (holds bool, looked int) {
 	for _, c := range compares {
-		if !s.compare(c) {
-			return false
+		holds, n := s.compare(c)
+		if looked += n; !holds {
+			return false, looked
 		}
 	}
-	return true
+	return true, looked
 }
 
 // compare evaluates one comparison: on every key of its range. If there is
 // none, then a comparison of the value fails, whatever it asks, and any other
 // compares with zero.
-func (s *root) compare(c *pb.Compare) bool {
-	none, holds := true, true
+func (s *root) compare(c *pb.Compare) (holds bool, looked int) {
 	s.walk(newSpan(c.Key, c.RangeEnd), func(v *version) bool {
-		none = false
+		looked++
 		holds = compareVersion(c, v)
 		return holds
 	})
-	if none {
-		return c.Target != pb.Compare_VALUE && compareVersion(c, &absent)
+	if looked == 0 {
+		return c.Target != pb.Compare_VALUE && compareVersion(c, &absent), 0
 	}
-	return holds
+	return holds, looked
 }
 
 // absent stands for a key that does not exist, in comparisons.

@@ -34,6 +34,8 @@ type Machine struct {
 	failpoint func(*recordpb.Request)
 	// request is the one under way, for failpoint.
 	request *recordpb.Request
+	// compared counts the keys that comparisons of the slot under way looked at.
+	compared int
 	// answer builds what the request under way is answered.
 	answer answering
 	// maxAnswer is the constant but in tests.
@@ -53,6 +55,9 @@ type Applied struct {
 	Auth []AuthChange
 	// Compactions are those that took place, in order.
 	Compactions []Compaction
+	// Compared is how many keys comparisons looked at, which is what a slot can
+	// cost without changing anything.
+	Compared int
 }
 
 // Result is the answer to a request: one of Response and Err; or neither, if
@@ -107,7 +112,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
-	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
+	m.leaseChanges, m.authChanges, m.compactions, m.compared = nil, nil, nil, 0
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
@@ -119,7 +124,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 		}
 		i++
 	}
-	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions}
+	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions, Compared: m.compared}
 }
 
 // enter moves to the slot's place, and says whether its batch was applied

@@ -44,6 +44,8 @@ type plan struct {
 	taken []bool
 	// next is how many of them a walk along the path has come by.
 	next int
+	// compared is how many keys the comparisons have looked at.
+	compared int
 	// deletes are those that check has come by.
 	deletes []*pb.DeleteRangeRequest
 }
@@ -72,7 +74,8 @@ func (s *root) plan(r *pb.TxnRequest, p *plan) error {
 			return ErrMalformed
 		}
 	}
-	succeeded := s.holds(r.Compare)
+	succeeded, looked := s.holds(r.Compare)
+	p.compared += looked
 	p.taken = append(p.taken, succeeded)
 	for _, op := range branch(r, succeeded) {
 		if nested, ok := op.GetRequest().(*pb.RequestOp_RequestTxn); ok {
@@ -150,14 +153,12 @@ func (p *plan) checkIgnore(r *pb.PutRequest) error {
 // prepare is the steps before execution.
 func (s *root) prepare(r *pb.TxnRequest) (*plan, error) {
 	p := &plan{taken: make([]bool, 0, 4)}
-	if err := s.plan(r, p); err != nil {
-		return nil, err
-	}
-	if err := s.check(r, p); err != nil {
-		return nil, err
+	err := s.plan(r, p)
+	if err == nil {
+		err = s.check(r, p)
 	}
 	p.next = 0
-	return p, nil
+	return p, err
 }
 
 // txn evaluates a transaction.
@@ -166,6 +167,7 @@ func (m *Machine) txn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 		return nil, nil // whatever it would find, it leaves no trace
 	}
 	p, err := m.prepare(r)
+	m.compared += p.compared
 	if err != nil {
 		return nil, err
 	}
