@@ -27,3 +27,6 @@ func (b *Backend) HoldCopies() (release func()) {
 
 // MaxCopies bounds Copies.
 const MaxCopies = maxCopies
+
+// ScavengedTo is the floor down to which memory was given back.
+func (b *Backend) ScavengedTo() int64 { return int64(b.scavenged.floor()) }
