@@ -27,9 +27,14 @@ type agreement struct {
 	began revision.Seq
 	// judged is the round whose verdict was told last. The apply loop's.
 	judged revision.Seq
+	// news has something in it once there is a new round or report; whoever takes
+	// it looks at the newest view.
+	news chan struct{}
 }
 
-func newAgreement() *agreement { return &agreement{marks: make(chan *state.View, 1)} }
+func newAgreement() *agreement {
+	return &agreement{marks: make(chan *state.View, 1), news: make(chan struct{}, 1)}
+}
 
 // observe looks, after each slot, whether a round began or a report came in.
 // It is called by the apply loop; live says that the replay is over.
@@ -37,6 +42,10 @@ func (b *Backend) observeAgreement(before, after *state.View, live bool) {
 	now := after.Agreement()
 	if old := before.Agreement(); old.At == now.At && len(old.Reports) == len(now.Reports) {
 		return
+	}
+	select {
+	case b.agreement.news <- struct{}{}:
+	default:
 	}
 	switch {
 	case !live:

@@ -31,7 +31,7 @@ func (b *Backend) applyLoop() {
 			b.apply(slot)
 			more, idle = b.scavenge(1), 1
 		case errors.Is(err, errIdle):
-			more, idle = b.scavenge(idle), min(2*idle, idleMost)
+			more, idle = b.scavenge(idle), min(2*idle, b.idleMost())
 		case errors.Is(err, revision.ErrTrimmed):
 			if err := b.reload(); err != nil {
 				if errors.Is(err, revision.ErrLogLost) {
@@ -56,6 +56,18 @@ const (
 	idleMost = 64
 )
 
+// awaitedFactor is how much more is scavenged at once, and how much sooner, while
+// somebody waits for it: some hundred thousand versions a second.
+const awaitedFactor = 8
+
+// idleMost is idleMost, or less while somebody waits.
+func (b *Backend) idleMost() int {
+	if b.awaited.Load() > 0 {
+		return idleMost / awaitedFactor
+	}
+	return idleMost
+}
+
 func (b *Backend) next(more bool, idle time.Duration) (revision.Slot, error) {
 	if !more {
 		return b.log.Next(b.ctx)
@@ -70,6 +82,9 @@ func (b *Backend) next(more bool, idle time.Duration) (revision.Slot, error) {
 func (b *Backend) scavenge(steps int) (more bool) {
 	if b.scavengeHolds.Load() > 0 {
 		return b.machine.View().CompactRev() > b.scavenged.floor()
+	}
+	if b.awaited.Load() > 0 {
+		steps *= awaitedFactor
 	}
 	floor := b.view.Load().CompactRev()
 	to := b.hashes.floor(floor)
@@ -98,6 +113,9 @@ func (b *Backend) apply(slot revision.Slot) {
 		b.cfg.Starting.add(1)
 	}
 	before, view := b.view.Load(), b.machine.View()
+	if view.CompactRev() > before.CompactRev() {
+		b.floorMoved.Store(slot.Seq.Segment)
+	}
 	b.view.Store(view)
 	b.cfg.Published(view)
 	if len(applied.Compactions) > 0 && b.live.Load() {

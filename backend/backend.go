@@ -95,8 +95,14 @@ type Backend struct {
 	// wantBoundaries is set while boundaries are wanted of a member that may not
 	// be the keeper.
 	wantBoundaries atomic.Bool
-	// tidyUps hands wishes for one to the housekeeping.
-	tidyUps chan tidyUp
+	// wishes hands those for a tidy-up to the housekeeping.
+	wishes wishes
+	// awaited counts who waits for housekeeping, or for memory to be given back:
+	// while there are any, neither rests.
+	awaited atomic.Int32
+	// floorMoved is the segment in which the compaction floor last rose, or that
+	// of the checkpoint that this zkine has started from.
+	floorMoved atomic.Int64
 	// scavengeHolds counts who reads an older view as a whole: digests and
 	// checkpoints. While there are any, nothing is scavenged.
 	scavengeHolds atomic.Int32
@@ -163,7 +169,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		auth: newAuthenticator(cfg.Auth)}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.boundaries = make(chan *state.View, 1)
-	b.tidyUps = make(chan tidyUp)
+	b.wishes.wake = make(chan struct{}, 1)
 	b.copies = newCopies(b)
 	b.databaseHash.turn = make(chan struct{}, 1)
 	b.raising = make(chan struct{}, 1)

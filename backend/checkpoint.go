@@ -71,6 +71,7 @@ func (b *Backend) counted(cp *revision.Checkpoint, chunks iter.Seq2[[]byte, erro
 func (b *Backend) start(m *state.Machine) {
 	b.machine = m
 	v := m.View()
+	b.floorMoved.Store(v.Seq().Segment)
 	b.view.Store(v)
 	b.cfg.Published(v)
 	b.lessor.reset(v)
@@ -135,10 +136,10 @@ func (b *Backend) housekeepLoop() {
 			if err := b.housekeep(b.ctx, v); err != nil && b.ctx.Err() == nil {
 				b.cfg.Log.WithError(err).Warn("housekeeping is not done; going on with the next segment")
 			}
-		case wish := <-b.tidyUps:
-			b.tidyUpFor(wish)
+		case <-b.wishes.wake:
+			b.tidyUpFor(b.wishes.take())
 		case <-ticker.C:
-			b.makeRoom(b.ctx)
+			b.keepRoom(b.ctx)
 			b.measure(b.ctx)
 			b.boundReplay(b.ctx)
 			if b.queue.drained() {
@@ -150,13 +151,19 @@ func (b *Backend) housekeepLoop() {
 	}
 }
 
-// makeRoom cleans up while a quota of ZooKeeper's is used up: the log cannot
-// grow then, so that no boundary comes. What only removes, ZooKeeper permits.
-func (b *Backend) makeRoom(ctx context.Context) {
-	if !errors.Is(b.log.Refused(), revision.ErrQuota) || !b.keeper.isSelf() {
-		return
+// keepRoom makes room while a quota of ZooKeeper's is used up: the log cannot
+// grow then, so that no boundary comes.
+func (b *Backend) keepRoom(ctx context.Context) {
+	if errors.Is(b.log.Refused(), revision.ErrQuota) && b.keeper.isSelf() {
+		b.makeRoom(ctx)
 	}
-	if err := b.cleanUp(ctx); err != nil && !errors.Is(err, revision.ErrQuota) && ctx.Err() == nil {
+}
+
+// makeRoom cleans up under a quota of ZooKeeper's that is used up. What only
+// removes, ZooKeeper permits.
+func (b *Backend) makeRoom(ctx context.Context) {
+	err := b.cleanUp(ctx, b.agreed(ctx, b.view.Load().Seq(), haveReported))
+	if err != nil && !errors.Is(err, revision.ErrQuota) && ctx.Err() == nil {
 		b.cfg.Log.WithError(err).Warn("could not clean up while a quota of ZooKeeper's is used up")
 	}
 }
@@ -164,17 +171,18 @@ func (b *Backend) makeRoom(ctx context.Context) {
 // housekeep checkpoints the view of a boundary, if that is due, and cleans up.
 // It ends the hold on scavenging.
 func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
-	err := b.saveCheckpoint(ctx, v, b.replay.due())
+	read, err := b.saveCheckpoint(ctx, v, b.replay.due())
 	b.scavengeHolds.Add(-1)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	return b.cleanUp(ctx)
+	return b.cleanUp(ctx, b.agreed(ctx, read, haveReported))
 }
 
-// cleanUp removes what no member can need any more, packs, and measures.
-func (b *Backend) cleanUp(ctx context.Context) error {
-	err := b.log.Housekeep(ctx, b.agreed(ctx, haveReported), newPacer().wait)
+// cleanUp removes what no member can need any more, log only if trim is set,
+// packs, and measures.
+func (b *Backend) cleanUp(ctx context.Context, trim bool) error {
+	err := b.log.Housekeep(ctx, trim, b.newPacer().wait)
 	b.measure(ctx)
 	return err
 }
@@ -202,15 +210,18 @@ func (b *Backend) measure(ctx context.Context) {
 	}
 }
 
-func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool) error {
+// saveCheckpoint writes the view, if that is due or forced. It returns the place
+// in the log at which all of it was read from memory: members that agree about a
+// later one vouch for what was written. If nothing was, that is here.
+func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool) (read revision.Seq, err error) {
 	segment := v.Seq().Segment
 	if segment == 0 || !force && !b.log.CheckpointDue(segment) {
-		return nil
+		return b.view.Load().Seq(), nil
 	}
 	began, covers := time.Now(), b.replay.crossed.Load()
 	meta, err := v.CheckpointMeta()
 	if err != nil {
-		return err
+		return read, err
 	}
 	// Members that start will load it: a state that is wrong in this zkine's
 	// memory only must not become theirs. So another has to confirm it, once all
@@ -219,34 +230,35 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 		if err := v.CheckpointKeys(yield); err != nil {
 			return err
 		}
-		if !b.agreed(ctx, b.confirmed) {
+		read = b.view.Load().Seq()
+		if !b.agreed(ctx, read, b.confirmed) {
 			return ErrUnconfirmed
 		}
 		return nil
 	}
-	err = b.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, keys, newPacer().wait)
+	err = b.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, keys, b.newPacer().wait)
 	if err == nil || errors.Is(err, revision.ErrNotNeeded) {
 		b.replay.covered.Store(covers)
 	}
 	if errors.Is(err, revision.ErrNotNeeded) {
-		return nil
+		return b.view.Load().Seq(), nil
 	}
 	if err == nil {
 		b.cfg.Log.WithFields(logrus.Fields{"segment": segment, "revision": v.Rev(), "took": time.Since(began).Round(time.Millisecond)}).
 			Info("wrote a checkpoint")
 	}
-	return err
+	return read, err
 }
 
-// agreed says whether this zkine is alone, or a round of digests that begins now
-// finds that enough members have the same state, and none another. It goes
-// before a checkpoint counts, which one other must confirm, and before the log
-// that it covers is trimmed, when all must have reported: had the checkpointed state been
-// wrong in this zkine's memory only, the log that made it would still be there.
-func (b *Backend) agreed(ctx context.Context, enough func([]revision.Member, []state.Report) bool) bool {
+// agreed says whether this zkine is alone, or a round of digests that began after
+// a place in the log finds that enough members have the same state, and none
+// another. It goes before a checkpoint counts, which one other must confirm, and
+// before the log that it covers is trimmed, when all must have reported: had the
+// checkpointed state been wrong in this zkine's memory only, the log that made it
+// would still be there. One round may serve for both.
+func (b *Backend) agreed(ctx context.Context, from revision.Seq, enough func([]revision.Member, []state.Report) bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, digestPatience)
 	defer cancel()
-	from := b.view.Load().Seq()
 	ticker := time.NewTicker(leaseTick)
 	defer ticker.Stop()
 	for {
@@ -270,6 +282,7 @@ func (b *Backend) agreed(ctx context.Context, enough func([]revision.Member, []s
 			}
 		}
 		select {
+		case <-b.agreement.news:
 		case <-ticker.C:
 		case <-ctx.Done():
 			b.cfg.Log.Warn("not all members have compared their states; no checkpoint is written, or the log is not trimmed, this time")
@@ -295,10 +308,16 @@ func haveReported(members []revision.Member, reports []state.Report) bool {
 }
 
 // pacer keeps the keeper's slow work from standing in the way of clients: it
-// rests for some time after each write, in proportion to what that took.
-type pacer struct{ last time.Time }
+// rests for some time after each write, in proportion to what that took. It does
+// not while somebody waits for the work.
+type pacer struct {
+	last    time.Time
+	awaited func() bool
+}
 
-func newPacer() *pacer { return &pacer{time.Now()} }
+func (b *Backend) newPacer() *pacer {
+	return &pacer{time.Now(), func() bool { return b.awaited.Load() > 0 }}
+}
 
 const (
 	// restFactor is how long it rests for each unit of time worked.
@@ -309,6 +328,9 @@ const (
 
 func (p *pacer) wait(ctx context.Context) error {
 	rest := min(restFactor*time.Since(p.last), restMax)
+	if p.awaited() {
+		rest = 0
+	}
 	select {
 	case <-time.After(rest):
 	case <-ctx.Done():

@@ -47,3 +47,6 @@ func (b *Backend) BoundReplay(ctx context.Context, limit int64) {
 	b.replay.limit.Store(limit)
 	b.boundReplay(ctx)
 }
+
+// ScavengedTo is the floor down to which memory was given back.
+func (b *Backend) ScavengedTo() int64 { return int64(b.scavenged.floor()) }

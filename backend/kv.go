@@ -77,21 +77,25 @@ func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.V
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
-// back bit by bit, and what ZooKeeper holds shrinks with the next checkpoints;
-// Scavenged waits for both.
+// back bit by bit, for which Scavenged waits, and what ZooKeeper holds shrinks
+// with the next checkpoints.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	return propose[*pb.CompactionResponse](ctx, b,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
 }
 
-// Scavenged returns once all is gone that a compaction at a revision made
-// unreadable, from memory and then, by a defragmentation, from ZooKeeper; it
-// does not compact. A backend that ends meanwhile says so.
+// Scavenged returns once all is gone from memory that a compaction at a revision
+// made unreadable, which is when etcd's is gone from its backend; it does not
+// compact. What ZooKeeper holds of it, and nobody can reach, is removed next. A
+// backend that ends meanwhile says so.
 func (b *Backend) Scavenged(ctx context.Context, rev int64) error {
+	b.awaited.Add(1)
+	defer b.awaited.Add(-1)
 	for {
 		reached, changed := b.scavenged.look(revision.Rev(rev))
 		if reached {
-			return b.Defragment(ctx)
+			b.wishes.add(make(tidyUp, 1))
+			return nil
 		}
 		select {
 		case <-changed:

@@ -59,6 +59,14 @@ type Log interface {
 	// more; log only if trim is set.
 	Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error
 
+	// KeepNewest has the next Housekeep remove all but the newest checkpoint and
+	// the log after it, if that is the checkpoint of this segment;
+	// revision.ErrNotNeeded: there is a newer one.
+	KeepNewest(ctx context.Context, segment int64) error
+
+	// Newest is the newest checkpoint that is known of; up to date after Measure.
+	Newest() revision.Newest
+
 	// Join announces this zkine as a member, now and in later sessions.
 	// revision.ErrNameTaken: another live one holds the name.
 	Join(ctx context.Context, member revision.Member) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -13,33 +14,59 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// A tidy-up is housekeeping that does not wait for the log to grow: for a
+// A tidy-up is housekeeping that does not wait for the log to grow: after a
 // physical compaction, and for Defragment. Whichever member is asked does it,
 // keeper or not, in these steps:
 //
 //	seal the open segment, and checkpoint the state at its end
-//	do so once more, which takes nearly all chunks over
-//	remove the log that the first one covers; pack what is sealed
+//	let that one be the previous one too, so that nothing before it is needed
+//	remove the log that it covers; pack what is sealed
 //
-// With the second checkpoint the first one is the previous one, so that what
-// was there before goes at once instead of with the next checkpoint. A member
+// Normally what was there before a checkpoint goes with the next one. A member
 // that is just starting from what goes starts from the newest checkpoint
 // instead.
+//
+// Whoever asks may rely on it that all is gone that was compacted before he
+// asked. So a tidy-up serves those who asked before it sealed the segment; and
+// nothing is done if another one, of any member, has left nothing that is worth
+// it.
 
-// tidyUp is somebody's wish for one, and gets the outcome.
+// tidyUp is somebody's wish for one, and gets the outcome. It has room for it.
 type tidyUp chan error
 
-// Defragment packs and checkpoints everything now, and removes the rest. It
-// returns when that is done. If ctx ends, it is done all the same.
-func (b *Backend) Defragment(ctx context.Context) error {
-	wish := make(tidyUp, 1)
+// wishes are those that nobody has begun with.
+type wishes struct {
+	mu   sync.Mutex
+	list []tidyUp
+	wake chan struct{} // has something in it while there may be some
+}
+
+func (w *wishes) add(wish tidyUp) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, wish)
 	select {
-	case b.tidyUps <- wish:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-b.ctx.Done():
-		return context.Cause(b.ctx)
+	case w.wake <- struct{}{}:
+	default:
 	}
+}
+
+func (w *wishes) take() []tidyUp {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := w.list
+	w.list = nil
+	return list
+}
+
+// Defragment packs and checkpoints everything now, and removes the rest. It
+// returns when that is done. If ctx ends, it is done all the same. Error:
+// ErrUnconfirmed, if not all members agree about the state in time.
+func (b *Backend) Defragment(ctx context.Context) error {
+	b.awaited.Add(1)
+	defer b.awaited.Add(-1)
+	wish := make(tidyUp, 1)
+	b.wishes.add(wish)
 	select {
 	case err := <-wish:
 		return err
@@ -50,53 +77,93 @@ func (b *Backend) Defragment(ctx context.Context) error {
 	}
 }
 
-// tidyUpFor serves a wish, and all others that are there when it begins. It is
-// called by the housekeeping loop.
-func (b *Backend) tidyUpFor(first tidyUp) {
-	wishes := []tidyUp{first}
-	for more := true; more; {
-		select {
-		case wish := <-b.tidyUps:
-			wishes = append(wishes, wish)
-		default:
-			more = false
-		}
+// tidyUpFor serves wishes. It is called by the housekeeping loop.
+func (b *Backend) tidyUpFor(wishes []tidyUp) {
+	if len(wishes) == 0 {
+		return
 	}
-	err := b.tidy(b.ctx)
+	var err error
+	if !b.isTidy(b.ctx) {
+		err = b.tidy(b.ctx)
+	}
+	if err != nil && b.ctx.Err() == nil {
+		b.cfg.Log.WithError(err).Warn("a tidy-up is not done")
+	}
 	for _, wish := range wishes {
 		wish <- err
 	}
 }
 
-// tidyPatience is how long a step of a tidy-up waits for the log.
-const tidyPatience = time.Minute
+const (
+	// tidyPatience is how long a step of a tidy-up waits for the log.
+	tidyPatience = time.Minute
+	// tidyLog is how many bytes of log after the newest checkpoint are not worth
+	// a tidy-up, or a tidyShare of the checkpoint.
+	tidyLog   = 64 << 10
+	tidyShare = 16
+	// tidyRest is how many bytes that nobody needs are not.
+	tidyRest = 4 << 10
+)
+
+// isTidy says whether a tidy-up would change next to nothing: nothing was
+// compacted since the newest checkpoint, what it made needless is gone, and
+// little was logged.
+func (b *Backend) isTidy(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, tidyPatience)
+	defer cancel()
+	// What others have done before shows after a barrier.
+	if b.reads.wait(ctx) != nil || b.log.Measure(ctx) != nil {
+		return false
+	}
+	newest, sizes := b.log.Newest(), b.log.Sizes()
+	return newest.Alone && b.floorMoved.Load() <= newest.Segment &&
+		sizes.Total()-sizes.Live <= tidyRest && sizes.Live-newest.Bytes <= max(newest.Bytes/tidyShare, tidyLog)
+}
 
 func (b *Backend) tidy(ctx context.Context) error {
 	b.wantBoundaries.Store(true)
 	defer b.wantBoundaries.Store(false)
-	for range 2 {
-		v, err := b.seal(ctx)
-		if errors.Is(err, revision.ErrQuota) {
-			// What only removes, ZooKeeper permits; that may make room.
-			b.cleanUp(ctx) //nolint:errcheck // the next try shows what it did
-			v, err = b.seal(ctx)
+	v, err := b.seal(ctx)
+	if errors.Is(err, revision.ErrQuota) {
+		// What only removes, ZooKeeper permits; that may make room.
+		b.makeRoom(ctx)
+		v, err = b.seal(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	read, err := b.saveCheckpoint(ctx, v, true)
+	b.scavengeHolds.Add(-1)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if err := b.keepNewest(ctx, v.Seq().Segment, read); err != nil {
+		return err
+	}
+	return b.cleanUp(ctx, true)
+}
+
+// keepNewest makes the checkpoint of a segment the only one, once all members
+// agree about a place after it was read from memory; or the next one, if another
+// member has just written one.
+func (b *Backend) keepNewest(ctx context.Context, segment int64, read revision.Seq) error {
+	for {
+		if !b.agreed(ctx, read, haveReported) {
+			b.measure(ctx)
+			return ErrUnconfirmed
 		}
-		if err != nil {
+		err := b.log.KeepNewest(ctx, segment)
+		if !errors.Is(err, revision.ErrNotNeeded) {
 			return err
 		}
-		err = b.saveCheckpoint(ctx, v, true)
-		b.scavengeHolds.Add(-1)
-		if err != nil {
-			return fmt.Errorf("checkpoint: %w", err)
-		}
+		segment, read = b.log.Newest().Segment, b.view.Load().Seq()
 	}
-	return b.cleanUp(ctx)
 }
 
 // seal ends the open segment and returns the view at its end, which holds
 // scavenging.
 func (b *Backend) seal(ctx context.Context) (*state.View, error) {
-	ctx, cancel := context.WithTimeout(ctx, tidyPatience)
+	ctx, cancel := context.WithTimeoutCause(ctx, tidyPatience, fmt.Errorf("%w: the segment could not be sealed in time", revision.ErrUnavailable))
 	defer cancel()
 	// A record before, so that the segment is not empty, and one after, whose
 	// slot shows the apply loop that the segment is over.

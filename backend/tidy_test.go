@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -25,7 +27,8 @@ func overwrite(t *testing.T, b *backend.Backend, rounds int) (rev int64) {
 }
 
 // TestPhysicalCompaction asks a member that is not the keeper: when it returns,
-// what was compacted is gone from ZooKeeper.
+// what was compacted is gone from memory; soon after it is from ZooKeeper, or at
+// the latest when somebody has waited for a defragmentation.
 func TestPhysicalCompaction(t *testing.T) {
 	z := memzk.New()
 	a, b := openOn(t, z, "a"), openOn(t, z, "b")
@@ -34,7 +37,9 @@ func TestPhysicalCompaction(t *testing.T) {
 	_, err := b.Compact(within(t), &pb.CompactionRequest{Revision: rev, Physical: true})
 	require.NoError(t, err)
 	require.NoError(t, b.Scavenged(within(t), rev))
-	require.Less(t, z.Bytes("/zkine"), before/5)
+	require.Equal(t, rev, b.ScavengedTo())
+	eventually(t, "ZooKeeper holds little", func() bool { return z.Bytes("/zkine") < before/5 })
+	require.NoError(t, b.Defragment(within(t)))
 	sizes := b.Status().Sizes
 	require.InDelta(t, z.Bytes("/zkine"), sizes.Total(), 4<<10)
 	require.Less(t, sizes.Total()-sizes.Live, int64(4<<10), "nothing else is there")
@@ -43,6 +48,67 @@ func TestPhysicalCompaction(t *testing.T) {
 	c := openOn(t, z, "c")
 	sameState(t, a, c)
 	verified(t, z)
+}
+
+// writesOf counts the requests to ZooKeeper that change something there, while f
+// runs.
+func writesOf(z *memzk.Ensemble, f func()) (n int64) {
+	var count atomic.Int64
+	z.SetFault(func(ops []any) memzk.Fault {
+		for _, op := range ops {
+			if _, check := op.(*zk.CheckVersionRequest); !check {
+				count.Add(1)
+				break
+			}
+		}
+		return memzk.None
+	})
+	f()
+	z.SetFault(nil)
+	return count.Load()
+}
+
+// TestTidyUpIsShared: whoever is asked after another member has defragmented, or
+// once more, finds nothing to do, until something was compacted.
+func TestTidyUpIsShared(t *testing.T) {
+	z := memzk.New()
+	a, b, c := openOn(t, z, "a"), openOn(t, z, "b"), openOn(t, z, "c")
+	rev := overwrite(t, a, 300)
+	put(t, b, "few", "bytes")
+	require.NoError(t, a.Defragment(within(t)))
+	for _, m := range []*backend.Backend{b, c, a} {
+		require.Zero(t, writesOf(z, func() { require.NoError(t, m.Defragment(within(t))) }))
+	}
+	late := openOn(t, z, "late")
+	require.Zero(t, writesOf(z, func() { require.NoError(t, late.Defragment(within(t))) }))
+
+	_, err := a.Compact(within(t), &pb.CompactionRequest{Revision: rev})
+	require.NoError(t, err)
+	require.NotZero(t, writesOf(z, func() { require.NoError(t, c.Defragment(within(t))) }), "something was compacted")
+	require.Zero(t, writesOf(z, func() { require.NoError(t, b.Defragment(within(t))) }))
+	overwrite(t, a, 300)
+	require.NotZero(t, writesOf(z, func() { require.NoError(t, b.Defragment(within(t))) }), "much was logged")
+	verified(t, z)
+}
+
+// TestTidyUpsOfManyCallers who ask while one is done share what is left of it.
+func TestTidyUpsOfManyCallers(t *testing.T) {
+	z := memzk.New()
+	a := openOn(t, z, "a")
+	rev := overwrite(t, a, 300)
+	_, err := a.Compact(within(t), &pb.CompactionRequest{Revision: rev})
+	require.NoError(t, err)
+	alone := writesOf(z, func() { require.NoError(t, a.Defragment(within(t))) })
+	_, err = a.Compact(within(t), &pb.CompactionRequest{Revision: overwrite(t, a, 300)})
+	require.NoError(t, err)
+	together := writesOf(z, func() {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { assert.NoError(t, a.Defragment(within(t))) })
+		}
+		all.Wait()
+	})
+	require.LessOrEqual(t, together, 2*alone)
 }
 
 func verified(t *testing.T, z *memzk.Ensemble) {

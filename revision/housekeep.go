@@ -104,11 +104,15 @@ func (k *housekeeping) trimLog() error {
 	return nil
 }
 
-// lastFilled is the newest of these sealed segments that has slots, 0 if none
-// has. It stays even if checkpoints cover it: while the segments after it are
-// empty, a barrier names its last slot.
+// lastFilled is the newest segment that has slots, as far as it is the open one
+// or among these sealed ones; 0 if none has. It stays even if checkpoints cover
+// it: while the segments after it are empty, a barrier names its last slot.
 func (k *housekeeping) lastFilled(refs []segmentRef) (int64, error) {
-	for _, ref := range slices.Backward(refs) {
+	open, err := k.l.readOpen(k.ctx, k.conn)
+	if err != nil {
+		return 0, err
+	}
+	for _, ref := range slices.Backward(append(slices.Clip(refs), open)) {
 		_, stat, err := k.conn.Get(k.ctx, k.l.layout.segment(ref.name))
 		switch {
 		case errors.Is(err, zk.ErrNoNode): // another keeper's work

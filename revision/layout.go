@@ -119,12 +119,18 @@ type openRecord struct {
 }
 
 // checkpointRecord is the data of <root>/checkpoint. Its znode's dataVersion
-// counts the checkpoints.
+// rises with each checkpoint.
 type checkpointRecord struct {
 	Latest *checkpointRef `json:"latest,omitempty"`
 	// Previous stays whole until the next one, with the log after it, for
-	// members that are starting from it.
+	// members that are starting from it. It is the latest one itself after a
+	// tidy-up.
 	Previous *checkpointRef `json:"previous,omitempty"`
+}
+
+// alone says whether no other checkpoint than the latest is kept.
+func (r checkpointRecord) alone() bool {
+	return r.Latest != nil && r.Previous != nil && r.Latest.Attempt == r.Previous.Attempt
 }
 
 // checkpointRef is where a checkpoint lies and what it covers.

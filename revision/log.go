@@ -75,13 +75,13 @@ type Log struct {
 
 	compressor compressor // of appends
 
-	clusterID  uint64
-	latest     atomic.Pointer[checkpointRef] // the newest checkpoint that is known of; nil for none
-	loaded     *Checkpoint                   // nil if delivery began with the first slot
-	packs      knownPacks
-	maxRequest atomic.Int64 // bytes
-	epoch      atomic.Int64 // the highest ZAB epoch seen
-	applied    atomic.Int64 // the revision that the state has reached
+	clusterID   uint64
+	checkpoints atomic.Pointer[checkpointRecord] // those that are known of; nil if none was looked for
+	loaded      *Checkpoint                      // nil if delivery began with the first slot
+	packs       knownPacks
+	maxRequest  atomic.Int64 // bytes
+	epoch       atomic.Int64 // the highest ZAB epoch seen
+	applied     atomic.Int64 // the revision that the state has reached
 
 	found      Found                  // as of Open
 	accepted   atomic.Int64           // the number of the latest decision that is known; see trust.go

@@ -74,8 +74,8 @@ func (l *Log) Served() Served {
 // it is not of a state that a checkpoint held.
 func (l *Log) served() Rev {
 	rev := Rev(l.applied.Load())
-	if latest := l.latest.Load(); rev == 0 && latest != nil {
-		return latest.Revision
+	if record := l.checkpoints.Load(); rev == 0 && record != nil && record.Latest != nil {
+		return record.Latest.Revision
 	}
 	return max(rev, 1) // that of an empty store
 }

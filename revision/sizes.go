@@ -86,15 +86,12 @@ func (t *tail) knows(k int64) bool {
 
 // Sizes implements backend.Log.
 func (l *Log) Sizes() Sizes {
-	covered, checkpoint := int64(0), int64(0)
-	if latest := l.latest.Load(); latest != nil {
-		covered, checkpoint = latest.Segment, latest.Bytes
-	}
-	s, live := l.tail.sum(covered)
+	newest := l.Newest()
+	s, live := l.tail.sum(newest.Segment)
 	l.census.mu.Lock()
 	defer l.census.mu.Unlock()
-	s.Checkpoint = max(l.census.checkpoint, checkpoint)
+	s.Checkpoint = max(l.census.checkpoint, newest.Bytes)
 	s.Znodes += l.census.znodes
-	s.Live = live + checkpoint
+	s.Live = live + newest.Bytes
 	return s
 }

@@ -122,7 +122,8 @@ func (s *maintenanceServer) checkDowngrade(version string) error {
 	if minorOf(target) != minorOf(allowed) {
 		return rpctypes.ErrGRPCInvalidDowngradeTargetVersion
 	}
-	return refused("Downgrade", "nothing is stored in a format of etcd's; to move to an older etcd, take a snapshot and restore it there")
+	return refused("Downgrade", "nothing is stored in a format of etcd's; to move to etcd "+minorOf(allowed)+", restore a snapshot in an etcd "+
+		minorOf(semver.New(s.storageVersion))+" and downgrade that: see docs/maintenance.md, \"To an older etcd\"")
 }
 
 // minorOf is major.minor, which is how etcd writes a cluster's version.

@@ -148,6 +148,7 @@ func TestDowngrade(t *testing.T) {
 		_, err := ask(enable, version)
 		require.Equal(t, codes.Unimplemented, status.Code(err))
 		require.ErrorContains(t, err, "zkine: Downgrade is not supported: ")
+		require.ErrorContains(t, err, "to move to etcd 3.6, restore a snapshot in an etcd 3.7 and downgrade that")
 	}
 	resp, err := ask(cancel, "")
 	require.NoError(t, err)

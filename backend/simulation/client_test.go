@@ -136,6 +136,9 @@ func (p *person) perform(o *op) {
 	o.who, o.began, o.floor = l, p.w.now(), p.w.floor.Load()
 	err := p.call(ctx, b, o)
 	o.ended = p.w.now()
+	if p.rng.IntN(100) == 0 {
+		b.Defragment(ctx) //nolint:errcheck // nobody relies on it; it goes on for a client that has gone
+	}
 	for i, kv := range o.kvs {
 		o.kvs[i] = proto.CloneOf(kv) // it shares the state's memory, where a bit may flip
 	}
