@@ -98,7 +98,7 @@ func TestALogThatWentBackStaysDownUntilAPersonDecides(t *testing.T) {
 	require.Zero(t, a.end())
 	require.Zero(t, b.end())
 	restore()
-	require.Contains(t, r.zkine("b", two).decision(), "the log went back", "what it remembers tells, and it halts the others")
+	require.Contains(t, r.zkine("a", one).decision(), "the log went back", "what it remembers tells, and it halts the others")
 	require.Contains(t, r.zkine("c", t.TempDir()).decision(), "a person must decide")
 }
 
