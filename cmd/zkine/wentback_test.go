@@ -149,6 +149,7 @@ func TestAnotherClusterIsNotTakenForTheOneServed(t *testing.T) {
 	require.False(t, found, "something was made")
 
 	p = start("--new-cluster")
+	p.await(`--new-cluster is for one start`)
 	second := p.await(`made a new cluster under ` + root + `: serving cluster ([0-9a-f]+)`)
 	p.ready()
 	p.signal(os.Interrupt)
