@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -28,6 +29,9 @@ func TestTheManualListsEveryFlag(t *testing.T) {
 		delete(rows, f.Name)
 	})
 	require.Empty(t, rows, "rows of flags that do not exist")
+	unit, err := os.ReadFile("../../deploy/systemd/zkine.service")
+	require.NoError(t, err)
+	require.Contains(t, string(unit), fmt.Sprintf("\nRestartPreventExitStatus=%d %d\n", exitUsage, exitDecide))
 	for _, title := range []string{"The log went back", "Corrupt"} {
 		require.Contains(t, string(manual), "\n## "+title+"\n")
 	}

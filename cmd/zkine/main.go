@@ -23,6 +23,14 @@ func main() {
 	os.Exit(execute(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
+// Exit codes, but for 0, a clean end. The systemd unit names those after which
+// another start is of no use.
+const (
+	exitError  = 1
+	exitUsage  = 2
+	exitDecide = 3
+)
+
 // execute runs the command line and returns the exit code: 0 for a clean end, 1
 // for an error, 2 for a command line or an environment that cannot be, 3 if a
 // person must decide before another start makes sense.
@@ -42,9 +50,9 @@ func execute(args, environ []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "zkine: %v\n", p)
 	switch {
 	case p.usage:
-		return 2
+		return exitUsage
 	case p.decide:
-		return 3
+		return exitDecide
 	}
-	return 1
+	return exitError
 }

@@ -52,6 +52,9 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	}
 	defer memory.stop()
 	cfg.cluster.served = memory.served
+	if cfg.cluster.isNew {
+		log.Warn("--new-cluster is for one start: leave it out from the next one on, or an empty ensemble at a wrong address is served as well")
+	}
 	servers := cfg.zookeeper
 	var held func(context.Context) (int64, error)
 	if len(servers) == 0 {

@@ -98,7 +98,7 @@ func TestALogThatWentBackStaysDownUntilAPersonDecides(t *testing.T) {
 	require.Zero(t, a.end())
 	require.Zero(t, b.end())
 	restore()
-	require.Contains(t, r.zkine("b", two).decision(), "the log went back", "what it remembers tells, and it halts the others")
+	require.Contains(t, r.zkine("a", one).decision(), "the log went back", "what it remembers tells, and it halts the others")
 	require.Contains(t, r.zkine("c", t.TempDir()).decision(), "a person must decide")
 }
 
@@ -149,6 +149,7 @@ func TestAnotherClusterIsNotTakenForTheOneServed(t *testing.T) {
 	require.False(t, found, "something was made")
 
 	p = start("--new-cluster")
+	p.await(`--new-cluster is for one start`)
 	second := p.await(`made a new cluster under ` + root + `: serving cluster ([0-9a-f]+)`)
 	p.ready()
 	p.signal(os.Interrupt)

@@ -56,6 +56,7 @@ func (p *program) start(t *testing.T, name string) {
 	p.endpoint = fmt.Sprintf("127.0.0.1:%d", port)
 	args := []string{
 		"server", "--zookeeper=" + zktest.Shared(t).Addr(), "--zookeeper-root=" + p.root, "--name=" + name,
+		"--data-dir=" + t.TempDir(),
 		"--listen-client-urls=http://" + p.endpoint, "--listen-metrics-urls=http://127.0.0.1:0",
 	}
 	if p.busy {

@@ -46,7 +46,7 @@ func churn(ctx context.Context, o options, p programs, dir string, out io.Writer
 	}
 	var members []*store
 	for i := range 2 {
-		z, err := p.zkineStore(fmt.Sprintf("z%d", i+1), servers)
+		z, err := p.zkineStore(fmt.Sprintf("z%d", i+1), servers, dir)
 		if err != nil {
 			return err
 		}

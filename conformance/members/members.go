@@ -34,7 +34,7 @@ func measureMembers(ctx context.Context, o options, p programs, dir string, out 
 	}
 	var members []*store
 	for i := range memberCount {
-		z, err := p.zkineStore(fmt.Sprintf("z%d", i+1), servers)
+		z, err := p.zkineStore(fmt.Sprintf("z%d", i+1), servers, dir)
 		if err != nil {
 			return err
 		}

@@ -37,14 +37,14 @@ type store struct {
 }
 
 // zkineStore is a zkine on ZooKeepers.
-func (p programs) zkineStore(name, zookeeper string) (*store, error) {
+func (p programs) zkineStore(name, zookeeper, dir string) (*store, error) {
 	ports, err := contender.FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
 	s := &store{name: name, program: p.zkine, endpoint: ports[0]}
 	s.args = []string{
-		"server", "--name=" + name, "--zookeeper=" + zookeeper,
+		"server", "--name=" + name, "--zookeeper=" + zookeeper, "--data-dir=" + filepath.Join(dir, name),
 		"--listen-client-urls=http://" + ports[0], "--listen-metrics-urls=http://" + ports[1],
 	}
 	return s, nil

@@ -75,7 +75,7 @@ func newZkine(program, name, zooKeeper, root, log string, node *Node, flags ...s
 	}
 	z.args = append([]string{
 		"server", "--name=" + name,
-		"--zookeeper=" + zooKeeper, "--zookeeper-root=" + root,
+		"--zookeeper=" + zooKeeper, "--zookeeper-root=" + root, "--data-dir=" + log + ".remembered",
 		"--zookeeper-session-timeout=" + SessionTimeout.String(),
 		"--listen-client-urls=http://" + z.Endpoint, "--listen-metrics-urls=" + z.health,
 		"--watch-progress-notify-interval=100ms", // etcd's robustness tests have it so

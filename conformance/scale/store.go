@@ -60,7 +60,7 @@ func (b *bench) newStore(zookeeper string, args ...string) (*store, error) {
 		return nil, err
 	}
 	s := &store{endpoint: fmt.Sprintf("127.0.0.1:%d", port), zookeeper: zookeeper, bench: b}
-	s.args = append([]string{"server", "--zookeeper=" + zookeeper, "--name=scale", "--quota-backend-bytes=-1", "--listen-metrics-urls=",
+	s.args = append([]string{"server", "--zookeeper=" + zookeeper, "--name=scale", "--data-dir=" + filepath.Join(b.dir, "remembered"), "--quota-backend-bytes=-1", "--listen-metrics-urls=",
 		"--listen-client-urls=http://" + s.endpoint}, args...)
 	return s, nil
 }

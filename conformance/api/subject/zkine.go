@@ -48,7 +48,7 @@ func NewOn(t *testing.T, zookeeper, root string, args ...string) *Zkine {
 	z := &Zkine{t: t, Endpoint: fmt.Sprintf("127.0.0.1:%d", port)}
 	z.args = append([]string{
 		"server", "--zookeeper=" + zookeeper, "--zookeeper-root=" + root, "--zookeeper-session-timeout=2s",
-		"--name=" + fmt.Sprint("z", port),
+		"--name=" + fmt.Sprint("z", port), "--data-dir=" + t.TempDir(),
 		"--listen-client-urls=http://" + z.Endpoint, "--listen-metrics-urls=http://127.0.0.1:0",
 	}, args...)
 	z.Start()

@@ -122,8 +122,12 @@ func (s *Stage) zkine(ctx context.Context, c *Contender, program string, zooKeep
 	if err != nil {
 		return err
 	}
+	folder, err := s.folder(c.Name + "-remembered")
+	if err != nil {
+		return err
+	}
 	p, err := s.run(program, []string{
-		"server", "--name=" + c.Name, "--zookeeper-root=/" + c.Name, "--zookeeper=" + strings.Join(e.addresses(), ","), "--log-level=warn",
+		"server", "--name=" + c.Name, "--zookeeper-root=/" + c.Name, "--zookeeper=" + strings.Join(e.addresses(), ","), "--log-level=warn", "--data-dir=" + folder,
 		"--listen-client-urls=http://" + ports[0], "--listen-metrics-urls=http://" + ports[1],
 	})
 	if err != nil {
