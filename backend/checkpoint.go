@@ -157,7 +157,13 @@ func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
 
 // cleanUp removes what no member can need any more, packs, and measures.
 func (b *Backend) cleanUp(ctx context.Context) error {
-	err := b.log.Housekeep(ctx, b.agreed(ctx, haveReported), newPacer().wait)
+	trim := b.agreed(ctx, haveReported)
+	if b.measure(ctx); trim && b.cramped() {
+		if err := b.log.Supersede(ctx); err != nil {
+			return err
+		}
+	}
+	err := b.log.Housekeep(ctx, trim, newPacer().wait)
 	b.measure(ctx)
 	return err
 }

@@ -54,6 +54,10 @@ type Log interface {
 	SaveCheckpoint(ctx context.Context, segment int64, rev revision.Rev, meta []byte,
 		keys func(yield func([]byte) bool) error, pace func(context.Context) error) error
 
+	// Supersede has the next Housekeep remove all that the newest checkpoint
+	// covers, instead of leaving the one before it and the log between them.
+	Supersede(ctx context.Context) error
+
 	// Housekeep packs what is sealed, and removes what no member can need any
 	// more; log only if trim is set.
 	Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error

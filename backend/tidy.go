@@ -72,6 +72,11 @@ const tidyPatience = time.Minute
 func (b *Backend) tidy(ctx context.Context) error {
 	b.wantBoundaries.Store(true)
 	defer b.wantBoundaries.Store(false)
+	if b.measure(ctx); b.cramped() { // first make room
+		if err := b.cleanUp(ctx); err != nil {
+			return err
+		}
+	}
 	for range 2 {
 		v, err := b.seal(ctx)
 		if err != nil {

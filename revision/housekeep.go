@@ -51,6 +51,28 @@ func (k *housekeeping) run(trim bool) (err error) {
 	return k.packLog()
 }
 
+// Supersede makes the newest checkpoint the previous one as well, so that the
+// next Housekeep removes whatever is older, and what attempts have left that
+// were not finished. It is for a root that has no room for both: a member that
+// is just starting from what goes starts anew, from the newest.
+func (l *Log) Supersede(ctx context.Context) error {
+	conn, err := l.dialBulk(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	record, version, err := readCheckpointRecord(ctx, conn, l.layout)
+	if err != nil || record.Latest == nil {
+		return err
+	}
+	record.Previous = record.Latest
+	_, err = conn.Multi(ctx, setOp(l.layout.checkpoint(), mustJSON(record), version))
+	if errors.Is(err, zk.ErrBadVersion) {
+		return nil // there is a newer one
+	}
+	return err
+}
+
 type housekeeping struct {
 	l       *Log
 	ctx     context.Context

@@ -114,11 +114,12 @@ type openRecord struct {
 }
 
 // checkpointRecord is the data of <root>/checkpoint. Its znode's dataVersion
-// counts the checkpoints.
+// rises with each checkpoint.
 type checkpointRecord struct {
 	Latest *checkpointRef `json:"latest,omitempty"`
 	// Previous stays whole until the next one, with the log after it, for
-	// members that are starting from it.
+	// members that are starting from it. It is Latest where there is no room
+	// for two.
 	Previous *checkpointRef `json:"previous,omitempty"`
 }
 

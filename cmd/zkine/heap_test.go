@@ -38,8 +38,8 @@ func TestBytesAreReadAsPeopleWriteThem(t *testing.T) {
 func TestAHeapThatCannotBe(t *testing.T) {
 	most := size(largestHeap(machineMemory()))
 	for arg, want := range map[string]string{
-		"--local-zookeeper-heap=64m":  "--local-zookeeper-heap: 64 MiB is out of bounds — choose from 128 MiB to " + most,
-		"--local-zookeeper-heap=900t": "--local-zookeeper-heap: 921600 GiB is out of bounds — choose from 128 MiB to " + most,
+		"--local-zookeeper-heap=64m":  "--local-zookeeper-heap: 64 MiB is out of bounds — choose from 160 MiB to " + most,
+		"--local-zookeeper-heap=900t": "--local-zookeeper-heap: 921600 GiB is out of bounds — choose from 160 MiB to " + most,
 	} {
 		flags, cfg := newFlags(t, arg)
 		err := cfg.check(flags, nil)
@@ -77,8 +77,8 @@ func TestTheHeapAndTheQuotaFitEachOther(t *testing.T) {
 		// What a release with a heap of 1 GiB has left.
 		{memory: 2 * gib, onDisk: 250 * mib, quota: 250 * mib},
 		{memory: 16 * gib, onDisk: gib, heap: 4 * gib},
-		{memory: 2 * gib, onDisk: 900 * mib, quota: 282780000, warnings: "holds 900 MiB, too much for a heap of 1024 MiB"},
-		{args: []string{"--local-zookeeper-heap=256m"}, memory: 24 * gib, onDisk: 300 * mib, quota: 61237296, warnings: "holds 300 MiB, too much for a heap of 256 MiB"},
+		{memory: 2 * gib, onDisk: 900 * mib, quota: 286890971, warnings: "holds 900 MiB, too much for a heap of 1024 MiB"},
+		{args: []string{"--local-zookeeper-heap=256m"}, memory: 24 * gib, onDisk: 300 * mib, quota: 49700000, warnings: "holds 300 MiB, too much for a heap of 256 MiB"},
 	} {
 		flags, cfg := newFlags(t, c.args...)
 		cfg.checkHeap(&checker{flags: flags})
@@ -167,7 +167,7 @@ func (p *process) starts() int { return strings.Count(p.text(), "Started ZooKeep
 // history counts as much, then large values. Each time it ends with etcd's
 // error, and with what an operator does then; ZooKeeper never dies.
 func TestALoadBeyondTheHeapEndsInNoSpace(t *testing.T) {
-	args := []string{dataDir(t), "--local-zookeeper-heap=128m"}
+	args := []string{dataDir(t), "--local-zookeeper-heap=160m"}
 	p := startZkine(t, args)
 	conn := p.connect()
 	kv, maintenance := pb.NewKVClient(conn), pb.NewMaintenanceClient(conn)
