@@ -69,7 +69,12 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	}
 
 	front.Attach(b, memberID(b.ClusterID(), cfg.name))
-	log.Info(readyLine(front.clients))
+	select {
+	case <-front.Serves():
+		log.Info(readyLine(front.clients)) // the last line of a start
+	case <-ctx.Done():
+	case <-b.Failed():
+	}
 	err = wait(ctx, cfg, b)
 	front.drain()
 	return err
