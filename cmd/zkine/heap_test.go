@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/sirupsen/logrus"
+	logrustest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -17,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zktest"
 )
 
 const mib, gib = 1 << 20, 1 << 30
@@ -203,4 +206,32 @@ func TestALoadBeyondTheHeapEndsInNoSpace(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	require.Zero(t, p.end())
 	expect(t, pb.NewKVClient(startZkine(t, args).connect()), "after", fmt.Sprint(1<<20))
+}
+
+// TestAnEnsemblesHeapIsComparedWithTheQuota asks servers that tell, and one that
+// does not.
+func TestAnEnsemblesHeapIsComparedWithTheQuota(t *testing.T) {
+	open := zktest.Start(t, zktest.WithHeap(256*mib), zktest.WithProperty("4lw.commands.whitelist", "srvr,envi"))
+	closed := zktest.Start(t, zktest.WithHeap(256*mib))
+	for _, c := range []struct {
+		server string
+		args   []string
+		want   string
+	}{
+		{server: open.Addr(), want: `: its heap of 2\d\d MiB does not hold what --quota-backend-bytes=2147483648 allows beside 500 requests of --max-zookeeper-request=921600; give it 6791 MiB, or set these lower`},
+		{server: open.Addr(), args: []string{"--quota-backend-bytes=-1"}, want: `: nothing keeps what it holds below its heap of 2\d\d MiB; set --quota-backend-bytes`},
+		{server: open.Addr(), args: []string{"--quota-backend-bytes=33554432", "--max-zookeeper-request=65536"}},
+		{server: closed.Addr()},
+	} {
+		flags, cfg := newFlags(t, append(c.args, "--zookeeper="+c.server)...)
+		require.NoError(t, cfg.check(flags, nil))
+		logger, said := logrustest.NewNullLogger()
+		warnOfServers(within(t), cfg.zookeeper, *cfg, logrus.NewEntry(logger))
+		if c.want == "" {
+			require.Empty(t, said.AllEntries(), "%v", c)
+			continue
+		}
+		require.Len(t, said.AllEntries(), 1)
+		require.Regexp(t, "^"+c.server+c.want+"$", said.LastEntry().Message)
+	}
 }

@@ -64,7 +64,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	gc.serving()
 	if len(cfg.zookeeper) > 0 {
 		asked := make(chan struct{})
-		go func() { warnOfVersions(ctx, servers, log); close(asked) }()
+		go func() { warnOfServers(ctx, servers, cfg, log); close(asked) }()
 		defer func() { fail(nil); <-asked }()
 	}
 

@@ -126,9 +126,9 @@ func openLog(ctx context.Context, cfg config, servers []string, log *logrus.Entr
 	return l, nil
 }
 
-// warnOfVersions asks each server for its version and warns of those known to
-// lose data. A server that does not say is left alone. It ends within seconds.
-func warnOfVersions(ctx context.Context, servers []string, log *logrus.Entry) {
+// warnOfServers asks each server for its version and its heap, and warns of
+// versions known to lose data and of heaps that the quota does not fit. A server that does not say is left alone. It ends within seconds.
+func warnOfServers(ctx context.Context, servers []string, cfg config, log *logrus.Entry) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, server := range servers {
@@ -140,6 +140,7 @@ func warnOfVersions(ctx context.Context, servers []string, log *logrus.Entry) {
 			if bad := embedded.KnownBad(srvrVersion(answer)); bad != "" {
 				log.Warnf("%s: %s", server, bad)
 			}
+			warnOfHeap(ctx, server, cfg, log)
 		})
 	}
 }
