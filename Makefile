@@ -1,12 +1,18 @@
 # What there is to do with a checkout of zkine. `make help` lists it.
 #
-# Needs Go, make and, on Debian or a derivative of it, apt: ZooKeeper is unpacked into .cache/zookeeper, beside the
-# system. Elsewhere unpack an Apache ZooKeeper 3.9.5 or newer yourself, and set ZOOKEEPER_HOME for `make run` and
-# ZKINE_ZOOKEEPER_DIR for `make test` to it.
+# Needs Go 1.26 or newer, make and, on Debian or a derivative of it, apt: ZooKeeper is unpacked into .cache/zookeeper,
+# beside the system. Elsewhere unpack an Apache ZooKeeper 3.9.5 or newer yourself, and set ZOOKEEPER_HOME to it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
+
+# A ZooKeeper that is there already serves everything; the tests look for it under a name of their own.
+ifneq ($(ZOOKEEPER_HOME),)
+export ZKINE_ZOOKEEPER_DIR ?= $(abspath $(ZOOKEEPER_HOME))
+else ifneq ($(ZKINE_ZOOKEEPER_DIR),)
+export ZOOKEEPER_HOME := $(ZKINE_ZOOKEEPER_DIR)
+endif
 
 # What `zkine version` says; empty outside a git checkout.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -26,8 +32,12 @@ COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kube
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build bin/zkine
-	@go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/zkine ./cmd/zkine
+# Where build puts zkine.
+ZKINE ?= bin/zkine
+
+# As the image has it: static, so that it runs on any Linux, and stripped.
+build: ## build bin/zkine, static and stripped
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(ZKINE) ./cmd/zkine
 
 # Ctrl-C reaches both make and zkine. zkine ends with 0 after it, so that make has no error to print.
 run: build zookeeper ## start zkine with a ZooKeeper of its own; data stays in ./zkine-data, Ctrl-C stops both

@@ -180,8 +180,15 @@ func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
 }
 
 // cleanUp removes what no member can need any more, log only if trim is set,
-// packs, and measures.
+// packs, and measures. A cramped root keeps one checkpoint.
 func (b *Backend) cleanUp(ctx context.Context, trim bool) error {
+	b.measure(ctx)
+	if newest := b.log.Newest(); trim && b.cramped() && newest.Segment > 0 && !newest.Alone {
+		err := b.keepNewest(ctx, newest.Segment, b.view.Load().Seq())
+		if err != nil && !errors.Is(err, ErrUnconfirmed) {
+			return err
+		}
+	}
 	err := b.log.Housekeep(ctx, trim, b.newPacer().wait)
 	b.measure(ctx)
 	return err

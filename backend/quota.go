@@ -86,6 +86,11 @@ func (b *Backend) admit(ctx context.Context, cost int64) error {
 // held is what counts against the quota.
 func (b *Backend) held() int64 { return b.size.Load() + b.others.Load() }
 
+// cramped says whether more than half of the quota is used. Then a checkpoint
+// with all keys new, beside the two before it and their log, could be more than
+// the store has room for, which is twice the quota; so only one of them is kept.
+func (b *Backend) cramped() bool { return b.cfg.QuotaBytes > 0 && b.held() > b.cfg.QuotaBytes/2 }
+
 // spaceAlarm says whether the alarm is raised in the state as it is here.
 func (b *Backend) spaceAlarm() bool {
 	for _, a := range b.view.Load().Alarms() {

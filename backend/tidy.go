@@ -123,6 +123,11 @@ func (b *Backend) isTidy(ctx context.Context) bool {
 func (b *Backend) tidy(ctx context.Context) error {
 	b.wantBoundaries.Store(true)
 	defer b.wantBoundaries.Store(false)
+	if b.measure(ctx); b.cramped() { // first make room
+		if err := b.cleanUp(ctx, b.agreed(ctx, b.view.Load().Seq(), haveReported)); err != nil {
+			return err
+		}
+	}
 	v, err := b.seal(ctx)
 	if errors.Is(err, revision.ErrQuota) {
 		// What only removes, ZooKeeper permits; that may make room.

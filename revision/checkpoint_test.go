@@ -303,3 +303,38 @@ func TestReaderLeftBehindReloads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, revision.Seq{Segment: 7, Slot: 0}, next.Seq)
 }
+
+// TestTheNewestCheckpointAlone keeps the newest checkpoint alone, and
+// nothing of attempts that were never finished.
+func TestTheNewestCheckpointAlone(t *testing.T) {
+	e := memzk.New()
+	a := small(t, e)
+	require.ErrorIs(t, a.log.KeepNewest(t.Context(), 0), revision.ErrNotNeeded, "there is none yet")
+	fillTo(a, 3)
+	require.NoError(t, save(a.log, 2))
+	fillTo(a, 6)
+	require.NoError(t, save(a.log, 5))
+	// Somebody dies in the middle of the next.
+	broken := errors.New("broken")
+	require.ErrorIs(t, a.log.SaveCheckpoint(t.Context(), 6, 60, []byte("meta"), func(yield func([]byte) bool) error {
+		yield(incompressible(90_000))
+		return broken
+	}, noPace), broken)
+	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	require.Greater(t, len(children(t, e, "/zkine/log")), 3)
+	before := e.Bytes("/zkine")
+
+	require.NoError(t, a.log.KeepNewest(t.Context(), 5))
+	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	for _, name := range children(t, e, "/zkine/log") {
+		require.NotRegexp(t, "^[1-4]-", name) // the newest with slots stays
+	}
+	require.Less(t, e.Bytes("/zkine"), before-90_000)
+	end := fillTo(a, 8)
+	checkLoaded(t, e, 5).reach(end)
+	v := verify(t, e)
+	require.Empty(t, v.Findings)
+	require.EqualValues(t, 5, v.CheckpointSegment)
+	require.NoError(t, save(a.log, 7))
+	checkLoaded(t, e, 7).reach(end)
+}

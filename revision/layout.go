@@ -124,7 +124,7 @@ type checkpointRecord struct {
 	Latest *checkpointRef `json:"latest,omitempty"`
 	// Previous stays whole until the next one, with the log after it, for
 	// members that are starting from it. It is the latest one itself after a
-	// tidy-up.
+	// tidy-up, and where there is no room for two.
 	Previous *checkpointRef `json:"previous,omitempty"`
 }
 

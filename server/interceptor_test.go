@@ -49,7 +49,7 @@ func TestRequireLeaderStreams(t *testing.T) {
 
 // A short outage ends nothing.
 func TestShortOutage(t *testing.T) {
-	s := &Server{cfg: Config{NoLeaderTimeout: time.Second}, log: logrus.NewEntry(logrus.New())}
+	s := &Server{serves: make(chan struct{}), cfg: Config{NoLeaderTimeout: time.Second}, log: logrus.NewEntry(logrus.New())}
 	s.log.Logger.SetOutput(&testWriter{t})
 	b := newFakeBackend()
 	f := &facade{backend: b}

@@ -43,6 +43,7 @@ func (r *readiness) observe(f *facade, now time.Time) {
 	case err == nil && (!r.known || !r.lostAt.IsZero()):
 		r.lostAt = time.Time{}
 		r.gained(f)
+		r.server.servesOnce.Do(func() { close(r.server.serves) })
 	case err != nil && (!r.known || r.lostAt.IsZero()):
 		r.lostAt = now
 		r.server.log.WithError(err).Warn("not ready to serve")

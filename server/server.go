@@ -26,6 +26,9 @@ type Server struct {
 	facade atomic.Pointer[facade]
 	// attached wakes the readiness loop.
 	attached chan struct{}
+	// serves is closed when clients are served for the first time.
+	serves     chan struct{}
+	servesOnce sync.Once
 
 	clients []net.Listener
 	ports   []*port
@@ -75,6 +78,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:      cfg,
 		log:      cfg.Log,
 		attached: make(chan struct{}, 1),
+		serves:   make(chan struct{}),
 		stopping: make(chan struct{}),
 		failed:   make(chan error, 1),
 	}
@@ -94,6 +98,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	return s, nil
 }
+
+// Serves is closed once clients are served for the first time, and all that says
+// so has said it.
+func (s *Server) Serves() <-chan struct{} { return s.serves }
 
 // Attach gives the server its backend, once, and the id that response headers
 // name. Clients are served as soon as the backend is ready.

@@ -78,10 +78,15 @@ func (l *life) open(ctx context.Context) {
 		l.fail(err)
 		return
 	}
-	b, err := backend.Open(ctx, &observed{Log: opened, l: l}, backend.Config{
+	member := backend.Config{
 		Member:      revision.Member{Name: l.z.name, ID: l.member(), ClientURLs: []string{"http://" + l.z.name}},
 		MaxInFlight: p.inFlight, DigestInterval: p.digests, Random: l.source(1), Published: l.published, Log: log,
-	})
+	}
+	if w.seed%3 == 0 { // cramped, so that one checkpoint is kept, but never full
+		member.QuotaBytes = 1 << 50
+		member.Held = func(context.Context) (int64, error) { return member.QuotaBytes / 4 * 3, nil }
+	}
+	b, err := backend.Open(ctx, &observed{Log: opened, l: l}, member)
 	if err != nil {
 		l.fail(err)
 		return

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -36,6 +37,17 @@ func TestCtrlCStopsBothAndAllDataIsThereAgain(t *testing.T) {
 	second.signal(syscall.SIGTERM)
 	require.Zero(t, second.end())
 	awaitGone(t, second.zooKeeperPid())
+}
+
+// TestTheReadyLineIsTheLast has it true when it is printed, and nothing follow
+// that a start has to say.
+func TestTheReadyLineIsTheLast(t *testing.T) {
+	p := startZkine(t, []string{dataDir(t)})
+	p.ready()
+	require.Equal(t, 200, p.get("/readyz"))
+	lines := strings.Split(strings.TrimSpace(p.text()), "\n")
+	require.Contains(t, lines[len(lines)-1], "zkine is ready: ")
+	require.Equal(t, 1, strings.Count(p.text(), "zkine is ready"))
 }
 
 func TestAKilledZkineTakesItsZooKeeperAlong(t *testing.T) {

@@ -116,9 +116,9 @@ func TestZooKeeperMayComeLater(t *testing.T) {
 func TestAStartThatWaitsCanBeEnded(t *testing.T) {
 	server := zktest.Start(t)
 	server.Stop()
-	p := startZkine(t, []string{"--zookeeper=" + server.Addr()}, "ZKINE_MAX_TXN_OP=1")
+	p := startZkine(t, []string{"--zookeeper=" + server.Addr()}, "ZKINE_COLOUR=1")
 	p.await(`no ZooKeeper server gives a session`)
-	p.await(`ZKINE_MAX_TXN_OP is set, but zkine has no such setting`)
+	p.await(`ZKINE_COLOUR is set, but zkine has no such setting`)
 	began := time.Now()
 	p.signal(syscall.SIGTERM)
 	require.Zero(t, p.end())

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/sirupsen/logrus"
+	logrustest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -17,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zktest"
 )
 
 const mib, gib = 1 << 20, 1 << 30
@@ -38,8 +41,8 @@ func TestBytesAreReadAsPeopleWriteThem(t *testing.T) {
 func TestAHeapThatCannotBe(t *testing.T) {
 	most := size(largestHeap(machineMemory()))
 	for arg, want := range map[string]string{
-		"--local-zookeeper-heap=64m":  "--local-zookeeper-heap: 64 MiB is out of bounds — choose from 128 MiB to " + most,
-		"--local-zookeeper-heap=900t": "--local-zookeeper-heap: 921600 GiB is out of bounds — choose from 128 MiB to " + most,
+		"--local-zookeeper-heap=64m":  "--local-zookeeper-heap: 64 MiB is out of bounds — choose from 160 MiB to " + most,
+		"--local-zookeeper-heap=900t": "--local-zookeeper-heap: 921600 GiB is out of bounds — choose from 160 MiB to " + most,
 	} {
 		flags, cfg := newFlags(t, arg)
 		err := cfg.check(flags, nil)
@@ -77,8 +80,8 @@ func TestTheHeapAndTheQuotaFitEachOther(t *testing.T) {
 		// What a release with a heap of 1 GiB has left.
 		{memory: 2 * gib, onDisk: 250 * mib, quota: 250 * mib},
 		{memory: 16 * gib, onDisk: gib, heap: 4 * gib},
-		{memory: 2 * gib, onDisk: 900 * mib, quota: 282780000, warnings: "holds 900 MiB, too much for a heap of 1024 MiB"},
-		{args: []string{"--local-zookeeper-heap=256m"}, memory: 24 * gib, onDisk: 300 * mib, quota: 61237296, warnings: "holds 300 MiB, too much for a heap of 256 MiB"},
+		{memory: 2 * gib, onDisk: 900 * mib, quota: 286890971, warnings: "holds 900 MiB, too much for a heap of 1024 MiB"},
+		{args: []string{"--local-zookeeper-heap=256m"}, memory: 24 * gib, onDisk: 300 * mib, quota: 49700000, warnings: "holds 300 MiB, too much for a heap of 256 MiB"},
 	} {
 		flags, cfg := newFlags(t, c.args...)
 		cfg.checkHeap(&checker{flags: flags})
@@ -167,7 +170,7 @@ func (p *process) starts() int { return strings.Count(p.text(), "Started ZooKeep
 // history counts as much, then large values. Each time it ends with etcd's
 // error, and with what an operator does then; ZooKeeper never dies.
 func TestALoadBeyondTheHeapEndsInNoSpace(t *testing.T) {
-	args := []string{dataDir(t), "--local-zookeeper-heap=128m"}
+	args := []string{dataDir(t), "--local-zookeeper-heap=160m"}
 	p := startZkine(t, args)
 	conn := p.connect()
 	kv, maintenance := pb.NewKVClient(conn), pb.NewMaintenanceClient(conn)
@@ -203,4 +206,32 @@ func TestALoadBeyondTheHeapEndsInNoSpace(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	require.Zero(t, p.end())
 	expect(t, pb.NewKVClient(startZkine(t, args).connect()), "after", fmt.Sprint(1<<20))
+}
+
+// TestAnEnsemblesHeapIsComparedWithTheQuota asks servers that tell, and one that
+// does not.
+func TestAnEnsemblesHeapIsComparedWithTheQuota(t *testing.T) {
+	open := zktest.Start(t, zktest.WithHeap(256*mib), zktest.WithProperty("4lw.commands.whitelist", "srvr,envi"))
+	closed := zktest.Start(t, zktest.WithHeap(256*mib))
+	for _, c := range []struct {
+		server string
+		args   []string
+		want   string
+	}{
+		{server: open.Addr(), want: `: its heap of 2\d\d MiB does not hold what --quota-backend-bytes=2147483648 allows beside 500 requests of --max-zookeeper-request=921600; give it 6791 MiB, or set these lower`},
+		{server: open.Addr(), args: []string{"--quota-backend-bytes=-1"}, want: `: nothing keeps what it holds below its heap of 2\d\d MiB; set --quota-backend-bytes`},
+		{server: open.Addr(), args: []string{"--quota-backend-bytes=33554432", "--max-zookeeper-request=65536"}},
+		{server: closed.Addr()},
+	} {
+		flags, cfg := newFlags(t, append(c.args, "--zookeeper="+c.server)...)
+		require.NoError(t, cfg.check(flags, nil))
+		logger, said := logrustest.NewNullLogger()
+		warnOfServers(within(t), cfg.zookeeper, *cfg, logrus.NewEntry(logger))
+		if c.want == "" {
+			require.Empty(t, said.AllEntries(), "%v", c)
+			continue
+		}
+		require.Len(t, said.AllEntries(), 1)
+		require.Regexp(t, "^"+c.server+c.want+"$", said.LastEntry().Message)
+	}
 }

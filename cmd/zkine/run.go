@@ -75,12 +75,17 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	gc.serving()
 	if len(cfg.zookeeper) > 0 {
 		asked := make(chan struct{})
-		go func() { warnOfVersions(ctx, servers, log); close(asked) }()
+		go func() { warnOfServers(ctx, servers, cfg, log); close(asked) }()
 		defer func() { fail(nil); <-asked }()
 	}
 
 	front.Attach(b, memberID(b.ClusterID(), cfg.name))
-	log.Info(readyLine(front.clients))
+	select {
+	case <-front.Serves():
+		log.Info(readyLine(front.clients)) // the last line of a start
+	case <-ctx.Done():
+	case <-b.Failed():
+	}
 	err = wait(ctx, cfg, b)
 	front.drain()
 	return err

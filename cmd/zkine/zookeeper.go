@@ -46,8 +46,11 @@ func startZooKeeper(ctx context.Context, cfg config, plan localPlan, log *logrus
 	if errors.Is(err, embedded.ErrExited) {
 		return nil, &problem{
 			thing: "local ZooKeeper", what: "it exited before it served: " + tellingLine(err.Error()),
-			remedy: "the whole story is in " + logFile,
+			remedy: exitRemedy(err.Error(), cfg.dataDir) + "the whole story is in " + logFile,
 		}
+	}
+	if errors.Is(err, embedded.ErrFolder) {
+		return nil, folderProblem(cfg.dataDir, err)
 	}
 	if err != nil {
 		return nil, about("local ZooKeeper", err)
@@ -75,11 +78,12 @@ func zooKeeperHomes() []string {
 }
 
 // tellingLine picks from the end of a Java program's log the line that is most
-// likely the cause: the last that speaks of an error and is no part of a stack.
+// likely the cause: the last that speaks of an error and is no part of a stack,
+// nor ZooKeeper's farewell.
 func tellingLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for _, line := range slices.Backward(lines) {
-		inStack := strings.HasPrefix(line, "\t") || strings.HasPrefix(line, " ")
+		inStack := strings.HasPrefix(line, "\t") || strings.HasPrefix(line, " ") || strings.Contains(line, "Exiting JVM")
 		if !inStack && (strings.Contains(line, "rror") || strings.Contains(line, "ERROR") || strings.Contains(line, "xception")) {
 			return strings.TrimSpace(line)
 		}
@@ -125,10 +129,10 @@ func openLog(ctx context.Context, cfg config, servers []string, noted func(error
 	return l, nil
 }
 
-// warnOfVersions asks each address of each server for its version and warns of
-// those known to lose data. One that does not say is left alone. It ends within
-// seconds.
-func warnOfVersions(ctx context.Context, servers []string, log *logrus.Entry) {
+// warnOfServers asks each address of each server for its version and its heap,
+// and warns of versions known to lose data and of heaps that the quota does not
+// fit. One that does not say is left alone. It ends within seconds.
+func warnOfServers(ctx context.Context, servers []string, cfg config, log *logrus.Entry) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, server := range (&revision.ZooKeeper{Servers: servers}).Addresses(ctx) {
@@ -140,6 +144,7 @@ func warnOfVersions(ctx context.Context, servers []string, log *logrus.Entry) {
 			if bad := embedded.KnownBad(srvrVersion(answer)); bad != "" {
 				log.Warnf("%s: %s", server, bad)
 			}
+			warnOfHeap(ctx, server, cfg, log)
 		})
 	}
 }

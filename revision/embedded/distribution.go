@@ -34,7 +34,7 @@ type FindOptions struct {
 const (
 	systemJars    = "/usr/share/java"
 	javaHint      = "install a Java runtime, 11 or newer (Debian and Ubuntu: apt-get install default-jre-headless), or set JAVA_HOME"
-	zooKeeperHint = "unpack an Apache ZooKeeper 3.9.5 or newer and set ZOOKEEPER_HOME to it, or install a package of it (Debian: libzookeeper-java)"
+	zooKeeperHint = "unpack an Apache ZooKeeper 3.9.5 or newer (https://zookeeper.apache.org/releases.html) and set ZOOKEEPER_HOME to it; packages are often older, as Debian 12's 3.8.0, and can lose acknowledged writes"
 )
 
 // Find locates a Java runtime and a ZooKeeper. What is named by hand (options, then $JAVA_HOME and $ZOOKEEPER_HOME)

@@ -52,7 +52,9 @@ func TestNoZooKeeperSaysWhatToInstall(t *testing.T) {
 		_, err := embedded.Find(embedded.FindOptions{Dir: dir})
 		require.ErrorIs(t, err, embedded.ErrNoZooKeeper)
 		require.ErrorContains(t, err, dir)
+		require.ErrorContains(t, err, "unpack an Apache ZooKeeper 3.9.5 or newer")
 		require.ErrorContains(t, err, "ZOOKEEPER_HOME")
+		require.NotContains(t, err.Error(), "libzookeeper-java", "Debian's own is KnownBad")
 	}
 }
 

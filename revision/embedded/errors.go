@@ -10,6 +10,8 @@ var (
 	ErrNoZooKeeper = errors.New("no ZooKeeper found")
 	// ErrInUse means that another process has the data folder.
 	ErrInUse = errors.New("the data folder is in use")
+	// ErrFolder means that the data folder cannot be made or written; the system's error is wrapped, too.
+	ErrFolder = errors.New("the data folder cannot be used")
 	// ErrPortInUse means that something listens on the port that was asked for; were it another ZooKeeper, zkine would
 	// take that one for its own.
 	ErrPortInUse = errors.New("the client port is in use")

@@ -5,15 +5,15 @@ package embedded
 //	base        the JVM's and ZooKeeper's own
 //	committed   the last 501 transactions, whatever their size. ZooKeeper keeps them for followers that
 //	            were away, a lone server too, and does not let commitLogCount be less than 500. Each is
-//	            there twice: as the request that came, and as the transaction that was made of it
+//	            there three times: as the request that came, and as what was made of it
 //	data        the tree: once, and once more while what it holds is rewritten (a checkpoint beside the
 //	            one before and the log that it replaces)
 //	the rest    a fifth for garbage, and for requests and replies under way
 const (
-	baseHeap        = 24 << 20
-	committedCopies = 2 * 501
+	baseHeap        = 16 << 20
+	committedCopies = 3 * 501
 	// MinHeap is the smallest heap in bytes that makes sense.
-	MinHeap = 128 << 20
+	MinHeap = 160 << 20
 )
 
 // Capacity is how many bytes of data a lone server with this heap takes, if no request is larger than maxRequest and

@@ -25,7 +25,7 @@ func TestHeapForIsTheInverseOfCapacity(t *testing.T) {
 			heap2 := embedded.HeapWithRequestsFor(data, request)
 			require.GreaterOrEqual(t, embedded.Capacity(heap2, min(request, embedded.RequestFor(heap2))), data)
 			require.LessOrEqual(t, heap2, heap)
-			require.Less(t, 2*data+1002*int64(request), heap/5*4)
+			require.Less(t, 2*data+1503*int64(request), heap/5*4)
 		}
 	}
 	require.Zero(t, embedded.Capacity(embedded.MinHeap, 1<<20), "no room is no negative room")

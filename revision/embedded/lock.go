@@ -16,11 +16,11 @@ import (
 const lockPatience = 10 * time.Second
 
 // lock takes the lock of a data folder. It belongs to the open file, which the child inherits: it is released when
-// every process that has the file is gone. Error: ErrInUse.
+// every process that has the file is gone. Errors: ErrInUse, ErrFolder.
 func lock(ctx context.Context, dir, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, folderError(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
@@ -32,7 +32,7 @@ func lock(ctx context.Context, dir, path string) (*os.File, error) {
 		pid := holder(f)
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+			return nil, folderError(fmt.Errorf("lock %s: %w", path, err))
 		}
 		if alive(pid) || !pause(ctx, 20*time.Millisecond) {
 			f.Close()
@@ -41,11 +41,11 @@ func lock(ctx context.Context, dir, path string) (*os.File, error) {
 	}
 	if err := f.Truncate(0); err != nil {
 		f.Close()
-		return nil, err
+		return nil, folderError(err)
 	}
 	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
 		f.Close()
-		return nil, err
+		return nil, folderError(err)
 	}
 	return f, nil
 }

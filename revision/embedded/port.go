@@ -56,5 +56,8 @@ func keptPort(file string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return port, os.WriteFile(file, []byte(strconv.Itoa(port)+"\n"), 0o600)
+	if err := os.WriteFile(file, []byte(strconv.Itoa(port)+"\n"), 0o600); err != nil {
+		return 0, folderError(err)
+	}
+	return port, nil
 }

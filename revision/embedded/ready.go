@@ -37,7 +37,7 @@ func (s *Server) await(ctx context.Context, gone <-chan struct{}) error {
 		}
 		if !pause(ctx, wait) {
 			return fmt.Errorf("wait for ZooKeeper at %s: %w; the end of %s:\n%s",
-				s.Addr(), context.Cause(ctx), s.cfg.LogFile, s.LogTail(20))
+				s.Addr(), context.Cause(ctx), s.cfg.LogFile, s.LogTail(60))
 		}
 	}
 }

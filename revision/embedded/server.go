@@ -37,14 +37,14 @@ type Server struct {
 
 // Start starts a ZooKeeper and, unless it is a member of an ensemble, waits until it serves; members need each
 // other, so start them all and then wait for Ready. The context bounds the start only.
-// Errors: those of Find, ErrInUse, ErrPortInUse, ErrExited, the context's.
+// Errors: those of Find, ErrFolder, ErrInUse, ErrPortInUse, ErrExited, the context's.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, err
+		return nil, folderError(err)
 	}
 	held, err := lock(ctx, cfg.DataDir, cfg.path("lock"))
 	if err != nil {
@@ -65,6 +65,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+func folderError(err error) error { return fmt.Errorf("%w: %w", ErrFolder, err) }
+
 // launch starts the first child and its supervisor. The server closes held at its end.
 func launch(cfg Config, held *os.File) (*Server, error) {
 	var err error
@@ -76,11 +78,11 @@ func launch(cfg Config, held *os.File) (*Server, error) {
 		return nil, fmt.Errorf("%w: %s", ErrPortInUse, address(loopback, cfg.ClientPort))
 	}
 	if err := cfg.write(); err != nil {
-		return nil, err
+		return nil, folderError(err)
 	}
 	out, err := openLogFile(cfg.LogFile)
 	if err != nil {
-		return nil, err
+		return nil, folderError(err)
 	}
 	s := &Server{
 		cfg: cfg, log: out, lock: held,
