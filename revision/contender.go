@@ -38,9 +38,10 @@ var errSuperseded = errors.New("revision: another session holds the member's zno
 
 // contender puts the member's znode up on one connection, and keeps it there.
 type contender struct {
-	m    *membership
-	conn Conn
-	path string
+	m      *membership
+	conn   Conn
+	record *memberRecord
+	path   string
 
 	// challenge is what to ask the holder whose id is asked; looks counts how
 	// often it had left a challenge without an answer, whoever's.
@@ -110,9 +111,7 @@ func (c *contender) later(err error) bool {
 }
 
 func (c *contender) create() *zk.CreateRequest {
-	c.m.mu.Lock()
-	defer c.m.mu.Unlock()
-	op := createOp(c.path, mustJSON(c.m.record))
+	op := createOp(c.path, mustJSON(c.record))
 	op.Flags = zk.FlagEphemeral
 	return op
 }

@@ -63,6 +63,9 @@ func (l *Log) Join(ctx context.Context, member Member) error {
 			return err
 		}
 		c := m.contend(conn)
+		if c == nil {
+			return ErrClosed // it has left meanwhile
+		}
 		err = c.putUp(ctx, proofWait)
 		if err == nil || c.later(err) {
 			m.follow(c)
@@ -78,13 +81,10 @@ func (l *Log) Join(ctx context.Context, member Member) error {
 // greet puts the member's znode up on a new session; nothing before Join. What
 // stands in the way is dealt with beside the session's work.
 func (m *membership) greet(ctx context.Context, conn Conn) error {
-	m.mu.Lock()
-	joined := m.record != nil
-	m.mu.Unlock()
-	if !joined {
+	c := m.contend(conn)
+	if c == nil {
 		return nil
 	}
-	c := m.contend(conn)
 	err := c.putUp(ctx, 0)
 	if err == nil || errors.Is(err, errHeld) || errors.Is(err, ErrRefused) {
 		m.follow(c)
@@ -93,14 +93,18 @@ func (m *membership) greet(ctx context.Context, conn Conn) error {
 	return err
 }
 
-// contend makes a connection the one whose session holds the znode.
+// contend makes a connection the one whose session holds the znode; nil if there
+// is to be none.
 func (m *membership) contend(conn Conn) *contender {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.record == nil {
+		return nil
+	}
 	if m.on != conn {
 		m.on, m.up = conn, false
 	}
-	return &contender{m: m, conn: conn, path: m.l.layout.member(m.record.Name)}
+	return &contender{m: m, conn: conn, record: m.record, path: m.l.layout.member(m.record.Name)}
 }
 
 // holds says whether a connection's session is to hold the znode, and whether it
@@ -108,7 +112,8 @@ func (m *membership) contend(conn Conn) *contender {
 func (m *membership) holds(conn Conn) (current, up bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.on == conn, m.on == conn && m.up
+	current = m.on == conn && m.record != nil // nil again when this zkine leaves
+	return current, current && m.up
 }
 
 func (m *membership) isUp(conn Conn) {
