@@ -225,6 +225,7 @@ func (b *Backend) catchUp(ctx context.Context) error {
 		"revision": v.Rev(), "keys": v.NumKeys(), "log-position": v.Seq().String(),
 		"took": time.Since(began).Round(time.Millisecond),
 	}).Info("replayed the log")
+	b.cfg.Starting.begin(fmt.Sprintf("joining as member %q", b.cfg.Member.Name), 0, "")
 	if err := b.log.Join(ctx, b.cfg.Member); err != nil {
 		return fmt.Errorf("join as member %q: %w", b.cfg.Member.Name, err)
 	}

@@ -274,8 +274,8 @@ func (b *Backend) agreed(ctx context.Context, from revision.Seq, enough func([]r
 		if err != nil {
 			return false
 		}
-		if len(members) <= 1 {
-			return true
+		if !slices.ContainsFunc(members, func(m revision.Member) bool { return m.ID != b.cfg.Member.ID }) {
+			return true // this zkine itself may not be in the list yet
 		}
 		// A mark can get lost, and the round before says nothing of now.
 		if a := b.view.Load().Agreement(); !from.Before(a.At) {

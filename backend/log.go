@@ -68,7 +68,8 @@ type Log interface {
 	Newest() revision.Newest
 
 	// Join announces this zkine as a member, now and in later sessions.
-	// revision.ErrNameTaken: another live one holds the name.
+	// revision.ErrNameTaken: another live one holds the name. It may return
+	// before this zkine is in the list: where a dead one is in its way.
 	Join(ctx context.Context, member revision.Member) error
 
 	// Members lists the live members, the keeper first, as of the session's

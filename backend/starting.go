@@ -27,7 +27,8 @@ func (s *Starting) Waiting(why error) {
 type Progress struct {
 	// Step names it; "" before the first.
 	Step string
-	// Done of Total, in Unit. Total is 0 while nobody knows it.
+	// Done of Total, in Unit. Total is 0 while nobody knows it, and Unit "" if
+	// there is nothing to count.
 	Done, Total int64
 	Unit        string
 	// Took is how long the step has taken so far.
@@ -94,6 +95,9 @@ func (p Progress) String() string {
 	}
 	if p.Step == "" {
 		return "the log is not open yet"
+	}
+	if p.Unit == "" {
+		return p.Step
 	}
 	text := fmt.Sprintf("%s: %.0f %%, %d of %d %s", p.Step, 100*p.Fraction(), p.Done, p.Total, p.Unit)
 	if rate := p.Rate(); rate > 0 {

@@ -66,8 +66,11 @@ func parseFormat(l layout, data []byte) (uint64, error) {
 }
 
 // checkEmpty refuses a root without a format but with children: whoever owns
-// them would not want a log among them.
+// them would not want a log among them. So it does a place for no root.
 func checkEmpty(ctx context.Context, conn Conn, l layout) error {
+	if err := checkPlace(ctx, conn, l); err != nil {
+		return err
+	}
 	children, err := conn.Children(ctx, l.root)
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
@@ -135,5 +138,5 @@ func CheckRoot(root string) error {
 	if root == "/zookeeper" || strings.HasPrefix(root, "/zookeeper/") {
 		return fmt.Errorf("%q belongs to ZooKeeper itself", root)
 	}
-	return nil
+	return checkCharacters(root)
 }

@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"sort"
 	"sync"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 )
 
-// membership keeps this zkine's ephemeral znode, session after session.
+// membership keeps this zkine's ephemeral znode, session after session. What the
+// list of members is for stands any delay: people read it, the oldest member
+// keeps house, and checkpoints wait for a second opinion if there is a second
+// member. So a zkine serves before its znode is up, where another one's, of the
+// same name, is in the way; claimant.go decides whose the name is.
 type membership struct {
 	l *Log
 	// me identifies this process, to tell a previous incarnation of the same
@@ -21,12 +24,22 @@ type membership struct {
 
 	mu     sync.Mutex
 	record *memberRecord // nil until Join
+	// on is the connection whose session is to hold the znode: the newest.
+	on Conn
+	up bool // it was put up there
 }
 
 // memberRecord is the data of <root>/members/<name>.
 type memberRecord struct {
 	Member
 	Incarnation incarnation `json:"incarnation"`
+	// Answers says that the holder answers challenges: releases before this one
+	// do not.
+	Answers bool `json:"answers_challenges,omitempty"`
+	// Challenge is what a claimant of the name has asked; the holder makes it
+	// its Answer.
+	Challenge string `json:"challenge,omitempty"`
+	Answer    string `json:"answer,omitempty"`
 }
 
 // parseMember reads a member's record.
@@ -38,88 +51,106 @@ func parseMember(data []byte) (record memberRecord, err error) {
 	return record, err
 }
 
+// memberAt is parseMember for a member's znode. Error: ErrForeignRoot.
+func memberAt(path string, data []byte) (memberRecord, error) {
+	record, err := parseMember(data)
+	if err != nil {
+		return record, fmt.Errorf("%w: %s is not a member record; remove it", ErrForeignRoot, path)
+	}
+	return record, nil
+}
+
 func (m *membership) init(l *Log) {
 	m.l = l
 	m.me = newIncarnation(l.cfg.Random)
 }
 
-// Join announces this zkine as a member, now and in each later session. When
-// another live zkine holds the name it waits as long as a dead one's session
-// may last, and then returns ErrNameTaken.
+// Join announces this zkine as a member, now and in each later session. If
+// another zkine holds the name, and proves at once that it lives, that is
+// ErrNameTaken. Else Join does not wait for the end of the other's session: this
+// zkine is listed once that is over, or the other has proved nothing for long
+// enough. Should it prove itself later, the log fails with ErrNameTaken.
 func (l *Log) Join(ctx context.Context, member Member) error {
 	m := &l.member
 	m.mu.Lock()
-	m.record = &memberRecord{Member: member, Incarnation: m.me}
+	m.record = &memberRecord{Member: member, Incarnation: m.me, Answers: true}
 	m.mu.Unlock()
 	for {
 		conn, err := l.session.get(ctx)
 		if err != nil {
 			return err
 		}
-		err = m.greet(ctx, conn)
-		if err == nil || final(err) || ctx.Err() != nil {
-			return err
+		c := m.claim(conn)
+		if c == nil {
+			return ErrClosed // it has left meanwhile
 		}
-		l.session.retire(conn)
-	}
-}
-
-// greet puts the member's znode up on a new session; nothing before Join.
-func (m *membership) greet(ctx context.Context, conn Conn) error {
-	m.mu.Lock()
-	record := m.record
-	m.mu.Unlock()
-	if record == nil {
-		return nil
-	}
-	path := m.l.layout.member(record.Name)
-	create := createOp(path, mustJSON(record))
-	create.Flags = zk.FlagEphemeral
-	deadline := time.Now().Add(conn.SessionTimeout() + 2*time.Second)
-	for {
-		_, err := conn.Multi(ctx, create)
-		if !errors.Is(err, zk.ErrNodeExists) {
-			return err
-		}
-		if err := m.evict(ctx, conn, path, deadline); err != nil {
-			return err
-		}
-	}
-}
-
-// evict removes a previous incarnation's znode, or waits a little for it to
-// go. Should two zkines of one name race here, one's entry may be lost until
-// its next session: the list of members is for people, the keeper's work is
-// decided by the log.
-func (m *membership) evict(ctx context.Context, conn Conn, path string, deadline time.Time) error {
-	data, stat, err := conn.Get(ctx, path)
-	if errors.Is(err, zk.ErrNoNode) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	holder, err := parseMember(data)
-	if err != nil {
-		return fmt.Errorf("%w: %s is not a member record; remove it", ErrForeignRoot, path)
-	}
-	if holder.Incarnation.id() == m.me.id() || holder.Incarnation.gone() {
-		_, err := conn.Multi(ctx, &zk.DeleteRequest{Path: path, Version: stat.Version})
-		if errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrBadVersion) {
+		err = c.putUp(ctx, proofWait)
+		if err == nil || c.later(err) {
+			m.follow(c)
 			return nil
 		}
-		return err
+		if final(err) || ctx.Err() != nil {
+			return err
+		}
+		l.unusable(ctx, conn, err) //nolint:errcheck // it is not final
 	}
-	if time.Now().After(deadline) {
-		return fmt.Errorf("%w: %s is held by a live zkine (%v); start with another --name, or stop that one",
-			ErrNameTaken, path, holder.Incarnation)
-	}
-	select {
-	case <-time.After(100 * time.Millisecond):
+}
+
+// greet puts the member's znode up on a new session; nothing before Join. What
+// stands in the way is dealt with beside the session's work.
+func (m *membership) greet(ctx context.Context, conn Conn) error {
+	c := m.claim(conn)
+	if c == nil {
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	err := c.putUp(ctx, 0)
+	if err == nil || errors.Is(err, errHeld) || errors.Is(err, ErrRefused) {
+		m.follow(c)
+		return nil
+	}
+	return err
+}
+
+// claim makes a connection the one whose session holds the znode; nil if there
+// is to be none.
+func (m *membership) claim(conn Conn) *claimant {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.record == nil {
+		return nil
+	}
+	if m.on != conn {
+		m.on, m.up = conn, false
+	}
+	return &claimant{m: m, conn: conn, record: m.record, path: m.l.layout.member(m.record.Name)}
+}
+
+// holds says whether a connection's session is to hold the znode, and whether it
+// was put up there.
+func (m *membership) holds(conn Conn) (current, up bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	current = m.on == conn && m.record != nil // nil again when this zkine leaves
+	return current, current && m.up
+}
+
+func (m *membership) isUp(conn Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.up = m.on == conn
+}
+
+func (m *membership) isGone(conn Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.on == conn {
+		m.up = false
+	}
+}
+
+// follow keeps the znode up for as long as a connection is the one for that.
+func (m *membership) follow(c *claimant) {
+	m.l.spawn(func() { c.run(m.l.ctx) })
 }
 
 // Members implements backend.Log: the live members, the keeper first, then in

@@ -52,6 +52,13 @@ type process struct {
 // env is added to the environment, as "NAME=value".
 func startZkine(t *testing.T, args []string, env ...string) *process {
 	t.Helper()
+	return startZkineIn(t, nil, args, env...)
+}
+
+// startZkineIn is startZkine with attributes of the process, such as a PID
+// namespace of its own.
+func startZkineIn(t *testing.T, attributes *syscall.SysProcAttr, args []string, env ...string) *process {
+	t.Helper()
 	p := &process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
 	binary, err := filepath.Abs(os.Args[0])
 	require.NoError(t, err)
@@ -60,7 +67,7 @@ func startZkine(t *testing.T, args []string, env ...string) *process {
 	}, args...)...)
 	p.cmd.Env = append(append(os.Environ(), asZkine+"=1", "ZOOKEEPER_HOME="+zooKeeperForTests()), env...)
 	p.cmd.Dir = t.TempDir() // where it remembers what it served, unless --data-dir says otherwise
-	p.cmd.Stderr = p
+	p.cmd.Stderr, p.cmd.SysProcAttr = p, attributes
 	require.NoError(t, p.cmd.Start())
 	go func() {
 		_ = p.cmd.Wait() // the exit code is read off the state
