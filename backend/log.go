@@ -62,6 +62,10 @@ type Log interface {
 	// revision.ErrNameTaken: another live one holds the name.
 	Join(ctx context.Context, member revision.Member) error
 
+	// Leave takes this zkine off the list of members, for good. Everything else
+	// goes on.
+	Leave(ctx context.Context) error
+
 	// Members lists the live members, the keeper first, as of the session's
 	// view of ZooKeeper; after a Barrier that view is current.
 	Members(ctx context.Context) ([]revision.Member, error)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -68,6 +69,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	front.Attach(b, memberID(b.ClusterID(), cfg.name))
 	log.Info(readyLine(front.clients))
 	err = wait(ctx, cfg, b)
+	leave(b, log)
 	front.drain()
 	return err
 }
@@ -128,6 +130,22 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 		return nil, about("root "+cfg.root, err)
 	}
 	return b, nil
+}
+
+// leaveTimeout is what the members' list may cost a stop: without ZooKeeper the
+// session ends by itself.
+const leaveTimeout = 500 * time.Millisecond
+
+// leave hands over to the other members before clients are sent there.
+func leave(b *backend.Backend, log *logrus.Entry) {
+	if b.Ready() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	if err := b.Leave(ctx); err != nil {
+		log.WithError(err).Debug("not taken off the list of members before the session ends")
+	}
 }
 
 func closeBackend(b *backend.Backend, log *logrus.Entry) {
