@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,6 +20,8 @@ type proposal struct {
 	size    int // bytes
 	// done gets the outcome, once; it has room for it.
 	done chan outcome
+	// timing is nil if nobody wants to know.
+	timing *Timing
 	// taken, if set, is called when the request leaves the queue.
 	taken func()
 }
@@ -147,9 +150,12 @@ func (p *pending) remove(n revision.Nonce) []*proposal {
 	return batch
 }
 
-// answer gives a batch the results of its slot.
-func (p *pending) answer(n revision.Nonce, results []state.Result) {
+// answer gives a batch the results of its slot, which came at a moment.
+func (p *pending) answer(n revision.Nonce, results []state.Result, came time.Time) {
+	now := time.Now()
 	for i, proposal := range p.remove(n) {
+		proposal.timing.mark(markShown, came)
+		proposal.timing.mark(markApplied, now)
 		proposal.finish(outcome{results[i].Response, results[i].Err})
 	}
 }

@@ -21,6 +21,7 @@ type Server struct {
 	log     *logrus.Entry
 	metrics *metrics
 	streams streams
+	slow    *slowLimit
 
 	// facade is nil until Attach, and then stays.
 	facade atomic.Pointer[facade]
@@ -74,6 +75,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		log:      cfg.Log,
+		slow:     &slowLimit{log: cfg.Log},
 		attached: make(chan struct{}, 1),
 		stopping: make(chan struct{}),
 		failed:   make(chan error, 1),
