@@ -126,6 +126,8 @@ type pending struct {
 	mu      sync.Mutex
 	batches map[revision.Nonce][]*proposal
 	closed  error
+	// served hears of each batch that landed, before its clients; may be nil.
+	served func()
 }
 
 func newPending() *pending { return &pending{batches: map[revision.Nonce][]*proposal{}} }
@@ -152,8 +154,11 @@ func (p *pending) remove(n revision.Nonce) []*proposal {
 
 // answer gives a batch the results of its slot, which came at a moment.
 func (p *pending) answer(n revision.Nonce, results []state.Result, came time.Time) {
-	now := time.Now()
-	for i, proposal := range p.remove(n) {
+	now, batch := time.Now(), p.remove(n)
+	if len(batch) > 0 && p.served != nil {
+		p.served()
+	}
+	for i, proposal := range batch {
 		proposal.timing.mark(markShown, came)
 		proposal.timing.mark(markApplied, now)
 		proposal.finish(outcome{results[i].Response, results[i].Err})

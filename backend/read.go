@@ -21,6 +21,8 @@ type reads struct {
 	progress *progress
 	// quorumWrite hears of each barrier that succeeded.
 	quorumWrite func(time.Time)
+	// succeeded hears of each read that did; may be nil.
+	succeeded func()
 
 	mu      sync.Mutex
 	forming *readGroup
@@ -88,6 +90,9 @@ func (r *reads) wait(ctx context.Context) error {
 	}
 	select {
 	case <-group.done:
+		if group.err == nil && r.succeeded != nil {
+			r.succeeded()
+		}
 		return group.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
