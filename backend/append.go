@@ -48,7 +48,11 @@ func proposeUnsigned[T proto.Message](ctx context.Context, b *Backend, r *record
 func (b *Backend) proposal(ctx context.Context, r *recordpb.Request) *proposal {
 	revision.StripUnknown(r)
 	size := proto.Size(r)
-	return &proposal{ctx: ctx, request: r, size: size, held: heldBytes(r, size), done: make(chan outcome, 1)}
+	p := &proposal{ctx: ctx, request: r, size: size, held: heldBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
+	if p.timing != nil {
+		p.timing.mark(markQueued, time.Now())
+	}
+	return p
 }
 
 // appendLoop takes what has queued up and hands it to the log, as one batch.
@@ -92,6 +96,9 @@ func (b *Backend) appendBatch(batch []*proposal, riders *readGroup) {
 		return
 	}
 	began := time.Now()
+	for _, p := range batch {
+		p.timing.mark(markSent, began)
+	}
 	out, err := b.log.Append(b.ctx, &revision.Batch{Nonce: nonce, Requests: requests})
 	if err == nil {
 		if !out.Resent { // else it was read, which proves no quorum

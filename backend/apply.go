@@ -95,6 +95,7 @@ func (b *Backend) scavenge(steps int) (more bool) {
 }
 
 func (b *Backend) apply(slot revision.Slot) {
+	came := time.Now()
 	if end := b.view.Load(); slot.Seq.Segment > end.Seq().Segment && end.Seq().Segment > 0 {
 		b.replay.boundary()
 		b.crossed(end)
@@ -127,7 +128,7 @@ func (b *Backend) apply(slot revision.Slot) {
 	b.hub.wake()
 	b.progress.reached(slot.Seq)
 	if !applied.Duplicate {
-		b.pending.answer(slot.Nonce, applied.Results)
+		b.pending.answer(slot.Nonce, applied.Results, came)
 	}
 	b.observeAgreement(before, view, b.live.Load())
 }

@@ -181,6 +181,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	}
 	b.start(machine)
 	b.reads = newReads(log, b.progress, b.lessor.quorumWrite)
+	b.reads.succeeded, b.pending.served = b.served, b.served
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
 	b.hub = newHub(&b.view)
 	b.agreement = newAgreement()

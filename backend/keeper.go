@@ -24,8 +24,8 @@ type keeper struct {
 	at    time.Time
 }
 
-// keeperAge is how long the answer is believed.
-const keeperAge = time.Second
+// keeperAge is how long the answer is believed: not until the next tick.
+const keeperAge = leaseTick / 2
 
 // refresh looks again who it is, if the last look is old.
 func (k *keeper) refresh(ctx context.Context) {

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"container/heap"
+	"math"
 	"sort"
 	"sync"
 	"time"
@@ -101,18 +102,31 @@ func (l *lessor) change(c state.LeaseChange) {
 	d.renewed = c.Renewed
 	d.noted = now
 	if c.Kind == state.Remaining {
-		d.at = min(d.at, now+seconds(c.Remaining))
+		d.at = min(d.at, after(now, seconds(c.Remaining)))
 	} else {
-		d.at = now + d.ttl
+		d.at = after(now, d.ttl)
 	}
 	heap.Fix(&l.queue, d.index)
 }
 
-// seconds turns a TTL into a duration, without overflow: etcd allows 9e9.
-func seconds(n int64) time.Duration { return time.Duration(min(n, maxSeconds)) * time.Second }
+// seconds turns a TTL into a duration. The longest that may be granted, etcd's
+// 9e9 s or 285 years, fits with 7 years to spare; what cannot be granted, but may
+// be in the log, counts as that.
+func seconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), state.MaxLeaseTTL)) * time.Second
+}
 
-// maxSeconds is some 95 years: sums of two stay clear of the overflow.
-const maxSeconds = 3_000_000_000
+// never is the latest moment of the service clock: sums with it of what is short
+// stay clear of the overflow.
+const never = math.MaxInt64 - 24*time.Hour
+
+// after is a TTL after a moment, or never.
+func after(now, ttl time.Duration) time.Duration {
+	if ttl > never-now {
+		return never
+	}
+	return now + ttl
+}
 
 // upcoming is what the clock can show at most at this moment, once the next
 // quorum write has advanced it: deadlines start from here, to be never early.

@@ -86,3 +86,33 @@ func TestLongLeasesAreNotedAndOverflowIsNot(t *testing.T) {
 	})
 	require.LessOrEqual(t, fresh.l.remaining(state.Lease{ID: 1, TTL: 3600, Renewed: 1}), int64(100))
 }
+
+// The longest lease has as much left as etcd says, also on a zkine that has run
+// for longer than its TTL leaves room in a duration.
+func TestLongestLease(t *testing.T) {
+	for _, age := range []time.Duration{0, 10 * 365 * 24 * time.Hour, 250 * 365 * 24 * time.Hour} {
+		c := newClock()
+		c.l.clock = age
+		lease := state.Lease{ID: 1, TTL: state.MaxLeaseTTL, Renewed: 1}
+		for _, change := range []state.LeaseChange{
+			{ID: 1, Kind: state.Granted, TTL: lease.TTL, Renewed: 1},
+			{ID: 1, Kind: state.Renewed, TTL: lease.TTL, Renewed: 1},
+			{ID: 1, Kind: state.Remaining, TTL: lease.TTL, Remaining: lease.TTL - 1, Renewed: 1},
+		} {
+			c.l.applied([]state.LeaseChange{change})
+			got := c.l.remaining(lease)
+			require.LessOrEqual(t, got, lease.TTL)
+			if age == 0 {
+				require.GreaterOrEqual(t, got, lease.TTL-2)
+			} else {
+				require.Positive(t, got)
+			}
+			require.Empty(t, c.expired())
+			require.Empty(t, c.l.expired(overdue, 10))
+		}
+		c.pass(time.Hour) // a gap, after which leases regain time
+		require.Empty(t, c.expired())
+	}
+	require.Equal(t, state.MaxLeaseTTL*time.Second, seconds(1<<62))
+	require.Zero(t, seconds(-5))
+}

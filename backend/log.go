@@ -72,6 +72,10 @@ type Log interface {
 	// before this zkine is in the list: where a dead one is in its way.
 	Join(ctx context.Context, member revision.Member) error
 
+	// Leave takes this zkine off the list of members, for good. Everything else
+	// goes on.
+	Leave(ctx context.Context) error
+
 	// Members lists the live members, the keeper first, as of the session's
 	// view of ZooKeeper; after a Barrier that view is current.
 	Members(ctx context.Context) ([]revision.Member, error)

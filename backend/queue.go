@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -20,6 +21,8 @@ type proposal struct {
 	held    int // bytes that it takes in memory; see heldBytes
 	// done gets the outcome, once; it has room for it.
 	done chan outcome
+	// timing is nil if nobody wants to know.
+	timing *Timing
 	// taken, if set, is called when the request leaves the queue.
 	taken func()
 
@@ -202,6 +205,8 @@ type pending struct {
 	mu      sync.Mutex
 	batches map[revision.Nonce][]*proposal
 	closed  error
+	// served hears of each batch that landed, before its clients; may be nil.
+	served func()
 }
 
 func newPending() *pending { return &pending{batches: map[revision.Nonce][]*proposal{}} }
@@ -234,10 +239,16 @@ func (p *pending) wanted(n revision.Nonce) func(request int) bool {
 	return func(i int) bool { return i < len(batch) && batch[i].ctx.Err() == nil }
 }
 
-// answer gives a batch the results of its slot. Whoever has gone before it was
-// evaluated has none.
-func (p *pending) answer(n revision.Nonce, results []state.Result) {
-	for i, proposal := range p.remove(n) {
+// answer gives a batch the results of its slot, which came at a moment. Whoever
+// has gone before it was evaluated has none.
+func (p *pending) answer(n revision.Nonce, results []state.Result, came time.Time) {
+	now, batch := time.Now(), p.remove(n)
+	if len(batch) > 0 && p.served != nil {
+		p.served()
+	}
+	for i, proposal := range batch {
+		proposal.timing.mark(markShown, came)
+		proposal.timing.mark(markApplied, now)
 		o := outcome{results[i].Response, results[i].Err}
 		if o.response == nil && o.err == nil {
 			o.err = context.Cause(proposal.ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,7 +73,7 @@ func TestOnlyWhoWaitsIsAnswered(t *testing.T) {
 	require.False(t, wanted(1) || wanted(2))
 	require.False(t, p.wanted(revision.NewNonce())(0))
 	answered := &pb.PutResponse{}
-	p.answer(nonce, []state.Result{{Response: answered}, {}})
+	p.answer(nonce, []state.Result{{Response: answered}, {}}, time.Now())
 	require.Equal(t, outcome{response: answered}, <-batch[0].done)
 	require.Equal(t, outcome{err: context.Canceled}, <-batch[1].done)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkine/zkine/revision"
@@ -21,6 +22,8 @@ type reads struct {
 	progress *progress
 	// quorumWrite hears of each barrier that succeeded.
 	quorumWrite func(time.Time)
+	// succeeded hears of each read that did; may be nil.
+	succeeded func()
 
 	mu      sync.Mutex
 	forming *readGroup
@@ -45,6 +48,24 @@ type readGroup struct {
 	size int // reads; under reads.mu while it forms
 	done chan struct{}
 	err  error // valid once done is closed
+	// sent is when its barrier or its append was, shown when that was answered.
+	sent, shown moment
+}
+
+// moment is one that somebody may ask for who does not know whether it has come.
+type moment struct{ at atomic.Pointer[time.Time] }
+
+func (m *moment) come() {
+	now := time.Now()
+	m.at.Store(&now)
+}
+
+// get is zero for one that has not come.
+func (m *moment) get() time.Time {
+	if at := m.at.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 func newReads(log Log, p *progress, quorumWrite func(time.Time)) *reads {
@@ -61,8 +82,21 @@ func (r *reads) wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if t := timingOf(ctx); t != nil {
+		t.mark(markQueued, time.Now())
+		defer func() {
+			t.mark(markSent, group.sent.get())
+			t.mark(markShown, group.shown.get())
+			if ctx.Err() == nil {
+				t.mark(markApplied, time.Now())
+			}
+		}()
+	}
 	select {
 	case <-group.done:
+		if group.err == nil && r.succeeded != nil {
+			r.succeeded()
+		}
 		return group.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -97,6 +131,9 @@ func (r *reads) ride() *readGroup {
 	defer r.mu.Unlock()
 	group := r.forming
 	r.forming = nil
+	if group != nil {
+		group.sent.come()
+	}
 	return group
 }
 
@@ -119,6 +156,7 @@ func (r *reads) again(group *readGroup) {
 // resolved releases a group once the state has reached seq.
 func (r *reads) resolved(group *readGroup, seq revision.Seq) {
 	if group != nil {
+		group.shown.come()
 		r.progress.when(seq, func(err error) { r.release(group, err) })
 	}
 }
@@ -155,6 +193,7 @@ func (r *reads) begin() *readGroup {
 		return nil
 	}
 	r.forming = nil
+	group.sent.come()
 	r.barriers++
 	r.served += group.size
 	return group

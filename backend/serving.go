@@ -12,8 +12,8 @@ import (
 // once to whoever asks: probes, metrics, the log, Status, and the streams that
 // want a leader. It is doubted from the moment in which something stands in the
 // way: the log has failed, there is no session, or ZooKeeper owes an answer for
-// longer than owingLimit. Then a linearizable read must succeed until it is
-// believed again: a session may be up while the state is still behind.
+// longer than owingLimit. Then a linearizable read, or a write, must succeed until it
+// is believed again: a session may be up while the state is still behind.
 //
 // While nothing is asked of it, ZooKeeper is asked for a sign of life, which it
 // answers from memory; so an outage is known within a second of its begin. What
@@ -87,12 +87,18 @@ func (b *Backend) servingLoop() {
 	}
 }
 
-// prove ends the doubts there are now, if a linearizable read succeeds.
+// prove tries whether a linearizable read succeeds, which ends doubts.
 func (b *Backend) prove() {
-	doubts := b.serving.doubts.Load()
 	ctx, cancel := context.WithTimeout(b.ctx, proofTimeout)
 	defer cancel()
-	if b.reads.wait(ctx) == nil {
+	b.reads.wait(ctx) //nolint:errcheck // served hears of success
+}
+
+// served ends doubts: a linearizable read, or a write of this zkine's own, has
+// just succeeded. It is told before whoever asked for that is.
+func (b *Backend) served() {
+	doubts := b.serving.doubts.Load()
+	if b.serving.proven.Load() != doubts && b.obstacle() == nil {
 		b.serving.proven.Store(doubts)
 	}
 }

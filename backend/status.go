@@ -62,6 +62,11 @@ func (b *Backend) Status() Status {
 // ClusterID identifies the root, the same for every member.
 func (b *Backend) ClusterID() uint64 { return b.log.ClusterID() }
 
+// Leave takes this zkine off the list of members, which another keeper has soon
+// after. It is for one that is about to close, before it sends its clients away;
+// until then it serves as ever.
+func (b *Backend) Leave(ctx context.Context) error { return b.log.Leave(ctx) }
+
 // Members lists the live members: after a barrier if linearizable, else as
 // they were a moment ago, without I/O.
 func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Member, error) {

@@ -90,7 +90,7 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, mor
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connWindow),
 		grpc.ChainUnaryInterceptor(
-			(&callLog{log: s.log, slow: s.cfg.SlowRequest}).unary,
+			(&callLog{log: s.log, slow: s.cfg.SlowRequest, limit: s.slow}).unary,
 			s.metrics.calls.UnaryServerInterceptor(),
 			gate.unary,
 		),

@@ -21,6 +21,7 @@ type Server struct {
 	log     *logrus.Entry
 	metrics *metrics
 	streams streams
+	slow    *slowLimit
 
 	// facade is nil until Attach, and then stays.
 	facade atomic.Pointer[facade]
@@ -77,6 +78,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		log:      cfg.Log,
+		slow:     &slowLimit{log: cfg.Log},
 		attached: make(chan struct{}, 1),
 		serves:   make(chan struct{}),
 		stopping: make(chan struct{}),

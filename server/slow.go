@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/backend"
 )
 
 // maxLoggedKey is how much of a key goes into the log.
@@ -18,16 +20,33 @@ const maxLoggedKey = 128
 // callLog logs calls that took long or that failed in a way nobody foresaw.
 // Keys are logged, values never: they may be secrets.
 type callLog struct {
-	log  *logrus.Entry
-	slow time.Duration
+	log   *logrus.Entry
+	slow  time.Duration
+	limit *slowLimit // nil if no call is logged as slow
+}
+
+// clocked is a call's context that knows where its time goes.
+type clocked struct {
+	context.Context
+	timing backend.Timing
+}
+
+// Value implements context.Context.
+func (c *clocked) Value(key any) any {
+	if key == backend.TimingKey {
+		return &c.timing
+	}
+	return c.Context.Value(key)
 }
 
 func (c *callLog) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	start := time.Now()
-	resp, err := handler(ctx, req)
+	call := &clocked{Context: ctx}
+	resp, err := handler(call, req)
 	c.logUnforeseen(info.FullMethod, err)
-	if took := time.Since(start); took > c.slow && !waits[info.FullMethod] {
-		c.logSlow(ctx, info.FullMethod, took, req, resp, err)
+	took := time.Since(start)
+	if took > c.slow && !waits[info.FullMethod] && c.limit.admit(info.FullMethod, took) {
+		c.logSlow(call, info.FullMethod, took, req, resp, err)
 	}
 	return resp, err
 }
@@ -38,8 +57,14 @@ func (c *callLog) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerI
 	return err
 }
 
-func (c *callLog) logSlow(ctx context.Context, method string, took time.Duration, req, resp any, err error) {
+// logSlow says where the time went: waiting in the queue, in ZooKeeper, for the
+// state to come to what ZooKeeper has, and for the answer to be made. Sending it
+// comes after all that, and does not count.
+func (c *callLog) logSlow(ctx *clocked, method string, took time.Duration, req, resp any, err error) {
 	fields := logrus.Fields{"method": method, "took": took.String(), "code": status.Code(err).String()}
+	queue, zookeeper, apply := ctx.timing.Phases()
+	fields["queue"], fields["zookeeper"], fields["apply"] = rounded(queue), rounded(zookeeper), rounded(apply)
+	fields["answer"] = rounded(max(0, took-queue-zookeeper-apply))
 	if p, ok := peer.FromContext(ctx); ok {
 		fields["client"] = p.Addr.String()
 	}
@@ -52,6 +77,8 @@ func (c *callLog) logSlow(ctx context.Context, method string, took time.Duration
 	describe(fields, req)
 	c.log.WithFields(fields).Warn("slow request")
 }
+
+func rounded(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
 // describe adds what identifies a request, and nothing of the values in it.
 func describe(fields logrus.Fields, req any) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -87,6 +88,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	case <-b.Failed():
 	}
 	err = wait(ctx, cfg, b)
+	leave(b, log)
 	front.drain()
 	return err
 }
@@ -160,6 +162,22 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 func warnOfTempDir(dir string, log *logrus.Entry) {
 	if err := backend.CheckTempDir(dir); err != nil {
 		log.WithError(err).Warn("snapshots cannot be made")
+	}
+}
+
+// leaveTimeout is what the members' list may cost a stop: without ZooKeeper the
+// session ends by itself.
+const leaveTimeout = 500 * time.Millisecond
+
+// leave hands over to the other members before clients are sent there.
+func leave(b *backend.Backend, log *logrus.Entry) {
+	if b.Ready() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	if err := b.Leave(ctx); err != nil {
+		log.WithError(err).Debug("not taken off the list of members before the session ends")
 	}
 }
 

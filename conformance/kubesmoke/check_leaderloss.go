@@ -12,13 +12,15 @@ import (
 )
 
 const (
-	// lossesApart is when the second leader is lost. An API server goes on where its watches ended for 30 s after the
-	// first such end; ends 30 to 90 s apart make it rebuild its caches. With the time that the loss takes, both lie
-	// within 65 s.
-	lossesApart = 40 * time.Second
+	// lossesApart is how long after one leader the next is lost: frozen, killed, frozen, all within 65 s. An API
+	// server goes on where its watches ended for 30 s after the first such end; ends 30 to 90 s apart make it rebuild
+	// its caches.
+	lossesApart = 20 * time.Second
+	// settling is when the caches are counted again, after the first loss: a cache that is made anew takes its time.
+	settling = 90 * time.Second
 	// settled is for how long no cache must have been made until all are there.
 	settled = 5 * time.Second
-	// noLeaderLines is how often an API server may log "no leader" for both outages; it was 4,300 for each.
+	// noLeaderLines is how often an API server may log "no leader" for all of it; it was 4,300 for each outage.
 	noLeaderLines = 20
 )
 
@@ -29,7 +31,7 @@ type leaderLoss struct {
 	note     []string
 }
 
-// checkLeaderLoss: a killed and a frozen leader of ZooKeeper within 65 s rebuild no watch cache of the API server.
+// checkLeaderLoss: leaders of ZooKeeper that are frozen, killed and frozen again within 65 s rebuild no watch cache of the API server.
 func checkLeaderLoss(dir, zooKeeper string, run programs) step {
 	return func(ctx context.Context) (string, error) {
 		l := &leaderLoss{}
@@ -112,18 +114,17 @@ func (l *leaderLoss) lose(ctx context.Context) error {
 		return err
 	}
 	first := time.Now()
-	if err := l.loss(ctx, "killed", syscall.SIGKILL); err != nil {
-		return err
-	}
-	pause(ctx, time.Until(first.Add(lossesApart)))
-	if err := l.loss(ctx, "frozen", syscall.SIGSTOP); err != nil {
-		return err
+	for i, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL, syscall.SIGSTOP} {
+		pause(ctx, time.Until(first.Add(time.Duration(i)*lossesApart)))
+		if err := l.loss(ctx, i, signal); err != nil {
+			return err
+		}
 	}
 	if err := l.ready(ctx, recoveryLimit); err != nil {
 		return err
 	}
 	// What ended late shows late.
-	pause(ctx, time.Until(first.Add(2*lossesApart)))
+	pause(ctx, time.Until(first.Add(settling)))
 	madeAfter, failedAfter, err := l.caches(ctx)
 	if err != nil {
 		return err
@@ -143,7 +144,11 @@ func (l *leaderLoss) lose(ctx context.Context) error {
 }
 
 // loss takes the leader away and waits until a write is acknowledged again; a frozen one goes on then.
-func (l *leaderLoss) loss(ctx context.Context, how string, signal syscall.Signal) error {
+func (l *leaderLoss) loss(ctx context.Context, i int, signal syscall.Signal) error {
+	how := "killed"
+	if signal == syscall.SIGSTOP {
+		how = "frozen"
+	}
 	leader, err := l.ensemble.leader()
 	if err != nil {
 		return err
@@ -154,7 +159,7 @@ func (l *leaderLoss) loss(ctx context.Context, how string, signal syscall.Signal
 	err = until(ctx, recoveryLimit, "a write is acknowledged", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
-		err := l.api.create(ctx, "/api/v1/namespaces", namespace("loss-"+how), nil)
+		err := l.api.create(ctx, "/api/v1/namespaces", namespace(fmt.Sprintf("loss-%d", i)), nil)
 		if refused(err, 409) {
 			return nil // one that was not answered
 		}

@@ -49,7 +49,7 @@ func checks(s *suite, c *cluster, o options) {
 	}
 }
 
-const leaderLossCheck = "two leaders of ZooKeeper lost in 65 s"
+const leaderLossCheck = "three leaders of ZooKeeper lost in 65 s"
 
 // startAPIServer measures how long the API server takes on an empty store.
 func (c *cluster) startAPIServer(ctx context.Context) (string, error) {

@@ -19,6 +19,8 @@
 //     (reflector.go) keeps a copy as controllers do, the store and its ZooKeeper are killed. After each the ledger
 //     (ledger.go) of what was acknowledged is compared with what is there.
 //  4. The cluster must still work, everything is deleted, and the store must hold no key of it.
+//  5. A second API server, on a zkine on three ZooKeepers with the settings that people have, must not rebuild a watch
+//     cache when leaders of ZooKeeper are frozen and killed in quick succession (check_leaderloss.go; alone: -losses).
 //
 // Waiting is on conditions with deadlines (wait.go). Nothing outlives the run: processes are ended by their pid, and
 // the run adopts what its children leave behind (children.go). Each process logs into a file of the work folder,

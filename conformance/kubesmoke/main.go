@@ -35,7 +35,7 @@ func main() {
 	flag.BoolVar(&o.keep, "keep", false, "keep the work folder even if all is well")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the writers")
 	flag.DurationVar(&o.soak, "soak", 0, "go on with random disruptions for so long; the caches are compared with the store after 5 to 8 minutes")
-	flag.BoolVar(&o.losses, "losses", false, "only lose the leader of an ensemble of ZooKeepers, twice within 65 s")
+	flag.BoolVar(&o.losses, "losses", false, "only lose the leader of an ensemble of ZooKeepers, three times within 65 s")
 	flag.DurationVar(&o.timeout, "timeout", 25*time.Minute, "limit of the whole run")
 	flag.Parse()
 	if flag.NArg() > 0 {

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+const (
+	// slowLines is how many slow requests are logged one by one in a period.
+	slowLines  = 5
+	slowPeriod = 10 * time.Second
+)
+
+// slowLimit bounds what slow requests write into the log: when everything is
+// slow, a line for each helps nobody. At the end of a period one line tells of
+// those that had none.
+type slowLimit struct {
+	log *logrus.Entry
+
+	mu     sync.Mutex
+	lines  int // in this period, which begins with the first
+	quiet  int // requests without a line
+	worst  time.Duration
+	method string // of the worst
+}
+
+// admit says whether a request that took so long gets a line of its own.
+func (l *slowLimit) admit(method string, took time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lines == 0 {
+		time.AfterFunc(slowPeriod, l.end)
+	}
+	if l.lines < slowLines {
+		l.lines++
+		return true
+	}
+	l.quiet++
+	if took > l.worst {
+		l.worst, l.method = took, method
+	}
+	return false
+}
+
+func (l *slowLimit) end() {
+	l.mu.Lock()
+	quiet, worst, method := l.quiet, l.worst, l.method
+	l.lines, l.quiet, l.worst, l.method = 0, 0, 0, ""
+	l.mu.Unlock()
+	if quiet > 0 {
+		l.log.WithFields(logrus.Fields{"requests": quiet, "longest": worst.String(), "method": method}).
+			Warnf("more slow requests than are logged one by one in %v", slowPeriod)
+	}
+}
