@@ -267,6 +267,26 @@ func TestSessionsThatComeTooLateAreClosed(t *testing.T) {
 	slow.AwaitRequests(zktest.OpClose, 1)
 }
 
+// TestADialGoesOnForLong waits longer for a server than any number that grows
+// with time may.
+func TestADialGoesOnForLong(t *testing.T) {
+	a := listenAt(t, "127.0.0.1", "0", zktest.Shared(t).Addr(), closes)
+	d := patient(a.Addr().String())
+	dialed := make(chan error, 1)
+	go func() {
+		conn, err := d.Dial(t.Context())
+		if err == nil {
+			conn.Close()
+		}
+		dialed <- err
+	}()
+	time.Sleep(12 * time.Second)
+	began := time.Now()
+	a.becomes(serves)
+	require.NoError(t, <-dialed)
+	require.Less(t, time.Since(began), soon)
+}
+
 // frozenOnce is a dialer whose first sessions fall silent when they are greeted.
 type frozenOnce struct {
 	revision.Dialer
