@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -68,6 +69,7 @@ var (
 	errUnreachable = errors.New("does not answer")
 	errMute        = errors.New("accepts connections and keeps silent")
 	errUnproven    = errors.New("grants a session and answers no write")
+	errTurnsAway   = errors.New("turns zkine away")
 )
 
 // prove waits until the server has granted the session and answered a write. A
@@ -81,7 +83,10 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	c.Multi(ctx, checkOp("/", anyVersion)) //nolint:errcheck // see above
+	_, err := c.Multi(ctx, checkOp("/", anyVersion))
+	if isAnswer(err) && !Definite(err) {
+		return fmt.Errorf("%w: %w", errTurnsAway, err)
+	}
 	select {
 	case <-c.done:
 		return c.early()
@@ -91,6 +96,21 @@ func (c *zkConn) prove(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// isAnswer says whether a call's error is what a server answered.
+func isAnswer(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, own := range []error{zk.ErrConnectionClosed, zk.ErrClosing, zk.ErrNoServer, zk.ErrSessionExpired,
+		ErrClosed, errSessionOver, errSilent, errRival, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, own) {
+			return false
+		}
+	}
+	var network net.Error
+	return !errors.As(err, &network)
 }
 
 // early is why a connection ended before anyone had used it.

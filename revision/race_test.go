@@ -287,6 +287,20 @@ func TestADialGoesOnForLong(t *testing.T) {
 	require.Less(t, time.Since(began), soon)
 }
 
+// TestAServerThatTurnsZkineAwayIsAskedSeldom has one that demands authentication:
+// it grants a session, answers the first write with a code, and closes.
+func TestAServerThatTurnsZkineAwayIsAskedSeldom(t *testing.T) {
+	server := zktest.Start(t, zktest.WithProperty("enforce.auth.enabled", "true"),
+		zktest.WithProperty("enforce.auth.schemes", "sasl"), zktest.WithProperty("authProvider.sasl", "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"))
+	proxy := zktest.NewProxy(t, server.Addr())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := patient(proxy.Addr()).Dial(ctx)
+	require.ErrorContains(t, err, proxy.Addr()+": turns zkine away: ")
+	t.Log(err)
+	require.LessOrEqual(t, proxy.Requests(zktest.OpMulti), 3)
+}
+
 // frozenOnce is a dialer whose first sessions fall silent when they are greeted.
 type frozenOnce struct {
 	revision.Dialer
