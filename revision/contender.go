@@ -22,6 +22,9 @@ const (
 	// askAgain is after how long a server that keeps silent is asked once more,
 	// beside: what it was sent may be lost on a link that is up again.
 	askAgain = 600 * time.Millisecond
+	// turnedAway is the pause after a server has answered, and closed: what it
+	// does not like is not over soon, and each session costs the ensemble writes.
+	turnedAway = 3 * time.Second
 )
 
 // hurry lets it ask at once.
@@ -35,9 +38,12 @@ func (c *contender) hurry() {
 // contend asks one address for a session, again and again, until ctx ends.
 func (r *race) contend(ctx context.Context, c *contender) {
 	for pause := retryMin; ctx.Err() == nil; pause = min(2*pause, retryMax) {
-		r.ask(ctx, c)
+		wait := pause
+		if errors.Is(r.ask(ctx, c), errTurnsAway) {
+			wait = turnedAway
+		}
 		select {
-		case <-time.After(jitter(pause)):
+		case <-time.After(jitter(wait)):
 		case <-c.now:
 		case <-ctx.Done():
 		}
@@ -47,17 +53,17 @@ func (r *race) contend(ctx context.Context, c *contender) {
 // jitter keeps many zkines from asking all at once.
 func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
 
-// ask asks a server once, and returns when that has failed. A server that keeps
+// ask asks a server once, and returns when and why that has failed. A server that keeps
 // silent may be slow, and is waited for; but what it was sent may also be lost.
 // So it is asked anew beside, now and then, and at most twice at once.
-func (r *race) ask(ctx context.Context, c *contender) {
+func (r *race) ask(ctx context.Context, c *contender) error {
 	first, failed := r.try(ctx, c.target, r.z.Timeout)
 	for {
 		select {
-		case <-failed:
-			return
+		case err := <-failed:
+			return err
 		case <-ctx.Done():
-			return
+			return nil
 		case <-c.now:
 		case <-time.After(jitter(askAgain)):
 		}
@@ -69,12 +75,12 @@ func (r *race) ask(ctx context.Context, c *contender) {
 }
 
 // try begins one connection, which is told of once it is proven or has failed;
-// then failed is closed.
-func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zkConn, failed <-chan struct{}) {
-	ended := make(chan struct{})
+// then failed says why.
+func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zkConn, failed <-chan error) {
+	ended := make(chan error, 1)
 	conn, err := r.z.begin(t)
 	if err != nil {
-		close(ended)
+		ended <- err
 		r.tell(ctx, raceEvent{target: t, err: err})
 		return nil, ended
 	}
@@ -92,14 +98,14 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 			}
 			select { // the race is over, or holds it
 			case <-conn.Done():
-				close(ended)
+				ended <- conn.cause()
 			case <-ctx.Done():
 			}
 			return
 		}
 		silence := conn.silent()
 		conn.lose(err)
-		close(ended)
+		ended <- err
 		if errors.Is(err, errSilent) {
 			err = silence
 		}

@@ -68,13 +68,15 @@ var (
 	errUnreachable = errors.New("does not answer")
 	errMute        = errors.New("accepts connections and keeps silent")
 	errUnproven    = errors.New("grants a session and answers no write")
+	errTurnsAway   = errors.New("turns zkine away")
 )
 
 // prove waits until the server has granted the session and answered a write. A
 // granted session says little: servers that grant local sessions do so without
-// a quorum. What the server answers is the greeting's to judge, unless it demands
-// to know who asks: then it ends the connection with its answer. Errors:
-// ErrUnauthenticated, why the server is none to have, the cause of ctx's end.
+// a quorum. What the server answers is the greeting's to judge, unless another
+// session may pass. A server that demands to know who asks ends the connection
+// with its answer. Errors: ErrUnauthenticated, why the server is none to have,
+// the cause of ctx's end.
 func (c *zkConn) prove(ctx context.Context) error {
 	select {
 	case <-c.up:
@@ -83,8 +85,9 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if _, err := c.Multi(ctx, checkOp("/", anyVersion)); errors.Is(err, ErrUnauthenticated) {
-		return err
+	_, err := c.Multi(ctx, checkOp("/", anyVersion))
+	if errors.Is(err, ErrUnauthenticated) { // and ends the connection
+		return fmt.Errorf("%w: %w", errTurnsAway, err)
 	}
 	select {
 	case <-c.done:
@@ -93,6 +96,9 @@ func (c *zkConn) prove(ctx context.Context) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if code := codeOf(err); code != nil && (code.does == anew || code.does == again) {
+		return fmt.Errorf("%w: %w", errTurnsAway, err)
 	}
 	return nil
 }

@@ -276,10 +276,11 @@ func (r *race) releaseMore() {
 	if !r.begun {
 		return
 	}
-	for range r.release {
+	n := min(r.release, len(r.queue))
+	for range n {
 		r.releaseOne()
 	}
-	r.release *= 2
+	r.release = 2 * max(n, 1)
 }
 
 func (r *race) releaseOne() {

@@ -267,6 +267,40 @@ func TestSessionsThatComeTooLateAreClosed(t *testing.T) {
 	slow.AwaitRequests(zktest.OpClose, 1)
 }
 
+// TestADialGoesOnForLong waits longer for a server than any number that grows
+// with time may.
+func TestADialGoesOnForLong(t *testing.T) {
+	a := listenAt(t, "127.0.0.1", "0", zktest.Shared(t).Addr(), closes)
+	d := patient(a.Addr().String())
+	dialed := make(chan error, 1)
+	go func() {
+		conn, err := d.Dial(t.Context())
+		if err == nil {
+			conn.Close()
+		}
+		dialed <- err
+	}()
+	time.Sleep(12 * time.Second)
+	began := time.Now()
+	a.becomes(serves)
+	require.NoError(t, <-dialed)
+	require.Less(t, time.Since(began), soon)
+}
+
+// TestAServerThatTurnsZkineAwayIsAskedSeldom has one that demands authentication:
+// it grants a session, answers the first write with a code, and closes.
+func TestAServerThatTurnsZkineAwayIsAskedSeldom(t *testing.T) {
+	server := zktest.Start(t, zktest.WithProperty("enforce.auth.enabled", "true"),
+		zktest.WithProperty("enforce.auth.schemes", "sasl"), zktest.WithProperty("authProvider.sasl", "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"))
+	proxy := zktest.NewProxy(t, server.Addr())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := patient(proxy.Addr()).Dial(ctx)
+	require.ErrorContains(t, err, proxy.Addr()+": turns zkine away: ")
+	t.Log(err)
+	require.LessOrEqual(t, proxy.Requests(zktest.OpMulti), 3)
+}
+
 // frozenOnce is a dialer whose first sessions fall silent when they are greeted.
 type frozenOnce struct {
 	revision.Dialer

@@ -80,7 +80,7 @@ func (s *session) attend(ctx context.Context, conn *timedConn) *timedConn {
 			if serverOf(rival) == serverOf(conn) {
 				how = "a new connection to it takes over"
 			}
-			s.out.end(how, fmt.Sprintf("%s was silent for %v; %s", serverOf(conn), silence.Round(time.Millisecond), how))
+			s.out.end("ZooKeeper serves at "+serverOf(rival), fmt.Sprintf("%s was silent for %v; %s", serverOf(conn), silence.Round(time.Millisecond), how))
 			s.impatient(conn)
 			go conn.Close()
 			return rival

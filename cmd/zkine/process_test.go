@@ -113,11 +113,17 @@ func (p *process) text() string {
 // await waits for output that matches and returns the last group of the match.
 func (p *process) await(pattern string) string {
 	p.t.Helper()
+	return p.awaitAfter(0, pattern)
+}
+
+// awaitAfter is await for what comes after so many bytes of output.
+func (p *process) awaitAfter(n int, pattern string) string {
+	p.t.Helper()
 	expression := regexp.MustCompile(pattern)
 	timeout := time.After(limit)
 	for {
 		p.mu.Lock()
-		match, changed := expression.FindStringSubmatch(p.output.String()), p.changed
+		match, changed := expression.FindStringSubmatch(p.output.String()[n:]), p.changed
 		p.mu.Unlock()
 		if match != nil {
 			return match[len(match)-1]
@@ -125,7 +131,7 @@ func (p *process) await(pattern string) string {
 		select {
 		case <-changed:
 		case <-p.exited:
-			if !expression.MatchString(p.text()) {
+			if !expression.MatchString(p.text()[n:]) {
 				p.t.Fatalf("zkine ended without printing %q", pattern)
 			}
 		case <-timeout:

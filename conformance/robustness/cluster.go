@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,12 @@ type Cluster struct {
 // each other up after five of them.
 const spreadTick = 500 * time.Millisecond
 
+// ZooKeeper's and zkine's defaults, for scenarios at them.
+const (
+	defaultTick           = 2 * time.Second
+	defaultSessionTimeout = 10 * time.Second
+)
+
 // diskSize is that of a ZooKeeper's disk, where it has one of its own.
 const diskSize = "96m"
 
@@ -51,7 +58,11 @@ func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scen
 	t.Helper()
 	c := &Cluster{t: t}
 	if private() && s.ZooKeepers > 1 {
-		c.spread(s.ZooKeepers, s.Zkines)
+		tick := spreadTick
+		if s.Defaults {
+			tick = defaultTick
+		}
+		c.spread(s.ZooKeepers, s.Zkines, tick)
 	} else if s.ZooKeepers == 1 {
 		c.ZooKeepers = []*zktest.Server{zktest.Start(t)}
 	} else {
@@ -61,6 +72,9 @@ func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scen
 	var flags []string
 	if s.Busy {
 		flags = busyFlags
+	}
+	if s.Defaults {
+		flags = append(slices.Clone(flags), "--zookeeper-session-timeout="+defaultSessionTimeout.String())
 	}
 	for i := range s.Zkines {
 		address := strings.Join(c.Servers(), ",")
@@ -92,7 +106,7 @@ func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scen
 
 // spread makes a network with a node for each ZooKeeper and zkine, a disk for
 // each ZooKeeper, and starts the ZooKeepers.
-func (c *Cluster) spread(zooKeepers, zkines int) {
+func (c *Cluster) spread(zooKeepers, zkines int, tick time.Duration) {
 	c.t.Helper()
 	var err error
 	if c.net, c.own, err = newNetwork(1); err != nil {
@@ -121,7 +135,7 @@ func (c *Cluster) spread(zooKeepers, zkines int) {
 		}
 		c.members = append(c.members, node)
 	}
-	c.ensemble = zktest.StartEnsembleAt(c.t, places, zktest.WithTickTime(spreadTick), zktest.WithProperty("4lw.commands.whitelist", "srvr,mntr,ruok,cons"))
+	c.ensemble = zktest.StartEnsembleAt(c.t, places, zktest.WithTickTime(tick), zktest.WithProperty("4lw.commands.whitelist", "srvr,mntr,ruok,cons"))
 	c.ZooKeepers = c.ensemble.Servers
 }
 

@@ -47,6 +47,11 @@ var (
 	SlowLinks       = cutting("slow-links", everyLink(Link{Delay: 10 * time.Millisecond, Jitter: 5 * time.Millisecond}))
 	LossyLinks      = cutting("lossy-links", everyLink(Link{Loss: 0.05}))
 
+	// KillLeaderAtDefaults and FreezeLeaderAtDefaults are KillZooKeeper and
+	// FreezeZooKeeper at the times that people have.
+	KillLeaderAtDefaults   = Fault{Name: "leader-kill-at-defaults", apply: killZooKeeper, network: true, defaults: true}
+	FreezeLeaderAtDefaults = Fault{Name: "leader-freeze-at-defaults", apply: freezeZooKeeper, network: true, defaults: true}
+
 	// FillFollower and FillLeader fill the disk under a ZooKeeper.
 	FillFollower = Fault{Name: "follower-disk-full", apply: fillDisk(false), network: true}
 	FillLeader   = Fault{Name: "leader-disk-full", apply: fillDisk(true), network: true}
@@ -60,6 +65,7 @@ var Matrix = []Fault{
 	KillFollower, FreezeFollower, KillZooKeeper, BlinkZooKeeper, FreezeZooKeeper, KillEnsemble, KillEverything,
 	CutZkine, CutZkineOut, CutZkineIn, CutOneServer, CutLeader, CutLeaderOut, CutLeaderIn, CutFollower,
 	IsolateLeader, IsolateFollower, SlowLinks, LossyLinks, FillFollower, FillLeader,
+	KillLeaderAtDefaults, FreezeLeaderAtDefaults,
 }
 
 // partitionTime is how long links are hurt: some session timeouts, and longer

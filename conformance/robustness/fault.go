@@ -21,6 +21,8 @@ type Fault struct {
 	network bool
 	// clock says that it needs zkines built by buildStepped.
 	clock bool
+	// defaults says that it is played at ZooKeeper's and zkine's default times.
+	defaults bool
 }
 
 // faultEnv is what a fault may touch.

@@ -20,7 +20,7 @@ func TestFaults(t *testing.T) {
 			if f.clock {
 				useStepped(t)
 			}
-			play(t, Scenario{Kind: kind, Zkines: 3, ZooKeepers: 3, Probed: true, Faults: []Fault{Calm, f, f}}, *seedFlag)
+			play(t, Scenario{Kind: kind, Zkines: 3, ZooKeepers: 3, Probed: true, Defaults: f.defaults, Faults: []Fault{Calm, f, f}}, *seedFlag)
 		})
 	}
 }

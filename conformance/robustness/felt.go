@@ -18,6 +18,7 @@ type window struct {
 	from, to time.Time
 	hits     map[string]bool // the zkines that it hit
 	election time.Duration   // see watchElection
+	served   time.Time       // see watchServed; zero if that was not watched
 }
 
 // Felt is what clients felt of a fault. Times are in milliseconds.
@@ -29,6 +30,9 @@ type Felt struct {
 	Others int64 `json:"others_ms"`
 	// Election is how long ZooKeeper had no leader, -1 if it had one.
 	Election int64 `json:"election_ms"`
+	// Late is how long after ZooKeeper served a plain client again the last zkine
+	// acknowledged a write; -1 if that was not watched.
+	Late int64 `json:"late_ms"`
 	// Lasted is from the fault's beginning until all zkines were ready.
 	Lasted int64 `json:"lasted_ms"`
 }
@@ -37,20 +41,24 @@ type Felt struct {
 func (r *Recorded) feel(t testing.TB, load *Traffic, o *Observer, windows []window) {
 	t.Helper()
 	for _, w := range windows {
-		f := Felt{w.name, -1, -1, -1, w.to.Sub(w.from).Milliseconds()}
+		f := Felt{w.name, -1, -1, -1, -1, w.to.Sub(w.from).Milliseconds()}
 		if w.election > 0 {
 			f.Election = w.election.Milliseconds()
 		}
 		for _, p := range load.Probes {
-			gap := p.Longest(w.from, w.to).Milliseconds()
+			longest, until := p.Longest(w.from, w.to)
+			gap := longest.Milliseconds()
+			if !w.served.IsZero() {
+				f.Late = max(f.Late, until.Sub(w.served).Milliseconds(), 0)
+			}
 			if w.hits[p.name] {
 				f.Hit = max(f.Hit, gap)
 			} else {
 				f.Others = max(f.Others, gap)
 			}
 		}
-		t.Logf("%-28s no write for %6d ms at a zkine that was hit, %6d ms at others; no leader for %6d ms; lasted %6d ms",
-			f.Fault, f.Hit, f.Others, f.Election, f.Lasted)
+		t.Logf("%-28s no write for %6d ms at a zkine that was hit, %6d ms at others; no leader for %6d ms; %6d ms after ZooKeeper served again; lasted %6d ms",
+			f.Fault, f.Hit, f.Others, f.Election, f.Late, f.Lasted)
 		r.Felt = append(r.Felt, f)
 	}
 	for _, p := range load.Probes {

@@ -76,8 +76,8 @@ func (p *Probe) note(resp *clientv3.PutResponse, called heading) {
 }
 
 // Longest is the longest time without an acknowledged write that touches the
-// time between two moments.
-func (p *Probe) Longest(from, to time.Time) time.Duration {
+// time between two moments, and its end.
+func (p *Probe) Longest(from, to time.Time) (longest time.Duration, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, _ := slices.BinarySearchFunc(p.acked, from, time.Time.Compare)
@@ -85,15 +85,16 @@ func (p *Probe) Longest(from, to time.Time) time.Duration {
 	if before > 0 {
 		last = p.acked[before-1]
 	}
-	longest := time.Duration(0)
-	for _, at := range p.acked[before:] {
-		longest = max(longest, at.Sub(last))
+	for _, at := range append(p.acked[before:len(p.acked):len(p.acked)], to) {
+		if gap := at.Sub(last); gap > longest {
+			longest, until = gap, at
+		}
 		last = at
-		if at.After(to) {
-			return longest
+		if !at.Before(to) {
+			break
 		}
 	}
-	return max(longest, to.Sub(last))
+	return longest, until
 }
 
 // ackedSince says whether a write was acknowledged after a moment.

@@ -23,6 +23,9 @@ type Scenario struct {
 	Busy bool
 	// Faults happen in this order.
 	Faults []Fault
+	// Defaults says that ZooKeeper and zkine have their default times, instead of
+	// the short ones that let a run end soon.
+	Defaults bool
 	// Probed adds a probe for each zkine, and tenants of leases.
 	Probed bool
 }
@@ -127,7 +130,7 @@ func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) e
 		}
 		start, rev := time.Now(), e.observer.Rev()
 		e.hits = map[string]bool{}
-		election := e.watchElection(ctx)
+		election, served := e.watchElection(ctx), e.watchServed(ctx, f.defaults)
 		if err := f.apply(ctx, e); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -136,7 +139,7 @@ func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) e
 			return fmt.Errorf("after %s: %w", f.Name, err)
 		}
 		e.load.hurry()
-		e.windows = append(e.windows, window{f.Name, start, time.Now(), e.hits, election()})
+		e.windows = append(e.windows, window{f.Name, start, time.Now(), e.hits, election(), served()})
 		t.Logf("%-16s from revision %d: mended after %v, all ready after %v",
 			f.Name, rev, mended.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
 	}

@@ -30,16 +30,16 @@ func ReadFelt(file string) (felt []Felt, err error) {
 // seconds; faults in the order of Matrix.
 func Table(felt []Felt) string {
 	var b strings.Builder
-	b.WriteString("| fault | times | hit zkines | other zkines | ZooKeeper without a leader | until all were ready |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| fault | times | hit zkines | other zkines | ZooKeeper without a leader | after ZooKeeper served again | until all were ready |\n|---|---|---|---|---|---|---|\n")
 	for _, f := range Matrix {
-		var columns [4][]int64
+		var columns [5][]int64
 		times := 0
 		for _, line := range felt {
 			if line.Fault != f.Name {
 				continue
 			}
 			times++
-			for i, ms := range []int64{line.Hit, line.Others, line.Election, line.Lasted} {
+			for i, ms := range []int64{line.Hit, line.Others, line.Election, line.Late, line.Lasted} {
 				if ms >= 0 {
 					columns[i] = append(columns[i], ms)
 				}
