@@ -100,7 +100,7 @@ func TestHashKVAtManyCompactions(t *testing.T) {
 	members := []*backend.Backend{openOn(t, e, "a"), openOn(t, e, "b")}
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
-	for i := range 4 {
+	for i := range 2 {
 		writers.Go(func() {
 			for n := 0; ; n++ {
 				select {
@@ -113,7 +113,7 @@ func TestHashKVAtManyCompactions(t *testing.T) {
 		})
 	}
 	floor := int64(-1)
-	for range 60 {
+	for range 15 {
 		rev := put(t, members[0], fmt.Sprint(random.IntN(20)), "v")
 		before, err := members[0].HashKV(within(t), &pb.HashKVRequest{Revision: rev})
 		require.NoError(t, err)
