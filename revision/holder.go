@@ -15,7 +15,7 @@ const holdEvery = 2 * time.Second
 
 // run keeps the znode up, and answers challenges, until the connection is over
 // or another one is there for that.
-func (c *contender) run(ctx context.Context) {
+func (c *claimant) run(ctx context.Context) {
 	var pause backoff
 	for c.alive(ctx) {
 		err := c.putUp(ctx, holdEvery)
@@ -40,7 +40,7 @@ func (c *contender) run(ctx context.Context) {
 	}
 }
 
-func (c *contender) alive(ctx context.Context) bool {
+func (c *claimant) alive(ctx context.Context) bool {
 	select {
 	case <-c.conn.Done():
 		return false
@@ -53,7 +53,7 @@ func (c *contender) alive(ctx context.Context) bool {
 }
 
 // hold answers challenges until the znode is not this session's any more.
-func (c *contender) hold(ctx context.Context) error {
+func (c *claimant) hold(ctx context.Context) error {
 	c.asked = Nonce{}
 	var watch <-chan zk.Event
 	for c.alive(ctx) {
@@ -78,7 +78,7 @@ func (c *contender) hold(ctx context.Context) error {
 
 // answer looks at the znode, and answers a challenge that is in it. lost says
 // that the znode is another's, or gone.
-func (c *contender) answer(ctx context.Context, watch *<-chan zk.Event) (lost bool, err error) {
+func (c *claimant) answer(ctx context.Context, watch *<-chan zk.Event) (lost bool, err error) {
 	var data []byte
 	var stat *zk.Stat
 	if *watch == nil {

@@ -15,7 +15,7 @@ import (
 // list of members is for stands any delay: people read it, the oldest member
 // keeps house, and checkpoints wait for a second opinion if there is a second
 // member. So a zkine serves before its znode is up, where another one's, of the
-// same name, is in the way; contender.go decides whose the name is.
+// same name, is in the way; claimant.go decides whose the name is.
 type membership struct {
 	l *Log
 	// me identifies this process, to tell a previous incarnation of the same
@@ -36,7 +36,7 @@ type memberRecord struct {
 	// Answers says that the holder answers challenges: releases before this one
 	// do not.
 	Answers bool `json:"answers_challenges,omitempty"`
-	// Challenge is what a contender for the name has asked; the holder makes it
+	// Challenge is what a claimant for the name has asked; the holder makes it
 	// its Answer.
 	Challenge string `json:"challenge,omitempty"`
 	Answer    string `json:"answer,omitempty"`
@@ -95,7 +95,7 @@ func (m *membership) greet(ctx context.Context, conn Conn) error {
 
 // contend makes a connection the one whose session holds the znode; nil if there
 // is to be none.
-func (m *membership) contend(conn Conn) *contender {
+func (m *membership) contend(conn Conn) *claimant {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.record == nil {
@@ -104,7 +104,7 @@ func (m *membership) contend(conn Conn) *contender {
 	if m.on != conn {
 		m.on, m.up = conn, false
 	}
-	return &contender{m: m, conn: conn, record: m.record, path: m.l.layout.member(m.record.Name)}
+	return &claimant{m: m, conn: conn, record: m.record, path: m.l.layout.member(m.record.Name)}
 }
 
 // holds says whether a connection's session is to hold the znode, and whether it
@@ -131,7 +131,7 @@ func (m *membership) isGone(conn Conn) {
 }
 
 // follow keeps the znode up for as long as a connection is the one for that.
-func (m *membership) follow(c *contender) {
+func (m *membership) follow(c *claimant) {
 	m.l.spawn(func() { c.run(m.l.ctx) })
 }
 

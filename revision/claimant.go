@@ -13,7 +13,7 @@ import (
 // name which was killed a moment ago, in another container or on another
 // machine, or of one that lives. The session would tell after its timeout, which
 // is long, and rounded up by the servers to what nobody here knows. So the
-// contender asks: it writes a challenge into the holder's znode, and the holder
+// claimant asks: it writes a challenge into the holder's znode, and the holder
 // writes that back as its answer, which takes it a moment, since it watches its
 // znode. A holder that has not answered after many looks, each of which shows
 // that ZooKeeper answers, is dead, or so stuck that it serves nobody; its znode
@@ -23,7 +23,7 @@ import (
 const (
 	// proofWait is how long a start waits for the holder's proof of life.
 	proofWait = 500 * time.Millisecond
-	// proofEvery and proofLooks are how often, and how many times, a contender
+	// proofEvery and proofLooks are how often, and how many times, a claimant
 	// looks for the answer before it takes the name.
 	proofEvery = 100 * time.Millisecond
 	proofLooks = 50
@@ -36,8 +36,8 @@ var errHeld = errors.New("revision: the member's name is held")
 // errSuperseded says that a newer connection is there to hold the znode.
 var errSuperseded = errors.New("revision: another session holds the member's znode")
 
-// contender puts the member's znode up on one connection, and keeps it there.
-type contender struct {
+// claimant puts the member's znode up on one connection, and keeps it there.
+type claimant struct {
 	m      *membership
 	conn   Conn
 	record *memberRecord
@@ -57,7 +57,7 @@ type contender struct {
 
 // putUp puts the znode up unless it is, waiting for what is in the way for some
 // time. Errors: errHeld, ErrNameTaken, and those of ZooKeeper.
-func (c *contender) putUp(ctx context.Context, patience time.Duration) error {
+func (c *claimant) putUp(ctx context.Context, patience time.Duration) error {
 	until := time.Now().Add(patience)
 	for {
 		current, up := c.m.holds(c.conn)
@@ -89,7 +89,7 @@ func (c *contender) putUp(ctx context.Context, patience time.Duration) error {
 	}
 }
 
-func (c *contender) isUp() {
+func (c *claimant) isUp() {
 	c.m.isUp(c.conn)
 	if c.said {
 		c.said = false
@@ -99,7 +99,7 @@ func (c *contender) isUp() {
 
 // later says whether what keeps the znode from being put up is no reason not to
 // serve, and notes that it is waited for.
-func (c *contender) later(err error) bool {
+func (c *claimant) later(err error) bool {
 	if !errors.Is(err, errHeld) && !errors.Is(err, ErrRefused) {
 		return false
 	}
@@ -110,7 +110,7 @@ func (c *contender) later(err error) bool {
 	return true
 }
 
-func (c *contender) create() *zk.CreateRequest {
+func (c *claimant) create() *zk.CreateRequest {
 	op := createOp(c.path, mustJSON(c.record))
 	op.Flags = zk.FlagEphemeral
 	return op
@@ -118,7 +118,7 @@ func (c *contender) create() *zk.CreateRequest {
 
 // displace removes the znode that is in the way, if it may. nil says that it is
 // worth to try again.
-func (c *contender) displace(ctx context.Context) error {
+func (c *claimant) displace(ctx context.Context) error {
 	data, stat, err := c.conn.Get(ctx, c.path)
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
@@ -153,7 +153,7 @@ func (c *contender) displace(ctx context.Context) error {
 }
 
 // remove removes a znode as it was seen.
-func (c *contender) remove(ctx context.Context, stat *zk.Stat) error {
+func (c *claimant) remove(ctx context.Context, stat *zk.Stat) error {
 	_, err := c.conn.Multi(ctx, &zk.DeleteRequest{Path: c.path, Version: stat.Version})
 	if errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrBadVersion) {
 		return nil
@@ -162,7 +162,7 @@ func (c *contender) remove(ctx context.Context, stat *zk.Stat) error {
 }
 
 // ask writes the challenge into the holder's znode, next to what it holds.
-func (c *contender) ask(ctx context.Context, data []byte, stat *zk.Stat, holder memberRecord) error {
+func (c *claimant) ask(ctx context.Context, data []byte, stat *zk.Stat, holder memberRecord) error {
 	if time.Now().Before(c.notBefore) {
 		return c.held(holder)
 	}
@@ -186,7 +186,7 @@ func (c *contender) ask(ctx context.Context, data []byte, stat *zk.Stat, holder 
 // outlast waits for the end of the session of a holder that answers nothing. The
 // servers round timeouts up, by a tick, which is at most half of the shortest
 // timeout that they grant by default.
-func (c *contender) outlast(holder memberRecord) error {
+func (c *claimant) outlast(holder memberRecord) error {
 	if time.Since(c.since) > 2*c.conn.SessionTimeout()+10*time.Second {
 		return fmt.Errorf("%w: %s is held by a live zkine of an earlier release (%v); start with another --name, or stop that one",
 			ErrNameTaken, c.path, holder.Incarnation)
@@ -194,7 +194,7 @@ func (c *contender) outlast(holder memberRecord) error {
 	return c.held(holder)
 }
 
-func (c *contender) held(holder memberRecord) error {
+func (c *claimant) held(holder memberRecord) error {
 	return fmt.Errorf("%w: %s belongs to the session of another zkine (%v); waiting for a sign of life from it, or the session's end",
 		errHeld, c.path, holder.Incarnation)
 }

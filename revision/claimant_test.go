@@ -112,8 +112,8 @@ func TestAMemberThatWakesUpEnds(t *testing.T) {
 	r.append(batchOf(put("k", "v")))
 }
 
-// TestTwoContenders has two zkines start at once with the name of a dead one.
-func TestTwoContenders(t *testing.T) {
+// TestTwoClaimants has two zkines start at once with the name of a dead one.
+func TestTwoClaimants(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
 	openLog(t, revision.Config{Dialer: patient(server.Addr()), Root: root})
 	leftBehind(t, server.Addr(), root, "a", nil)
