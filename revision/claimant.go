@@ -126,7 +126,7 @@ func (c *claimant) displace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	holder, err := parseMember(c.path, data)
+	holder, err := memberAt(c.path, data)
 	if err != nil {
 		return err
 	}

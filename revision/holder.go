@@ -91,7 +91,7 @@ func (c *claimant) answer(ctx context.Context, watch *<-chan zk.Event) (lost boo
 	}
 	var held memberRecord
 	if err == nil {
-		if held, err = parseMember(c.path, data); err != nil {
+		if held, err = memberAt(c.path, data); err != nil {
 			return false, err
 		}
 	}
@@ -113,7 +113,7 @@ func (c *claimant) answer(ctx context.Context, watch *<-chan zk.Event) (lost boo
 	return false, err
 }
 
-func parseMember(path string, data []byte) (record memberRecord, err error) {
+func memberAt(path string, data []byte) (record memberRecord, err error) {
 	if err := json.Unmarshal(data, &record); err != nil {
 		return record, fmt.Errorf("%w: %s is not a member record; remove it", ErrForeignRoot, path)
 	}
