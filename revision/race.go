@@ -265,11 +265,11 @@ func (r *race) demanded(e raceEvent) error {
 	}
 	said := r.demands[e.target.address]
 	for _, address := range r.addresses() {
-		if r.demands[address] == nil {
+		if said == nil || r.demands[address] == nil {
 			return nil
 		}
 	}
-	return said
+	return fmt.Errorf("%s: %w", e.target.label, said)
 }
 
 func (r *race) releaseMore() {
