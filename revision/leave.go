@@ -2,7 +2,6 @@ package revision
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -24,17 +23,27 @@ func (l *Log) Leave(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path := l.layout.member(record.Name)
-	data, stat, err := conn.Get(ctx, path)
-	if err == nil {
-		var holder memberRecord
-		if json.Unmarshal(data, &holder) != nil || holder.Incarnation.id() != m.me.id() {
-			return nil // another's by now
+	for {
+		err := m.takeDown(ctx, conn, l.layout.member(record.Name))
+		switch {
+		case err == nil, errors.Is(err, zk.ErrNoNode):
+			return nil
+		case errors.Is(err, zk.ErrBadVersion): // somebody has just asked for a sign of life
+		default:
+			return fmt.Errorf("%w: leave the members: %w", ErrUnavailable, err)
 		}
-		_, err = conn.Multi(ctx, &zk.DeleteRequest{Path: path, Version: stat.Version})
 	}
-	if err == nil || errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrBadVersion) {
+}
+
+// takeDown removes the member's znode, unless another zkine has it by now.
+func (m *membership) takeDown(ctx context.Context, conn Conn, path string) error {
+	data, stat, err := conn.Get(ctx, path)
+	if err != nil {
+		return err
+	}
+	if holder, err := parseMember(data); err != nil || holder.Incarnation.id() != m.me.id() {
 		return nil
 	}
-	return fmt.Errorf("%w: leave the members: %w", ErrUnavailable, err)
+	_, err = conn.Multi(ctx, &zk.DeleteRequest{Path: path, Version: stat.Version})
+	return err
 }
