@@ -1,6 +1,7 @@
 package revision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,6 +154,15 @@ func missingFormat(ctx context.Context, conn Conn, l layout) error {
 // maxNear bounds how many znodes are looked at for a mistyped root.
 const maxNear = 50
 
+// alike is how many bytes two names begin with alike.
+func alike(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
 // nearRoots lists roots beside a root, above it and below it.
 func nearRoots(ctx context.Context, conn Conn, l layout) (found []string) {
 	var paths []string
@@ -161,7 +171,10 @@ func nearRoots(ctx context.Context, conn Conn, l layout) (found []string) {
 		if err != nil {
 			continue
 		}
-		slices.Sort(names)
+		// A mistyped name begins as the right one does.
+		slices.SortFunc(names, func(a, b string) int {
+			return cmp.Or(cmp.Compare(alike(b, path.Base(l.root)), alike(a, path.Base(l.root))), cmp.Compare(a, b))
+		})
 		for _, name := range names[:min(len(names), maxNear)] {
 			if near := path.Join(folder, name); near != l.root && !slices.Contains(paths, near) {
 				paths = append(paths, near)

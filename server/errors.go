@@ -76,7 +76,8 @@ var answers = []answer{
 	{revision.ErrLogLost, rpctypes.ErrGRPCStopped},
 	{revision.ErrHalted, rpctypes.ErrGRPCStopped},
 	{revision.ErrNameTaken, rpctypes.ErrGRPCStopped},
-	{revision.ErrForbidden, rpctypes.ErrGRPCStopped},
+	{revision.ErrAccepted, rpctypes.ErrGRPCStopped},
+	{revision.ErrWrongCluster, rpctypes.ErrGRPCStopped},
 	{revision.ErrCorrupt, rpctypes.ErrGRPCCorrupt},
 }
 

@@ -65,6 +65,8 @@ var errorCases = []struct {
 	{revision.ErrNewerFormat, codes.Unavailable, "etcdserver: server stopped", "this one ends; another may be newer"},
 	{revision.ErrLogLost, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
 	{revision.ErrHalted, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
+	{revision.ErrAccepted, codes.Unavailable, "etcdserver: server stopped", "this one ends, and serves when it starts again"},
+	{revision.ErrWrongCluster, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
 	{revision.ErrNameTaken, codes.Unavailable, "etcdserver: server stopped", "this one ends"},
 	{revision.ErrCorrupt, codes.DataLoss, "etcdserver: corrupt cluster", ""},
 	{state.ErrPermissionDenied, codes.PermissionDenied, "etcdserver: permission denied", ""},
@@ -101,6 +103,7 @@ var errorCases = []struct {
 var unanswered = map[string]string{
 	"revision.ErrTrimmed":    "the backend goes on from a checkpoint",
 	"revision.ErrNotNeeded":  "whoever writes a checkpoint has what it wanted",
+	"revision.ErrNoData":     "only commands that look after a root find none",
 	"state.ErrBadCheckpoint": "a start fails",
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -72,17 +71,4 @@ func mistyped(flags *pflag.FlagSet, unknown []string) error {
 		}
 	}
 	return nil
-}
-
-// suggest adds the flag that was probably meant to the problem of one that does
-// not exist.
-func suggest(cmd *cobra.Command, err error) error {
-	p, ok := err.(*problem)
-	if !ok || p.what != "no such flag" {
-		return err
-	}
-	if flag := closest(strings.TrimLeft(p.thing, "-"), flagNames(cmd.Flags())); flag != "" {
-		p.remedy = fmt.Sprintf("did you mean --%s? See --help", flag)
-	}
-	return p
 }

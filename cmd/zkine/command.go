@@ -38,7 +38,7 @@ func newRootCommand(environ []string) *cobra.Command {
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return suggest(cmd, flagProblem(err)) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagProblem(err) })
 	root.AddCommand(newServerCommand(environ), newLogCommand(environ), newVersionCommand())
 	return root
 }

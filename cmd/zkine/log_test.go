@@ -60,7 +60,7 @@ func TestLogCommandsOnTheWrongRoot(t *testing.T) {
 			{[]string{"--zookeeper-root=" + root + "x"}, `no zkine data under ` + root + `x \(no such znode, and there is some under .*"` + root + `".*\) — check --zookeeper-root and --zookeeper$`},
 			{[]string{"--zookeeper-root=" + foreign}, `no zkine data under ` + foreign + ` \(it holds \["brokers"\].*\) — check --zookeeper-root and --zookeeper$`},
 			{[]string{"--zookeeper-root=" + root + "/log"}, `no zkine data under ` + root + `/log .*"` + root + `".* — check`},
-			{[]string{"--zookeeper-root=" + closed}, `access denied: the ACL of ` + closed + `/format.*give zkine all permissions`},
+			{[]string{"--zookeeper-root=" + closed}, closed + `/format: access denied, the znode's ACL keeps this zkine out.*give zkine all permissions`},
 			{[]string{"--cluster-id=abc"}, `not the cluster to serve: ` + root + ` holds cluster [0-9a-f]+, and --cluster-id asks for abc — check`},
 			{[]string{"--cluster-id=xyz"}, `--cluster-id: "xyz" is not a cluster id`},
 			{[]string{"--zookeeper=a:b"}, `--zookeeper: "a:b" is not host:port`},

@@ -54,7 +54,7 @@ func TestExecuteReportsUsage(t *testing.T) {
 		{[]string{"log", "verfiy", "--zookeeper=a:1", "--what"}, "", "zkine: verfiy: no such command — did you mean zkine log verify?"},
 		{[]string{"serve", "--zookeeper=a:1"}, "", "zkine: serve: no such command — did you mean zkine server?"},
 		{[]string{"--zookeeper=a:1", "serve"}, "", "zkine: serve: no such command — did you mean zkine server?"},
-		{[]string{"log", "verify", "--root=/x", "--zookeper=a:1"}, "", "zkine: --root, --zookeper: no such flags — see --help"},
+		{[]string{"log", "verify", "--root=/x", "--zookeper=a:1"}, "", "zkine: --root, --zookeper: no such flags — did you mean --zookeeper? See --help"},
 		{[]string{"server", "-x"}, "", "zkine: -x: no such flag — see --help"},
 		{[]string{"server", "--name"}, "", "zkine: --name: a value is missing — write --name=..."},
 		{[]string{"server", "--max-txn-ops", "many"}, "", `zkine: --max-txn-ops: "many" is not a whole number — write one like 128`},

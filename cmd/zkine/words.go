@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,11 +74,21 @@ func checkFlags(cmd *cobra.Command, args []string) error {
 			i++
 		}
 	}
-	switch len(unknown) {
-	case 0:
+	if len(unknown) == 0 {
 		return nil
-	case 1:
-		return &problem{thing: unknown[0], what: "no such flag", remedy: "see --help", usage: true}
 	}
-	return &problem{thing: strings.Join(unknown, ", "), what: "no such flags", remedy: "see --help", usage: true}
+	p := &problem{thing: strings.Join(unknown, ", "), what: "no such flags", remedy: "see --help", usage: true}
+	if len(unknown) == 1 {
+		p.what = "no such flag"
+	}
+	var meant []string
+	for _, name := range unknown {
+		if flag := closest(name, flagNames(cmd.Flags())); flag != "" {
+			meant = append(meant, "--"+flag)
+		}
+	}
+	if len(meant) > 0 {
+		p.remedy = fmt.Sprintf("did you mean %s? See --help", strings.Join(meant, ", "))
+	}
+	return p
 }
