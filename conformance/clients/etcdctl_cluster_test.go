@@ -66,8 +66,8 @@ func TestEtcdctlCluster(t *testing.T) {
 	two := subject.NewOn(t, zookeeper, root, "--name=two", patient)
 	script := fmt.Sprintf(`
 $ etcdctl member list
-<one>, started, one, , http://%[1]s, false
-<two>, started, two, , http://%[2]s, false
+<one>, started, one, http://%[1]s, http://%[1]s, false
+<two>, started, two, http://%[2]s, http://%[2]s, false
 $ etcdctl put k v
 OK
 $ ETCDCTL_ENDPOINTS=%[2]s etcdctl get k

@@ -60,12 +60,27 @@ type store struct {
 	*clientv3.Client
 	endpoint string
 	raw      pb.MaintenanceClient
+	root     string // a zkine's
 }
 
 // newZkine starts a zkine on a new root of the shared ZooKeeper.
 func newZkine(t *testing.T, flags ...string) *store {
 	t.Helper()
-	return connect(t, subject.New(t, flags...).Endpoint)
+	return newZkineOn(t, zktest.Root(t), flags...)
+}
+
+func newZkineOn(t *testing.T, root string, flags ...string) *store {
+	t.Helper()
+	s := connect(t, subject.NewOn(t, zktest.Shared(t).Addr(), root, flags...).Endpoint)
+	s.root = root
+	return s
+}
+
+// late is another zkine on a zkine's root, which has kept no hashes of the compactions so far, as an etcd that was
+// restored has none.
+func (s *store) late(t *testing.T) *store {
+	t.Helper()
+	return newZkineOn(t, s.root)
 }
 
 // newEtcd starts an etcd on a data folder, which may not exist yet.
@@ -124,7 +139,7 @@ func connect(t *testing.T, endpoint string) *store {
 	conn, err := grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close(); conn.Close() })
-	return &store{c, endpoint, pb.NewMaintenanceClient(conn)}
+	return &store{Client: c, endpoint: endpoint, raw: pb.NewMaintenanceClient(conn)}
 }
 
 func within(t *testing.T) context.Context {

@@ -34,11 +34,11 @@ func TestRestore(t *testing.T) {
 			require.Equal(t, z.everything(t, 0).Count, int64(status.TotalKey))
 			require.Equal(t, "3.7.0", status.Version)
 
-			e := restore(t, path)
-			requireSame(t, z, e, floor)
+			e, late := restore(t, path), z.late(t)
+			requireSame(t, late, e, floor)
 			w.stores = append(w.stores, e)
 			w.write(30)
-			requireSame(t, z, e, floor)
+			requireSame(t, late, e, floor)
 			floor = z.current(t) - 3
 			w.compact(floor)
 			w.write(3)
@@ -76,11 +76,11 @@ func TestRestoreLittle(t *testing.T) {
 			}
 			path := z.save(t)
 			statusOf(t, path)
-			e := restore(t, path)
-			requireSame(t, z, e, c.floor)
+			e, late := restore(t, path), z.late(t)
+			requireSame(t, late, e, c.floor)
 			w.stores = append(w.stores, e)
 			w.each(put)
-			requireSame(t, z, e, c.floor)
+			requireSame(t, late, e, c.floor)
 		})
 	}
 }
