@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -212,4 +213,19 @@ func TestARootWithoutData(t *testing.T) {
 		require.ErrorContains(t, err, `there is some under ["/zkine"]`)
 	}
 	require.ErrorIs(t, look("/zkine", 1), revision.ErrWrongCluster)
+}
+
+// TestALogThatHasFailedDialsNoMore fails one, and then cuts its connection.
+func TestALogThatHasFailedDialsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := memzk.New()
+		d := &answering{Dialer: e}
+		r := openLog(t, revision.Config{Dialer: d})
+		r.log.Distrust(fmt.Errorf("%w: a test says so; see there", revision.ErrCorrupt))
+		dials := d.dials.Load()
+		e.Cut()
+		time.Sleep(time.Minute)
+		require.Equal(t, dials, d.dials.Load())
+		require.ErrorIs(t, failed(r), revision.ErrCorrupt)
+	})
 }
