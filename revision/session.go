@@ -77,7 +77,7 @@ func newSession(d Dialer, log *logrus.Entry, greet func(context.Context, Conn) e
 func (s *session) run(ctx context.Context) {
 	pause := redialMin
 	s.out.begin(nil)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && s.failure() == nil {
 		conn, err := s.connect(ctx)
 		if err != nil {
 			if final(err) || ctx.Err() != nil {
