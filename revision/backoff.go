@@ -40,7 +40,7 @@ func (b *backoff) next() time.Duration {
 	} else {
 		b.pause = min(2*b.pause, backoffMax)
 	}
-	d := b.pause/2 + rand.N(b.pause)
+	d := jitter(b.pause)
 	b.until = now.Add(d)
 	return d
 }
@@ -54,3 +54,6 @@ func (b *backoff) wait(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
+
+// jitter keeps many zkines from asking all at once.
+func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }

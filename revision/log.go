@@ -93,7 +93,6 @@ type Log struct {
 
 	// What ZooKeeper's answers make zkine do; see keeper_code.go.
 	refusal refusal
-	trouble trouble
 	pause   backoff
 
 	rotating atomic.Bool
@@ -123,7 +122,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	setDefault(&cfg.CheckpointFrom, DefaultCheckpointFrom)
 	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
 	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
-	l.session = newSession(cfg.Dialer, cfg.Log, l.greet)
+	l.session = newSession(cfg.Dialer, cfg.Log, &l.seldom, l.greet)
 	l.session.noted = cfg.Noted
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.spawn(func() { l.session.run(l.ctx) })
