@@ -64,8 +64,9 @@ const (
 // methods' contracts are.
 //
 // Its goroutines: session.run keeps a connection; follow learns of foreign
-// slots; both end with Close; haltOthers waits for the session's end. Short-lived
-// ones rotate, and read slots ahead.
+// slots; a claimant keeps the member's znode, and ends with its connection; all
+// end with Close; haltOthers waits for the session's end. Short-lived ones
+// rotate, read slots ahead, and ask for a sign of life.
 type Log struct {
 	cfg     Config
 	layout  layout
