@@ -9,7 +9,8 @@ import (
 
 // backoff is pauses that grow while something fails again and again, each with
 // jitter, so that many zkines do not ask in step. Its zero value is ready; it
-// may be used by many at once, who share the pauses.
+// may be used by many at once, who share the pauses: what fails for all of them
+// at one moment lengthens the next pause once.
 type backoff struct {
 	mu    sync.Mutex
 	pause time.Duration
@@ -31,12 +32,15 @@ func (b *backoff) next() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
+	if now.Before(b.until) {
+		return b.until.Sub(now)
+	}
 	if b.pause == 0 || now.Sub(b.until) > backoffCalm {
 		b.pause = backoffMin
 	} else {
 		b.pause = min(2*b.pause, backoffMax)
 	}
-	d := b.pause/2 + rand.N(b.pause)
+	d := jitter(b.pause)
 	b.until = now.Add(d)
 	return d
 }
@@ -50,3 +54,6 @@ func (b *backoff) wait(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
+
+// jitter keeps many zkines from asking all at once.
+func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }

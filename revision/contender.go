@@ -3,7 +3,6 @@ package revision
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 )
 
@@ -50,12 +49,9 @@ func (r *race) contend(ctx context.Context, c *contender) {
 	}
 }
 
-// jitter keeps many zkines from asking all at once.
-func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
-
-// ask asks a server once, and returns when and why that has failed. A server that keeps
-// silent may be slow, and is waited for; but what it was sent may also be lost.
-// So it is asked anew beside, now and then, and at most twice at once.
+// ask asks a server once, and returns when and why that has failed. A server
+// that keeps silent may be slow, and is waited for; but what it was sent may also
+// be lost. So it is asked anew beside, now and then, and at most twice at once.
 func (r *race) ask(ctx context.Context, c *contender) error {
 	first, failed := r.try(ctx, c.target, r.z.Timeout)
 	for {

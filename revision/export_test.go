@@ -1,5 +1,10 @@
 package revision
 
+import (
+	"context"
+	"time"
+)
+
 // PathOf tells tests which znode an operation is about.
 var PathOf = pathOf
 
@@ -33,3 +38,23 @@ func KnownCodes() map[int]KnownCode {
 
 // Named is what a call on a znode makes of a client's error.
 var Named = named
+
+// CallOnLost is what a call says whose session is lost meanwhile for a cause,
+// and to which the client says err at once.
+func CallOnLost(cause, err error) error {
+	c := &zkConn{done: make(chan struct{})}
+	_, err = call(context.Background(), c, func() (struct{}, error) {
+		c.mu.Lock()
+		c.err = cause
+		c.mu.Unlock()
+		close(c.done)
+		return struct{}{}, named("/zkine", err)
+	})
+	return err
+}
+
+// Backoff is a backoff's next, and BackoffMin how long the first pause is, but
+// for its jitter.
+func Backoff() (next func() time.Duration) { return new(backoff).next }
+
+const BackoffMin = backoffMin

@@ -32,7 +32,7 @@ func (c *claimant) run(ctx context.Context) {
 			return
 		default:
 			if code := codeOf(err); code != nil && code.does != expected && !c.later(err) {
-				c.m.l.trouble.note(c.m.l.cfg.Log, code, err)
+				c.m.l.seldom.trouble(c.m.l.cfg.Log, code, err)
 			}
 			sleep(ctx, c.conn, pause.next())
 		}

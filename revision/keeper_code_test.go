@@ -273,3 +273,14 @@ func TestSealEndsWhereItIsRefused(t *testing.T) {
 	require.ErrorIs(t, r.log.Seal(t.Context(), seq.Segment), revision.ErrQuota)
 	require.EqualValues(t, 1, d.answered.Load())
 }
+
+// TestAClosedClientIsNoAnswer closes a session under a call. The client has an
+// error for that with a number among ZooKeeper's, which no server has sent.
+func TestAClosedClientIsNoAnswer(t *testing.T) {
+	lost := errors.New("the connection was lost")
+	for range 1000 { // what a call hears first is up to chance
+		err := revision.CallOnLost(lost, zk.ErrClosing)
+		require.ErrorIs(t, err, lost)
+		require.NotErrorIs(t, err, zk.ErrClosing)
+	}
+}

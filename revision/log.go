@@ -64,8 +64,9 @@ const (
 // methods' contracts are.
 //
 // Its goroutines: session.run keeps a connection; follow learns of foreign
-// slots; both end with Close; haltOthers waits for the session's end. Short-lived
-// ones rotate, and read slots ahead.
+// slots; a claimant keeps the member's znode, and ends with its connection; all
+// end with Close; haltOthers waits for the session's end. Short-lived ones
+// rotate, read slots ahead, and ask for a sign of life.
 type Log struct {
 	cfg     Config
 	layout  layout
@@ -93,7 +94,6 @@ type Log struct {
 
 	// What ZooKeeper's answers make zkine do; see keeper_code.go.
 	refusal refusal
-	trouble trouble
 	pause   backoff
 
 	rotating atomic.Bool
@@ -123,7 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	setDefault(&cfg.CheckpointFrom, DefaultCheckpointFrom)
 	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
 	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
-	l.session = newSession(cfg.Dialer, cfg.Log, l.greet)
+	l.session = newSession(cfg.Dialer, cfg.Log, &l.seldom, l.greet)
 	l.session.noted = cfg.Noted
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.spawn(func() { l.session.run(l.ctx) })

@@ -181,48 +181,6 @@ func (r *race) addresses() (all []string) {
 	return all
 }
 
-func (r *race) askWhoLeads() {
-	addresses := r.addresses()
-	go func() {
-		leader := leaderOf(r.ctx, addresses)
-		if r.z.distrusted(leader) {
-			leader = ""
-		}
-		select {
-		case r.leads <- leader:
-		case <-r.ctx.Done():
-		}
-	}()
-}
-
-// onLeader takes the answer to "who leads". Before anyone was asked for a
-// session, the leader is the first. With a session at hand that is another
-// server's, it is given a moment.
-func (r *race) onLeader(leader string) *zkConn {
-	r.told = leader
-	if r.held == nil {
-		if at := slices.IndexFunc(r.queue, func(t target) bool { return t.address == leader }); at > 0 {
-			t := r.queue[at]
-			r.queue = slices.Insert(slices.Delete(r.queue, at, at+1), 0, t)
-		}
-		if !r.begun {
-			r.releaseOne()
-		}
-		return nil
-	}
-	if leader == "" || leader == r.held.address {
-		return r.held
-	}
-	if at := slices.IndexFunc(r.queue, func(t target) bool { return t.address == leader }); at >= 0 {
-		r.releaseAt(at)
-	}
-	if c := r.contenders[leader]; c != nil {
-		c.hurry()
-	}
-	r.holding = time.After(holdFor)
-	return nil
-}
-
 // onEvent returns the winner, once there is one.
 func (r *race) onEvent(e raceEvent) *zkConn {
 	if e.err != nil {

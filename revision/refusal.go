@@ -3,8 +3,6 @@ package revision
 import (
 	"sync"
 	"time"
-
-	"github.com/sirupsen/logrus"
 )
 
 // refusal is what ZooKeeper refuses writes with at present: a quota that is used
@@ -76,45 +74,4 @@ func (l *Log) passedWrite() {
 	if l.refusal.current() != nil && l.refusal.passed() {
 		l.cfg.Log.Info("ZooKeeper takes writes again")
 	}
-}
-
-// trouble logs answers of ZooKeeper that make zkine try again: the first of a
-// kind, and while they go on, one in a while.
-type trouble struct {
-	mu   sync.Mutex
-	seen map[int32]*troubleSeen // by code; those that zkine does not know are 0
-}
-
-type troubleSeen struct {
-	logged time.Time
-	silent int // how many were not logged since
-}
-
-// troubleEvery is how often trouble of one kind is logged.
-const troubleEvery = time.Minute
-
-func (t *trouble) note(log *logrus.Entry, code *keeperCode, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	number := code.number
-	if code.name == strangeName {
-		number = 0
-	}
-	if t.seen == nil {
-		t.seen = map[int32]*troubleSeen{}
-	}
-	seen := t.seen[number]
-	switch {
-	case seen == nil:
-		seen = &troubleSeen{}
-		t.seen[number] = seen
-	case time.Since(seen.logged) < troubleEvery:
-		seen.silent++
-		return
-	}
-	if seen.silent > 0 {
-		log = log.WithField("times-since", seen.silent)
-	}
-	seen.logged, seen.silent = time.Now(), 0
-	log.WithError(err).Warn("ZooKeeper does not do what zkine asks; trying again")
 }

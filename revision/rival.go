@@ -53,6 +53,7 @@ func (s *session) attend(ctx context.Context, conn *timedConn) *timedConn {
 	s.patience = max(s.patience, shortest)
 	watch := time.NewTimer(s.patience)
 	defer watch.Stop()
+	pause := redialMin // after a rival that could not be used
 	for {
 		select {
 		case <-conn.Done():
@@ -60,6 +61,9 @@ func (s *session) attend(ctx context.Context, conn *timedConn) *timedConn {
 			return nil
 		case <-ctx.Done():
 			s.publish(nil, context.Cause(ctx))
+			conn.Close()
+			return nil
+		case <-s.dead: // somebody else has found why
 			conn.Close()
 			return nil
 		case <-watch.C:
@@ -93,9 +97,11 @@ func (s *session) attend(ctx context.Context, conn *timedConn) *timedConn {
 		case errors.Is(err, errUnlisted):
 			go conn.Close() // the next session puts the member's znode up
 		default:
-			watch.Reset(s.refused(err, redialMax))
+			watch.Reset(s.refused(err, pause))
+			pause = min(2*pause, redialMax)
 			continue
 		}
+		pause = redialMin
 		watch.Reset(rivalCheck)
 	}
 }
@@ -140,9 +146,12 @@ func (s *session) challenge(ctx context.Context, conn *timedConn) (rival *timedC
 	greeted := make(chan struct{})
 	go func() {
 		defer close(greeted)
-		for err == nil && dialed != nil {
+		for replaced := false; err == nil && dialed != nil; replaced = true {
 			rival = newTimedConn(dialed)
-			dialed, err = s.admit(ctx, rival)
+			if dialed, err = s.admit(ctx, rival); err != nil && replaced && !final(err) {
+				// One that was given up may have taken the member's znode already.
+				err = fmt.Errorf("%w: %w", errUnlisted, err)
+			}
 		}
 	}()
 	select {

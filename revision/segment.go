@@ -65,7 +65,7 @@ func (l *Log) unusable(ctx context.Context, conn Conn, err error) error {
 // answered deals with a code that may not come again: it pauses, and has a new
 // session made if that is what may help.
 func (l *Log) answered(ctx context.Context, conn Conn, code *keeperCode, err error) {
-	l.trouble.note(l.cfg.Log, code, err)
+	l.seldom.trouble(l.cfg.Log, code, err)
 	if code.does == anew {
 		l.session.retire(conn)
 	}

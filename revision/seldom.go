@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 // seldom keeps the log from saying the same thing over and over: once a minute
@@ -33,4 +35,12 @@ func (s *seldom) now(key string) (left string, ok bool) {
 	s.said[key] = now
 	delete(s.left, key)
 	return left, true
+}
+
+// trouble logs an answer of ZooKeeper's that makes zkine try again. Codes that
+// zkine does not know are of one kind.
+func (s *seldom) trouble(log *logrus.Entry, code *keeperCode, err error) {
+	if left, ok := s.now("code " + code.name); ok {
+		log.WithError(err).Warn("ZooKeeper does not do what zkine asks; trying again" + left)
+	}
 }

@@ -36,9 +36,9 @@ type session struct {
 
 	patience time.Duration // with a silent server; run's
 
-	// trouble and pause are for codes that greetings meet; run's.
-	trouble trouble
-	pause   backoff
+	// seldom, which is the log's, and pause are for codes that greetings meet.
+	seldom *seldom
+	pause  backoff
 	// demands counts greetings in a row that ended with ErrUnauthenticated.
 	demands int
 }
@@ -62,13 +62,13 @@ func final(err error) bool {
 	return false
 }
 
-func newSession(d Dialer, log *logrus.Entry, greet func(context.Context, Conn) error) *session {
+func newSession(d Dialer, log *logrus.Entry, said *seldom, greet func(context.Context, Conn) error) *session {
 	out := newOutage(log)
 	if z, ok := d.(*ZooKeeper); ok {
 		out = z.outage()
 	}
 	out.attend()
-	return &session{dialer: d, log: log, out: out, greet: greet, changed: make(chan struct{}),
+	return &session{dialer: d, log: log, seldom: said, out: out, greet: greet, changed: make(chan struct{}),
 		dead: make(chan struct{}), lastErr: errors.New("no connection was made yet")}
 }
 
@@ -77,7 +77,7 @@ func newSession(d Dialer, log *logrus.Entry, greet func(context.Context, Conn) e
 func (s *session) run(ctx context.Context) {
 	pause := redialMin
 	s.out.begin(nil)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && s.failure() == nil {
 		conn, err := s.connect(ctx)
 		if err != nil {
 			if final(err) || ctx.Err() != nil {
@@ -108,7 +108,7 @@ func (s *session) run(ctx context.Context) {
 // code, which has a line and pauses of its own.
 func (s *session) refused(err error, pause time.Duration) time.Duration {
 	if code := codeOf(err); code != nil && code.does != expected {
-		s.trouble.note(s.log, code, err)
+		s.seldom.trouble(s.log, code, err)
 		return s.pause.next()
 	}
 	s.out.note("session", "a session could not be used", err)
@@ -182,42 +182,6 @@ func (s *session) publish(conn Conn, why error) {
 		s.timeout = conn.SessionTimeout()
 	}
 	s.signal()
-}
-
-// note notes why a connection could not be used, and returns it. The answer of a
-// server that demands authentication may get lost with the connection, which it
-// ends at once: then the reason is still the one before.
-func (s *session) note(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.demands > 0 && codeOf(err) == nil {
-		err = s.lastErr
-	}
-	s.lastErr = err
-	if errors.Is(err, ErrUnauthenticated) {
-		s.demands++
-	} else {
-		s.demands = 0
-	}
-	if s.noted != nil {
-		s.noted(err)
-	}
-	return err
-}
-
-// manyDemands is after how many greetings in a row that a server has ended since
-// it demands authentication zkine no longer hopes for another server.
-const manyDemands = 4
-
-// demanded is why there will be no session until a person changes something; nil
-// while there is one, or hope.
-func (s *session) demanded() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current == nil && s.demands >= manyDemands && errors.Is(s.lastErr, ErrUnauthenticated) {
-		return s.lastErr
-	}
-	return nil
 }
 
 // fail stops the session for good; the first reason stays.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -212,4 +213,23 @@ func TestARootWithoutData(t *testing.T) {
 		require.ErrorContains(t, err, `there is some under ["/zkine"]`)
 	}
 	require.ErrorIs(t, look("/zkine", 1), revision.ErrWrongCluster)
+}
+
+// TestALogThatHasFailedLetsGo fails one: its session ends, though nobody has
+// closed it yet, and none is made anew.
+func TestALogThatHasFailedLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := memzk.New()
+		d := &answering{Dialer: e}
+		r := openLog(t, revision.Config{Dialer: d})
+		nobody := e.Count("/zkine/members")
+		require.NoError(t, r.log.Join(t.Context(), revision.Member{Name: "a", ID: 1}))
+		require.Equal(t, nobody+1, e.Count("/zkine/members"))
+		dials := d.dials.Load()
+		r.log.Distrust(fmt.Errorf("%w: a test says so; see there", revision.ErrCorrupt))
+		time.Sleep(time.Minute)
+		require.Equal(t, nobody, e.Count("/zkine/members"))
+		require.Equal(t, dials, d.dials.Load())
+		require.ErrorIs(t, failed(r), revision.ErrCorrupt)
+	})
 }

@@ -160,18 +160,27 @@ func call[T any](ctx context.Context, c *zkConn, f func() (T, error)) (T, error)
 	var zero T
 	select {
 	case r := <-ch:
-		return r.value, r.err
+		return r.value, c.ownWords(r.err)
 	case <-ctx.Done():
 		return zero, context.Cause(ctx)
 	case <-c.done:
 		// The reply may have come in just before.
 		select {
 		case r := <-ch:
-			return r.value, r.err
+			return r.value, c.ownWords(r.err)
 		default:
 			return zero, c.cause()
 		}
 	}
+}
+
+// ownWords replaces what the client says once it is closed, which looks like a
+// server's code and is none, by the reason for that.
+func (c *zkConn) ownWords(err error) error {
+	if cause := c.cause(); cause != nil && errors.Is(err, zk.ErrClosing) {
+		return cause
+	}
+	return err
 }
 
 func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {

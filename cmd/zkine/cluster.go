@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,4 +44,15 @@ func clusterLine(root string, l *revision.Log, rev int64) string {
 	}
 	return fmt.Sprintf("found a cluster under %s: serving cluster %v, revision %d, last written %s",
 		root, id, rev, found.Written.UTC().Format(time.RFC3339))
+}
+
+// refusedRoot says why a root could not be opened. Whoever meant to leave a
+// cluster, or has two zkines share a folder, has to know where the memory is
+// that does not let him.
+func refusedRoot(cfg config, err error) *problem {
+	p := about("root "+cfg.root, err)
+	if cfg.cluster.served != nil && cfg.cluster.id == 0 && errors.Is(err, revision.ErrWrongCluster) {
+		p.remedy += fmt.Sprintf("; it is remembered in %s: zkines of different clusters need a --data-dir each", memoryPath(cfg.dataDir, cfg.root))
+	}
+	return p
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +92,17 @@ func TestLogCommandsGiveUp(t *testing.T) {
 			require.Less(t, time.Since(began), 20*time.Second)
 			require.Regexp(t, `^zkine: ZooKeeper at `+address+`: .*tried for 700ms.* — check --zookeeper, or try for longer with --timeout\n$`, out.String())
 		}
+	}
+}
+
+// TestAMistypedFolderIsNotMade looks into a folder that does not exist, in which
+// a local ZooKeeper would begin with nothing.
+func TestAMistypedFolderIsNotMade(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "zkine-dota")
+	for _, command := range []string{"verify", "accept"} {
+		var out strings.Builder
+		require.Equal(t, exitUsage, execute([]string{"log", command, "--data-dir=" + folder}, nil, &out, &out), out.String())
+		require.Regexp(t, `--data-dir: there is no folder ".*zkine-dota" — name that of a local ZooKeeper`, out.String())
+		require.NoDirExists(t, folder)
 	}
 }

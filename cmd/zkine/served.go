@@ -154,20 +154,8 @@ func writeWhole(path string, data []byte) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	temporary := fmt.Sprintf("%s.%d.new", path, os.Getpid()) // others may share the folder
-	err := writeSynced(temporary, data)
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		os.Remove(temporary) //nolint:errcheck // it may not be there
-		return err
-	}
-	return syncFolder(folder)
-}
-
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// Others may share the folder, and have the same PID in containers of their own.
+	f, err := os.CreateTemp(folder, filepath.Base(path)+".*.new")
 	if err != nil {
 		return err
 	}
@@ -175,7 +163,14 @@ func writeSynced(path string, data []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name()) //nolint:errcheck // it may not be there
+		return err
+	}
+	return syncFolder(folder)
 }
 
 func syncFolder(folder string) error {

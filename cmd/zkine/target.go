@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -47,6 +50,11 @@ func (t *target) check(v *checker) error {
 	t.cluster.check(v)
 	if len(t.zookeeper) == 0 && t.dataDir == "" {
 		v.refuse("zookeeper", "is needed", "name the ensemble's servers, host:port,..., or the folder of a local ZooKeeper with --data-dir")
+	}
+	if len(t.zookeeper) == 0 && t.dataDir != "" {
+		if _, err := os.Stat(t.dataDir); errors.Is(err, fs.ErrNotExist) { // a local ZooKeeper would make it
+			v.refuse("data-dir", fmt.Sprintf("there is no folder %q", t.dataDir), "name that of a local ZooKeeper, or servers with --zookeeper")
+		}
 	}
 	if v.first != nil {
 		return v.first

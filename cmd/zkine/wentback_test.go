@@ -171,7 +171,8 @@ func TestAClusterThatTookTheOthersPlace(t *testing.T) {
 	q := startZkine(t, append([]string{"--name=q"}, args...))
 	second := q.await(`serving cluster ([0-9a-f]+)`)
 	q.ready()
-	require.Regexp(t, `holds cluster `+second+`, but this zkine has served cluster .* name what is meant with --cluster-id=`+second,
+	require.Regexp(t, `holds cluster `+second+`, but this zkine has served cluster .* name what is meant with --cluster-id=`+second+
+		`; it is remembered in .*served-.*\.json: zkines of different clusters need a --data-dir each$`,
 		startZkine(t, append([]string{folder}, args...)).decision())
 	startZkine(t, append([]string{folder, "--cluster-id=" + second}, args...)).ready()
 }

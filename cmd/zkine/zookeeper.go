@@ -124,7 +124,7 @@ func openLog(ctx context.Context, cfg config, servers []string, noted func(error
 		Log:            log,
 	})
 	if err != nil {
-		return nil, about("root "+cfg.root, err)
+		return nil, refusedRoot(cfg, err)
 	}
 	return l, nil
 }

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTheComposeFileHasBothFolders keeps zkine's two folders in each of its
+// services: YAML's << takes a list over as a whole or not at all, so that a
+// service with volumes of its own has none of those above it.
+func TestTheComposeFileHasBothFolders(t *testing.T) {
+	file, err := os.ReadFile("../../deploy/container/compose.yaml")
+	require.NoError(t, err)
+	services := strings.Split(string(file), "\n    <<: *zkine\n")[1:]
+	require.Len(t, services, 2)
+	for _, service := range services {
+		_, volumes, found := strings.Cut(service, "\n    volumes: [")
+		require.True(t, found)
+		volumes, _, _ = strings.Cut(volumes, "]")
+		require.Contains(t, volumes, ":/var/lib/zkine", "what it remembers")
+		require.Contains(t, strings.Split(volumes, ", "), "/tmp", "for snapshots: the rest is read-only")
+	}
+}
