@@ -160,7 +160,11 @@ func (s *session) admit(ctx context.Context, conn *timedConn) (instead Conn, err
 			watch.Reset(max(rest, rivalCheck))
 		case d := <-rivals.dialed:
 			rivals = dialing{}
-			if d.err != nil || conn.silence() < s.patience {
+			if d.err != nil { // no server lets this zkine in
+				watch.Reset(jitter(redialMax))
+				continue
+			}
+			if conn.silence() < s.patience {
 				d.drop()
 				continue
 			}
