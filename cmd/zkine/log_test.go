@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,23 @@ func TestLogVerify(t *testing.T) {
 
 	_, err = zkine("log", "verify")
 	require.ErrorContains(t, err, "--zookeeper: is needed")
+}
+
+// TestLogCommandsOnTheWrongFolder covers a mistyped --data-dir, which must not
+// become a new, empty ZooKeeper.
+func TestLogCommandsOnTheWrongFolder(t *testing.T) {
+	missing, empty := filepath.Join(t.TempDir(), "mistyped"), t.TempDir()
+	for _, command := range []string{"verify", "accept"} {
+		for _, folder := range []string{missing, empty} {
+			_, err := zkine("log", command, "--data-dir="+folder)
+			require.EqualError(t, err, "--data-dir: no local ZooKeeper has kept its data in "+folder+
+				" — name the folder that zkine server has with --data-dir")
+		}
+	}
+	require.NoDirExists(t, missing)
+	entries, err := os.ReadDir(empty)
+	require.NoError(t, err)
+	require.Empty(t, entries)
 }
 
 // TestLogCommandsOnTheWrongRoot covers each command that looks at a root.

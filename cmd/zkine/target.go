@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -75,6 +78,9 @@ func newTargetCommand(environ []string, cmd *cobra.Command, do func(*cobra.Comma
 		defer stop()
 		cmd.SetContext(ctx)
 		if len(t.zookeeper) == 0 {
+			if err := t.checkFolder(); err != nil {
+				return err
+			}
 			cfg, plan := sizeLocal(config{dataDir: t.dataDir, maxRequest: revision.DefaultMaxRequest}, t.log)
 			zoo, err := startZooKeeper(ctx, cfg, plan, t.log)
 			if err != nil {
@@ -86,6 +92,17 @@ func newTargetCommand(environ []string, cmd *cobra.Command, do func(*cobra.Comma
 		return do(cmd, t)
 	}
 	return cmd
+}
+
+// checkFolder refuses a folder without a ZooKeeper's data. To start one there
+// would make it, and say nothing of the folder that is meant.
+func (t *target) checkFolder() error {
+	_, err := os.Stat(filepath.Join(t.dataDir, "data", "version-2"))
+	if errors.Is(err, os.ErrNotExist) {
+		return &problem{thing: "--data-dir", what: fmt.Sprintf("no local ZooKeeper has kept its data in %s", t.dataDir),
+			remedy: "name the folder that zkine server has with --data-dir"}
+	}
+	return nil // any other fault is told by the start
 }
 
 func (t *target) config() revision.Config {
