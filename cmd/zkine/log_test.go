@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,6 +41,23 @@ func TestLogVerify(t *testing.T) {
 
 	_, err = zkine("log", "verify")
 	require.ErrorContains(t, err, "--zookeeper: is needed")
+}
+
+// TestLogCommandsOnTheWrongFolder covers a mistyped --data-dir, which must not
+// become a new, empty ZooKeeper.
+func TestLogCommandsOnTheWrongFolder(t *testing.T) {
+	missing, empty := filepath.Join(t.TempDir(), "mistyped"), t.TempDir()
+	for _, command := range []string{"verify", "accept"} {
+		for _, folder := range []string{missing, empty} {
+			_, err := zkine("log", command, "--data-dir="+folder)
+			require.EqualError(t, err, fmt.Sprintf("--data-dir: no local ZooKeeper has kept its data in %q"+
+				" — name the folder that zkine server has, or servers with --zookeeper", folder))
+		}
+	}
+	require.NoDirExists(t, missing)
+	entries, err := os.ReadDir(empty)
+	require.NoError(t, err)
+	require.Empty(t, entries)
 }
 
 // TestLogCommandsOnTheWrongRoot covers each command that looks at a root.
@@ -92,17 +110,5 @@ func TestLogCommandsGiveUp(t *testing.T) {
 			require.Less(t, time.Since(began), 20*time.Second)
 			require.Regexp(t, `^zkine: ZooKeeper at `+address+`: .*tried for 700ms.* — check --zookeeper, or try for longer with --timeout\n$`, out.String())
 		}
-	}
-}
-
-// TestAMistypedFolderIsNotMade looks into a folder that does not exist, in which
-// a local ZooKeeper would begin with nothing.
-func TestAMistypedFolderIsNotMade(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "zkine-dota")
-	for _, command := range []string{"verify", "accept"} {
-		var out strings.Builder
-		require.Equal(t, exitUsage, execute([]string{"log", command, "--data-dir=" + folder}, nil, &out, &out), out.String())
-		require.Regexp(t, `--data-dir: there is no folder ".*zkine-dota" — name that of a local ZooKeeper`, out.String())
-		require.NoDirExists(t, folder)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -51,10 +52,8 @@ func (t *target) check(v *checker) error {
 	if len(t.zookeeper) == 0 && t.dataDir == "" {
 		v.refuse("zookeeper", "is needed", "name the ensemble's servers, host:port,..., or the folder of a local ZooKeeper with --data-dir")
 	}
-	if len(t.zookeeper) == 0 && t.dataDir != "" {
-		if _, err := os.Stat(t.dataDir); errors.Is(err, fs.ErrNotExist) { // a local ZooKeeper would make it
-			v.refuse("data-dir", fmt.Sprintf("there is no folder %q", t.dataDir), "name that of a local ZooKeeper, or servers with --zookeeper")
-		}
+	if len(t.zookeeper) == 0 && t.dataDir != "" && !holdsZooKeeper(t.dataDir) {
+		v.refuse("data-dir", fmt.Sprintf("no local ZooKeeper has kept its data in %q", t.dataDir), "name the folder that zkine server has, or servers with --zookeeper")
 	}
 	if v.first != nil {
 		return v.first
@@ -94,6 +93,14 @@ func newTargetCommand(environ []string, cmd *cobra.Command, do func(*cobra.Comma
 		return do(cmd, t)
 	}
 	return cmd
+}
+
+// holdsZooKeeper says whether a local ZooKeeper has kept its data in a folder. To
+// start one elsewhere would make the folder, and begin with nothing. Other faults
+// are told by the start.
+func holdsZooKeeper(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "data", "version-2"))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (t *target) config() revision.Config {
