@@ -25,14 +25,16 @@ import (
 // member is a zkine with its clients: the server of this package on the real
 // backend, on a ZooKeeper in memory.
 type member struct {
-	addr  string
-	web   string // the metrics URL
-	conn  *grpc.ClientConn
-	spy   *spyLog
-	log   *logrustest.Hook
-	kv    pb.KVClient
-	auth  pb.AuthClient
-	watch pb.WatchClient
+	addr string
+	web  string // the metrics URL
+	conn *grpc.ClientConn
+	spy  *spyLog
+	log  *logrustest.Hook
+	// server is the one of this package.
+	server *Server
+	kv     pb.KVClient
+	auth   pb.AuthClient
+	watch  pb.WatchClient
 }
 
 // startMember runs one. jwt is nil for simple tokens.
@@ -67,6 +69,7 @@ func startMemberOn(t *testing.T, z revision.Dialer, name string, back backend.Co
 	m.web = "http://" + cfg.MetricsListeners[0].Addr().String()
 	s, err := New(cfg)
 	require.NoError(t, err)
+	m.server = s
 	require.NoError(t, s.Start())
 	t.Cleanup(func() { require.NoError(t, s.Stop(ctxFor(t))) })
 	m.addr = cfg.Listeners[0].Addr().String()

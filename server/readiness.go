@@ -62,6 +62,7 @@ func (r *readiness) gained(f *facade) {
 	if !f.accepting.Load() {
 		r.server.accept(f)
 		f.accepting.Store(true)
+		return // who started the server says so, once Serves is closed
 	}
 	r.server.log.Info("ready to serve") // last: what it says is true by now
 }

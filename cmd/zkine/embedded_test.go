@@ -48,6 +48,7 @@ func TestTheReadyLineIsTheLast(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(p.text()), "\n")
 	require.Contains(t, lines[len(lines)-1], "zkine is ready: ")
 	require.Equal(t, 1, strings.Count(p.text(), "zkine is ready"))
+	require.NotContains(t, p.text(), "ready to serve")
 }
 
 func TestAKilledZkineTakesItsZooKeeperAlong(t *testing.T) {
