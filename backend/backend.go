@@ -84,6 +84,7 @@ type Backend struct {
 	hub      *hub
 	lessor   *lessor
 	keeper   *keeper
+	proof    leaderProof
 	renewals renewals
 	auth     *authenticator
 	hashes   *compactionHashes

@@ -162,7 +162,7 @@ func (b *Backend) keepRoom(ctx context.Context) {
 // makeRoom cleans up under a quota of ZooKeeper's that is used up. What only
 // removes, ZooKeeper permits.
 func (b *Backend) makeRoom(ctx context.Context) {
-	err := b.cleanUp(ctx, b.agreed(ctx, b.view.Load().Seq(), haveReported))
+	err := b.cleanUp(ctx, b.agreedNow(ctx))
 	if err != nil && !errors.Is(err, revision.ErrQuota) && ctx.Err() == nil {
 		b.cfg.Log.WithError(err).Warn("could not clean up while a quota of ZooKeeper's is used up")
 	}
@@ -184,7 +184,10 @@ func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
 func (b *Backend) cleanUp(ctx context.Context, trim bool) error {
 	b.measure(ctx)
 	if newest := b.log.Newest(); trim && b.cramped() && newest.Segment > 0 && !newest.Alone {
-		err := b.keepNewest(ctx, newest.Segment, b.view.Load().Seq())
+		here, err := b.here(ctx)
+		if err == nil {
+			err = b.keepNewest(ctx, newest.Segment, here)
+		}
 		if err != nil && !errors.Is(err, ErrUnconfirmed) {
 			return err
 		}
@@ -223,7 +226,7 @@ func (b *Backend) measure(ctx context.Context) {
 func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool) (read revision.Seq, err error) {
 	segment := v.Seq().Segment
 	if segment == 0 || !force && !b.log.CheckpointDue(segment) {
-		return b.view.Load().Seq(), nil
+		return b.here(ctx)
 	}
 	began, covers := time.Now(), b.replay.crossed.Load()
 	meta, err := v.CheckpointMeta()
@@ -248,13 +251,29 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 		b.replay.covered.Store(covers)
 	}
 	if errors.Is(err, revision.ErrNotNeeded) {
-		return b.view.Load().Seq(), nil
+		return b.here(ctx)
 	}
 	if err == nil {
 		b.cfg.Log.WithFields(logrus.Fields{"segment": segment, "revision": v.Rev(), "took": time.Since(began).Round(time.Millisecond)}).
 			Info("wrote a checkpoint")
 	}
 	return read, err
+}
+
+// here is a place in the log after all that any member has done so far: that at
+// which another one has read the checkpoint from memory of which is known, too.
+// The view alone may lag behind it.
+func (b *Backend) here(ctx context.Context) (revision.Seq, error) {
+	if err := b.reads.wait(ctx); err != nil {
+		return revision.Seq{}, err
+	}
+	return b.view.Load().Seq(), nil
+}
+
+// agreedNow is agreed for a round that begins after all that was done so far.
+func (b *Backend) agreedNow(ctx context.Context) bool {
+	here, err := b.here(ctx)
+	return err == nil && b.agreed(ctx, here, haveReported)
 }
 
 // agreed says whether this zkine is alone, or a round of digests that began after

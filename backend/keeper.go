@@ -22,6 +22,9 @@ type keeper struct {
 	id    uint64
 	known []revision.Member // at the last look; shared, never changed
 	at    time.Time
+	// silent is a keeper that has given no sign of life, and named who is told as
+	// the leader in its place.
+	silent, named uint64
 }
 
 // keeperAge is how long the answer is believed: not until the next tick.
@@ -47,11 +50,22 @@ func (k *keeper) refresh(ctx context.Context) {
 	}
 }
 
-// leader is the keeper's id, 0 if none is known.
+// leader is the id that is told as the leader's: the keeper's, unless it has
+// given no sign of life; 0 if none is known.
 func (k *keeper) leader() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.id != 0 && k.id == k.silent {
+		return k.named
+	}
 	return k.id
+}
+
+// name has a member told as the leader as long as a keeper is listed.
+func (k *keeper) name(keeper, leader uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.silent, k.named = keeper, leader
 }
 
 // members are those of the last look.
@@ -61,7 +75,11 @@ func (k *keeper) members() []revision.Member {
 	return k.known
 }
 
-func (k *keeper) isSelf() bool { return k.leader() == k.self }
+func (k *keeper) isSelf() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.id == k.self
+}
 
 const (
 	// leaseTick is how often leases are looked at, and how far apart quorum

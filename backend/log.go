@@ -76,6 +76,12 @@ type Log interface {
 	// goes on.
 	Leave(ctx context.Context) error
 
+	// Alive asks a member for a sign of life, for as long as ctx allows: false if
+	// it gives none though the store answers, or is not listed. One of an earlier
+	// release, which does not answer, counts as alive. Error:
+	// revision.ErrUnavailable, if nothing can be known.
+	Alive(ctx context.Context, name string) (bool, error)
+
 	// Members lists the live members, the keeper first, as of the session's
 	// view of ZooKeeper; after a Barrier that view is current.
 	Members(ctx context.Context) ([]revision.Member, error)

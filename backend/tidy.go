@@ -124,7 +124,7 @@ func (b *Backend) tidy(ctx context.Context) error {
 	b.wantBoundaries.Store(true)
 	defer b.wantBoundaries.Store(false)
 	if b.measure(ctx); b.cramped() { // first make room
-		if err := b.cleanUp(ctx, b.agreed(ctx, b.view.Load().Seq(), haveReported)); err != nil {
+		if err := b.cleanUp(ctx, b.agreedNow(ctx)); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,10 @@ func (b *Backend) keepNewest(ctx context.Context, segment int64, read revision.S
 		if !errors.Is(err, revision.ErrNotNeeded) {
 			return err
 		}
-		segment, read = b.log.Newest().Segment, b.view.Load().Seq()
+		segment = b.log.Newest().Segment
+		if read, err = b.here(ctx); err != nil {
+			return err
+		}
 	}
 }
 

@@ -47,6 +47,8 @@ type Backend interface {
 	// Members lists the live members, after a barrier if linearizable.
 	Members(ctx context.Context, linearizable bool) ([]revision.Member, error)
 	Status() Status
+	// ConfirmLeader finds out whether the member that Status names lives.
+	ConfirmLeader(ctx context.Context)
 
 	Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error)
 	// Alarms are those of the state as it is here, without I/O.

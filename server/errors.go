@@ -41,6 +41,8 @@ type answer struct{ sentinel, answer error }
 // answers, and authAnswers, map sentinel errors to what etcd says. Clients go by the message as
 // much as by the code, so both are etcd's, from rpctypes.
 var answers = []answer{
+	// First: the batch may be in the log, and clients must not take it for refused.
+	{revision.ErrUnknown, rpctypes.ErrGRPCTimeout},
 	{state.ErrCompacted, rpctypes.ErrGRPCCompacted},
 	{state.ErrFutureRev, rpctypes.ErrGRPCFutureRev},
 	{state.ErrKeyNotFound, rpctypes.ErrGRPCKeyNotFound},
@@ -57,8 +59,6 @@ var answers = []answer{
 	{state.ErrUnanswered, errUnanswered},
 	{state.ErrAnswerFailed, errAnswerFailed},
 
-	// The batch may be in the log: clients must not take it for refused.
-	{revision.ErrUnknown, rpctypes.ErrGRPCTimeout},
 	{revision.ErrQuota, rpctypes.ErrGRPCNoSpace},
 	{revision.ErrRefused, errRefused},
 	{revision.ErrForbidden, errForbidden},

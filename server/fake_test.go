@@ -188,6 +188,8 @@ func (b *fakeBackend) Snapshot(ctx context.Context) (Snapshot, error) {
 
 func (b *fakeBackend) Status() Status { return b.status }
 
+func (b *fakeBackend) ConfirmLeader(context.Context) {}
+
 func (b *fakeBackend) Current() (revision.Rev, uint64) { return b.status.Revision, b.status.Term }
 func (b *fakeBackend) ClusterID() uint64               { return fakeClusterID }
 func (b *fakeBackend) Ready() error {

@@ -25,8 +25,9 @@ type maintenanceServer struct {
 }
 
 // Status is answered from memory, ready or not: it is what people ask when
-// something is wrong.
-func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, error) {
+// something is wrong. With ZooKeeper at hand it names a leader that lives.
+func (s *maintenanceServer) Status(ctx context.Context, _ *pb.StatusRequest) (*pb.StatusResponse, error) {
+	s.backend.ConfirmLeader(ctx)
 	st := s.backend.Status()
 	resp := &pb.StatusResponse{
 		Header:           s.header.fill(&pb.ResponseHeader{Revision: int64(st.Revision)}),
