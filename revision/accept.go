@@ -163,9 +163,12 @@ func alike(a, b string) int {
 	return n
 }
 
-// nearRoots lists roots beside a root, above it and below it.
+// nearRoots lists roots above a root, beside it and below it.
 func nearRoots(ctx context.Context, conn Conn, l layout) (found []string) {
 	var paths []string
+	if parent := path.Dir(l.root); parent != "/" {
+		paths = append(paths, parent)
+	}
 	for _, folder := range []string{path.Dir(l.root), l.root, "/"} {
 		names, err := conn.Children(ctx, folder)
 		if err != nil {
@@ -180,9 +183,6 @@ func nearRoots(ctx context.Context, conn Conn, l layout) (found []string) {
 				paths = append(paths, near)
 			}
 		}
-	}
-	if parent := path.Dir(l.root); parent != "/" && !slices.Contains(paths, parent) {
-		paths = append(paths, parent)
 	}
 	for _, near := range paths {
 		if _, err := readFormat(ctx, conn, layout{near}); err == nil && len(found) < 5 {
