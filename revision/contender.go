@@ -20,7 +20,7 @@ const (
 	retryMax = 400 * time.Millisecond
 	// askAgain is after how long a server that keeps silent is asked once more,
 	// beside: what it was sent may be lost on a link that is up again.
-	askAgain = 600 * time.Millisecond
+	askAgain = 500 * time.Millisecond
 	// turnedAway is the pause after a server has answered, and closed: what it
 	// does not like is not over soon, and each session costs the ensemble writes.
 	turnedAway = 3 * time.Second

@@ -43,14 +43,14 @@ var Named = named
 // and to which the client says err at once.
 func CallOnLost(cause, err error) error {
 	c := &zkConn{done: make(chan struct{})}
-	_, err = call(context.Background(), c, func() (struct{}, error) {
+	_, heard := call(context.Background(), c, func() (struct{}, error) {
 		c.mu.Lock()
 		c.err = cause
 		c.mu.Unlock()
 		close(c.done)
 		return struct{}{}, named("/zkine", err)
 	})
-	return err
+	return heard
 }
 
 // Backoff is a backoff's next, and BackoffMin how long the first pause is, but
