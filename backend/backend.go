@@ -184,6 +184,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.reads = newReads(log, b.progress, b.lessor.quorumWrite)
 	b.reads.succeeded, b.pending.served = b.served, b.served
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
+	b.proof.wanted = make(chan struct{}, 1)
 	b.hub = newHub(&b.view)
 	b.agreement = newAgreement()
 	b.hashes = newCompactionHashes()
@@ -203,6 +204,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.spawn(b.compactionHashLoop)
 	b.spawn(b.housekeepLoop)
 	b.spawn(b.keeperLoop)
+	b.spawn(b.leaderLoop)
 	return b, nil
 }
 

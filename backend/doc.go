@@ -24,6 +24,7 @@
 //	reads.loop   input: forming groups      ends with the backend
 //	hub.run      input: published views     ends with the backend
 //	keeperLoop   input: a ticker            ends with the backend
+//	leaderLoop   input: Status calls        ends with the backend
 //	digestLoop   input: marks in the log    ends with the backend
 //	housekeepLoop input: ends of segments   ends with the backend
 //

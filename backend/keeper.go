@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ func (k *keeper) refresh(ctx context.Context) {
 		if len(members) > 0 {
 			k.id = members[0].ID
 		}
+		if k.id != k.silent || !slices.ContainsFunc(members, func(m revision.Member) bool { return m.ID == k.named }) {
+			k.silent, k.named = 0, 0 // what was found out is of another list
+		}
 	}
 }
 
@@ -66,6 +70,16 @@ func (k *keeper) name(keeper, leader uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.silent, k.named = keeper, leader
+	if keeper == leader {
+		k.silent, k.named = 0, 0
+	}
+}
+
+// isSilent says whether another one is told as the leader than the keeper.
+func (k *keeper) isSilent() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.id != 0 && k.id == k.silent
 }
 
 // members are those of the last look.
@@ -106,6 +120,9 @@ func (b *Backend) keeperLoop() {
 		case <-ticker.C:
 			ctx, cancel := context.WithTimeout(b.ctx, maxTick)
 			b.keeper.refresh(ctx)
+			if b.keeper.isSilent() {
+				b.proof.want() // metrics tell the leader too, and ask for nothing
+			}
 			b.tendLeases(ctx)
 			b.beginRound(ctx)
 			b.autoCompact(ctx)

@@ -9,8 +9,15 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// aliveEvery is how often it is looked whether a member has answered.
-const aliveEvery = 50 * time.Millisecond
+const (
+	// aliveEvery is how often it is looked whether a member has answered.
+	aliveEvery = 50 * time.Millisecond
+	// aliveLooks is how many looks must have found a question without an answer
+	// before the member is called silent, the last of them within aliveFresh: else
+	// it may be ZooKeeper that does not answer.
+	aliveLooks = 5
+	aliveFresh = 5 * aliveEvery
+)
 
 // Alive implements backend.Log. It leaves a challenge in the member's znode, as
 // a claimant of its name does (claimant.go), or waits with others for the answer
@@ -26,14 +33,14 @@ func (l *Log) Alive(ctx context.Context, name string) (bool, error) {
 		case known:
 			return alive, nil
 		case err == nil:
-		case a.looks > 0 && ctx.Err() != nil: // ZooKeeper answered, the member did not
-			return false, nil
+		case ctx.Err() != nil:
+			return false, a.silent(err)
 		default:
 			return false, fmt.Errorf("%w: ask %s for a sign of life: %w", ErrUnavailable, a.path, err)
 		}
 		if !sleep(ctx, conn, aliveEvery) {
 			if ctx.Err() != nil {
-				return false, nil
+				return false, a.silent(ctx.Err())
 			}
 			return false, fmt.Errorf("%w: %w", ErrUnavailable, errSessionOver)
 		}
@@ -47,6 +54,17 @@ type asker struct {
 	challenge string
 	looks     int
 	answer    string // what the member had answered last, at the first look
+	// unanswered counts the looks that found a question; the last was at last.
+	unanswered int
+	last       time.Time
+}
+
+// silent is nil if it is the member that did not answer, and not ZooKeeper.
+func (a *asker) silent(err error) error {
+	if a.unanswered >= aliveLooks && time.Since(a.last) <= aliveFresh {
+		return nil
+	}
+	return fmt.Errorf("%w: ask %s for a sign of life: %w", ErrUnavailable, a.path, err)
 }
 
 // look looks at the znode once, and leaves the challenge there if nobody's is.
@@ -70,6 +88,7 @@ func (a *asker) look(ctx context.Context) (alive, known bool, err error) {
 		return true, true, nil
 	}
 	if member.Challenge != member.Answer {
+		a.unanswered, a.last = a.unanswered+1, time.Now()
 		return false, false, nil
 	}
 	asked, err := withField(data, "challenge", a.challenge)
