@@ -80,7 +80,7 @@ func newMountedZkine(t *testing.T, prepare, dir string) (*store, *process.Proces
 		unshare = append(unshare, "-r")
 	}
 	p, err := process.Start("unshare", append(unshare, "sh", "-e", "-c", "dir=$1; shift; "+prepare+"; exec \"$@\"", "sh", dir, bin,
-		"server", "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+zktest.Root(t), "--name=mounted",
+		"server", "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+zktest.Root(t), "--name=mounted", "--data-dir="+t.TempDir(),
 		"--listen-client-urls=http://"+endpoint, "--listen-metrics-urls=http://127.0.0.1:0", "--temp-dir="+dir))
 	require.NoError(t, err)
 	t.Cleanup(func() {
