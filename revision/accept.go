@@ -185,7 +185,10 @@ func nearRoots(ctx context.Context, conn Conn, l layout) (found []string) {
 		}
 	}
 	for _, near := range paths {
-		if _, err := readFormat(ctx, conn, layout{near}); err == nil && len(found) < 5 {
+		if len(found) == 5 {
+			break
+		}
+		if _, err := readFormat(ctx, conn, layout{near}); err == nil {
 			found = append(found, near)
 		}
 	}
