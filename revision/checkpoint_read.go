@@ -207,6 +207,3 @@ func (l *Log) replacedOrLost(ctx context.Context, conn Conn, ref *checkpointRef,
 	}
 	return fmt.Errorf("%w: %w; restore it from a backup of ZooKeeper", ErrCorrupt, err)
 }
-
-// ErrNotNeeded says that a checkpoint as new as this one is there already.
-var ErrNotNeeded = errors.New("revision: a newer checkpoint exists")
