@@ -83,7 +83,10 @@ func (l *Log) watchLog(conn Conn) <-chan zk.Event {
 	defer cancel()
 	data, stat, ch, err := conn.GetW(ctx, l.layout.log())
 	if err == nil {
-		_, err = l.parseOpen(data, stat)
+		var open segmentRef
+		if open, err = parseOpen(l.layout, data, stat); err == nil {
+			l.tail.observeOpen(open)
+		}
 	}
 	if err != nil {
 		l.failFollowing(conn, l.lostIfMissing(err, l.layout.log()))
