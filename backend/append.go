@@ -46,7 +46,7 @@ func proposeUnsigned[T proto.Message](ctx context.Context, b *Backend, r *record
 }
 
 func (b *Backend) proposal(ctx context.Context, r *recordpb.Request) *proposal {
-	revision.StripUnknown(r)
+	recordpb.StripUnknown(r)
 	size := proto.Size(r)
 	p := &proposal{ctx: ctx, request: r, size: size, held: heldBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
 	if p.timing != nil {
