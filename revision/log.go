@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/throttle"
 )
 
 // Config says which log to open and how.
@@ -90,7 +92,7 @@ type Log struct {
 
 	member membership
 	census census
-	seldom seldom
+	said   throttle.Lines // warnings that are not repeated
 
 	// What ZooKeeper's answers make zkine do; see keeper_code.go.
 	refusal refusal
@@ -123,7 +125,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	setDefault(&cfg.CheckpointFrom, DefaultCheckpointFrom)
 	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
 	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
-	l.session = newSession(cfg.Dialer, cfg.Log, &l.seldom, l.greet)
+	l.session = newSession(cfg.Dialer, cfg.Log, &l.said, l.greet)
 	l.session.noted = cfg.Noted
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.spawn(func() { l.session.run(l.ctx) })

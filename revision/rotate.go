@@ -45,7 +45,7 @@ func (l *Log) unusable(ctx context.Context, conn Conn, err error) error {
 // answered deals with a code that may not come again: it pauses, and has a new
 // session made if that is what may help.
 func (l *Log) answered(ctx context.Context, conn Conn, code *keeperCode, err error) {
-	l.seldom.trouble(l.cfg.Log, code, err)
+	code.warn(l.cfg.Log, &l.said, err)
 	if code.does == anew {
 		l.session.retire(conn)
 	}
@@ -105,7 +105,7 @@ func (l *Log) rotate(ctx context.Context, segment segmentRef) error {
 		return err
 	}
 	if !errors.Is(err, zk.ErrBadVersion) {
-		if left, ok := l.seldom.now("rotate"); ok {
+		if left, ok := l.said.Allow("rotate"); ok {
 			l.cfg.Log.WithError(err).Warn("could not open a new segment; trying again with the next append" + left)
 		}
 	}

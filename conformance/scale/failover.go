@@ -11,6 +11,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 const (
@@ -111,7 +112,7 @@ func (b *bench) startEnsemble(ctx context.Context) ([]*embedded.Server, error) {
 // leaderOf finds the server that leads.
 func leaderOf(ctx context.Context, servers []*embedded.Server) (*embedded.Server, error) {
 	for _, z := range servers {
-		answer, err := embedded.FourLetter(ctx, z.Addr(), "srvr")
+		answer, err := fourletter.Ask(ctx, z.Addr(), "srvr")
 		if err == nil && strings.Contains(answer, "Mode: leader") {
 			return z, nil
 		}
@@ -158,7 +159,7 @@ func (s *store) killLeader(ctx context.Context, servers []*embedded.Server) (lon
 // allServe says whether each server has found its place.
 func allServe(ctx context.Context, servers []*embedded.Server) bool {
 	for _, z := range servers {
-		answer, err := embedded.FourLetter(ctx, z.Addr(), "srvr")
+		answer, err := fourletter.Ask(ctx, z.Addr(), "srvr")
 		if err != nil || !strings.Contains(answer, "Mode: ") {
 			return false
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // ensemble is one ZooKeeper, or three.
@@ -28,7 +29,7 @@ func (e *ensemble) addresses() []string {
 // leader is the address of the server that writes reach first.
 func (e *ensemble) leader(ctx context.Context) (string, error) {
 	for _, s := range e.servers {
-		mode, err := embedded.Mode(ctx, s.Addr())
+		mode, err := fourletter.Mode(ctx, s.Addr())
 		if err != nil {
 			return "", err
 		}
