@@ -29,16 +29,16 @@ func (b *Backend) HoldCopies() (release func()) {
 const MaxCopies = maxCopies
 
 // Queued is how many requests wait to be appended, and how many bytes they take.
-func (b *Backend) Queued() (count, bytes int) { return b.queue.load() }
+func (b *Backend) Queued() (count, bytes int) { return b.proposer.queue.load() }
 
 // MaxQueuedBytes bounds the latter.
 const MaxQueuedBytes = maxQueuedBytes
 
 // UnderWay is how many batches were handed to the log and not answered yet.
 func (b *Backend) UnderWay() int {
-	b.pending.mu.Lock()
-	defer b.pending.mu.Unlock()
-	return len(b.pending.batches)
+	b.proposer.pending.mu.Lock()
+	defer b.proposer.pending.mu.Unlock()
+	return len(b.proposer.pending.batches)
 }
 
 // BoundReplay does what the housekeeping loop does now and then, as if so many
