@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -116,9 +117,9 @@ type Backend struct {
 	// lastRound is when the keeper loop last logged a mark; its own.
 	lastRound time.Time
 	metrics   *metrics
-	// copies are the files of snapshots; databaseHash is for Hash.
-	copies       *copies
-	databaseHash hashes
+	// snapshots and hasher show the state as a database of etcd's.
+	snapshots *etcddb.Snapshots
+	hasher    *etcddb.Hasher
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -162,8 +163,8 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.segmentEnds = make(chan *state.View, 1)
 	b.wishes.wake = make(chan struct{}, 1)
-	b.copies = newCopies(b)
-	b.databaseHash.turn = make(chan struct{}, 1)
+	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
+	b.hasher = etcddb.NewHasher()
 	b.scavenged.changed = make(chan struct{})
 	b.lessor = newLessor(log.SessionTimeout())
 	checkpoint := loader{log, cfg.Startup, cfg.Log}
@@ -289,7 +290,7 @@ func (b *Backend) failure() error {
 // backend runs when it returns.
 func (b *Backend) Close() error {
 	b.fail(ErrClosed)
-	b.copies.close()
+	b.snapshots.Close(ErrClosed)
 	b.wg.Wait()
 	return b.log.Close()
 }

@@ -12,22 +12,6 @@ func (b *Backend) View() *state.View { return b.view.Load() }
 // BeginRound logs a mark at once, whoever the keeper is.
 func (b *Backend) BeginRound(ctx context.Context) { b.mark(ctx) }
 
-// Copies is how many files of snapshots there are.
-func (b *Backend) Copies() int {
-	b.copies.mu.Lock()
-	defer b.copies.mu.Unlock()
-	return len(b.copies.all)
-}
-
-// HoldCopies keeps the making of snapshots from beginning until release.
-func (b *Backend) HoldCopies() (release func()) {
-	b.copies.turn <- struct{}{}
-	return func() { <-b.copies.turn }
-}
-
-// MaxCopies bounds Copies.
-const MaxCopies = maxCopies
-
 // Queued is how many requests wait to be appended, and how many bytes they take.
 func (b *Backend) Queued() (count, bytes int) { return b.proposer.queue.load() }
 

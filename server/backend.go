@@ -6,6 +6,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -75,7 +76,7 @@ type Backend interface {
 type Status = backend.Status
 
 // Snapshot is a database of etcd's as one file.
-type Snapshot = backend.Snapshot
+type Snapshot = etcddb.Snapshot
 
 // WatchStream is the watchers of one gRPC watch stream.
 type WatchStream = backend.WatchStream

@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/server"
 )
@@ -160,7 +161,7 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 
 // warnOfTempDir says so early if no snapshot can be made; all else can.
 func warnOfTempDir(dir string, log *logrus.Entry) {
-	if err := backend.CheckTempDir(dir); err != nil {
+	if err := etcddb.CheckTempDir(dir); err != nil {
 		log.WithError(err).Warn("snapshots cannot be made")
 	}
 }
