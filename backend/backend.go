@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -80,7 +81,7 @@ type Backend struct {
 	applier    *applier
 	reads      *reads
 	serving    serving
-	hub        *hub
+	watches    *watch.Hub
 	lessor     *lessor
 	keeper     *keeper
 	proof      leaderProof
@@ -172,7 +173,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	b.hub = newHub(&b.view, machine.View().Rev())
+	b.watches = watch.NewHub(b.view.Load, machine.View().Rev(), cfg.ProgressNotifyInterval)
 	b.applier = &applier{log: log, checkpoint: checkpoint, view: &b.view, pending: newPending(b.served),
 		applied: new(applyWait), effects: applyEffects{b}}
 	b.applier.start(machine)
@@ -191,7 +192,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		b.spawn(func() { b.proposer.appendLoop(b.ctx) })
 	}
 	b.spawn(func() { b.reads.loop(b.ctx) })
-	b.spawn(func() { b.hub.run(b.ctx) })
+	b.spawn(func() { b.watches.Run(b.ctx) })
 	if err := b.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -269,7 +270,7 @@ func (b *Backend) fail(err error) {
 		b.proposer.pending.close(err)
 		b.applier.applied.close(err)
 		b.reads.close(err)
-		b.hub.close(err)
+		b.watches.Close(err)
 	})
 }
 

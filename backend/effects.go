@@ -34,7 +34,7 @@ func (e applyEffects) Published(before, view *state.View, applied state.Applied)
 	}
 	b.quota.size.Store(b.log.Sizes().Total())
 	b.lessor.applied(applied.Leases)
-	b.hub.wake()
+	b.watches.Wake()
 }
 
 func (e applyEffects) Answered(before, view *state.View) {
@@ -49,7 +49,7 @@ func (e applyEffects) Restored(view *state.View) {
 	b.floorMoved.Store(view.Seq().Segment)
 	b.cfg.Published(view)
 	b.lessor.reset(view)
-	b.hub.wake()
+	b.watches.Wake()
 }
 
 func (e applyEffects) Fail(err error) { e.b.fail(err) }

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -106,6 +107,10 @@ func (b *Backend) Scavenged(ctx context.Context, rev int64) error {
 		}
 	}
 }
+
+// Watch opens a watch stream; the caller closes it. Its events come from the state
+// as it is here, without waiting for what other members have acknowledged.
+func (b *Backend) Watch() watch.Stream { return b.watches.Open() }
 
 // firstChunk is how many keys the first chunk of a RangeStream holds at most;
 // etcd's figure, so that a client sees something soon.
