@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
@@ -82,7 +83,7 @@ type Backend struct {
 	reads      *reads
 	serving    serving
 	watches    *watch.Hub
-	lessor     *lessor
+	lessor     *lessor.Lessor
 	keeper     *keeper
 	proof      leaderProof
 	keepAlives *keepAlives
@@ -167,7 +168,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
 	b.hasher = etcddb.NewHasher()
 	b.scavenged.changed = make(chan struct{})
-	b.lessor = newLessor(log.SessionTimeout())
+	b.lessor = lessor.New(log.SessionTimeout())
 	checkpoint := loader{log, cfg.Startup, cfg.Log}
 	machine, err := checkpoint.load(ctx)
 	if err != nil {
@@ -177,11 +178,11 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.applier = &applier{log: log, checkpoint: checkpoint, view: &b.view, pending: newPending(b.served),
 		applied: new(applyWait), effects: applyEffects{b}}
 	b.applier.start(machine)
-	b.reads = newReads(log, b.applier.applied, b.lessor.quorumWrite, b.served)
+	b.reads = newReads(log, b.applier.applied, b.lessor.QuorumWrite, b.served)
 	queue := newQueue()
 	b.keepAlives = newKeepAlives(b.ctx, queue)
 	b.proposer = &proposer{log: log, queue: queue, pending: b.applier.pending, reads: b.reads,
-		quorumWrite: b.lessor.quorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
+		quorumWrite: b.lessor.QuorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
 	b.proof.wanted = make(chan struct{}, 1)
 	b.agreement = newAgreement()

@@ -33,7 +33,7 @@ func (e applyEffects) Published(before, view *state.View, applied state.Applied)
 		b.hashes.add(applied.Compactions)
 	}
 	b.quota.size.Store(b.log.Sizes().Total())
-	b.lessor.applied(applied.Leases)
+	b.lessor.Applied(applied.Leases)
 	b.watches.Wake()
 }
 
@@ -48,7 +48,7 @@ func (e applyEffects) Restored(view *state.View) {
 	b := e.b
 	b.floorMoved.Store(view.Seq().Segment)
 	b.cfg.Published(view)
-	b.lessor.reset(view)
+	b.lessor.Reset(view)
 	b.watches.Wake()
 }
 

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/revision/recordpb"
 )
 
 // keeper knows who the keeper is, as of a moment ago: the longest-lived
@@ -93,19 +93,9 @@ func (k *keeper) isSelf() bool {
 	return k.id == k.self
 }
 
-const (
-	// leaseTick is how often leases are looked at, and how far apart quorum
-	// writes are at least while there are leases; well below maxTick.
-	leaseTick = 500 * time.Millisecond
-	// expireLimit is how many expiries one tick proposes at most.
-	expireLimit = 1000
-	// noteEvery is how often what remains of a long lease is noted: etcd's
-	// lease checkpoint interval.
-	noteEvery = 5 * time.Minute
-	// overdue is how long after its end any member revokes a lease, in case
-	// the keeper is stuck.
-	overdue = 15 * time.Second
-)
+// leaseTick is how often leases are looked at, and how far apart quorum
+// writes are at least while there are leases; well below lessor.MaxTick.
+const leaseTick = 500 * time.Millisecond
 
 // keeperLoop keeps the service clock going while there are leases, and proposes
 // what the keeper proposes: expiries, notes, rounds of digests, compactions. It
@@ -116,7 +106,7 @@ func (b *Backend) keeperLoop() {
 	for {
 		select {
 		case <-ticker.C:
-			ctx, cancel := context.WithTimeout(b.ctx, maxTick)
+			ctx, cancel := context.WithTimeout(b.ctx, lessor.MaxTick)
 			b.keeper.refresh(ctx)
 			if b.keeper.isSilent() {
 				b.proof.want() // metrics tell the leader too, and ask for nothing
@@ -135,38 +125,19 @@ func (b *Backend) keeperLoop() {
 }
 
 func (b *Backend) tendLeases(ctx context.Context) {
-	idle, leases := b.lessor.idle(time.Now())
+	idle, leases := b.lessor.Idle(time.Now())
 	if leases == 0 {
 		return
 	}
 	if idle > leaseTick/2 {
 		b.reads.wait(ctx) //nolint:errcheck // without a quorum, no time passes
 	}
-	patience := overdue
+	patience := lessor.Overdue
 	if b.keeper.isSelf() {
 		patience = 0
 	}
-	b.proposer.proposeAll(ctx, b.expiries(patience))
+	b.proposer.proposeAll(ctx, b.lessor.Expiries(patience))
 	if b.keeper.isSelf() {
-		b.proposer.proposeAll(ctx, b.notes())
+		b.proposer.proposeAll(ctx, b.lessor.Notes())
 	}
-}
-
-func (b *Backend) expiries(patience time.Duration) (out []*recordpb.Request) {
-	for _, d := range b.lessor.expired(patience, expireLimit) {
-		out = append(out, &recordpb.Request{Kind: &recordpb.Request_LeaseExpire{
-			LeaseExpire: &recordpb.LeaseExpire{Id: d.id, Renewed: d.renewed},
-		}})
-	}
-	return out
-}
-
-func (b *Backend) notes() (out []*recordpb.Request) {
-	for _, d := range b.lessor.unnoted(noteEvery, expireLimit) {
-		out = append(out, &recordpb.Request{Kind: &recordpb.Request_LeaseRemaining{
-			LeaseRemaining: &recordpb.LeaseRemaining{Id: d.id, Renewed: d.renewed,
-				RemainingTtl: int64((d.at + time.Second - 1) / time.Second)},
-		}})
-	}
-	return out
 }
