@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestEventCache(t *testing.T) {
 		case i == 100:
 			r.GetPut().Value = []byte(strings.Repeat("x", cachedBytes+1))
 		}
-		m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: int64(i)}, Nonce: revision.NewNonce(), Requests: []*recordpb.Request{r}})
+		m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: int64(i)}, Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}})
 	}
 	v := m.View()
 	var cache eventCache

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -55,7 +56,7 @@ func (s *store) apply(t testing.TB, r *recordpb.Request) state.Result {
 	t.Helper()
 	seq := s.view.Load().Seq()
 	applied := s.machine.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: seq.Slot + 1},
-		Nonce: revision.NewNonce(), Requests: []*recordpb.Request{r}})
+		Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}})
 	require.NoError(t, applied.Results[0].Err)
 	s.view.Store(s.machine.View())
 	s.Wake()
