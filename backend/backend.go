@@ -15,7 +15,9 @@ import (
 
 	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/backend/housekeep"
+	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -81,8 +83,8 @@ type Backend struct {
 	applier    *applier
 	reads      *reads
 	serving    serving
-	hub        *hub
-	lessor     *lessor
+	watches    *watch.Hub
+	lessor     *lessor.Lessor
 	keepAlives *keepAlives
 	auth       *authenticator
 	quota      *quota
@@ -135,26 +137,26 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
 	b.hasher = etcddb.NewHasher()
 	b.housekeeper = newHousekeeper(b)
-	b.lessor = newLessor(log.SessionTimeout())
+	b.lessor = lessor.New(log.SessionTimeout())
 	checkpoint := loader{log, cfg.Startup, cfg.Log}
 	machine, err := checkpoint.load(ctx)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	b.hub = newHub(&b.view, machine.View().Rev())
+	b.watches = watch.NewHub(b.view.Load, machine.View().Rev(), cfg.ProgressNotifyInterval)
 	b.applier = &applier{log: log, checkpoint: checkpoint, view: &b.view, pending: newPending(b.served),
 		applied: new(applyWait), effects: applyEffects{b}, physical: b.housekeeper.Physical()}
 	b.applier.start(machine)
-	b.reads = newReads(log, b.applier.applied, b.lessor.quorumWrite, b.served)
+	b.reads = newReads(log, b.applier.applied, b.lessor.QuorumWrite, b.served)
 	queue := newQueue()
 	b.keepAlives = newKeepAlives(b.ctx, queue)
 	b.proposer = &proposer{log: log, queue: queue, pending: b.applier.pending, reads: b.reads,
-		quorumWrite: b.lessor.quorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
+		quorumWrite: b.lessor.QuorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
 	for range cfg.MaxInFlight {
 		b.spawn(func() { b.proposer.appendLoop(b.ctx) })
 	}
 	b.spawn(func() { b.reads.loop(b.ctx) })
-	b.spawn(func() { b.hub.run(b.ctx) })
+	b.spawn(func() { b.watches.Run(b.ctx) })
 	if err := b.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -228,7 +230,7 @@ func (b *Backend) fail(err error) {
 		b.proposer.pending.close(err)
 		b.applier.applied.close(err)
 		b.reads.close(err)
-		b.hub.close(err)
+		b.watches.Close(err)
 	})
 }
 

@@ -1,6 +1,7 @@
 package backend_test
 
 import (
+	"crypto/rand"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ func TestRestartedMemberIsNotOutvotedByItsPast(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, log.Close()) }()
 	write := func(r *recordpb.Request) revision.Seq {
-		out, err := log.Append(within(t), &revision.Batch{Nonce: revision.NewNonce(), Requests: []*recordpb.Request{r}})
+		out, err := log.Append(within(t), &revision.Batch{Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}})
 		require.NoError(t, err)
 		return out.Seq
 	}

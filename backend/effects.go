@@ -22,8 +22,8 @@ func (e applyEffects) Published(before, view *state.View, applied state.Applied)
 	b := e.b
 	b.cfg.Published(view)
 	b.housekeeper.Applied(before, view, applied)
-	b.lessor.applied(applied.Leases)
-	b.hub.wake()
+	b.lessor.Applied(applied.Leases)
+	b.watches.Wake()
 }
 
 func (e applyEffects) Answered(before, view *state.View) { e.b.housekeeper.Answered(before, view) }
@@ -35,8 +35,8 @@ func (e applyEffects) Restored(view *state.View) {
 	b := e.b
 	b.housekeeper.Restored(view)
 	b.cfg.Published(view)
-	b.lessor.reset(view)
-	b.hub.wake()
+	b.lessor.Reset(view)
+	b.watches.Wake()
 }
 
 func (e applyEffects) Fail(err error) { e.b.fail(err) }

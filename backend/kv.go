@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -82,6 +83,10 @@ func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Com
 	return propose[*pb.CompactionResponse](ctx, b,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
 }
+
+// Watch opens a watch stream; the caller closes it. Its events come from the state
+// as it is here, without waiting for what other members have acknowledged.
+func (b *Backend) Watch() watch.Stream { return b.watches.Open() }
 
 // firstChunk is how many keys the first chunk of a RangeStream holds at most;
 // etcd's figure, so that a client sees something soon.

@@ -88,7 +88,7 @@ func (b *Backend) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequ
 		return response, nil
 	}
 	response.GrantedTTL = l.TTL
-	response.TTL = b.lessor.remaining(l)
+	response.TTL = b.lessor.Remaining(l)
 	if r.Keys {
 		for key := range l.Keys() {
 			response.Keys = append(response.Keys, []byte(key))
@@ -107,7 +107,7 @@ func (b *Backend) LeaseLeases(ctx context.Context, _ *pb.LeaseLeasesRequest) (*p
 		return nil, err
 	}
 	response := &pb.LeaseLeasesResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}}
-	for _, id := range b.lessor.byExpiry(v) {
+	for _, id := range b.lessor.ByExpiry(v) {
 		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: id})
 	}
 	return response, nil

@@ -52,7 +52,7 @@ const mib = 1 << 20
 
 // counted tells how far a checkpoint was loaded.
 func (l loader) counted(cp *revision.Checkpoint, chunks iter.Seq2[[]byte, error]) iter.Seq2[[]byte, error] {
-	l.startup.begin("loading the checkpoint", cp.RawBytes()/mib, "MiB")
+	l.startup.begin("loading the checkpoint", cp.RawBytes/mib, "MiB")
 	return func(yield func([]byte, error) bool) {
 		loaded := int64(0)
 		for chunk, err := range chunks {

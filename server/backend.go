@@ -6,6 +6,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/revision"
 )
@@ -79,4 +80,4 @@ type Status = backend.Status
 type Snapshot = etcddb.Snapshot
 
 // WatchStream is the watchers of one gRPC watch stream.
-type WatchStream = backend.WatchStream
+type WatchStream = watch.Stream

@@ -1,6 +1,7 @@
 package housekeep
 
 import (
+	"crypto/rand"
 	"fmt"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func (s *store) at(rev revision.Rev) *state.View {
 }
 
 func (s *store) apply(r *recordpb.Request) {
-	s.m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: s.slot}, Nonce: revision.NewNonce(), Requests: []*recordpb.Request{r}})
+	s.m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: s.slot}, Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}})
 	s.slot++
 }
 

@@ -1,15 +1,21 @@
-package revision
+package recordpb_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/zkine/zkine/revision/recordpb"
 )
+
+// unknownField is one that no message has.
+func unknownField() []byte {
+	return protowire.AppendVarint(protowire.AppendTag(nil, 999, protowire.VarintType), 1)
+}
 
 // Wherever in a request an unknown field is, it goes, and nothing else does.
 func TestStripUnknown(t *testing.T) {
@@ -37,9 +43,9 @@ func TestStripUnknown(t *testing.T) {
 		for i := range messagesOf(r.ProtoReflect()) {
 			dirty := proto.CloneOf(clean)
 			messagesOf(dirty.ProtoReflect())[i].SetUnknown(unknownField())
-			require.True(t, unknown(dirty))
-			StripUnknown(dirty)
-			require.False(t, unknown(dirty))
+			require.True(t, recordpb.HasUnknown(dirty))
+			recordpb.StripUnknown(dirty)
+			require.False(t, recordpb.HasUnknown(dirty))
 			require.True(t, proto.Equal(clean, dirty), "message %d of %v", i, clean)
 		}
 	}

@@ -1,6 +1,7 @@
-package backend
+package watch
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,26 +17,26 @@ import (
 
 // Events that were kept are those that would be made, whatever was asked for
 // before and wherever the floor is.
-func TestRecentEvents(t *testing.T) {
+func TestEventCache(t *testing.T) {
 	m := state.New()
-	for i := range 3 * recentRevisions {
+	for i := range 3 * cachedRevisions {
 		r := &recordpb.Request{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{Key: fmt.Appendf(nil, "k%d", i%7), Value: fmt.Append(nil, i)}}}
 		switch {
 		case i%5 == 4:
 			r = &recordpb.Request{Kind: &recordpb.Request_DeleteRange{DeleteRange: &pb.DeleteRangeRequest{Key: []byte("k"), RangeEnd: []byte("l")}}}
 		case i == 100:
-			r.GetPut().Value = []byte(strings.Repeat("x", recentBytes+1))
+			r.GetPut().Value = []byte(strings.Repeat("x", cachedBytes+1))
 		}
-		m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: int64(i)}, Nonce: revision.NewNonce(), Requests: []*recordpb.Request{r}})
+		m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: int64(i)}, Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}})
 	}
 	v := m.View()
-	var recent recentEvents
+	var cache eventCache
 	for _, floor := range []revision.Rev{-1, 300, 301} {
 		for range 2 { // made, and kept
 			for rev := revision.Rev(2); rev <= v.Rev(); rev++ {
 				change, _ := v.Change(rev)
 				for _, prevKV := range []bool{false, true} {
-					events, ok := recent.of(change, prevKV, floor)
+					events, ok := cache.of(change, prevKV, floor)
 					require.True(t, ok)
 					require.Len(t, events, len(change.Events))
 					for i, e := range change.Events {
@@ -46,10 +47,10 @@ func TestRecentEvents(t *testing.T) {
 		}
 	}
 	newest, _ := v.Change(v.Rev())
-	a, _ := recent.of(newest, true, 301)
-	b, _ := recent.of(newest, true, 301)
+	a, _ := cache.of(newest, true, 301)
+	b, _ := cache.of(newest, true, 301)
 	require.Same(t, a[0], b[0], "made once")
 
-	_, ok := recent.of(state.Change{Rev: 5, Events: make([]state.Event, recentEventsMax+1)}, false, -1)
+	_, ok := cache.of(state.Change{Rev: 5, Events: make([]state.Event, cachedEventsMax+1)}, false, -1)
 	require.False(t, ok)
 }

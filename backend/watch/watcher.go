@@ -1,4 +1,4 @@
-package backend
+package watch
 
 import (
 	"sync/atomic"
@@ -19,7 +19,7 @@ import (
 // later one is at or after dirty, if dirty is set, or above the hub's revision;
 // but not while behind is set: then there may be some from next on.
 type watcher struct {
-	stream *watchStream
+	stream *stream
 	id     int64
 	key    string
 	// end is the range's end: "" for a single key, "\x00" for no end.
@@ -128,7 +128,7 @@ func (w *watcher) pick(events []*mvccpb.Event, change state.Change, floor revisi
 			continue
 		}
 		if bytes == 0 {
-			made, _ = w.stream.hub.recent.of(change, w.prevKV, floor)
+			made, _ = w.stream.hub.events.of(change, w.prevKV, floor)
 		}
 		if made != nil {
 			events = append(events, made[i])

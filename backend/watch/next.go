@@ -1,4 +1,4 @@
-package backend
+package watch
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-func (s *watchStream) Next(ctx context.Context) (*pb.WatchResponse, error) {
+func (s *stream) Next(ctx context.Context) (*pb.WatchResponse, error) {
 	defer s.leave()
 	for {
 		response, wait, err := s.poll()
@@ -30,16 +30,16 @@ func (s *watchStream) Next(ctx context.Context) (*pb.WatchResponse, error) {
 }
 
 // leave gives up the stream's turn, or its place in the queue for one.
-func (s *watchStream) leave() {
+func (s *stream) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.parked = false
-	s.hub.turns.pass(s)
+	s.hub.limiter.pass(s)
 }
 
 // poll returns a response if one is due; wait says that there is nothing to do
 // until the stream is woken.
-func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) {
+func (s *stream) poll() (response *pb.WatchResponse, wait bool, err error) {
 	s.mu.Lock()
 	s.parked = false
 	switch {
@@ -52,7 +52,7 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 		s.ease()
 		return response, false, nil
 	case len(s.due) > 0:
-		if !s.hub.turns.take(s) {
+		if !s.hub.limiter.take(s) {
 			s.parked = true
 			s.mu.Unlock()
 			return nil, true, nil
@@ -66,7 +66,7 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 		}
 		return s.deliver(w), false, nil
 	}
-	s.hub.turns.pass(s) // it may have been for what was not due any more
+	s.hub.limiter.pass(s) // it may have been for what was not due any more
 	asked := len(s.asked) > 0
 	s.parked = !asked
 	s.mu.Unlock()
@@ -79,9 +79,9 @@ func (s *watchStream) poll() (response *pb.WatchResponse, wait bool, err error) 
 
 // deliver pulls what is due for a watcher. The view is taken after the mark is
 // cleared: a change that is not in it marks the watcher again.
-func (s *watchStream) deliver(w *watcher) *pb.WatchResponse {
+func (s *stream) deliver(w *watcher) *pb.WatchResponse {
 	from := w.due()
-	v := s.hub.view.Load()
+	v := s.hub.view()
 	if floor := v.CompactRev(); from < floor {
 		return s.drop(w, floor)
 	}
@@ -95,7 +95,7 @@ func (s *watchStream) deliver(w *watcher) *pb.WatchResponse {
 // drop cancels a watcher whose next events were compacted away. Its id stays
 // taken until the client cancels it, and the header's revision is 0: so etcd
 // does it.
-func (s *watchStream) drop(w *watcher, floor revision.Rev) *pb.WatchResponse {
+func (s *stream) drop(w *watcher, floor revision.Rev) *pb.WatchResponse {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.dropped = true
@@ -105,7 +105,7 @@ func (s *watchStream) drop(w *watcher, floor revision.Rev) *pb.WatchResponse {
 // promise sends a progress that has become true: nothing is due, and the hub
 // has marked everything at or below its revision. A pull may have gone beyond
 // that; the hub is waited for then.
-func (s *watchStream) promise() (response *pb.WatchResponse, wait bool) {
+func (s *stream) promise() (response *pb.WatchResponse, wait bool) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.mu.Lock()
@@ -131,7 +131,7 @@ func (s *watchStream) promise() (response *pb.WatchResponse, wait bool) {
 
 // told is the newest revision that a header of a watcher's events had, or of all
 // watchers' for the stream. The lock is held.
-func (s *watchStream) told(id int64) (rev revision.Rev) {
+func (s *stream) told(id int64) (rev revision.Rev) {
 	for _, w := range s.watchers {
 		if id == invalidWatchID || id == w.id {
 			rev = max(rev, w.told)
@@ -140,7 +140,7 @@ func (s *watchStream) told(id int64) (rev revision.Rev) {
 	return rev
 }
 
-func (s *watchStream) tick() <-chan time.Time {
+func (s *stream) tick() <-chan time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ticker == nil {
@@ -151,7 +151,7 @@ func (s *watchStream) tick() <-chan time.Time {
 
 // notify asks for the periodic progress of watchers that wanted it and have
 // been quiet since the last one.
-func (s *watchStream) notify() {
+func (s *stream) notify() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.mu.Lock()
@@ -159,7 +159,7 @@ func (s *watchStream) notify() {
 	if s.closed != nil {
 		return
 	}
-	current := s.hub.view.Load().Rev()
+	current := s.hub.view().Rev()
 	for id, w := range s.watchers {
 		if w.notify && w.quiet && !w.dropped && w.start <= current {
 			s.ask(progressRequest{id, current})

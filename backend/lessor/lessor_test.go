@@ -1,4 +1,4 @@
-package backend
+package lessor
 
 import (
 	"testing"
@@ -9,33 +9,33 @@ import (
 	"github.com/zkine/zkine/backend/state"
 )
 
-// clock drives a lessor's service clock by hand.
-type clock struct {
-	l   *lessor
+// manual drives a lessor's service clock by hand.
+type manual struct {
+	l   *Lessor
 	now time.Time
 }
 
-func (c *clock) pass(d time.Duration) {
+func (c *manual) pass(d time.Duration) {
 	c.now = c.now.Add(d)
-	c.l.quorumWrite(c.now)
+	c.l.QuorumWrite(c.now)
 }
 
-func (c *clock) expired() (ids []int64) {
+func (c *manual) expired() (ids []int64) {
 	for _, d := range c.l.expired(0, 10) {
 		ids = append(ids, d.id)
 	}
 	return ids
 }
 
-func newClock() *clock {
-	c := &clock{l: newLessor(4 * time.Second), now: time.Now()}
-	c.l.quorumWrite(c.now)
+func newManual() *manual {
+	c := &manual{l: New(4 * time.Second), now: time.Now()}
+	c.l.QuorumWrite(c.now)
 	return c
 }
 
 func TestServiceClockCountsOnlyWhileAQuorumAnswers(t *testing.T) {
-	c := newClock()
-	c.l.applied([]state.LeaseChange{{ID: 1, Kind: state.Granted, TTL: 10, Renewed: 1}})
+	c := newManual()
+	c.l.Applied([]state.LeaseChange{{ID: 1, Kind: state.Granted, TTL: 10, Renewed: 1}})
 	for range 5 {
 		c.pass(time.Second)
 	}
@@ -48,16 +48,16 @@ func TestServiceClockCountsOnlyWhileAQuorumAnswers(t *testing.T) {
 	require.Empty(t, c.expired(), "after a gap the lease regained two session timeouts")
 	c.pass(2 * time.Second)
 	require.Equal(t, []int64{1}, c.expired())
-	c.l.applied([]state.LeaseChange{{ID: 1, Kind: state.Renewed, TTL: 10, Renewed: 2}})
+	c.l.Applied([]state.LeaseChange{{ID: 1, Kind: state.Renewed, TTL: 10, Renewed: 2}})
 	require.Empty(t, c.expired())
-	c.l.applied([]state.LeaseChange{{ID: 1, Kind: state.Revoked}})
+	c.l.Applied([]state.LeaseChange{{ID: 1, Kind: state.Revoked}})
 	require.Empty(t, c.l.queue)
 	require.Empty(t, c.l.byID)
 }
 
 func TestLongLeasesAreNotedAndOverflowIsNot(t *testing.T) {
-	c := newClock()
-	c.l.applied([]state.LeaseChange{
+	c := newManual()
+	c.l.Applied([]state.LeaseChange{
 		{ID: 1, Kind: state.Granted, TTL: 3600, Renewed: 1},
 		{ID: 2, Kind: state.Granted, TTL: 60, Renewed: 2},
 		{ID: 3, Kind: state.Granted, TTL: 9_000_000_000, Renewed: 3},
@@ -79,28 +79,28 @@ func TestLongLeasesAreNotedAndOverflowIsNot(t *testing.T) {
 		}
 	}
 	// A member that restarted learns what is left.
-	fresh := newClock()
-	fresh.l.applied([]state.LeaseChange{
+	fresh := newManual()
+	fresh.l.Applied([]state.LeaseChange{
 		{ID: 1, Kind: state.Granted, TTL: 3600, Renewed: 1},
 		{ID: 1, Kind: state.Remaining, TTL: 3600, Remaining: 100, Renewed: 1},
 	})
-	require.LessOrEqual(t, fresh.l.remaining(state.Lease{ID: 1, TTL: 3600, Renewed: 1}), int64(100))
+	require.LessOrEqual(t, fresh.l.Remaining(state.Lease{ID: 1, TTL: 3600, Renewed: 1}), int64(100))
 }
 
 // The longest lease has as much left as etcd says, also on a zkine that has run
 // for longer than its TTL leaves room in a duration.
 func TestLongestLease(t *testing.T) {
 	for _, age := range []time.Duration{0, 10 * 365 * 24 * time.Hour, 250 * 365 * 24 * time.Hour} {
-		c := newClock()
-		c.l.clock = age
+		c := newManual()
+		c.l.clock.now = age
 		lease := state.Lease{ID: 1, TTL: state.MaxLeaseTTL, Renewed: 1}
 		for _, change := range []state.LeaseChange{
 			{ID: 1, Kind: state.Granted, TTL: lease.TTL, Renewed: 1},
 			{ID: 1, Kind: state.Renewed, TTL: lease.TTL, Renewed: 1},
 			{ID: 1, Kind: state.Remaining, TTL: lease.TTL, Remaining: lease.TTL - 1, Renewed: 1},
 		} {
-			c.l.applied([]state.LeaseChange{change})
-			got := c.l.remaining(lease)
+			c.l.Applied([]state.LeaseChange{change})
+			got := c.l.Remaining(lease)
 			require.LessOrEqual(t, got, lease.TTL)
 			if age == 0 {
 				require.GreaterOrEqual(t, got, lease.TTL-2)
@@ -108,7 +108,7 @@ func TestLongestLease(t *testing.T) {
 				require.Positive(t, got)
 			}
 			require.Empty(t, c.expired())
-			require.Empty(t, c.l.expired(overdue, 10))
+			require.Empty(t, c.l.expired(Overdue, 10))
 		}
 		c.pass(time.Hour) // a gap, after which leases regain time
 		require.Empty(t, c.expired())

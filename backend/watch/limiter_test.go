@@ -1,4 +1,4 @@
-package backend_test
+package watch
 
 import (
 	"context"
@@ -12,14 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
-	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/revision/memzk"
 )
 
 // More streams than there are turns are due, and nobody reads them.
 func TestStreamsThatNobodyReadsTakeNoTurns(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	request := &pb.WatchCreateRequest{Key: []byte("k")}
 	for range 64 * runtime.GOMAXPROCS(0) {
 		unread := watch(t, b, request)
@@ -34,7 +31,7 @@ func TestStreamsThatNobodyReadsTakeNoTurns(t *testing.T) {
 // Clients come and go, with turns and in the queue for them, and go on where they
 // left off. A turn that got lost would be missed by all at the end.
 func TestTurnsSurviveClientsThatGiveUp(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	const writes = 300
@@ -43,7 +40,7 @@ func TestTurnsSurviveClientsThatGiveUp(t *testing.T) {
 	var running sync.WaitGroup
 	for i := range clients {
 		c := &clients[i]
-		*c = restless{backend: b, rng: rand.New(rand.NewPCG(seed, uint64(i))), next: 2}
+		*c = restless{store: b, rng: rand.New(rand.NewPCG(seed, uint64(i))), next: 2}
 		c.open()
 		running.Go(func() {
 			for {
@@ -73,14 +70,14 @@ func TestTurnsSurviveClientsThatGiveUp(t *testing.T) {
 
 // restless is a client with little patience: it opens a new stream now and then.
 type restless struct {
-	backend *backend.Backend
-	rng     *rand.Rand
-	stream  backend.WatchStream
-	next    int64 // each revision has one event
+	store  *store
+	rng    *rand.Rand
+	stream Stream
+	next   int64 // each revision has one event
 }
 
 func (c *restless) open() {
-	c.stream = c.backend.Watch()
+	c.stream = c.store.Open()
 	c.stream.Create(&pb.WatchCreateRequest{Key: []byte("k"), RangeEnd: []byte{0}, StartRevision: c.next})
 }
 

@@ -1,4 +1,4 @@
-package backend
+package watch
 
 import (
 	"sync/atomic"
@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// recentRevisions is how far behind the newest one a watcher may be to find
+	// cachedRevisions is how far behind the newest one a watcher may be to find
 	// events ready made.
-	recentRevisions = 256
-	// recentEventsMax and recentBytes bound what is kept of a revision: all in
+	cachedRevisions = 256
+	// cachedEventsMax and cachedBytes bound what is kept of a revision: all in
 	// all some MiB, which may belong to versions that are no longer in the state.
-	recentEventsMax = 8
-	recentBytes     = 16 << 10
+	cachedEventsMax = 8
+	cachedBytes     = 16 << 10
 )
 
-// recentEvents are the events of the newest revisions as responses carry them.
+// eventCache holds the events of the newest revisions as responses carry them.
 // The first watcher that pulls a revision makes them, for all others: of many
 // watchers on one prefix each spares an allocation of some 400 bytes an event.
 // What it returns is shared and must not change.
-type recentEvents struct {
-	plain, withPrev [recentRevisions]atomic.Pointer[madeEvents]
+type eventCache struct {
+	plain, withPrev [cachedRevisions]atomic.Pointer[madeEvents]
 }
 
 // madeEvents are a revision's events, with previous values as they could be
@@ -36,13 +36,13 @@ type madeEvents struct {
 
 // of returns all events of a change, in order; false if there are too many to
 // keep, of which a watcher had better make only those that it wants.
-func (r *recentEvents) of(change state.Change, prevKV bool, floor revision.Rev) ([]*mvccpb.Event, bool) {
-	if len(change.Events) > recentEventsMax {
+func (r *eventCache) of(change state.Change, prevKV bool, floor revision.Rev) ([]*mvccpb.Event, bool) {
+	if len(change.Events) > cachedEventsMax {
 		return nil, false
 	}
-	kept := &r.plain[change.Rev%recentRevisions]
+	kept := &r.plain[change.Rev%cachedRevisions]
 	if prevKV {
-		kept = &r.withPrev[change.Rev%recentRevisions]
+		kept = &r.withPrev[change.Rev%cachedRevisions]
 	}
 	if m := kept.Load(); m != nil && m.rev == change.Rev && m.floor == floor {
 		return m.events, true
@@ -53,7 +53,7 @@ func (r *recentEvents) of(change state.Change, prevKV bool, floor revision.Rev) 
 		m.events[i] = e.Proto(prevKV, floor)
 		size += e.Size(prevKV)
 	}
-	if size <= recentBytes {
+	if size <= cachedBytes {
 		kept.Store(m)
 	}
 	return m.events, true

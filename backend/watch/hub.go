@@ -1,9 +1,10 @@
-package backend
+package watch
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"go.etcd.io/etcd/pkg/v3/adt"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// hub finds out which watchers a change concerns, and wakes them. It carries
+// Hub finds out which watchers a change concerns, and wakes them. It carries
 // no events: a watcher pulls from the history of a view, from the first
 // revision that the hub marked.
 //
@@ -19,11 +20,12 @@ import (
 // the watchers of every revision up to the view's, then raises its own
 // revision. So a watcher that is not marked has missed nothing at or below the
 // hub's revision.
-type hub struct {
-	view   *atomic.Pointer[state.View]
-	woken  chan struct{}
-	recent recentEvents // watchers pull through it
-	turns  *turns
+type Hub struct {
+	view     func() *state.View
+	progress time.Duration // how often idle watchers that asked for it are told the revision
+	woken    chan struct{}
+	events   eventCache // watchers pull through it
+	limiter  *limiter
 
 	mu sync.Mutex
 	// rev is the revision up to which watchers were marked.
@@ -31,33 +33,36 @@ type hub struct {
 	keys   map[string]watcherSet
 	ranges adt.IntervalTree // of watcherSet
 	// streams wait for rev to rise, to answer a progress request.
-	streams map[*watchStream]struct{}
-	all     map[*watchStream]struct{}
+	streams map[*stream]struct{}
+	all     map[*stream]struct{}
 	closed  error
 }
 
 type watcherSet map[*watcher]struct{}
 
-func newHub(view *atomic.Pointer[state.View], rev revision.Rev) *hub {
-	return &hub{view: view, woken: make(chan struct{}, 1), turns: newTurns(), rev: rev,
+// NewHub makes a hub. view is the newest view, and may be called by any goroutine;
+// rev is the revision of the first one. Every progress, an idle watcher that asked
+// for it is told the revision.
+func NewHub(view func() *state.View, rev revision.Rev, progress time.Duration) *Hub {
+	return &Hub{view: view, progress: progress, woken: make(chan struct{}, 1), limiter: newLimiter(), rev: rev,
 		keys: map[string]watcherSet{}, ranges: adt.NewIntervalTree(),
-		streams: map[*watchStream]struct{}{}, all: map[*watchStream]struct{}{}}
+		streams: map[*stream]struct{}{}, all: map[*stream]struct{}{}}
 }
 
-// wake tells the hub that a view was published.
-func (h *hub) wake() {
+// Wake tells the hub that a view was published. It does not block.
+func (h *Hub) Wake() {
 	select {
 	case h.woken <- struct{}{}:
 	default:
 	}
 }
 
-// run marks watchers until ctx ends.
-func (h *hub) run(ctx context.Context) {
+// Run marks watchers until ctx ends.
+func (h *Hub) Run(ctx context.Context) {
 	for {
 		select {
 		case <-h.woken:
-			h.advance(h.view.Load())
+			h.advance(h.view())
 		case <-ctx.Done():
 			return
 		}
@@ -65,7 +70,7 @@ func (h *hub) run(ctx context.Context) {
 }
 
 // advance marks the watchers of all changes up to the view's revision.
-func (h *hub) advance(v *state.View) {
+func (h *Hub) advance(v *state.View) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.all) > 0 {
@@ -88,7 +93,7 @@ func (h *hub) advance(v *state.View) {
 	clear(h.streams)
 }
 
-func (h *hub) mark(change state.Change) {
+func (h *Hub) mark(change state.Change) {
 	for _, e := range change.Events {
 		key := e.Key()
 		for w := range h.keys[key] {
@@ -106,7 +111,7 @@ func (h *hub) mark(change state.Change) {
 	}
 }
 
-func (h *hub) markAll(rev revision.Rev) {
+func (h *Hub) markAll(rev revision.Rev) {
 	for s := range h.all {
 		for _, w := range s.watchers {
 			w.mark(rev)
@@ -116,8 +121,8 @@ func (h *hub) markAll(rev revision.Rev) {
 
 // add registers a watcher; from then on the hub marks it. It returns the
 // current revision: what comes after is new to the watcher.
-func (h *hub) add(w *watcher) revision.Rev {
-	current := h.view.Load().Rev()
+func (h *Hub) add(w *watcher) revision.Rev {
+	current := h.view().Rev()
 	if iv, ranged := w.interval(); ranged {
 		set := watcherSet{}
 		if found := h.ranges.Find(iv); found != nil {
@@ -137,7 +142,7 @@ func (h *hub) add(w *watcher) revision.Rev {
 	return current
 }
 
-func (h *hub) remove(w *watcher) {
+func (h *Hub) remove(w *watcher) {
 	if iv, ranged := w.interval(); ranged {
 		if found := h.ranges.Find(iv); found != nil {
 			set := found.Val.(watcherSet)
@@ -154,22 +159,26 @@ func (h *hub) remove(w *watcher) {
 	}
 }
 
-// close ends all streams.
-func (h *hub) close(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = err
-	for s := range h.all {
-		s.end(err)
-	}
-}
-
-// open registers a stream.
-func (h *hub) open(s *watchStream) {
+// Open opens a stream; the caller closes it.
+func (h *Hub) Open() Stream {
+	jitter := rand.N(h.progress/10 + 1)
+	s := &stream{hub: h, interval: h.progress + jitter,
+		woken: make(chan struct{}, 1), eased: make(chan struct{}, 1), watchers: map[int64]*watcher{}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.all[s] = struct{}{}
 	if h.closed != nil {
 		s.end(h.closed)
+	}
+	return s
+}
+
+// Close ends all streams, and those that are opened later, with an error.
+func (h *Hub) Close(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = err
+	for s := range h.all {
+		s.end(err)
 	}
 }

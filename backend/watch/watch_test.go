@@ -1,4 +1,4 @@
-package backend_test
+package watch
 
 import (
 	"fmt"
@@ -7,21 +7,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
-	"github.com/zkine/zkine/revision/memzk"
 )
 
 func TestWatchFromPastPresentAndFuture(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	put(t, b, "a", "1") // 2
 	put(t, b, "b", "1") // 3
 	put(t, b, "a", "2") // 4
 	past := watch(t, b, &pb.WatchCreateRequest{Key: []byte("a"), StartRevision: 2, PrevKv: true})
 	present := watch(t, b, &pb.WatchCreateRequest{Key: []byte("a"), PrevKv: true})
 	future := watch(t, b, &pb.WatchCreateRequest{Key: []byte("a"), StartRevision: 6})
-	put(t, b, "a", "3") // 5
-	_, err := b.DeleteRange(within(t), &pb.DeleteRangeRequest{Key: []byte("a")})
-	require.NoError(t, err) // 6
+	put(t, b, "a", "3")       // 5
+	b.deleteRange(t, "a", "") // 6
 	require.Equal(t, []string{
 		"2 PUT a=1 prev=", "4 PUT a=2 prev=1", "5 PUT a=3 prev=2", "6 DELETE a= prev=3",
 	}, show(collect(t, past, 6)))
@@ -30,8 +27,8 @@ func TestWatchFromPastPresentAndFuture(t *testing.T) {
 }
 
 func TestWatchRangesAndFilters(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
-	s := b.Watch()
+	b := newStore(t)
+	s := b.Open()
 	t.Cleanup(s.Close)
 	create := []*pb.WatchCreateRequest{
 		{Key: []byte("b"), RangeEnd: []byte("d")},
@@ -46,8 +43,7 @@ func TestWatchRangesAndFilters(t *testing.T) {
 	for _, key := range []string{"a", "b", "c", "d"} {
 		put(t, b, key, "v")
 	}
-	_, err := b.DeleteRange(within(t), &pb.DeleteRangeRequest{Key: []byte("a"), RangeEnd: []byte{0}})
-	require.NoError(t, err)
+	b.deleteRange(t, "a", "\x00")
 	last := put(t, b, "zz", "v")
 	got := map[int64][]string{}
 	for done := map[int64]bool{}; len(done) < 1; {
@@ -79,9 +75,9 @@ func TestWatchRangesAndFilters(t *testing.T) {
 }
 
 func TestWatchCreationAsEtcdWordsIt(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	put(t, b, "k", "v")
-	s := b.Watch()
+	s := b.Open()
 	t.Cleanup(s.Close)
 	cases := []struct {
 		name   string
@@ -115,12 +111,11 @@ func TestWatchCreationAsEtcdWordsIt(t *testing.T) {
 }
 
 func TestWatchBelowTheFloorIsDropped(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	for i := range 10 {
 		put(t, b, "k", fmt.Sprint(i))
 	}
-	_, err := b.Compact(within(t), &pb.CompactionRequest{Revision: 8})
-	require.NoError(t, err)
+	b.compact(t, 8)
 	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k"), StartRevision: 7})
 	response := next(t, s)
 	require.True(t, response.Canceled)
@@ -139,7 +134,7 @@ func TestWatchBelowTheFloorIsDropped(t *testing.T) {
 }
 
 func TestSlowWatcherMissesNothing(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k"), RangeEnd: []byte{0}})
 	var last int64
 	const writes = 3000
@@ -154,8 +149,8 @@ func TestSlowWatcherMissesNothing(t *testing.T) {
 }
 
 func TestProgressNeedsWatchersThatHaveBegun(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
-	s := b.Watch()
+	b := newStore(t)
+	s := b.Open()
 	t.Cleanup(s.Close)
 	s.RequestProgress() // no watchers: silence
 	s.Create(&pb.WatchCreateRequest{Key: []byte("k"), StartRevision: 2})
@@ -172,7 +167,7 @@ func TestProgressNeedsWatchersThatHaveBegun(t *testing.T) {
 // A progress that was asked for before events came, and is sent after them,
 // covers them: found by etcd's robustness validators.
 func TestProgressIsNeverOlderThanTheEventsBeforeIt(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	put(t, b, "k", "1") // 2
 	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k"), StartRevision: 2})
 	s.RequestProgress()
@@ -185,7 +180,7 @@ func TestProgressIsNeverOlderThanTheEventsBeforeIt(t *testing.T) {
 }
 
 func TestProgressOfAWatchFromNowOnAnIdleStore(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	rev := put(t, b, "other", "v")
 	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 	s.RequestProgress()

@@ -1,4 +1,4 @@
-package backend_test
+package watch
 
 import (
 	"context"
@@ -8,14 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
-	"github.com/zkine/zkine/revision/memzk"
 )
 
 // TestAClientThatDoesNotReadIsNotListenedTo: answers that wait for Next are
 // bounded, whatever asks for them.
 func TestAClientThatDoesNotReadIsNotListenedTo(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := newStore(t)
 	asks := map[string]func(s backendWatch, i int){
 		"create":   func(s backendWatch, i int) { s.Create(&pb.WatchCreateRequest{Key: []byte("k")}) },
 		"refuse":   func(s backendWatch, i int) { s.Refuse("no") },
@@ -46,7 +44,7 @@ func TestAClientThatDoesNotReadIsNotListenedTo(t *testing.T) {
 		})
 	}
 	t.Run("close", func(t *testing.T) {
-		s := b.Watch()
+		s := b.Open()
 		for range 1024 {
 			s.Refuse("no")
 		}

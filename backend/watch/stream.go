@@ -1,8 +1,7 @@
-package backend
+package watch
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// WatchStream is the watchers of one gRPC watch stream. Create, Cancel and
+// Stream is the watchers of one gRPC watch stream. Create, Cancel and
 // RequestProgress may be called by one goroutine while another calls Next. All
 // answers come out of Next, in the order on which clients may rely: "created"
 // before events, events by revision, progress after all events at or below its
@@ -19,7 +18,7 @@ import (
 //
 // A slow caller of Next costs no memory and blocks nobody: events wait in the
 // history, not here.
-type WatchStream interface {
+type Stream interface {
 	// Room waits until few enough answers wait to be taken by Next: to be called
 	// before each of the calls below. A client that asks and does not read is
 	// not listened to meanwhile. Its error is the cause of ctx's end.
@@ -39,7 +38,7 @@ type WatchStream interface {
 	// Next blocks for the next response, which belongs to the caller but for
 	// its events, which are shared. Its header holds the revision only. It is
 	// never split; fragmenting is the facade's. Errors: ErrClosed after Close,
-	// the backend's failure, or ctx's.
+	// that of Hub.Close, or ctx's.
 	Next(ctx context.Context) (*pb.WatchResponse, error)
 	// Fragmented says whether the watcher asked for large responses in parts.
 	Fragmented(id int64) bool
@@ -47,10 +46,10 @@ type WatchStream interface {
 	Close()
 }
 
-// watchStream implements WatchStream. Lock order: the hub's lock, mu, the lock
-// of its turns.
-type watchStream struct {
-	hub      *hub
+// stream implements Stream. Lock order: the hub's lock, mu, the lock
+// of the hub's limiter.
+type stream struct {
+	hub      *Hub
 	interval time.Duration // of periodic progress, with its jitter
 	woken    chan struct{}
 	// eased has room for one: an answer was taken.
@@ -71,7 +70,7 @@ type watchStream struct {
 	closed error
 	ticker *time.Ticker // nil until a watcher wants periodic progress
 
-	turn turn // under the lock of hub.turns
+	turn turn // under the lock of hub.limiter
 }
 
 // progressRequest promises that all events at or below a revision were
@@ -93,19 +92,10 @@ const (
 	reasonCompacted   = "etcdserver: mvcc: required revision has been compacted"
 )
 
-// Watch opens a watch stream; the caller closes it.
-func (b *Backend) Watch() WatchStream {
-	jitter := rand.N(b.cfg.ProgressNotifyInterval/10 + 1)
-	s := &watchStream{hub: b.hub, interval: b.cfg.ProgressNotifyInterval + jitter,
-		woken: make(chan struct{}, 1), eased: make(chan struct{}, 1), watchers: map[int64]*watcher{}}
-	b.hub.open(s)
-	return s
-}
-
 // maxReplies is how many answers may wait for Next.
 const maxReplies = 1024
 
-func (s *watchStream) Room(ctx context.Context) error {
+func (s *stream) Room(ctx context.Context) error {
 	for {
 		s.mu.Lock()
 		room := s.closed != nil || len(s.replies)+len(s.asked) < maxReplies
@@ -122,14 +112,14 @@ func (s *watchStream) Room(ctx context.Context) error {
 }
 
 // ease wakes who waits for room.
-func (s *watchStream) ease() {
+func (s *stream) ease() {
 	select {
 	case s.eased <- struct{}{}:
 	default:
 	}
 }
 
-func (s *watchStream) Create(r *pb.WatchCreateRequest) {
+func (s *stream) Create(r *pb.WatchCreateRequest) {
 	w := &watcher{stream: s, key: string(r.Key), end: string(r.RangeEnd), start: revision.Rev(r.StartRevision),
 		prevKV: r.PrevKv, notify: r.ProgressNotify, large: r.Fragment, quiet: true}
 	if w.key == "" {
@@ -147,7 +137,7 @@ func (s *watchStream) Create(r *pb.WatchCreateRequest) {
 		return
 	}
 	defer s.wake()
-	current := s.hub.view.Load().Rev()
+	current := s.hub.view().Rev()
 	id, reason := s.admit(r, w)
 	reply := &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(current)}, WatchId: id, Created: true}
 	s.replies = append(s.replies, reply)
@@ -171,18 +161,18 @@ func (s *watchStream) Create(r *pb.WatchCreateRequest) {
 	}
 }
 
-func (s *watchStream) Refuse(reason string) {
+func (s *stream) Refuse(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.replies = append(s.replies, &pb.WatchResponse{
-		Header:  &pb.ResponseHeader{Revision: int64(s.hub.view.Load().Rev())},
+		Header:  &pb.ResponseHeader{Revision: int64(s.hub.view().Rev())},
 		WatchId: invalidWatchID, Created: true, Canceled: true, CancelReason: reason,
 	})
 	s.wake()
 }
 
 // admit chooses the watcher's id, or says why there is none.
-func (s *watchStream) admit(r *pb.WatchCreateRequest, w *watcher) (id int64, reason string) {
+func (s *stream) admit(r *pb.WatchCreateRequest, w *watcher) (id int64, reason string) {
 	switch {
 	case r.StartRevision < 0:
 		return invalidWatchID, reasonCompacted
@@ -202,7 +192,7 @@ func (s *watchStream) admit(r *pb.WatchCreateRequest, w *watcher) (id int64, rea
 	}
 }
 
-func (s *watchStream) Cancel(id int64) {
+func (s *stream) Cancel(id int64) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.mu.Lock()
@@ -214,16 +204,16 @@ func (s *watchStream) Cancel(id int64) {
 	delete(s.watchers, id)
 	s.hub.remove(w)
 	s.replies = append(s.replies, &pb.WatchResponse{
-		Header: &pb.ResponseHeader{Revision: int64(s.hub.view.Load().Rev())}, WatchId: id, Canceled: true})
+		Header: &pb.ResponseHeader{Revision: int64(s.hub.view().Rev())}, WatchId: id, Canceled: true})
 	s.wake()
 }
 
-func (s *watchStream) RequestProgress() {
+func (s *stream) RequestProgress() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	current := s.hub.view.Load().Rev()
+	current := s.hub.view().Rev()
 	if len(s.watchers) == 0 {
 		return
 	}
@@ -237,7 +227,7 @@ func (s *watchStream) RequestProgress() {
 
 // ask notes a progress to be sent, and has the hub tell when it has come so
 // far. Both locks are held.
-func (s *watchStream) ask(p progressRequest) {
+func (s *stream) ask(p progressRequest) {
 	s.asked = append(s.asked, p)
 	if s.hub.rev < p.rev {
 		s.hub.streams[s] = struct{}{}
@@ -245,14 +235,14 @@ func (s *watchStream) ask(p progressRequest) {
 	s.wake()
 }
 
-func (s *watchStream) Fragmented(id int64) bool {
+func (s *stream) Fragmented(id int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.watchers[id]
 	return w != nil && w.large
 }
 
-func (s *watchStream) Close() {
+func (s *stream) Close() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.mu.Lock()
@@ -273,7 +263,7 @@ func (s *watchStream) Close() {
 }
 
 // end makes Next return an error from now on.
-func (s *watchStream) end(err error) {
+func (s *stream) end(err error) {
 	s.mu.Lock()
 	s.closed = err
 	s.mu.Unlock()
@@ -283,16 +273,16 @@ func (s *watchStream) end(err error) {
 
 // enqueue notes that a watcher is due. The hub calls it under its lock. A stream
 // that waits is woken when it is its turn; any other comes to it by itself.
-func (s *watchStream) enqueue(w *watcher) {
+func (s *stream) enqueue(w *watcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.due = append(s.due, w)
-	if s.parked && s.hub.turns.take(s) {
+	if s.parked && s.hub.limiter.take(s) {
 		s.wake()
 	}
 }
 
-func (s *watchStream) wake() {
+func (s *stream) wake() {
 	select {
 	case s.woken <- struct{}{}:
 	default:

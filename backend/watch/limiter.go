@@ -1,11 +1,11 @@
-package backend
+package watch
 
 import (
 	"runtime"
 	"sync"
 )
 
-// turns lets few watch streams at a time collect events, first come, first
+// limiter lets few watch streams at a time collect events, first come, first
 // served. A change that concerns a thousand watchers would make a thousand
 // goroutines runnable at once, and each step of each write would wait behind
 // all of them; with turns there are a few, writes go on, and who waits for a
@@ -13,13 +13,13 @@ import (
 //
 // A turn is held only inside Next, never while a response is sent: a client
 // that does not read delays nobody.
-type turns struct {
+type limiter struct {
 	mu    sync.Mutex
 	free  int
-	queue []*watchStream
+	queue []*stream
 }
 
-// turn is what a stream has of it, under the lock of turns.
+// turn is what a stream has of it, under the limiter's lock.
 type turn int
 
 const (
@@ -31,46 +31,46 @@ const (
 // turnsPerProcessor was as good with 2 and with 8, at a thousand watchers.
 const turnsPerProcessor = 4
 
-func newTurns() *turns { return &turns{free: turnsPerProcessor * runtime.GOMAXPROCS(0)} }
+func newLimiter() *limiter { return &limiter{free: turnsPerProcessor * runtime.GOMAXPROCS(0)} }
 
 // take says whether the stream has its turn; if not, it is woken when it has.
 // The caller holds the stream's lock, and the stream is inside Next.
-func (t *turns) take(s *watchStream) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s.turn == noTurn && t.free > 0 {
-		t.free--
+func (l *limiter) take(s *stream) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.turn == noTurn && l.free > 0 {
+		l.free--
 		s.turn = granted
 	}
 	if s.turn == noTurn {
 		s.turn = queued
-		t.queue = append(t.queue, s)
+		l.queue = append(l.queue, s)
 	}
 	return s.turn == granted
 }
 
 // pass gives up the stream's turn, or its place in the queue.
-func (t *turns) pass(s *watchStream) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (l *limiter) pass(s *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	held := s.turn == granted
 	s.turn = noTurn
 	if held {
-		t.grant()
+		l.grant()
 	}
 }
 
 // grant gives a turn to the next in the queue; there may be some who left, and
 // who left and came back has two places, of which it uses the first.
-func (t *turns) grant() {
-	for len(t.queue) > 0 {
-		next := t.queue[0]
-		t.queue[0], t.queue = nil, t.queue[1:]
+func (l *limiter) grant() {
+	for len(l.queue) > 0 {
+		next := l.queue[0]
+		l.queue[0], l.queue = nil, l.queue[1:]
 		if next.turn == queued {
 			next.turn = granted
 			next.wake()
 			return
 		}
 	}
-	t.free++
+	l.free++
 }

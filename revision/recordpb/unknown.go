@@ -1,16 +1,14 @@
-package revision
+package recordpb
 
 import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// unknown says whether a request, or a message within it, carries fields that
+// HasUnknown says whether a request, or a message within it, carries fields that
 // this binary does not know. To skip them could mean to evaluate the request
 // otherwise than the member that wrote it.
-func unknown(r *recordpb.Request) (found bool) {
+func HasUnknown(r *Request) (found bool) {
 	eachMessage(r, func(m protoreflect.Message) { found = found || len(m.GetUnknown()) > 0 })
 	return found
 }
@@ -18,7 +16,7 @@ func unknown(r *recordpb.Request) (found bool) {
 // StripUnknown takes fields out of a request that this binary does not know.
 // The member that accepts a request calls it: what goes into the log is what
 // was evaluated, and never looks like a newer member's record.
-func StripUnknown(r *recordpb.Request) {
+func StripUnknown(r *Request) {
 	eachMessage(r, func(m protoreflect.Message) {
 		if len(m.GetUnknown()) > 0 {
 			m.SetUnknown(nil)
@@ -29,17 +27,17 @@ func StripUnknown(r *recordpb.Request) {
 // eachMessage calls f with a request and every message within it. The requests
 // that matter are looked through without reflection, which took as long as
 // encoding them, and a fifth of what it takes to read them.
-func eachMessage(r *recordpb.Request, f func(protoreflect.Message)) {
+func eachMessage(r *Request, f func(protoreflect.Message)) {
 	f(r.ProtoReflect())
 	if h := r.GetHeader(); h != nil {
 		f(h.ProtoReflect())
 	}
 	switch kind := r.GetKind().(type) {
-	case *recordpb.Request_Put:
+	case *Request_Put:
 		f(kind.Put.ProtoReflect())
-	case *recordpb.Request_DeleteRange:
+	case *Request_DeleteRange:
 		f(kind.DeleteRange.ProtoReflect())
-	case *recordpb.Request_Txn:
+	case *Request_Txn:
 		eachInTxn(kind.Txn, f)
 	default:
 		eachReflected(r.ProtoReflect(), f)
