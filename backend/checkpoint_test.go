@@ -49,7 +49,7 @@ func TestRestartFromACheckpoint(t *testing.T) {
 				put(t, first, "old", "2")
 				_, err = first.Compact(within(t), &pb.CompactionRequest{Revision: 4})
 				require.NoError(t, err)
-				require.NoError(t, first.Scavenged(within(t), 4))
+				require.NoError(t, first.CompactedPhysically(within(t), 4))
 			}
 			trimmedTo(t, e, first, 4)
 			before, err := first.Range(within(t), all())

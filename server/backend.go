@@ -29,9 +29,9 @@ type Backend interface {
 	DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error)
 	Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error)
 	// Compact does not wait for what it makes unreadable to be given back:
-	// Scavenged does.
+	// CompactedPhysically does.
 	Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error)
-	Scavenged(ctx context.Context, rev int64) error
+	CompactedPhysically(ctx context.Context, rev int64) error
 
 	LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error)
 	LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, error)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -92,7 +93,7 @@ var explained = []struct {
 	{etcddb.ErrTempDir, codes.FailedPrecondition},
 	{etcddb.ErrTempDirFull, codes.ResourceExhausted},
 	{etcddb.ErrTooManySnapshots, codes.ResourceExhausted},
-	{backend.ErrUnconfirmed, codes.FailedPrecondition},
+	{housekeep.ErrUnconfirmed, codes.FailedPrecondition},
 }
 
 // toGRPC turns a backend's error into etcd's. ctx is the call's: it tells the

@@ -146,7 +146,7 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 		QuotaBytes:             cfg.quotaBytes,
 		TempDir:                cfg.tempDir,
 		Held:                   o.held,
-		Startup:               o.starting,
+		Startup:                o.starting,
 		Auth:                   cfg.auth.config(cfg.tls.ClientCertAuth),
 		Registerer:             registry,
 		Log:                    log,

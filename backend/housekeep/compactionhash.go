@@ -1,4 +1,4 @@
-package backend
+package housekeep
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 // HashKV for that very revision with the result: the hash of before, of which
 // nothing is left to compute it again. Its members compare these, and so may
 // others. So does zkine: each member that meets a compaction in the log
-// computes it in the background, from a view. What that needs is not scavenged
-// meanwhile, and nothing else waits for it but who asks.
+// computes it in the background, from a view. What that needs is not physically
+// compacted until it is done. Only calls that ask for the hash wait for it.
 //
 // As etcd's, they last as long as the process does. What a member met while it
 // replayed the log it answers as computed from what there is now.
@@ -56,7 +56,7 @@ func (h *compactionHashes) add(compactions []state.Compaction) {
 		}
 	}
 	for len(h.kept) > compactionHashesKept {
-		// Who waits for it is answered as for any other revision.
+		// Calls that wait for it are answered as for any other revision.
 		h.finish(h.kept[0], 0, state.ErrCompacted)
 	}
 	select {
@@ -95,8 +95,9 @@ func (h *compactionHashes) pending() *compactionHash {
 	return nil
 }
 
-// floor is up to where history may be scavenged, of what is below the floor given.
-func (h *compactionHashes) floor(floor revision.Rev) revision.Rev {
+// limit is up to where history may be physically compacted, of what is below a
+// compaction floor.
+func (h *compactionHashes) limit(floor revision.Rev) revision.Rev {
 	if one := h.next(); one != nil {
 		return min(floor, one.Before)
 	}
@@ -113,7 +114,7 @@ func (h *compactionHashes) computed(one *compactionHash, sum uint32, err error) 
 // finish is computed, under mu. One without a hash is not kept.
 func (h *compactionHashes) finish(one *compactionHash, sum uint32, err error) {
 	select {
-	case <-one.done: // given up meanwhile
+	case <-one.done: // given up
 	default:
 		one.sum, one.err = sum, err
 		close(one.done)
@@ -129,38 +130,49 @@ func (h *compactionHashes) finish(one *compactionHash, sum uint32, err error) {
 	}
 }
 
-// compactionHashLoop computes. It ends with the backend.
-func (b *Backend) compactionHashLoop() {
+// compactionHashLoop computes. It ends with the Housekeeper.
+func (h *Housekeeper) compactionHashLoop() {
+	hashes := h.physical.hashes
 	for {
-		if one := b.hashes.next(); one != nil {
-			sum, err := b.view.Load().HashCompaction(one.Compaction)
-			b.hashes.computed(one, sum, err)
+		if one := hashes.next(); one != nil {
+			sum, err := h.env.View().HashCompaction(one.Compaction)
+			hashes.computed(one, sum, err)
 			continue
 		}
 		select {
-		case <-b.hashes.wake:
-		case <-b.ctx.Done():
+		case <-hashes.wake:
+		case <-h.ctx.Done():
 			return
 		}
 	}
 }
 
-// compactionHash is what was computed when the revision was compacted at, nil if
-// there is none. It waits for what is under way.
-func (b *Backend) compactionHash(ctx context.Context, rev revision.Rev) (*compactionHash, error) {
-	one := b.hashes.at(rev)
+// CompactionHash is what etcd answers to HashKV for a revision that was compacted
+// at.
+type CompactionHash struct {
+	// Compaction is what was compacted.
+	state.Compaction
+	// Sum is the hash of the history from before it.
+	Sum uint32
+}
+
+// CompactionHash is what was computed when the revision was compacted at, nil if
+// there is none. It waits for what is under way. Errors: the cause of the
+// Housekeeper's end, the cause of ctx's.
+func (h *Housekeeper) CompactionHash(ctx context.Context, rev revision.Rev) (*CompactionHash, error) {
+	one := h.physical.hashes.at(rev)
 	if one == nil {
 		return nil, nil
 	}
 	select {
 	case <-one.done:
-	case <-b.failed:
-		return nil, b.failErr
+	case <-h.ctx.Done():
+		return nil, context.Cause(h.ctx)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 	if one.err != nil {
 		return nil, nil
 	}
-	return one, nil
+	return &CompactionHash{Compaction: one.Compaction, Sum: one.sum}, nil
 }

@@ -1,4 +1,4 @@
-package backend
+package housekeep
 
 import (
 	"context"
@@ -49,7 +49,7 @@ type compactor struct {
 	last    time.Time // of the last compaction that it asked for
 }
 
-// sample is what revision the store was at, when.
+// sample is which revision the store was at, and when.
 type sample struct {
 	at  time.Time
 	rev revision.Rev
@@ -83,7 +83,7 @@ func (c *compactor) interval() time.Duration {
 }
 
 // sampled notes the revision of this moment, now and then, and returns the one
-// of a period ago, 0 if nobody knows it.
+// of a period ago, 0 if that is not known.
 func (c *compactor) sampled(now time.Time, rev revision.Rev) revision.Rev {
 	if n := len(c.samples); n == 0 || now.Sub(c.samples[n-1].at) >= c.cfg.Period/samplesPerPeriod {
 		c.samples = append(c.samples, sample{now, rev})
@@ -101,19 +101,19 @@ func (c *compactor) sampled(now time.Time, rev revision.Rev) revision.Rev {
 
 // autoCompact compacts as the keeper does. Two keepers at once do no harm: the
 // second compaction of a revision is refused at apply.
-func (b *Backend) autoCompact(ctx context.Context) {
+func (h *Housekeeper) autoCompact(ctx context.Context) {
 	now := time.Now()
-	rev, due := b.compactor.due(now, b.view.Load())
-	if !due || !b.keeper.isSelf() {
+	rev, due := h.compactor.due(now, h.env.View())
+	if !due || !h.keeper.isSelf() {
 		return
 	}
-	b.compactor.last = now
-	_, err := proposeUnsigned[*pb.CompactionResponse](ctx, b.proposer, &recordpb.Request{Kind: &recordpb.Request_Compaction{
+	h.compactor.last = now
+	err := h.env.Propose(ctx, &recordpb.Request{Kind: &recordpb.Request_Compaction{
 		Compaction: &pb.CompactionRequest{Revision: int64(rev)}}})
 	switch {
 	case err == nil:
-		b.cfg.Log.WithField("revision", rev).Info("compacted automatically")
+		h.cfg.Log.WithField("revision", rev).Info("compacted automatically")
 	case !errors.Is(err, state.ErrCompacted):
-		b.cfg.Log.WithError(fmt.Errorf("automatic compaction at revision %d: %w", rev, err)).Warn("trying again next time")
+		h.cfg.Log.WithError(fmt.Errorf("automatic compaction at revision %d: %w", rev, err)).Warn("trying again next time")
 	}
 }

@@ -1,4 +1,4 @@
-package backend
+package housekeep
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Status names a leader, as etcd's does: the keeper. ZooKeeper lists a keeper
-// that was killed until its session is over, so whoever asks for the status has
-// it asked for a sign of life. Without one the next member that gives one is
-// named. This is for people and clients alone: what the keeper does is done by
-// the one that is listed first, since two at once are harmless, and none for some
-// seconds is.
+// leaderProof is whether a proof of the leader is under way. Status names a
+// leader, as etcd's does: the keeper. ZooKeeper lists a keeper that was killed
+// until its session is over, so a call for the status has it asked for a sign of
+// life. Without one the next member that gives one is named. This is for people
+// and clients alone: what the keeper does is done by the member that is listed
+// first, since two at once are harmless, and so is none for some seconds.
 type leaderProof struct {
 	wanted chan struct{} // room for one
 
@@ -29,24 +29,24 @@ const (
 	signWait = time.Second
 )
 
-// ConfirmLeader finds out whether the member that Status names as the leader
-// lives, or which one does. It returns when that is known, or ctx ends, and at
-// once without ZooKeeper, or if the keeper is known to be silent: whether it is
-// back is found out beside. The proof goes on without its caller, so that those
-// who wait for less time than it takes keep nobody from it. There is one a second
-// at most, which costs two writes to ZooKeeper.
-func (b *Backend) ConfirmLeader(ctx context.Context) {
-	if b.keeper.isSelf() || b.Ready() != nil {
+// ConfirmLeader finds out whether the member that Leader names lives, or which
+// one does. It returns when that is known, or ctx ends, and at once if the keeper
+// is known to be silent: whether it is back is found out beside. The proof goes on
+// without its caller, so that callers that wait for less time than it takes get
+// its result the next time. There is one a second at most, which costs two writes
+// to ZooKeeper.
+func (h *Housekeeper) ConfirmLeader(ctx context.Context) {
+	if h.keeper.isSelf() {
 		return
 	}
-	over := b.proof.want()
-	if b.keeper.isSilent() {
+	over := h.proof.want()
+	if h.keeper.isSilent() {
 		return
 	}
 	select {
 	case <-over:
 	case <-ctx.Done():
-	case <-b.ctx.Done():
+	case <-h.ctx.Done():
 	}
 }
 
@@ -62,7 +62,7 @@ func (p *leaderProof) want() (over <-chan struct{}) {
 		return closedChannel
 	}
 	p.current = make(chan struct{})
-	p.wanted <- struct{}{} // there is room: nobody else's proof is wanted
+	p.wanted <- struct{}{} // there is room: no other proof is under way
 	return p.current
 }
 
@@ -75,14 +75,15 @@ func (p *leaderProof) end() {
 
 var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// leaderLoop proves the leader when that is wanted. It ends with the backend.
-func (b *Backend) leaderLoop() {
+// leaderLoop proves the leader when that is wanted. It ends with the
+// Housekeeper.
+func (h *Housekeeper) leaderLoop() {
 	for {
 		select {
-		case <-b.proof.wanted:
-			b.proveLeader()
-			b.proof.end()
-		case <-b.ctx.Done():
+		case <-h.proof.wanted:
+			h.proveLeader()
+			h.proof.end()
+		case <-h.ctx.Done():
 			return
 		}
 	}
@@ -91,19 +92,19 @@ func (b *Backend) leaderLoop() {
 // proveLeader names the first member that gives a sign of life: the keeper, or
 // else one of those after it, which are asked all at once, so that several dead
 // ones take no longer than one.
-func (b *Backend) proveLeader() {
-	members := b.keeper.members()
+func (h *Housekeeper) proveLeader() {
+	members := h.keeper.list()
 	if len(members) == 0 {
 		return
 	}
 	keeper := members[0].ID
 	for _, asked := range [][]revision.Member{members[:1], members[1:]} {
-		leader, known := b.firstAlive(asked)
+		leader, known := h.firstAlive(asked)
 		if !known {
 			return
 		}
 		if leader != 0 {
-			b.keeper.name(keeper, leader)
+			h.keeper.name(keeper, leader)
 			return
 		}
 	}
@@ -112,17 +113,17 @@ func (b *Backend) proveLeader() {
 // firstAlive asks members, up to this one, for a sign of life, and returns the
 // id of the first that gives it, 0 if none does. known is false if ZooKeeper did
 // not answer.
-func (b *Backend) firstAlive(members []revision.Member) (id uint64, known bool) {
-	ctx, cancel := context.WithTimeout(b.ctx, signWait)
+func (h *Housekeeper) firstAlive(members []revision.Member) (id uint64, known bool) {
+	ctx, cancel := context.WithTimeout(h.ctx, signWait)
 	defer cancel()
 	alive, errs := make([]bool, len(members)), make([]error, len(members))
 	var asking sync.WaitGroup
 	for i, m := range members {
-		if m.ID == b.cfg.Member.ID {
+		if m.ID == h.cfg.Self {
 			alive[i] = true
 			break
 		}
-		asking.Go(func() { alive[i], errs[i] = b.log.Alive(ctx, m.Name) })
+		asking.Go(func() { alive[i], errs[i] = h.env.Members.Alive(ctx, m.Name) })
 	}
 	asking.Wait()
 	for i, m := range members {

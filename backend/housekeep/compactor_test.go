@@ -1,4 +1,4 @@
-package backend
+package housekeep
 
 import (
 	"crypto/rand"

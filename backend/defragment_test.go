@@ -36,8 +36,8 @@ func TestPhysicalCompaction(t *testing.T) {
 	before := z.Bytes("/zkine")
 	_, err := b.Compact(within(t), &pb.CompactionRequest{Revision: rev, Physical: true})
 	require.NoError(t, err)
-	require.NoError(t, b.Scavenged(within(t), rev))
-	require.Equal(t, rev, b.ScavengedTo())
+	require.NoError(t, b.CompactedPhysically(within(t), rev))
+	require.Equal(t, rev, b.CompactedTo())
 	eventually(t, "ZooKeeper holds little", func() bool { return z.Bytes("/zkine") < before/5 })
 	require.NoError(t, b.Defragment(within(t)))
 	sizes := b.Status().Sizes
@@ -50,8 +50,9 @@ func TestPhysicalCompaction(t *testing.T) {
 	verified(t, z)
 }
 
-// sealsOf counts how often a segment is sealed while f runs: each tidy-up begins
-// with that. The keeper may still sweep, on its own, what an earlier one has left.
+// sealsOf counts how often a segment is sealed while f runs: each
+// defragmentation begins with that. The keeper may still remove, on its own, what an
+// earlier one has left.
 func sealsOf(z *memzk.Ensemble, f func()) (n int64) {
 	var count atomic.Int64
 	z.SetFault(func(ops []any) memzk.Fault {
@@ -146,8 +147,8 @@ func TestTidyUpsAtOnce(t *testing.T) {
 	sameState(t, a, openOn(t, z, "c"))
 }
 
-// TestTidyUpEndsAtEachStep loses the connection at each write of a tidy-up,
-// before or after it took effect: the next one finishes what is left.
+// TestTidyUpEndsAtEachStep loses the connection at each write of a
+// defragmentation, before or after it took effect: the next one finishes what is left.
 func TestTidyUpEndsAtEachStep(t *testing.T) {
 	for _, fault := range []memzk.Fault{memzk.LoseRequest, memzk.LoseReply} {
 		for step, more := 0, true; more; step++ {
