@@ -58,7 +58,7 @@ func (s *starter) take(ctx context.Context, dir string) error {
 // twice starts a store without data, fills it, stops it in peace and starts it again, for further measurements.
 func (s *starter) twice(ctx context.Context, name string, l *contender.Lone, round int, further func() error) (err error) {
 	defer func() { err = errors.Join(err, l.Stop(ctx)) }()
-	took, err := l.Start(ctx)
+	took, err := l.Up(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *starter) twice(ctx context.Context, name string, l *contender.Lone, rou
 	if err := l.Stop(ctx); err != nil {
 		return err
 	}
-	if took, err = l.Start(ctx); err != nil {
+	if took, err = l.Up(ctx); err != nil {
 		return err
 	}
 	if err := s.note(startFilled, name, round, took); err != nil {
@@ -95,7 +95,7 @@ func (s *starter) join(ctx context.Context, first *contender.Lone, dir string, r
 	if err != nil {
 		return err
 	}
-	took, err := second.Start(ctx)
+	took, err := second.Up(ctx)
 	if err := errors.Join(err, second.Stop(ctx)); err != nil {
 		return err
 	}
