@@ -32,13 +32,16 @@ type starter struct {
 func (s *starter) take(ctx context.Context, dir string) error {
 	for round := range s.options.rounds {
 		at := filepath.Join(dir, fmt.Sprint(round))
-		if slices.Contains(s.options.contenders, "zkine1") {
-			z, err := s.programs.LoneZkine(filepath.Join(at, "zkine"), "")
+		for name, program := range map[string]string{"zkine1": s.programs.Zkine, beforeOf("zkine1"): s.programs.Before} {
+			if !slices.Contains(s.options.contenders, name) {
+				continue
+			}
+			z, err := s.programs.LoneZkine(program, filepath.Join(at, name), "")
 			if err != nil {
 				return err
 			}
-			again := func() error { return s.join(ctx, z, filepath.Join(at, "second"), round) }
-			if err := s.twice(ctx, "zkine1", z, round, again); err != nil {
+			again := func() error { return s.join(ctx, name, program, z, filepath.Join(at, name+"-second"), round) }
+			if err := s.twice(ctx, name, z, round, again); err != nil {
 				return err
 			}
 		}
@@ -86,12 +89,12 @@ func (s *starter) twice(ctx context.Context, name string, l *contender.Lone, rou
 }
 
 // join starts a second zkine on the first one's ZooKeeper and stops it.
-func (s *starter) join(ctx context.Context, first *contender.Lone, dir string, round int) error {
+func (s *starter) join(ctx context.Context, name, program string, first *contender.Lone, dir string, round int) error {
 	zooKeeper, err := first.ZooKeeper(ctx)
 	if err != nil {
 		return err
 	}
-	second, err := s.programs.LoneZkine(dir, zooKeeper)
+	second, err := s.programs.LoneZkine(program, dir, zooKeeper)
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (s *starter) join(ctx context.Context, first *contender.Lone, dir string, r
 	if err := errors.Join(err, second.Stop(ctx)); err != nil {
 		return err
 	}
-	return s.note(startJoin, "zkine1", round, took)
+	return s.note(startJoin, name, round, took)
 }
 
 func (s *starter) note(point, name string, round int, took time.Duration) error {

@@ -32,6 +32,21 @@ type Contender struct {
 	servers []server
 	// locate says where clients go.
 	locate func(context.Context) (string, error)
+	zkine  *rig.Zkine // nil for another kind
+}
+
+// StartAgain stops a zkine, but not its ZooKeepers, and starts it again, with all that it has stored. It does nothing to
+// other kinds.
+func (c *Contender) StartAgain(ctx context.Context) error {
+	if c.zkine == nil {
+		return nil
+	}
+	stopping, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	if _, err := c.zkine.Stop(stopping); err != nil {
+		return err
+	}
+	return c.zkine.Up(ctx)
 }
 
 // Endpoint is where clients go, host:port: of several members the one that leads now.

@@ -17,11 +17,11 @@ type Lone struct {
 	up func(context.Context) error
 }
 
-// LoneZkine is a zkine with the ZooKeeper that it embeds, as "make run" starts it; with the address of a ZooKeeper, one
+// LoneZkine is a zkine, of that program, with the ZooKeeper that it embeds, as "make run" starts it; with the address of a ZooKeeper, one
 // on that instead.
-func (p Programs) LoneZkine(dir, zooKeeper string) (*Lone, error) {
+func (p Programs) LoneZkine(program, dir, zooKeeper string) (*Lone, error) {
 	z, err := rig.NewZkine(rig.ZkineConfig{
-		Program: p.Zkine, Name: filepath.Base(dir), DataDir: dir, ZooKeeper: zooKeeper,
+		Program: program, Name: filepath.Base(dir), DataDir: dir, ZooKeeper: zooKeeper,
 		Env: []string{"ZOOKEEPER_HOME=" + p.ZooKeeper.Dir},
 	})
 	if err != nil {

@@ -41,7 +41,7 @@ func startZkine(zooKeepers int) func(context.Context, *Stage, *Contender) error 
 func startBefore(zooKeepers int) func(context.Context, *Stage, *Contender) error {
 	return func(ctx context.Context, s *Stage, c *Contender) error {
 		if s.Programs.Before == "" {
-			return errors.New("there is no program to compare with")
+			return errors.New("-before names no program to compare with")
 		}
 		return s.zkine(ctx, c, s.Programs.Before, zooKeepers)
 	}
@@ -63,7 +63,7 @@ func (s *Stage) zkine(ctx context.Context, c *Contender, program string, zooKeep
 		return err
 	}
 	s.stopLater(z.Process)
-	c.locate, c.servers = at(z.Endpoint), []server{z}
+	c.zkine, c.locate, c.servers = z, at(z.Endpoint), []server{z}
 	c.add(e)
 	return z.Up(ctx)
 }
