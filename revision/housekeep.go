@@ -12,14 +12,26 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// Housekeep packs sealed segments, and removes what no member can need any
-// more: the log that the previous checkpoint covers, if trim says that members
-// agree about the state; attempts and chunks that no checkpoint names; staged
-// parts that no slot names. Whoever is the keeper calls it now and then; two at
-// once are harmless, since every removal carries a check of the checkpoint
-// record, and an end at any step leaves something that the next call finishes.
-// pace is called after each write, and may wait.
-func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error {
+// Pack packs sealed segments, and removes staged parts that no slot names. The
+// keeper calls it now and then. Two calls at once are harmless, since every
+// removal carries a check of the checkpoint record, and an end at any step
+// leaves something that the next call finishes. pace is called after each write,
+// and may wait. Errors: ErrRefused, ErrQuota; after others it may be tried again.
+func (l *Log) Pack(ctx context.Context, pace func(context.Context) error) error {
+	return l.keepHouse(ctx, pace, (*housekeeping).packLog)
+}
+
+// TrimAndPack removes what no member can need any more: the log that the
+// previous checkpoint covers, and attempts and chunks that no checkpoint names.
+// Members must agree about the state at the newest checkpoint. Then it does what
+// Pack does, under the same rules.
+func (l *Log) TrimAndPack(ctx context.Context, pace func(context.Context) error) error {
+	return l.keepHouse(ctx, pace, (*housekeeping).trimAndPack)
+}
+
+// keepHouse does work on a session of its own, from the start if another keeper
+// was faster.
+func (l *Log) keepHouse(ctx context.Context, pace func(context.Context) error, work func(*housekeeping) error) error {
 	conn, err := l.dialBulk(ctx)
 	if err != nil {
 		return err
@@ -27,29 +39,33 @@ func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Contex
 	defer conn.Close()
 	for range patientTries {
 		k := &housekeeping{link: l.link, checkpoints: &l.checkpoints, ctx: ctx, conn: conn, pace: pace}
-		if err = k.run(trim); !overtaken(err) {
+		if err = k.run(work); !overtaken(err) {
 			break
 		}
 	}
 	return err
 }
 
-func (k *housekeeping) run(trim bool) (err error) {
+// run reads what the checkpoints are, and does the work.
+func (k *housekeeping) run(work func(*housekeeping) error) (err error) {
 	if k.record, k.version, err = k.on(k.conn).checkpoints(k.ctx); err != nil {
 		return err
 	}
 	k.checkpoints.note(k.record)
-	if trim {
-		if err := k.trimLog(); err != nil {
-			return fmt.Errorf("trim the log: %w", err)
-		}
-		if err := k.sweepAttempts(); err != nil {
-			return fmt.Errorf("sweep checkpoints: %w", err)
-		}
+	return work(k)
+}
+
+func (k *housekeeping) trimAndPack() error {
+	if err := k.trimLog(); err != nil {
+		return fmt.Errorf("trim the log: %w", err)
+	}
+	if err := k.sweepAttempts(); err != nil {
+		return fmt.Errorf("sweep checkpoints: %w", err)
 	}
 	return k.packLog()
 }
 
+// housekeeping is a Pack or a TrimAndPack under way.
 type housekeeping struct {
 	*link
 	checkpoints *checkpoints

@@ -53,14 +53,17 @@ func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, _ revision.Rev,
 	})
 }
 
-// Housekeep implements backend's Store. There is nothing to pack.
-func (l *Log) Housekeep(ctx context.Context, trim bool, _ func(context.Context) error) error {
+// Pack implements backend's Store. There is nothing to pack.
+func (l *Log) Pack(ctx context.Context, _ func(context.Context) error) error {
+	return l.AwaitConnected(ctx)
+}
+
+// TrimAndPack implements backend's Store.
+func (l *Log) TrimAndPack(ctx context.Context, _ func(context.Context) error) error {
 	if err := l.AwaitConnected(ctx); err != nil {
 		return err
 	}
-	if trim {
-		l.store.update(l.store.trim)
-	}
+	l.store.update(l.store.trim)
 	return nil
 }
 
