@@ -126,7 +126,7 @@ func (t *tail) readAhead(err error) {
 
 // readAhead reads the slots of a step in the background.
 func (l *Log) readAhead(s step) {
-	l.spawn(func() {
+	l.group.Go(func() {
 		ctx, cancel := l.opContext(l.ctx)
 		defer cancel()
 		conn, err := l.session.get(ctx)

@@ -81,29 +81,29 @@ func (l *Log) followOn(conn Conn) {
 func (l *Log) watchLog(conn Conn) <-chan zk.Event {
 	ctx, cancel := l.opContext(l.ctx)
 	defer cancel()
-	data, stat, ch, err := conn.GetW(ctx, l.layout.log())
+	watched, err := conn.GetW(ctx, l.layout.log())
 	if err == nil {
-		_, err = l.parseOpen(data, stat)
+		_, err = l.parseOpen(watched.Data, watched.Stat)
 	}
 	if err != nil {
 		l.failFollowing(conn, l.lostIfMissing(err, l.layout.log()))
 		return nil
 	}
-	return ch
+	return watched.Event
 }
 
 // watchSegment watches for the next slot and returns how many there are.
 func (l *Log) watchSegment(conn Conn, segment segmentRef) (<-chan zk.Event, int64) {
 	ctx, cancel := l.opContext(l.ctx)
 	defer cancel()
-	_, stat, ch, err := conn.GetW(ctx, l.layout.segment(segment.name))
+	watched, err := conn.GetW(ctx, l.layout.segment(segment.name))
 	if err != nil {
 		l.failFollowing(conn, err)
 		return nil, 0
 	}
-	count := int64(stat.Version)
+	count := int64(watched.Stat.Version)
 	l.tail.observe(segment.number, count)
-	return ch, count
+	return watched.Event, count
 }
 
 // poll reads what the watches would have told.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,7 +71,7 @@ const (
 type Log struct {
 	cfg     Config
 	layout  layout
-	session *session
+	session *Session
 	tail    *tail
 	revs    revMap
 
@@ -102,7 +101,7 @@ type Log struct {
 	opened   bool // the first greeting is over; only greetings touch it
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	wg       sync.WaitGroup
+	group    Group
 }
 
 // Open connects, makes the root if it is new, and stands before the first
@@ -125,15 +124,14 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	setDefault(&cfg.CheckpointFrom, DefaultCheckpointFrom)
 	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
 	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
-	l.session = newSession(cfg.Dialer, cfg.Log, &l.said, l.greet)
-	l.session.noted = cfg.Noted
+	l.session = NewSession(SessionConfig{Dialer: cfg.Dialer, Verify: l.greet, Fatal: final, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
-	l.spawn(func() { l.session.run(l.ctx) })
-	l.spawn(l.haltOthers)
+	l.group.Go(func() { l.session.Run(l.ctx) })
+	l.group.Go(l.haltOthers)
 	if _, err := l.session.get(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.spawn(l.follow)
+	l.group.Go(l.follow)
 	return l, nil
 }
 
@@ -143,18 +141,10 @@ func setDefault[T int | int64](v *T, value T) {
 	}
 }
 
-func (l *Log) spawn(f func()) {
-	l.wg.Add(1)
-	go func() {
-		defer l.wg.Done()
-		f()
-	}()
-}
-
 // Close ends the session and waits for every goroutine of the log.
 func (l *Log) Close() error {
 	l.cancel(ErrClosed)
-	l.wg.Wait()
+	l.group.Wait()
 	return nil
 }
 

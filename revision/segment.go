@@ -135,7 +135,7 @@ func (l *Log) considerRotation(segment segmentRef) {
 	if slots < l.cfg.MaxSlots && bytes < l.cfg.MaxBytes || !l.rotating.CompareAndSwap(false, true) {
 		return
 	}
-	l.spawn(func() {
+	l.group.Go(func() {
 		defer l.rotating.Store(false)
 		l.rotate(l.ctx, segment) //nolint:errcheck // the next append sees the need again
 	})
