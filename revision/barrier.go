@@ -8,17 +8,6 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// barrier is a quorum write that changes nothing. Once it is answered, the
-// server shows this connection all that was committed before it was sent.
-// ZooKeeper's sync does not do: a deposed leader answers it (ZOOKEEPER-1675).
-func barrier(ctx context.Context, conn Conn, l layout) error {
-	_, err := conn.Multi(ctx, checkOp(l.format(), anyVersion))
-	if err != nil {
-		return fmt.Errorf("barrier: %w", err)
-	}
-	return nil
-}
-
 // Barrier implements backend.Log: multi{check the open segment's number, check
 // its count of slots}. If it passes, what is known is all there is. If it
 // fails, it was a quorum write all the same, and a read on the same connection
@@ -74,7 +63,7 @@ func (l *Log) barrierOn(ctx context.Context, conn Conn) (Seq, error) {
 func (l *Log) lastSlot(ctx context.Context, conn Conn, segment segmentRef, count int64) (Seq, error) {
 	for count == 0 && segment.number > 1 {
 		var err error
-		if segment, err = l.segmentAfter(ctx, conn, segment.number-2); err != nil {
+		if segment, err = l.on(conn).segmentAfter(ctx, segment.number-2); err != nil {
 			return Seq{}, err
 		}
 		_, stat, err := conn.Get(ctx, l.layout.segment(segment.name))

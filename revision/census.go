@@ -70,7 +70,7 @@ type measuring struct {
 
 // segments measures the sealed segments. Those that are gone are forgotten.
 func (m *measuring) segments() error {
-	refs, err := listSegments(m.ctx, m.conn, m.l.layout)
+	refs, err := m.l.on(m.conn).segments(m.ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (m *measuring) checkpoints() (bytes, znodes int64, err error) {
 
 // learnChunks reads the manifests of the checkpoints that are named.
 func (m *measuring) learnChunks() error {
-	record, _, err := readCheckpointRecord(m.ctx, m.conn, m.l.layout)
+	record, _, err := m.l.on(m.conn).checkpoints(m.ctx)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (m *measuring) learnChunks() error {
 		}
 		manifest := m.l.census.manifests[ref.Attempt]
 		if manifest == nil {
-			if manifest, err = readManifest(m.ctx, m.conn, m.l.layout, ref); errors.Is(err, zk.ErrNoNode) {
+			if manifest, err = m.l.on(m.conn).manifest(m.ctx, ref); errors.Is(err, zk.ErrNoNode) {
 				continue // replaced meanwhile
 			} else if err != nil {
 				return err

@@ -16,7 +16,7 @@ func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
 	for range patientTries {
 		var record checkpointRecord
 		var version int64
-		if record, version, err = readCheckpointRecord(ctx, conn, l.layout); err != nil {
+		if record, version, err = l.on(conn).checkpoints(ctx); err != nil {
 			return err
 		}
 		l.noteCheckpoints(record)

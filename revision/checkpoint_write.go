@@ -78,7 +78,7 @@ func (l *Log) dialBulk(ctx context.Context) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := barrier(ctx, conn, l.layout); err != nil {
+	if err := l.on(conn).barrier(ctx); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -102,7 +102,7 @@ type checkpointWriter struct {
 
 func (w *checkpointWriter) begin(segment int64) error {
 	var err error
-	if w.record, w.version, err = readCheckpointRecord(w.ctx, w.conn, w.l.layout); err != nil {
+	if w.record, w.version, err = w.l.on(w.conn).checkpoints(w.ctx); err != nil {
 		return err
 	}
 	w.known = map[string]*recordpb.StoredChunk{}
@@ -111,7 +111,7 @@ func (w *checkpointWriter) begin(segment int64) error {
 		if latest.Segment >= segment {
 			return ErrNotNeeded
 		}
-		manifest, err := readManifest(w.ctx, w.conn, w.l.layout, latest)
+		manifest, err := w.l.on(w.conn).manifest(w.ctx, latest)
 		if err != nil {
 			return err
 		}

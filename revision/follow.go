@@ -83,7 +83,10 @@ func (l *Log) watchLog(conn Conn) <-chan zk.Event {
 	defer cancel()
 	watched, err := conn.GetW(ctx, l.layout.log())
 	if err == nil {
-		_, err = l.parseOpen(watched.Data, watched.Stat)
+		var open segmentRef
+		if open, err = parseOpen(l.layout, watched.Data, watched.Stat); err == nil {
+			l.tail.observeOpen(open)
+		}
 	}
 	if err != nil {
 		l.failFollowing(conn, l.lostIfMissing(err, l.layout.log()))

@@ -28,10 +28,10 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 	// may still be in use, and learn more meanwhile.
 	seen := l.tail.seen()
 	// A quorum write: afterwards this server shows all that was committed.
-	if err := barrier(ctx, conn, l.layout); err != nil {
+	if err := l.on(conn).barrier(ctx); err != nil {
 		return l.lostIfMissing(err, l.layout.format())
 	}
-	id, err := readFormat(ctx, conn, l.layout)
+	id, err := l.on(conn).format(ctx)
 	if err != nil {
 		return l.lostIfMissing(err, l.layout.format())
 	}
@@ -44,7 +44,7 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 	}
 	if last := l.tail.forgetReady(); last.slot.Seq != seen.last.slot.Seq {
 		// Next has gone on meanwhile, with what it had read before.
-		if err := barrier(ctx, conn, l.layout); err != nil {
+		if err := l.on(conn).barrier(ctx); err != nil {
 			return l.lostIfMissing(err, l.layout.format())
 		}
 		if err := l.recogniseLast(ctx, conn, last); err != nil {
@@ -62,15 +62,15 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 
 func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	// A quorum write, as above. Whether there is a root at all shows by it, too.
-	err := barrier(ctx, conn, l.layout)
+	err := l.on(conn).barrier(ctx)
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
-	id, made, err := openRoot(ctx, conn, l.layout, &l.cfg)
+	id, made, err := openRoot(ctx, conn, l.cfg.wanted(), l.cfg.Random)
 	if err != nil {
 		return err
 	}
-	if err := l.cfg.mayServeCluster(id); err != nil && !made {
+	if err := l.cfg.wanted().allows(id); err != nil && !made {
 		return err
 	}
 	l.clusterID, l.found.Made = id, made
@@ -115,15 +115,18 @@ func (l *Log) mustExist(ctx context.Context, conn Conn, open segmentRef) error {
 // startAfterCheckpoint makes Next deliver what comes after the newest
 // checkpoint.
 func (l *Log) startAfterCheckpoint(ctx context.Context, conn Conn, open segmentRef) error {
-	loaded, err := l.loadCheckpoint(ctx, conn)
+	newest, err := l.on(conn).newest(ctx)
 	if err != nil {
 		return err
 	}
+	var loaded *Checkpoint
 	covered := int64(0)
-	if loaded != nil {
+	if newest != nil {
+		l.noteCheckpoints(newest.record)
+		loaded = l.checkpointOf(newest)
 		covered = loaded.Segment
 	}
-	first, err := l.segmentAfter(ctx, conn, covered)
+	first, err := l.on(conn).segmentAfter(ctx, covered)
 	if err != nil {
 		return err
 	}
@@ -181,7 +184,7 @@ func (l *Log) recognise(ctx context.Context, conn Conn, seen seen) error {
 	path := l.layout.segment(known.name)
 	_, stat, err := conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		if err := l.trimmed(ctx, conn, known.number); errors.Is(err, ErrTrimmed) {
+		if err := l.on(conn).trimmed(ctx, known.number); errors.Is(err, ErrTrimmed) {
 			return nil // Next will find the same, and reload
 		}
 	}
@@ -218,24 +221,25 @@ func (l *Log) recogniseLast(ctx context.Context, conn Conn, last entry) error {
 // recogniseElsewhere looks for the slot delivered last where it can be but in
 // its own znode: in a pack, or behind a checkpoint.
 func (l *Log) recogniseElsewhere(ctx context.Context, conn Conn, last entry) error {
-	packs, err := listPacks(ctx, conn, l.layout, last.segment.name)
+	packs, err := l.on(conn).packs(ctx, last.segment.name)
 	if err != nil {
 		return err
 	}
 	path := l.layout.slot(last.segment.name, last.slot.Seq.Slot)
 	if i, packed := findPack(packs, last.slot.Seq.Slot); packed {
 		ref := packs[i]
-		entries, err := l.readPack(ctx, conn, last.segment, ref)
+		entries, err := l.on(conn).pack(ctx, last.segment, ref)
 		if err != nil {
 			return err
 		}
+		l.noteZxid(entries[0].zxid)
 		if entries[last.slot.Seq.Slot-ref.first].slot.Nonce == last.slot.Nonce {
 			return nil
 		}
 		return fmt.Errorf("%w: %s, packed, is not the slot that was applied; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, path)
 	}
-	if err := l.trimmed(ctx, conn, last.slot.Seq.Segment); errors.Is(err, ErrTrimmed) {
+	if err := l.on(conn).trimmed(ctx, last.slot.Seq.Segment); errors.Is(err, ErrTrimmed) {
 		return nil // Next will find the same, and reload
 	} else if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Contex
 }
 
 func (k *housekeeping) run(trim bool) (err error) {
-	if k.record, k.version, err = readCheckpointRecord(k.ctx, k.conn, k.l.layout); err != nil {
+	if k.record, k.version, err = k.l.on(k.conn).checkpoints(k.ctx); err != nil {
 		return err
 	}
 	k.l.noteCheckpoints(k.record)
@@ -65,7 +65,7 @@ func (k *housekeeping) sealed() ([]segmentRef, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs, err := listSegments(k.ctx, k.conn, k.l.layout)
+	refs, err := k.l.on(k.conn).segments(k.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (k *housekeeping) keptChunks() (map[string]bool, error) {
 		for part := range ref.Manifest.Parts {
 			kept[k.l.layout.manifest(ref.Attempt, part)] = true
 		}
-		manifest, err := readManifest(k.ctx, k.conn, k.l.layout, ref)
+		manifest, err := k.l.on(k.conn).manifest(k.ctx, ref)
 		if err != nil {
 			return nil, err
 		}

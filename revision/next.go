@@ -47,6 +47,17 @@ func (l *Log) wait(ctx context.Context, changed <-chan struct{}) error {
 	}
 }
 
+// on reads the log's root on a connection.
+func (l *Log) on(conn Conn) Reader { return newReader(conn, l.layout) }
+
+// put hands slots that were read to the tail.
+func (l *Log) put(s step, entries ...*entry) {
+	for _, e := range entries {
+		l.noteZxid(e.zxid)
+	}
+	l.tail.put(s.era, entries...)
+}
+
 // withConn runs f on the verified connection. It returns nil if f is to be
 // tried again, which its caller's loop does.
 func (l *Log) withConn(ctx context.Context, f func(Conn) error) error {
@@ -67,9 +78,6 @@ func (l *Log) withConn(ctx context.Context, f func(Conn) error) error {
 	}
 	return nil
 }
-
-// errMissing says that a slot is not where slots are at first.
-var errMissing = errors.New("revision: slot is missing")
 
 // fetch reads slots that are known to exist. Bytes that cannot be trusted are
 // read once more, from another server, before they stop this zkine.
@@ -116,9 +124,9 @@ func (l *Log) read(ctx context.Context, conn Conn, s step) error {
 			break // read in its turn
 		}
 		group.Go(func() error {
-			e, err := l.readSlot(groupCtx, conn, s.cur, seq)
+			e, err := l.on(conn).slot(groupCtx, s.cur, seq)
 			if err == nil {
-				l.tail.put(s.era, e)
+				l.put(s, e)
 			}
 			return err
 		})
@@ -135,11 +143,11 @@ func (l *Log) readPacks(ctx context.Context, conn Conn, s step, refs []packRef) 
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ref := range refs {
 		group.Go(func() error {
-			entries, err := l.readPack(ctx, conn, s.cur, ref)
+			entries, err := l.on(conn).pack(ctx, s.cur, ref)
 			if errors.Is(err, zk.ErrNoNode) {
 				return fmt.Errorf("%w: %w", errMissing, err)
 			}
-			l.tail.put(s.era, entries...)
+			l.put(s, entries...)
 			return err
 		})
 	}
@@ -160,7 +168,7 @@ func (k *knownPacks) of(segment segmentRef) []packRef {
 }
 
 func (l *Log) learnPacks(ctx context.Context, conn Conn, segment segmentRef) error {
-	refs, err := listPacks(ctx, conn, l.layout, segment.name)
+	refs, err := l.on(conn).packs(ctx, segment.name)
 	if err != nil {
 		return err
 	}
@@ -173,7 +181,7 @@ func (l *Log) learnPacks(ctx context.Context, conn Conn, segment segmentRef) err
 // checkpoint, or it is lost. Missing counts only after a barrier: the server
 // may have been behind.
 func (l *Log) missing(ctx context.Context, conn Conn, s step) error {
-	if err := barrier(ctx, conn, l.layout); err != nil {
+	if err := l.on(conn).barrier(ctx); err != nil {
 		return err
 	}
 	if err := l.learnPacks(ctx, conn, s.cur); err != nil {
@@ -184,11 +192,11 @@ func (l *Log) missing(ctx context.Context, conn Conn, s step) error {
 			return nil
 		}
 	}
-	if err := l.trimmed(ctx, conn, s.cur.number); err != nil {
+	if err := l.on(conn).trimmed(ctx, s.cur.number); err != nil {
 		return err
 	}
 	for _, seq := range s.fetch {
-		if _, err := l.readSlot(ctx, conn, s.cur, seq); errors.Is(err, errMissing) {
+		if _, err := l.on(conn).slot(ctx, s.cur, seq); errors.Is(err, errMissing) {
 			return fmt.Errorf("%w: slot %s is missing; restore it from a backup of ZooKeeper",
 				ErrCorrupt, l.layout.slot(s.cur.name, seq.Slot))
 		} else if err != nil {
@@ -198,56 +206,19 @@ func (l *Log) missing(ctx context.Context, conn Conn, s step) error {
 	return nil // the server has caught up
 }
 
-func (l *Log) readSlot(ctx context.Context, conn Conn, segment segmentRef, seq Seq) (*entry, error) {
-	path := l.layout.slot(segment.name, seq.Slot)
-	data, stat, err := conn.Get(ctx, path)
-	if errors.Is(err, zk.ErrNoNode) {
-		return nil, fmt.Errorf("%w: %s", errMissing, path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	l.noteZxid(stat.Czxid)
-	e, err := l.decodeSlot(ctx, conn, segment, seq, data)
-	if err != nil {
-		return nil, untrusted("slot "+path, err)
-	}
-	return e, nil
-}
-
-func (l *Log) decodeSlot(ctx context.Context, conn Conn, segment segmentRef, seq Seq, data []byte) (*entry, error) {
-	env, err := openEnvelope(data)
-	if err != nil {
-		return nil, err
-	}
-	staged := 0
-	if env.staged() {
-		if err := l.readParts(ctx, conn, segment, env); err != nil {
-			return nil, err
-		}
-		staged = len(env.payload)
-	}
-	requests, err := env.requests()
-	if err != nil {
-		return nil, err
-	}
-	return &entry{segment: segment, size: len(data), staged: staged, raw: int(env.raw),
-		slot: Slot{Seq: seq, Nonce: env.nonce, Term: env.term, Requests: requests}}, nil
-}
-
 // count learns how many slots a sealed segment has. The barrier makes sure
 // that the server shows the segment as it was when it was sealed, or later:
 // no slot can have been added since.
 func (l *Log) count(ctx context.Context, conn Conn, segment segmentRef) error {
 	opCtx, cancel := l.opContext(ctx)
 	defer cancel()
-	if err := barrier(opCtx, conn, l.layout); err != nil {
+	if err := l.on(conn).barrier(opCtx); err != nil {
 		return err
 	}
 	path := l.layout.segment(segment.name)
 	_, stat, err := conn.Get(opCtx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		if err := l.trimmed(opCtx, conn, segment.number); err != nil {
+		if err := l.on(conn).trimmed(opCtx, segment.number); err != nil {
 			return err
 		}
 	}
@@ -260,7 +231,7 @@ func (l *Log) count(ctx context.Context, conn Conn, segment segmentRef) error {
 
 // advance moves delivery on to the next segment.
 func (l *Log) advance(ctx context.Context, conn Conn, s step) error {
-	record, _, err := readCheckpointRecord(ctx, conn, l.layout)
+	record, _, err := l.on(conn).checkpoints(ctx)
 	switch {
 	case err == nil:
 		l.noteCheckpoints(record) // others' checkpoints; only sizes depend on it
@@ -271,7 +242,7 @@ func (l *Log) advance(ctx context.Context, conn Conn, s step) error {
 	if next.number != s.cur.number+1 {
 		opCtx, cancel := l.opContext(ctx)
 		defer cancel()
-		if next, err = l.segmentAfter(opCtx, conn, s.cur.number); err != nil {
+		if next, err = l.on(conn).segmentAfter(opCtx, s.cur.number); err != nil {
 			return err
 		}
 	}

@@ -79,26 +79,3 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 	a.connectionLost(ctx, conn, segment)
 	return errAgain
 }
-
-// readParts reads a staged payload and verifies it.
-func (l *Log) readParts(ctx context.Context, conn Conn, segment segmentRef, e *envelope) error {
-	var payload []byte
-	for i := range int(e.parts) {
-		path := l.layout.part(segment.name, e.nonce, i)
-		data, _, err := conn.Get(ctx, path)
-		if errors.Is(err, zk.ErrNoNode) {
-			// The slot was read on this connection, so its parts are visible.
-			return fmt.Errorf("%w: part %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
-		}
-		if err != nil {
-			return err
-		}
-		if payload = append(payload, data...); len(payload) > int(e.length) {
-			break
-		}
-	}
-	if err := e.complete(payload); err != nil {
-		return fmt.Errorf("%w: %d parts from %s on", err, e.parts, l.layout.part(segment.name, e.nonce, 0))
-	}
-	return nil
-}

@@ -33,16 +33,6 @@ type tail struct {
 	lastOwn  time.Time
 }
 
-// entry is a slot that is known with its content.
-type entry struct {
-	slot    Slot
-	segment segmentRef
-	size    int // bytes in ZooKeeper, but for staged parts
-	staged  int // bytes of those
-	raw     int // bytes of the requests; 0 if they were not read
-	packed  bool
-}
-
 func newTail() *tail {
 	return &tail{counts: map[int64]int64{}, sizes: map[int64]*segmentSize{}, ready: held{slots: map[Seq]*entry{}}, awaited: map[Nonce]*awaited{},
 		changed: make(chan struct{})}

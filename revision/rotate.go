@@ -2,38 +2,18 @@ package revision
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"sort"
 
 	"github.com/go-zookeeper/zk"
 )
 
 // readOpen reads which segment is open, and tells the tail.
 func (l *Log) readOpen(ctx context.Context, conn Conn) (segmentRef, error) {
-	data, stat, err := conn.Get(ctx, l.layout.log())
-	if err != nil {
-		return segmentRef{}, fmt.Errorf("read %s: %w", l.layout.log(), err)
+	open, err := newReader(conn, l.layout).open(ctx)
+	if err == nil {
+		l.tail.observeOpen(open)
 	}
-	return l.parseOpen(data, stat)
-}
-
-func (l *Log) parseOpen(data []byte, stat *zk.Stat) (segmentRef, error) {
-	var record openRecord
-	if err := json.Unmarshal(data, &record); err != nil {
-		return segmentRef{}, fmt.Errorf("%w: %s is not an open-segment record; restore it from a backup", ErrCorrupt, l.layout.log())
-	}
-	ref, err := parseSegmentRef(record.OpenSegment)
-	if err != nil {
-		return segmentRef{}, fmt.Errorf("%s: %w", l.layout.log(), err)
-	}
-	if ref.number != int64(stat.Version) {
-		return segmentRef{}, fmt.Errorf("%w: %s names segment %s at version %d: someone else has written to it",
-			ErrCorrupt, l.layout.log(), ref.name, stat.Version)
-	}
-	l.tail.observeOpen(ref)
-	return ref, nil
+	return open, err
 }
 
 // refreshed learns the open segment anew, after a check showed that it had
@@ -70,62 +50,6 @@ func (l *Log) answered(ctx context.Context, conn Conn, code *keeperCode, err err
 		l.session.retire(conn)
 	}
 	l.pause.wait(ctx)
-}
-
-// listSegments lists the segments in order of their numbers, and refuses
-// strangers among them.
-func listSegments(ctx context.Context, conn Conn, l layout) ([]segmentRef, error) {
-	names, err := conn.Children(ctx, l.log())
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", l.log(), err)
-	}
-	refs := make([]segmentRef, 0, len(names))
-	for _, name := range names {
-		ref, err := parseSegmentRef(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w; remove what does not belong there", l.segment(name), err)
-		}
-		refs = append(refs, ref)
-	}
-	sort.Slice(refs, func(i, j int) bool { return refs[i].number < refs[j].number })
-	for i := 1; i < len(refs); i++ {
-		if refs[i].number == refs[i-1].number {
-			return nil, fmt.Errorf("%w: %s holds two segments numbered %d; remove what does not belong there",
-				ErrCorrupt, l.log(), refs[i].number)
-		}
-	}
-	return refs, nil
-}
-
-// segmentAfter returns the segment after k. If it is not there, it was removed
-// behind a checkpoint (errTrimmed), or is lost.
-func (l *Log) segmentAfter(ctx context.Context, conn Conn, k int64) (segmentRef, error) {
-	refs, err := listSegments(ctx, conn, l.layout)
-	if err != nil {
-		return segmentRef{}, err
-	}
-	i := sort.Search(len(refs), func(i int) bool { return refs[i].number > k })
-	if i < len(refs) && refs[i].number == k+1 {
-		return refs[i], nil
-	}
-	if err := l.trimmed(ctx, conn, k+1); err != nil {
-		return segmentRef{}, err
-	}
-	return segmentRef{}, fmt.Errorf("%w: segment %d is missing under %s; restore it from a backup of ZooKeeper",
-		ErrCorrupt, k+1, l.layout.log())
-}
-
-// trimmed returns ErrTrimmed if segment k may have been removed, because a
-// checkpoint covers it that is not the latest; nil if it must be there.
-func (l *Log) trimmed(ctx context.Context, conn Conn, k int64) error {
-	record, _, err := readCheckpointRecord(ctx, conn, l.layout)
-	if err != nil {
-		return err
-	}
-	if record.Previous != nil && k <= record.Previous.Segment {
-		return fmt.Errorf("%w: segment %d is gone, the newest checkpoint covers up to %d", ErrTrimmed, k, record.Latest.Segment)
-	}
-	return nil
 }
 
 // considerRotation opens the next segment once this one is full. Whoever
