@@ -24,9 +24,8 @@ type Conn interface {
 	Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error)
 	// Get returns data that belongs to the caller.
 	Get(ctx context.Context, path string) ([]byte, *zk.Stat, error)
-	// GetW also arms a watch. The channel gets one event, also when the
-	// session ends; then its type is zk.EventNotWatching.
-	GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error)
+	// GetW is Get, and arms a watch.
+	GetW(ctx context.Context, path string) (Watched, error)
 	Children(ctx context.Context, path string) ([]string, error)
 	// Exists returns a znode's stat without its data; zk.ErrNoNode if there is
 	// none.
@@ -36,8 +35,19 @@ type Conn interface {
 	// SessionTimeout is what the server granted.
 	SessionTimeout() time.Duration
 	// Close ends the session; with it go its ephemeral znodes. It releases all
-	// calls at once, and returns within seconds, whatever the server does.
+	// calls at once, and returns within seconds, whatever the server does. When
+	// it returns, nothing that belongs to the connection is running any more.
 	Close()
+}
+
+// Watched is a znode that is watched.
+type Watched struct {
+	// Data belongs to the caller.
+	Data []byte
+	Stat *zk.Stat
+	// Event gets one event, also when the session ends; then its type is
+	// zk.EventNotWatching.
+	Event <-chan zk.Event
 }
 
 // Dialer opens sessions.

@@ -80,7 +80,7 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 		r.tell(ctx, raceEvent{target: t, err: err})
 		return nil, ended
 	}
-	go func() {
+	r.group.Go(func() {
 		tryCtx, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
 		defer cancel()
 		err := conn.prove(tryCtx)
@@ -95,6 +95,7 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 			select { // the race is over, or holds it
 			case <-conn.Done():
 				ended <- conn.cause()
+				<-conn.ended
 			case <-ctx.Done():
 			}
 			return
@@ -108,14 +109,15 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 		if ctx.Err() == nil {
 			r.tell(ctx, raceEvent{target: t, err: err})
 		}
-	}()
+		<-conn.ended
+	})
 	return conn, ended
 }
 
 // errSilent is why a connection is given up that was not proven in time.
 var errSilent = errors.New("no session was granted in time")
 
-// tell is false if nobody listens any more.
+// tell is false if the race is over.
 func (r *race) tell(ctx context.Context, e raceEvent) bool {
 	select {
 	case r.events <- e:

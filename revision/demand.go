@@ -9,7 +9,7 @@ import "errors"
 // note notes why a connection could not be used, and returns it. The answer of a
 // server that demands authentication may get lost with the connection, which it
 // ends at once: then the reason is still the one before.
-func (s *session) note(err error) error {
+func (s *Session) note(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.demands > 0 && codeOf(err) == nil {
@@ -21,8 +21,8 @@ func (s *session) note(err error) error {
 	} else {
 		s.demands = 0
 	}
-	if s.noted != nil {
-		s.noted(err)
+	if s.Noted != nil {
+		s.Noted(err)
 	}
 	return err
 }
@@ -33,7 +33,7 @@ const manyDemands = 4
 
 // demanded is why there will be no session until a person changes something; nil
 // while there is one, or hope.
-func (s *session) demanded() error {
+func (s *Session) demanded() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil && s.demands >= manyDemands && errors.Is(s.lastErr, ErrUnauthenticated) {

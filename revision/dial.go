@@ -46,18 +46,20 @@ func (b bulk) Dial(ctx context.Context) (Conn, error) {
 
 // begin asks a server for a session, and does not wait for it.
 func (z *ZooKeeper) begin(t target) (*zkConn, error) {
-	c := &zkConn{target: t, made: make(chan struct{}), up: make(chan struct{}),
-		done: make(chan struct{}), ended: make(chan struct{})}
-	conn, _, err := zk.Connect([]string{t.address}, z.Timeout,
-		zk.WithDialer(c.dialOnce(z.Timeout)),
-		zk.WithHostProvider(&oneHost{server: t.address}),
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &zkConn{target: t, stopDial: cancel, host: &oneHost{server: t.address, over: make(chan struct{})},
+		made: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
+	conn, events, err := zk.Connect([]string{t.address}, z.Timeout,
+		zk.WithDialer(c.dialOnce(ctx, z.Timeout)),
+		zk.WithHostProvider(c.host),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
 		zk.WithMaxBufferSize(max(maxReply, z.MaxRequest+64<<10)), zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	c.zk = conn
+	c.zk, c.events = conn, events
 	close(c.made)
 	return c, nil
 }

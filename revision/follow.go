@@ -88,10 +88,10 @@ func (f *follower) followOn(conn Conn) {
 func (f *follower) watchLog(conn Conn) <-chan zk.Event {
 	ctx, cancel := f.opContext(f.ctx)
 	defer cancel()
-	data, stat, ch, err := conn.GetW(ctx, f.layout.log())
+	watched, err := conn.GetW(ctx, f.layout.log())
 	if err == nil {
 		var open segmentRef
-		if open, err = parseOpen(f.layout, data, stat); err == nil {
+		if open, err = parseOpen(f.layout, watched.Data, watched.Stat); err == nil {
 			f.tail.observeOpen(open)
 		}
 	}
@@ -99,21 +99,21 @@ func (f *follower) watchLog(conn Conn) <-chan zk.Event {
 		f.failFollowing(conn, f.lostIfMissing(err, f.layout.log()))
 		return nil
 	}
-	return ch
+	return watched.Event
 }
 
 // watchSegment watches for the next slot and returns how many there are.
 func (f *follower) watchSegment(conn Conn, segment segmentRef) (<-chan zk.Event, int64) {
 	ctx, cancel := f.opContext(f.ctx)
 	defer cancel()
-	_, stat, ch, err := conn.GetW(ctx, f.layout.segment(segment.name))
+	watched, err := conn.GetW(ctx, f.layout.segment(segment.name))
 	if err != nil {
 		f.failFollowing(conn, err)
 		return nil, 0
 	}
-	count := int64(stat.Version)
+	count := int64(watched.Stat.Version)
 	f.tail.observe(segment.number, count)
-	return ch, count
+	return watched.Event, count
 }
 
 // poll reads what the watches would have told.

@@ -55,14 +55,10 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 		return err
 	}
 	if err := l.member.greet(ctx, conn); err != nil {
-		return fmt.Errorf("%w: %w", errUnlisted, err)
+		return fmt.Errorf("%w: %w", ErrDisplaced, err)
 	}
 	return nil
 }
-
-// errUnlisted says that the member's znode could not be put up, and that the
-// one of an earlier session may be gone by now.
-var errUnlisted = errors.New("revision: the member's znode could not be put up")
 
 func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	// A quorum write, as above. Whether there is a root at all shows by it, too.

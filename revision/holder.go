@@ -81,7 +81,9 @@ func (c *claimant) answer(ctx context.Context, watch *<-chan zk.Event) (lost boo
 	var data []byte
 	var stat *zk.Stat
 	if *watch == nil {
-		data, stat, *watch, err = c.conn.GetW(ctx, c.path)
+		var watched Watched
+		watched, err = c.conn.GetW(ctx, c.path)
+		data, stat, *watch = watched.Data, watched.Stat, watched.Event
 	} else {
 		data, stat, err = c.conn.Get(ctx, c.path)
 	}

@@ -35,7 +35,7 @@ func (z *ZooKeeper) distrusted(leader string) bool {
 // askWhoLeads has the answer sent to leads.
 func (r *race) askWhoLeads() {
 	addresses := r.addresses()
-	go func() {
+	r.group.Go(func() {
 		leader := leaderOf(r.ctx, addresses)
 		if r.z.distrusted(leader) {
 			leader = ""
@@ -44,7 +44,7 @@ func (r *race) askWhoLeads() {
 		case r.leads <- leader:
 		case <-r.ctx.Done():
 		}
-	}()
+	})
 }
 
 // onLeader takes the answer to "who leads". Before anyone was asked for a
@@ -80,19 +80,21 @@ func (r *race) onLeader(leader string) *zkConn {
 // may not be asked. Of several, the one that leads since the latest election
 // counts: a leader that was deposed may not know it yet.
 func leaderOf(ctx context.Context, addresses []string) string {
+	var asking Group
+	defer asking.Wait()
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
+	defer cancel() // which ends what is still asked
 	type answer struct {
 		address, mode string // mode is "" if it did not say
 		epoch         int64
 	}
 	answers := make(chan answer, len(addresses))
 	for _, address := range addresses {
-		go func() {
+		asking.Go(func() {
 			text, _ := fourletter.Ask(ctx, address, "srvr")
 			mode, epoch := parseSrvr(text)
 			answers <- answer{address, mode, epoch}
-		}()
+		})
 	}
 	leader, said := answer{epoch: -1}, 0
 	for range addresses {

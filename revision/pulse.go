@@ -27,8 +27,8 @@ func (d *debt) asked(now time.Time) {
 	}
 }
 
-// answered notes an answer; more says that other calls wait for theirs.
-func (d *debt) answered(now time.Time, more bool) {
+// replied notes an answer; more says that other calls wait for theirs.
+func (d *debt) replied(now time.Time, more bool) {
 	d.since = time.Time{}
 	if more {
 		d.since = now
@@ -55,7 +55,7 @@ func (c *timedConn) quiet() bool {
 }
 
 // connection is the one in use, nil if there is none.
-func (s *session) connection() *timedConn {
+func (s *Session) connection() *timedConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	conn, _ := s.current.(*timedConn)
@@ -76,7 +76,7 @@ func (l *Log) Pulse() {
 	if conn == nil || !conn.quiet() {
 		return
 	}
-	l.spawn(func() {
+	l.group.Go(func() {
 		ctx, cancel := l.opContext(l.ctx)
 		defer cancel()
 		conn.Get(ctx, l.layout.format()) //nolint:errcheck // Owing tells what came of it

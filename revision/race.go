@@ -19,8 +19,12 @@ import (
 // stagger. Each address sees at most three connection attempts a second, from
 // each race, however long it lasts. Sessions that come too late are closed.
 type race struct {
-	z      *ZooKeeper
-	ctx    context.Context
+	z   *ZooKeeper
+	ctx context.Context
+	// group is every goroutine of the race. Those that outlast it end soon: the
+	// connection that has won waits for them when it is closed, and a Dial that
+	// fails does.
+	group  Group
 	leader bool // it is preferred
 
 	found  chan found
@@ -70,18 +74,27 @@ func (z *ZooKeeper) race(ctx context.Context, preferLeader bool) (*zkConn, error
 		return nil, errors.New("revision: no ZooKeeper servers given")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(errRival)
 	r := &race{z: z, ctx: ctx, leader: preferLeader,
 		found: make(chan found), events: make(chan raceEvent), leads: make(chan string),
 		names: map[string][]target{}, contenders: map[string]*contender{}, demands: map[string]error{}, release: 1}
 	for _, server := range z.Servers {
 		if !slices.Contains(r.servers, server) {
 			r.servers = append(r.servers, server)
-			go r.keepLookingUp(server)
+			r.group.Go(func() { r.keepLookingUp(server) })
 		}
 	}
 	z.outage().dialing()
-	return r.run()
+	conn, err := r.run()
+	cancel(errRival)
+	if held := r.held; held != nil && held != conn {
+		r.group.Go(held.Close)
+	}
+	if err != nil {
+		r.group.Wait()
+		return nil, err
+	}
+	conn.left = &r.group
+	return conn, nil
 }
 
 func (r *race) run() (*zkConn, error) {
@@ -120,9 +133,6 @@ func (r *race) run() (*zkConn, error) {
 		case <-say.C:
 			r.z.outage().due()
 		case <-r.ctx.Done():
-			if r.held != nil {
-				go r.held.Close()
-			}
 			return nil, fmt.Errorf("%s (%w)", r.z.outage().state(), context.Cause(r.ctx))
 		}
 	}
@@ -194,10 +204,9 @@ func (r *race) onEvent(e raceEvent) *zkConn {
 			r.held, r.asked, r.holding = nil, false, nil
 		default:
 			if e.conn.address != r.told {
-				go e.conn.Close()
+				r.group.Go(e.conn.Close)
 				return nil
 			}
-			go r.held.Close()
 			return e.conn
 		}
 	}
@@ -254,7 +263,7 @@ func (r *race) releaseAt(i int) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	c := &contender{target: t, cancel: cancel, now: make(chan struct{}, 1)}
 	r.contenders[t.address] = c
-	go r.contend(ctx, c)
+	r.group.Go(func() { r.contend(ctx, c) })
 }
 
 // inOrder begins with the one after the last winner.

@@ -12,20 +12,14 @@ import (
 	"github.com/zkine/zkine/throttle"
 )
 
-// session keeps one verified connection up. It never serves a connection
-// before greet has accepted it: greet shows, with a barrier, that the ensemble
-// still holds what this zkine has applied.
+// Session keeps one verified connection up. No caller gets a connection before
+// Verify has accepted it.
 //
-// Its goroutine is run; it ends with ctx.
-type session struct {
-	dialer Dialer
-	log    *logrus.Entry
-	out    *outage
-	// greet verifies a new connection. An error that is final stops the
-	// session for good; any other makes it dial again.
-	greet func(ctx context.Context, conn Conn) error
-	// noted, if set, hears why a connection could not be used.
-	noted func(error)
+// Its goroutine is Run, which ends with its context. Connections that were given
+// up are closed in the background; Run returns when all of them are closed.
+type Session struct {
+	SessionConfig
+	out *outage
 
 	mu      sync.Mutex
 	current Conn
@@ -36,43 +30,67 @@ type session struct {
 	lastErr error
 	timeout time.Duration
 
-	patience time.Duration // with a silent server; run's
+	silenceLimit time.Duration // of a server; Run's
 
-	// said, which is the log's, and pause are for codes that greetings meet.
-	said  *throttle.Lines
-	pause backoff
-	// demands counts greetings in a row that ended with ErrUnauthenticated.
+	pause backoff // after ZooKeeper has answered with a code
+	// demands counts verifications in a row that ended with ErrUnauthenticated.
 	demands int
+
+	closing Group
 }
 
+// SessionConfig is what a Session knows of its user.
+type SessionConfig struct {
+	// Dialer opens connections.
+	Dialer Dialer
+	// Verify judges a new connection before any caller gets it. An error that is
+	// fatal ends the session for good; after any other it dials again.
+	Verify func(ctx context.Context, conn Conn) error
+	// Fatal says which errors end the session for good.
+	Fatal func(error) bool
+	// Noted, if set, hears why a connection could not be used. It must return
+	// soon.
+	Noted func(error)
+	// Said keeps warnings about ZooKeeper's codes from being repeated.
+	Said *throttle.Lines
+	Log  *logrus.Entry
+}
+
+// ErrDisplaced is for Verify to wrap: the connection was not accepted, but may
+// have displaced already what the one in use holds, such as an ephemeral znode.
+// Then that one is given up, too.
+var ErrDisplaced = errors.New("revision: the member's znode could not be put up")
+
 const (
-	// greetTimeout bounds the verification of a new connection.
-	greetTimeout = 10 * time.Second
-	// redialMin and redialMax bound the pause after a session that could not be
-	// used.
+	// verifyTimeout bounds the verification of a new connection.
+	verifyTimeout = 10 * time.Second
+	// redialMin and redialMax bound the pause after a connection that could not
+	// be used.
 	redialMin = 50 * time.Millisecond
 	redialMax = time.Second
 )
 
-func newSession(d Dialer, log *logrus.Entry, said *throttle.Lines, greet func(context.Context, Conn) error) *session {
-	out := newOutage(log)
-	if z, ok := d.(*ZooKeeper); ok {
+// NewSession returns a session that Run brings up.
+func NewSession(cfg SessionConfig) *Session {
+	out := newOutage(cfg.Log)
+	if z, ok := cfg.Dialer.(*ZooKeeper); ok {
 		out = z.outage()
 	}
 	out.attend()
-	return &session{dialer: d, log: log, said: said, out: out, greet: greet, changed: make(chan struct{}),
-		dead: make(chan struct{}), lastErr: errors.New("no connection was made yet")}
+	return &Session{SessionConfig: cfg, out: out, changed: make(chan struct{}), dead: make(chan struct{}),
+		lastErr: errors.New("no connection was made yet")}
 }
 
-// run dials, verifies and publishes connections until ctx ends or one proves
-// that the log cannot be trusted.
-func (s *session) run(ctx context.Context) {
+// Run dials, verifies and publishes connections until ctx ends or the session
+// has failed for good.
+func (s *Session) Run(ctx context.Context) {
+	defer s.closing.Wait()
 	pause := redialMin
 	s.out.begin(nil)
 	for ctx.Err() == nil && s.failure() == nil {
 		conn, err := s.connect(ctx)
 		if err != nil {
-			if final(err) || ctx.Err() != nil {
+			if s.Fatal(err) || ctx.Err() != nil {
 				s.fail(err)
 				return
 			}
@@ -88,19 +106,19 @@ func (s *session) run(ctx context.Context) {
 		s.out.end("ZooKeeper serves at "+serverOf(conn), "")
 		for conn != nil {
 			s.publish(conn, nil)
-			s.log.WithField("session-timeout", conn.SessionTimeout()).Debug("ZooKeeper session is up")
-			conn = s.attend(ctx, conn)
+			s.Log.WithField("session-timeout", conn.SessionTimeout()).Debug("ZooKeeper session is up")
+			conn = s.watchdog(ctx, conn)
 		}
 	}
 	s.fail(ErrClosed)
 }
 
-// refused tells of a session that could not be used, and returns how long to
+// refused tells of a connection that could not be used, and returns how long to
 // pause before the next one: about so long, unless ZooKeeper has answered with a
 // code, which has a line and pauses of its own.
-func (s *session) refused(err error, pause time.Duration) time.Duration {
+func (s *Session) refused(err error, pause time.Duration) time.Duration {
 	if code := codeOf(err); code != nil && code.does != expected {
-		code.warn(s.log, s.said, err)
+		code.warn(s.Log, s.Said, err)
 		return s.pause.next()
 	}
 	s.out.note("session", "a session could not be used", err)
@@ -108,9 +126,9 @@ func (s *session) refused(err error, pause time.Duration) time.Duration {
 	return jitter(pause)
 }
 
-// connect dials until a connection was greeted, or one was refused.
-func (s *session) connect(ctx context.Context) (*timedConn, error) {
-	dialed, err := s.dialer.Dial(ctx)
+// connect dials until a connection was accepted, or one was refused.
+func (s *Session) connect(ctx context.Context) (*timedConn, error) {
+	dialed, err := s.Dialer.Dial(ctx)
 	for err == nil {
 		conn := newTimedConn(dialed)
 		if dialed, err = s.admit(ctx, conn); dialed == nil && err == nil {
@@ -120,33 +138,33 @@ func (s *session) connect(ctx context.Context) (*timedConn, error) {
 	return nil, err
 }
 
-// admit greets a connection. Should it fall silent meanwhile, another one is
+// admit verifies a connection. Should it fall silent during that, another one is
 // dialed; if that comes first, admit gives the silent one up and returns the
 // other.
-func (s *session) admit(ctx context.Context, conn *timedConn) (instead Conn, err error) {
-	greetCtx, cancel := context.WithTimeoutCause(ctx, greetTimeout, errors.New("ZooKeeper did not answer in time"))
+func (s *Session) admit(ctx context.Context, conn *timedConn) (instead Conn, err error) {
+	verifyCtx, cancel := context.WithTimeoutCause(ctx, verifyTimeout, errors.New("ZooKeeper did not answer in time"))
 	defer cancel()
-	greeted := make(chan error, 1)
-	go func() { greeted <- s.greet(greetCtx, conn) }()
-	s.patience = max(s.patience, shortestPatience(conn.SessionTimeout()))
-	watch := time.NewTimer(s.patience)
+	verified := make(chan error, 1)
+	s.closing.Go(func() { verified <- s.Verify(verifyCtx, conn) })
+	s.silenceLimit = max(s.silenceLimit, shortestSilence(conn.SessionTimeout()))
+	watch := time.NewTimer(s.silenceLimit)
 	defer watch.Stop()
 	rivals := dialing{}
-	defer func() { rivals.stop() }()
+	defer func() { s.stopDial(rivals) }()
 	for {
 		select {
-		case err := <-greeted:
+		case err := <-verified:
 			if err != nil {
-				go conn.Close()
+				s.closing.Go(conn.Close)
 			}
 			return nil, err
 		case <-watch.C:
-			rest := s.patience - conn.silence()
+			rest := s.silenceLimit - conn.silence()
 			if rest <= 0 && rivals.dialed == nil {
 				rivals = s.dial(ctx)
 			}
 			if rest > 0 && rivals.dialed != nil {
-				rivals.stop()
+				s.stopDial(rivals)
 				rivals = dialing{}
 			}
 			watch.Reset(max(rest, rivalCheck))
@@ -156,20 +174,20 @@ func (s *session) admit(ctx context.Context, conn *timedConn) (instead Conn, err
 				watch.Reset(jitter(redialMax))
 				continue
 			}
-			if conn.silence() < s.patience {
-				d.drop()
+			if conn.silence() < s.silenceLimit {
+				s.closing.Go(d.conn.Close)
 				continue
 			}
 			cancel()
-			<-greeted // its calls ended with the context
-			go conn.Close()
-			s.impatient(conn)
+			<-verified // its calls ended with the context
+			s.closing.Go(conn.Close)
+			s.raiseSilenceLimit(conn)
 			return d.conn, nil
 		}
 	}
 }
 
-func (s *session) publish(conn Conn, why error) {
+func (s *Session) publish(conn Conn, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current, s.lastErr = conn, why
@@ -180,8 +198,8 @@ func (s *session) publish(conn Conn, why error) {
 	s.signal()
 }
 
-// fail stops the session for good; the first reason stays.
-func (s *session) fail(err error) {
+// fail ends the session for good; the first reason stays.
+func (s *Session) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil {
@@ -192,14 +210,14 @@ func (s *session) fail(err error) {
 	s.signal()
 }
 
-func (s *session) signal() {
+func (s *Session) signal() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// get waits for a verified connection. Its errors: the final one, or
-// ErrUnavailable when ctx ends first.
-func (s *session) get(ctx context.Context) (Conn, error) {
+// get waits for a verified connection. Its errors: the one that ended the
+// session for good, or ErrUnavailable when ctx ends first.
+func (s *Session) get(ctx context.Context) (Conn, error) {
 	for {
 		s.mu.Lock()
 		conn, failed, changed := s.current, s.failed, s.changed
@@ -228,27 +246,28 @@ var errRetired = errors.New("the connection to ZooKeeper was given up")
 // retire gives a connection up that misbehaves, so that the next get waits for
 // another one. It does not wait until the server has heard of that, which a
 // silent one never does.
-func (s *session) retire(conn Conn) {
+func (s *Session) retire(conn Conn) {
 	s.mu.Lock()
 	if s.current == conn {
 		s.current, s.lastErr = nil, errRetired
 	}
 	s.mu.Unlock()
-	go conn.Close()
+	s.closing.Go(conn.Close)
 }
 
-// failures is closed when the session has stopped for good; failure then says
+// failures is closed when the session has failed for good; failure then says
 // why.
-func (s *session) failures() <-chan struct{} { return s.dead }
+func (s *Session) failures() <-chan struct{} { return s.dead }
 
-func (s *session) failure() error {
+// failure is why the session has failed for good, nil while it has not.
+func (s *Session) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failed
 }
 
 // err is nil while a connection is up, or says why there is none.
-func (s *session) err() error {
+func (s *Session) err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -261,7 +280,9 @@ func (s *session) err() error {
 	}
 }
 
-func (s *session) sessionTimeout() time.Duration {
+// sessionTimeout is what the server granted that was connected last; 0 before
+// the first.
+func (s *Session) sessionTimeout() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.timeout

@@ -9,9 +9,10 @@ import (
 )
 
 // timedConn knows for how long its oldest call has been waiting, how many were
-// answered, and for how long the server has owed an answer; see pulse.go.
+// answered, and for how long the server has owed an answer; see pulse.go. It
+// embeds no Conn, so that a method that is not timed cannot slip in.
 type timedConn struct {
-	Conn
+	conn Conn
 
 	mu    sync.Mutex
 	calls map[int64]time.Time // when each call under way began
@@ -20,7 +21,7 @@ type timedConn struct {
 	debt  debt
 }
 
-func newTimedConn(c Conn) *timedConn { return &timedConn{Conn: c, calls: map[int64]time.Time{}} }
+func newTimedConn(c Conn) *timedConn { return &timedConn{conn: c, calls: map[int64]time.Time{}} }
 
 // silence is for how long the oldest call has been waiting; 0 if none is.
 func (c *timedConn) silence() time.Duration {
@@ -33,8 +34,8 @@ func (c *timedConn) silence() time.Duration {
 	return longest
 }
 
-// answers is how many calls were answered so far.
-func (c *timedConn) answers() int64 {
+// replies is how many calls were answered so far.
+func (c *timedConn) replies() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.heard
@@ -54,32 +55,36 @@ func (c *timedConn) begin() (end func(*error)) {
 		delete(c.calls, id)
 		if *err == nil || Definite(*err) {
 			c.heard++
-			c.debt.answered(time.Now(), len(c.calls) > 0)
+			c.debt.replied(time.Now(), len(c.calls) > 0)
 		}
 	}
 }
 
 func (c *timedConn) Multi(ctx context.Context, ops ...any) (results []zk.MultiResponse, err error) {
 	defer c.begin()(&err)
-	return c.Conn.Multi(ctx, ops...)
+	return c.conn.Multi(ctx, ops...)
 }
 
 func (c *timedConn) Get(ctx context.Context, path string) (data []byte, stat *zk.Stat, err error) {
 	defer c.begin()(&err)
-	return c.Conn.Get(ctx, path)
+	return c.conn.Get(ctx, path)
 }
 
-func (c *timedConn) GetW(ctx context.Context, path string) (data []byte, stat *zk.Stat, event <-chan zk.Event, err error) {
+func (c *timedConn) GetW(ctx context.Context, path string) (watched Watched, err error) {
 	defer c.begin()(&err)
-	return c.Conn.GetW(ctx, path)
+	return c.conn.GetW(ctx, path)
 }
 
 func (c *timedConn) Children(ctx context.Context, path string) (names []string, err error) {
 	defer c.begin()(&err)
-	return c.Conn.Children(ctx, path)
+	return c.conn.Children(ctx, path)
 }
 
 func (c *timedConn) Exists(ctx context.Context, path string) (stat *zk.Stat, err error) {
 	defer c.begin()(&err)
-	return c.Conn.Exists(ctx, path)
+	return c.conn.Exists(ctx, path)
 }
+
+func (c *timedConn) Done() <-chan struct{}         { return c.conn.Done() }
+func (c *timedConn) SessionTimeout() time.Duration { return c.conn.SessionTimeout() }
+func (c *timedConn) Close()                        { c.conn.Close() }

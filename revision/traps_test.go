@@ -120,9 +120,10 @@ func (d deaf) Dial(ctx context.Context) (revision.Conn, error) {
 
 type deafConn struct{ revision.Conn }
 
-func (c deafConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
-	data, stat, _, err := c.Conn.GetW(ctx, path)
-	return data, stat, make(chan zk.Event), err
+func (c deafConn) GetW(ctx context.Context, path string) (revision.Watched, error) {
+	watched, err := c.Conn.GetW(ctx, path)
+	watched.Event = make(chan zk.Event)
+	return watched, err
 }
 
 // TestNewSessionThatReadsOlderState: the client alone forgets, with its session,

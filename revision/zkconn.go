@@ -54,41 +54,57 @@ type ZooKeeper struct {
 // zkConn is a session on a real server.
 type zkConn struct {
 	target
-	zk      *zk.Conn
-	made    chan struct{} // closed when zk is set
-	dialed  atomic.Bool
-	net     atomic.Pointer[cappedConn]
-	up      chan struct{} // closed when the session is granted
-	upOnce  sync.Once
-	granted atomic.Int64 // session timeout in milliseconds
+	zk       *zk.Conn
+	events   <-chan zk.Event // the client closes it when its goroutines have ended
+	made     chan struct{}   // closed when zk and events are set
+	host     *oneHost
+	dialed   atomic.Bool
+	stopDial context.CancelFunc
+	net      atomic.Pointer[cappedConn]
+	broken   atomic.Bool   // there is no connection, or not any more
+	up       chan struct{} // closed when the session is granted
+	upOnce   sync.Once
+	granted  atomic.Int64 // session timeout in milliseconds
 
-	mu   sync.Mutex
-	err  error
-	done chan struct{}
-	once sync.Once
-	// ended is closed when the client has wound up, a while after done.
+	mu    sync.Mutex
+	err   error
+	calls int           // goroutines in call
+	idle  chan struct{} // closed once calls is 0, if set
+	done  chan struct{}
+	once  sync.Once
+	// ended is closed when the client's goroutines, and those of calls, have
+	// ended, a while after done.
 	ended chan struct{}
+	// left is what the race has left to end that this connection has won; nil
+	// for one that has won none.
+	left *Group
 }
 
 var errSessionOver = errors.New("the session ended with its connection")
 
 // dialOnce lets the client connect once. A second attempt means that the
 // connection was lost.
-func (c *zkConn) dialOnce(deadline time.Duration) zk.Dialer {
+func (c *zkConn) dialOnce(ctx context.Context, deadline time.Duration) zk.Dialer {
 	return func(network, address string, _ time.Duration) (net.Conn, error) {
 		if c.dialed.Swap(true) {
-			c.lose(errSessionOver)
+			c.breaks(errSessionOver)
 			return nil, errSessionOver
 		}
-		conn, err := net.DialTimeout(network, address, dialTimeout)
+		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
 		if err != nil {
-			c.lose(err)
+			c.breaks(err)
 			return nil, err
 		}
 		capped := newCappedConn(conn, deadline, &c.granted)
 		c.net.Store(capped)
 		return capped, nil
 	}
+}
+
+// breaks ends the session because its connection has ended, or was never made.
+func (c *zkConn) breaks(err error) {
+	c.broken.Store(true)
+	c.lose(err)
 }
 
 func (c *zkConn) onEvent(e zk.Event) {
@@ -99,7 +115,7 @@ func (c *zkConn) onEvent(e zk.Event) {
 	case zk.StateHasSession:
 		c.upOnce.Do(func() { close(c.up) })
 	case zk.StateDisconnected, zk.StateExpired, zk.StateAuthFailed:
-		c.lose(errSessionOver)
+		c.breaks(errSessionOver)
 	}
 }
 
@@ -118,13 +134,68 @@ func (c *zkConn) lose(err error) {
 	})
 }
 
+// callsGrace bounds how long the calls of a session that is over are waited
+// for. The client answers them all as it winds up.
+const callsGrace = time.Second
+
 // shut asks the server to end the session, which the client gives up after a
-// second or two, and makes sure that the client's goroutines end.
+// second or two, cuts the connection, and waits until the client's goroutines
+// have ended.
+//
+// The client answers a request that it has not sent yet only while it dials
+// again. So where it cannot send any more, it must have come that far before it
+// is told to close: else its callers would wait for ever.
 func (c *zkConn) shut() {
 	<-c.made
+	if conn := c.net.Load(); c.broken.Load() || conn != nil && conn.stuck() {
+		c.cut()
+		<-c.host.over
+	}
 	c.zk.Close()
+	c.cut()
+	for range c.events { // until it is closed
+	}
+	c.waitForCalls()
+}
+
+func (c *zkConn) cut() {
+	c.stopDial()
 	if conn := c.net.Load(); conn != nil {
 		conn.Close() //nolint:errcheck // nothing is expected of it any more
+	}
+}
+
+// beginCall says whether a call may begin, which ends with endCall.
+func (c *zkConn) beginCall() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.calls++
+	}
+	return c.err
+}
+
+func (c *zkConn) endCall() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls--; c.calls == 0 && c.idle != nil {
+		close(c.idle)
+	}
+}
+
+// waitForCalls waits until no call is left. None begins once the session is
+// over.
+func (c *zkConn) waitForCalls() {
+	c.mu.Lock()
+	if c.calls == 0 {
+		c.mu.Unlock()
+		return
+	}
+	c.idle = make(chan struct{})
+	c.mu.Unlock()
+	select {
+	case <-c.idle:
+	case <-time.After(callsGrace):
 	}
 }
 
@@ -140,10 +211,14 @@ func (c *zkConn) SessionTimeout() time.Duration {
 	return time.Duration(c.granted.Load()) * time.Millisecond
 }
 
-// Close ends the session properly, so that its ephemerals go at once.
+// Close ends the session properly, so that its ephemerals go at once. When it
+// returns, neither the client nor what has dialed is running any more.
 func (c *zkConn) Close() {
 	c.lose(ErrClosed)
 	<-c.ended
+	if c.left != nil {
+		c.left.Wait()
+	}
 }
 
 // call runs one blocking call of the client.
@@ -152,12 +227,16 @@ func call[T any](ctx context.Context, c *zkConn, f func() (T, error)) (T, error)
 		value T
 		err   error
 	}
+	var zero T
+	if err := c.beginCall(); err != nil {
+		return zero, err
+	}
 	ch := make(chan result, 1)
 	go func() {
+		defer c.endCall()
 		value, err := f()
 		ch <- result{value, err}
 	}()
-	var zero T
 	select {
 	case r := <-ch:
 		return r.value, c.ownWords(r.err)
@@ -196,26 +275,19 @@ func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, err
 	})
 }
 
-type gotten struct {
-	data []byte
-	stat *zk.Stat
-	ch   <-chan zk.Event
-}
-
 func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	r, err := call(ctx, c, func() (gotten, error) {
+	got, err := call(ctx, c, func() (Watched, error) {
 		data, stat, err := c.zk.Get(path)
-		return gotten{data, stat, nil}, named(path, err)
+		return Watched{Data: data, Stat: stat}, named(path, err)
 	})
-	return r.data, r.stat, err
+	return got.Data, got.Stat, err
 }
 
-func (c *zkConn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
-	r, err := call(ctx, c, func() (gotten, error) {
-		data, stat, ch, err := c.zk.GetW(path)
-		return gotten{data, stat, ch}, named(path, err)
+func (c *zkConn) GetW(ctx context.Context, path string) (Watched, error) {
+	return call(ctx, c, func() (Watched, error) {
+		data, stat, event, err := c.zk.GetW(path)
+		return Watched{Data: data, Stat: stat, Event: event}, named(path, err)
 	})
-	return r.data, r.stat, r.ch, err
 }
 
 func (c *zkConn) Children(ctx context.Context, path string) ([]string, error) {
@@ -251,19 +323,21 @@ func pathOf(op any) string {
 }
 
 // oneHost gives the client one server; the second request for it says that the
-// round is over, which makes the client drop what waits in its queue.
+// round is over, which makes the client answer what waits in its queue.
 type oneHost struct {
 	server string
-	asked  bool
+	asked  int
+	over   chan struct{} // closed by the second request
 }
 
 func (h *oneHost) Init([]string) error { return nil }
 func (h *oneHost) Len() int            { return 1 }
 func (h *oneHost) Connected()          {}
 func (h *oneHost) Next() (string, bool) {
-	again := h.asked
-	h.asked = true
-	return h.server, again
+	if h.asked++; h.asked == 2 {
+		close(h.over)
+	}
+	return h.server, h.asked > 1
 }
 
 type quietLogger struct{ log *logrus.Entry }

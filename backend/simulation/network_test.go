@@ -67,7 +67,7 @@ type reply struct {
 	data    []byte
 	stat    *zk.Stat
 	names   []string
-	event   <-chan zk.Event
+	watched revision.Watched
 	conn    *conn
 	err     error
 }
@@ -411,17 +411,16 @@ func (n *conn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
 	return r.data, r.stat, r.err
 }
 
-func (n *conn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
+func (n *conn) GetW(ctx context.Context, path string) (revision.Watched, error) {
 	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "getw " + path, run: func(inner revision.Conn) (r reply) {
-		var event <-chan zk.Event
-		if r.data, r.stat, event, r.err = inner.GetW(context.Background(), path); r.err == nil && !n.isClosed() {
-			t := &watch{inner: event, outer: make(chan zk.Event, 1)}
+		if r.watched, r.err = inner.GetW(context.Background(), path); r.err == nil && !n.isClosed() {
+			t := &watch{inner: r.watched.Event, outer: make(chan zk.Event, 1)}
 			n.watches = append(n.watches, t)
-			r.event = t.outer
+			r.watched.Event = t.outer
 		}
 		return r
 	}})
-	return r.data, r.stat, r.event, r.err
+	return r.watched, r.err
 }
 
 func (n *conn) Children(ctx context.Context, path string) ([]string, error) {
