@@ -18,19 +18,19 @@ const (
 	aheadSlots = 2048
 )
 
-// held is the slots that were read, or appended, and not delivered yet. It is
+// readyWindow is the slots that were read, or appended, and not delivered yet. It is
 // the tail's, under its mu.
 //
 // Invariants:
 //   - of cur, every slot from next to before upTo is held;
 //   - raw is the sum of the entries' raw;
-//   - what a read brings that began in an earlier era is refused.
-type held struct {
+//   - what a read brings that began in an earlier generation is refused.
+type readyWindow struct {
 	slots map[Seq]*entry
 	upTo  int64
 	raw   int
-	// era counts the sessions, and the parts of the log that were skipped.
-	era int
+	// generation counts the sessions, and the parts of the log that were skipped.
+	generation int
 	// reading says that slots are being read ahead. Meanwhile Next does not
 	// read, so that at any time one of them has the log's packs to itself.
 	reading bool
@@ -38,13 +38,13 @@ type held struct {
 	failed bool
 }
 
-func (h *held) add(e *entry) {
+func (h *readyWindow) add(e *entry) {
 	h.drop(e.slot.Seq)
 	h.slots[e.slot.Seq] = e
 	h.raw += e.raw
 }
 
-func (h *held) drop(seq Seq) {
+func (h *readyWindow) drop(seq Seq) {
 	if e := h.slots[seq]; e != nil {
 		h.raw -= e.raw
 		delete(h.slots, seq)
@@ -52,7 +52,7 @@ func (h *held) drop(seq Seq) {
 }
 
 // dropBefore drops the slots of segments before k.
-func (h *held) dropBefore(k int64) {
+func (h *readyWindow) dropBefore(k int64) {
 	for seq := range h.slots {
 		if seq.Segment < k {
 			h.drop(seq)
@@ -60,12 +60,12 @@ func (h *held) dropBefore(k int64) {
 	}
 }
 
-// put hands in slots that were read in an era.
-func (t *tail) put(era int, entries ...*entry) {
+// put hands in slots that were read in a generation.
+func (t *tail) put(generation int, entries ...*entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer t.signal()
-	if era != t.ready.era {
+	if generation != t.ready.generation {
 		return
 	}
 	for _, e := range entries {
@@ -81,7 +81,7 @@ func (t *tail) put(era int, entries ...*entry) {
 func (t *tail) forgetReady() (last entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ready = held{slots: map[Seq]*entry{}, era: t.ready.era + 1, reading: t.ready.reading}
+	t.ready = readyWindow{slots: map[Seq]*entry{}, generation: t.ready.generation + 1, reading: t.ready.reading}
 	t.signal()
 	return t.last
 }

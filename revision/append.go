@@ -12,10 +12,10 @@ import (
 //
 // One append is one multi: check that the segment is open, count the slot in
 // the segment's dataVersion, create the sequential znode. ZooKeeper orders the
-// writers; nobody conflicts. When the outcome of a sending is unknown, the
+// writers, so none conflicts. When the outcome of a sending is unknown, the
 // identical multi goes out again on the next connection, into the same
 // segment, where apply skips the second of two equal nonces. Only if that
-// segment was sealed meanwhile is the question open, and it is decided by
+// segment was sealed since is the question open, and it is decided by
 // reading: once every slot of the sealed segment was delivered without the
 // nonce, the batch is not there and never will be, since a late multi fails
 // its check.
@@ -35,11 +35,12 @@ func (p *appender) append(ctx context.Context, batch *Batch) (Appended, error) {
 	if err := p.refusal.admit(); err != nil {
 		return Appended{}, err
 	}
-	env, err := seal(batch, p.epoch.term(), &p.compressor)
+	term := p.epoch.term()
+	env, err := seal(batch, term, &p.compressor)
 	if err != nil {
 		return Appended{}, err
 	}
-	a := &appending{appender: p, batch: batch, env: env, await: p.tail.await(batch.Nonce)}
+	a := &appending{appender: p, batch: batch, term: term, env: env, wait: p.tail.await(batch.Nonce)}
 	defer p.tail.forget(batch.Nonce)
 	for {
 		out, err := a.try(ctx)
@@ -56,8 +57,9 @@ func (p *appender) append(ctx context.Context, batch *Batch) (Appended, error) {
 type appending struct {
 	*appender
 	batch *Batch
+	term  uint64
 	env   *envelope
-	await *awaited
+	wait  *waiter
 
 	// resent is set once a sending had an unknown outcome.
 	resent bool
@@ -86,7 +88,7 @@ func (a *appending) try(ctx context.Context) (Appended, error) {
 	}
 	if a.hopeless && a.unsure.number == 0 {
 		return Appended{}, fmt.Errorf("%w: connections end on %d bytes; compare --max-zookeeper-request with the servers' jute.maxbuffer",
-			ErrTooLarge, a.env.length)
+			ErrTooLarge, len(a.env.stored()))
 	}
 	ops, err := a.ops(ctx, conn, segment)
 	if err != nil {
@@ -104,23 +106,18 @@ func (a *appending) try(ctx context.Context) (Appended, error) {
 // ops builds the multi. A batch that is too large for one is staged first.
 func (a *appending) ops(ctx context.Context, conn Conn, segment segmentRef) ([]any, error) {
 	ops := []any{checkOp(a.layout.log(), segment.number)}
-	data := a.env
-	if limit := a.request.limit(); envelopeHead+len(a.env.payload) > limit {
+	create := createOp(a.layout.slotPrefix(segment.name), nil)
+	create.Flags = zk.FlagSequence
+	if limit := a.request.limit(); envelopeHead+len(a.env.stored()) > limit {
 		if err := a.stage(ctx, conn, segment, limit); err != nil {
 			return nil, err
 		}
 		for i := range a.parts.count {
-			ops = append(ops, checkOp(a.layout.part(segment.name, a.env.nonce, i), anyVersion))
+			ops = append(ops, checkOp(a.layout.part(segment.name, a.batch.Nonce, i), anyVersion))
 		}
-		staged := *a.env
-		staged.flags |= flagStaged
-		staged.parts = uint32(a.parts.count)
-		data = &staged
-	}
-	create := createOp(a.layout.slotPrefix(segment.name), nil)
-	create.Flags = zk.FlagSequence
-	if create.Data = data.head(); !data.staged() {
-		create.Data = append(create.Data, data.payload...)
+		create.Data = a.env.stagedBytes(a.parts.count)
+	} else {
+		create.Data = a.env.bytes()
 	}
 	record := mustJSON(segmentRecord{LastWriter: a.cfg.Name, Revision: Rev(a.applied.Load())})
 	return append(ops, setOp(a.layout.segment(segment.name), record, anyVersion), create), nil
@@ -140,11 +137,11 @@ func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appe
 	a.epoch.note(results[n-2].Stat.Mzxid)
 	seq := Seq{segment.number, slot}
 	e := &entry{segment: segment, size: envelopeHead,
-		slot: Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.env.term, Requests: a.batch.Requests}}
+		slot: Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.term, Requests: a.batch.Requests}}
 	if a.parts.count > 0 {
-		e.staged = len(a.env.payload)
+		e.staged = len(a.env.stored())
 	} else {
-		e.size += len(a.env.payload)
+		e.size += len(a.env.stored())
 	}
 	switch a.tail.appended(e) {
 	case landedUnseen:
@@ -217,7 +214,7 @@ func (a *appending) serverAnswered(ctx context.Context, conn Conn, segment segme
 func (a *appending) connectionLost(ctx context.Context, conn Conn, segment segmentRef) {
 	a.session.retire(conn)
 	a.lost++
-	if a.lost < 3 || ctx.Err() != nil || len(a.env.payload) <= minRequest-requestOverhead {
+	if a.lost < 3 || ctx.Err() != nil || len(a.env.stored()) <= minRequest-requestOverhead {
 		return // a batch that small is not what they end on
 	}
 	a.lost = 0
@@ -236,7 +233,7 @@ func (a *appending) resolve(ctx context.Context) (Appended, error) {
 		if seq, found := a.found(); found {
 			return Appended{Seq: seq, Resent: true}, nil
 		}
-		if a.tail.isSkipped(a.await) {
+		if a.tail.isSkipped(a.wait) {
 			return Appended{}, errors.New("it may lie in a part of the log that this zkine has skipped")
 		}
 		if passed {
@@ -256,8 +253,8 @@ func (a *appending) resolve(ctx context.Context) (Appended, error) {
 
 func (a *appending) found() (Seq, bool) {
 	select {
-	case <-a.await.found:
-		return a.await.seq, true
+	case <-a.wait.found:
+		return a.wait.seq, true
 	default:
 		return Seq{}, false
 	}

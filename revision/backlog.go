@@ -7,7 +7,7 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// Backlog implements backend.Log. A connection that is lost meanwhile is no
+// Backlog implements backend.Log. A connection that is lost on the way is no
 // reason to fail: then it is what was counted so far.
 func (l *Log) Backlog(ctx context.Context) (slots int64, err error) {
 	conn, err := l.session.get(ctx)

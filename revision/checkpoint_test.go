@@ -211,7 +211,7 @@ func TestTwoKeepersAtOnce(t *testing.T) {
 			go func() {
 				defer func() { done <- struct{}{} }()
 				for range 3 {
-					save(keeper.log, k)                                      //nolint:errcheck // faults strike; judged below
+					save(keeper.log, k)                                  //nolint:errcheck // faults strike; judged below
 					keeper.log.TrimAndPack(context.Background(), noPace) //nolint:errcheck // likewise
 				}
 			}()

@@ -85,6 +85,36 @@ func (e *envelope) head() []byte {
 // bytes is the slot's data with the payload inline.
 func (e *envelope) bytes() []byte { return append(e.head(), e.payload...) }
 
+// stagedBytes is the slot's data with the payload in so many parts.
+func (e *envelope) stagedBytes(parts int) []byte {
+	staged := *e
+	staged.flags |= flagStaged
+	staged.parts = uint32(parts)
+	return staged.head()
+}
+
+// stored is the payload as it is stored. It must not be changed.
+func (e *envelope) stored() []byte { return e.payload }
+
+// nonceOf returns the nonce of a slot's data.
+func nonceOf(data []byte) (Nonce, error) {
+	e, err := openEnvelope(data)
+	if err != nil {
+		return Nonce{}, err
+	}
+	return e.nonce, nil
+}
+
+// stagedNonce returns the nonce of a slot's data whose payload lies in parts;
+// false if it does not, or if the data is no slot's.
+func stagedNonce(data []byte) (Nonce, bool) {
+	e, err := openEnvelope(data)
+	if err != nil || !e.staged() {
+		return Nonce{}, false
+	}
+	return e.nonce, true
+}
+
 func checksum(head, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, payload)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -198,25 +197,4 @@ func TestNames(t *testing.T) {
 	for root, good := range map[string]bool{"/zkine": true, "/a/b": true, "": false, "/": false, "zkine": false, "/a/": false, "/zookeeper/x": false, "/a//b": false} {
 		require.Equal(t, good, CheckRoot(root) == nil, root)
 	}
-}
-
-func TestSeqOrderAndIndex(t *testing.T) {
-	seqs := []Seq{{}, {1, 0}, {1, 1}, {2, 0}, {2, 4000}, {3, 0}}
-	for i, a := range seqs {
-		for j, b := range seqs {
-			require.Equal(t, i < j, a.Before(b), fmt.Sprint(a, b))
-			require.Equal(t, i < j, a.Index() < b.Index(), fmt.Sprint(a, b))
-		}
-	}
-}
-
-func TestIncarnations(t *testing.T) {
-	me := newIncarnation(rand.Reader)
-	require.False(t, me.gone(), "this process lives")
-	other := me
-	other.Started = "1"
-	require.True(t, other.gone(), "the PID is another process's by now")
-	other = me
-	other.Boot = "another"
-	require.False(t, other.gone(), "nothing is known of another boot")
 }

@@ -44,6 +44,10 @@ func (b bulk) Dial(ctx context.Context) (Conn, error) {
 	return conn, nil
 }
 
+// maxReply bounds what one answer of a server may hold, in bytes: far above each
+// znode and each list of children of a root.
+const maxReply = 64 << 20
+
 // begin asks a server for a session, and does not wait for it.
 func (z *ZooKeeper) begin(t target) (*zkConn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -87,7 +91,7 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	_, err := c.Multi(ctx, checkOp("/", anyVersion))
+	_, err := c.Multi(ctx, &zk.CheckVersionRequest{Path: "/", Version: -1})
 	if errors.Is(err, ErrUnauthenticated) { // and ends the connection
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
 	}

@@ -31,7 +31,7 @@ func openRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (c
 		if err := want.allows(0); err != nil {
 			return 0, false, err
 		}
-		// Another zkine may do the same now; whoever comes second reads.
+		// Another zkine may do the same now; the one that comes second reads.
 		err = createRoot(ctx, conn, l, random)
 		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return 0, false, fmt.Errorf("create %s: %w", l.root, err)
@@ -67,8 +67,9 @@ func parseFormat(l layout, data []byte) (uint64, error) {
 	return id, nil
 }
 
-// checkEmpty refuses a root without a format but with children: whoever owns
-// them would not want a log among them. So it does a place for no root.
+// checkEmpty refuses a root without a format but with children: another program
+// owns them, and a log must not lie among them. It also refuses a place where no
+// root may be.
 func checkEmpty(ctx context.Context, conn Nodes, l layout) error {
 	if err := checkPlace(ctx, conn, l); err != nil {
 		return err
@@ -91,7 +92,7 @@ func checkEmpty(ctx context.Context, conn Nodes, l layout) error {
 	return nil
 }
 
-// createRoot writes the whole skeleton in one multi, so that nobody ever sees
+// createRoot writes the whole skeleton in one multi, so that no reader ever sees
 // half of it.
 func createRoot(ctx context.Context, conn Nodes, l layout, random io.Reader) error {
 	if err := createParents(ctx, conn, l.root); err != nil {

@@ -153,7 +153,7 @@ func (l *Log) recogniseLast(ctx context.Context, conn Conn, last entry) error {
 	if err != nil {
 		return err
 	}
-	if e, err := openEnvelope(data); err != nil || e.nonce != last.slot.Nonce {
+	if nonce, err := nonceOf(data); err != nil || nonce != last.slot.Nonce {
 		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
 			ErrLogLost, path, err)
 	}

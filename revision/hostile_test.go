@@ -19,9 +19,9 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// oneNode is a Conn on which each znode has the same data.
+// oneNode is a session on which each znode has the same data.
 type oneNode struct {
-	Conn
+	Nodes
 	data []byte
 	gets int
 }

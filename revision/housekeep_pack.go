@@ -44,8 +44,8 @@ func (k *housekeeping) sweepParts(ref segmentRef) error {
 	}
 	named := map[string]bool{}
 	err = k.on(k.conn).eachSlot(k.ctx, ref, func(data []byte) error {
-		if e, err := openEnvelope(data); err == nil && e.staged() {
-			named[e.nonce.String()] = true
+		if nonce, staged := stagedNonce(data); staged {
+			named[nonce.String()] = true
 		}
 		return nil
 	})
@@ -132,25 +132,26 @@ func (k *housekeeping) listSlots(ref segmentRef) ([]int64, error) {
 
 // writePack replaces a run of slots by a pack; by two, if one is too large.
 func (k *housekeeping) writePack(ref segmentRef, version int64, run packRun) error {
-	if len(run.slots) < packWorth {
+	if run.count() < packWorth {
 		return nil
 	}
-	data := encodePack(run.slots)
-	deletes := len(run.slots) * (len(k.layout.slot(ref.name, 0)) + 32)
+	data := run.encode()
+	deletes := run.count() * (len(k.layout.slot(ref.name, 0)) + 32)
 	if len(data)+deletes > k.request.limit() {
-		half := len(run.slots) / 2
-		if err := k.writePack(ref, version, packRun{first: run.first, slots: run.slots[:half]}); err != nil {
+		first, second := run.halves()
+		if err := k.writePack(ref, version, first); err != nil {
 			return err
 		}
-		return k.writePack(ref, version, packRun{first: run.first + int64(half), slots: run.slots[half:]})
+		return k.writePack(ref, version, second)
 	}
-	last := run.first + int64(len(run.slots)) - 1
-	ops := []any{checkOp(k.layout.segment(ref.name), version), createOp(k.layout.packed(ref.name, run.first, last), data)}
-	for i := range run.slots {
-		ops = append(ops, &zk.DeleteRequest{Path: k.layout.slot(ref.name, run.first+int64(i)), Version: 0})
+	pack := run.ref()
+	path := k.layout.packed(ref.name, pack)
+	ops := []any{checkOp(k.layout.segment(ref.name), version), createOp(path, data)}
+	for slot := pack.first; slot <= pack.last; slot++ {
+		ops = append(ops, &zk.DeleteRequest{Path: k.layout.slot(ref.name, slot), Version: 0})
 	}
 	if _, err := k.conn.Multi(k.ctx, ops...); err != nil {
-		return fmt.Errorf("pack %s: %w", k.layout.packed(ref.name, run.first, last), err)
+		return fmt.Errorf("pack %s: %w", path, err)
 	}
 	return k.pace(k.ctx)
 }

@@ -44,8 +44,8 @@ func (l layout) pack(segment string) string  { return l.packRoot() + "/" + segme
 func (l layout) checkpoint() string          { return l.root + "/checkpoint" }
 func (l layout) attempt(name string) string  { return l.checkpoint() + "/" + name }
 
-func (l layout) packed(segment string, first, last int64) string {
-	return l.pack(segment) + "/" + packRef{first, last}.name()
+func (l layout) packed(segment string, pack packRef) string {
+	return l.pack(segment) + "/" + pack.name()
 }
 
 func (l layout) chunk(attempt string, number, part int) string {

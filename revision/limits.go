@@ -9,8 +9,8 @@ import (
 )
 
 // What comes from ZooKeeper is checked against what zkine writes before memory
-// is taken for it: a checksum tells that bytes are those that somebody stored,
-// not that zkine was that somebody. Each writer keeps what its reader checks.
+// is taken for it. A checksum tells that the bytes are those that were stored,
+// not that zkine stored them. Each writer keeps to what its reader checks.
 const (
 	// maxRaw bounds a blob: a chunk of a checkpoint, or its manifest, in bytes.
 	maxRaw = 1 << 30
@@ -22,11 +22,6 @@ const (
 	// maxNesting bounds the messages within messages of a slot: what gRPC lets
 	// in (protobuf's own limit), and the two around it.
 	maxNesting = 10_000 + 2
-	// maxReply bounds what one answer of a server may hold, in bytes: far above
-	// each znode and each list of children of a root.
-	maxReply = 64 << 20
-	// maxMemberRecord bounds a member's record, in bytes.
-	maxMemberRecord = 64 << 10
 )
 
 // decoding is how a slot's messages are decoded.

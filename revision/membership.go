@@ -42,6 +42,9 @@ type memberRecord struct {
 	Answer    string `json:"answer,omitempty"`
 }
 
+// maxMemberRecord bounds a member's record, in bytes.
+const maxMemberRecord = 64 << 10
+
 // parseMember reads a member's record.
 func parseMember(data []byte) (record memberRecord, err error) {
 	if len(data) > maxMemberRecord {

@@ -148,6 +148,21 @@ func (r *packRun) add(slot int64, data []byte) {
 	r.bytes += len(data)
 }
 
+// count is how many slots it has.
+func (r *packRun) count() int { return len(r.slots) }
+
+// ref names the pack of a run, which must not be empty.
+func (r *packRun) ref() packRef { return packRef{r.first, r.first + int64(len(r.slots)) - 1} }
+
+// encode is the pack's data.
+func (r *packRun) encode() []byte { return encodePack(r.slots) }
+
+// halves cuts a run into two.
+func (r *packRun) halves() (first, second packRun) {
+	half := len(r.slots) / 2
+	return packRun{first: r.first, slots: r.slots[:half]}, packRun{first: r.first + int64(half), slots: r.slots[half:]}
+}
+
 // findPack returns the index of the pack that holds a slot.
 func findPack(packs []packRef, slot int64) (i int, found bool) {
 	i = sort.Search(len(packs), func(i int) bool { return packs[i].last >= slot })

@@ -126,7 +126,7 @@ func (r Reader) parts(ctx context.Context, segment segmentRef, e *envelope) erro
 
 // pack reads the slots of a pack.
 func (r Reader) pack(ctx context.Context, segment segmentRef, ref packRef) ([]*entry, error) {
-	path := r.layout.packed(segment.name, ref.first, ref.last)
+	path := r.layout.packed(segment.name, ref)
 	data, stat, err := r.conn.Get(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
@@ -156,7 +156,7 @@ func (r Reader) eachSlot(ctx context.Context, ref segmentRef, f func(data []byte
 		return err
 	}
 	for _, p := range packs {
-		data, _, err := r.conn.Get(ctx, r.layout.packed(ref.name, p.first, p.last))
+		data, _, err := r.conn.Get(ctx, r.layout.packed(ref.name, p))
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func (d *delivery) reload(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, ErrTrimmed):
-			continue // a newer checkpoint has replaced this one meanwhile
+			continue // a newer checkpoint has replaced this one
 		}
 		if err := d.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
 			return err

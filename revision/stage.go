@@ -36,10 +36,10 @@ type stagedParts struct {
 
 // stage uploads the parts that are not there yet.
 func (a *appending) stage(ctx context.Context, conn Conn, segment segmentRef, limit int) error {
-	// The size of parts stays for the segment, though the limit may shrink
-	// meanwhile: a part that exists must be the part that is meant.
+	// The size of parts stays for the segment, even if the limit shrinks: a part
+	// that exists must be the part that is meant.
 	if a.parts.segment != segment.name {
-		a.parts = stagedParts{segment: segment.name, size: limit, count: (len(a.env.payload) + limit - 1) / limit}
+		a.parts = stagedParts{segment: segment.name, size: limit, count: (len(a.env.stored()) + limit - 1) / limit}
 	}
 	for ; a.parts.done < a.parts.count; a.parts.done++ {
 		if err := a.stagePart(ctx, conn, segment, a.parts.done); err != nil {
@@ -51,12 +51,12 @@ func (a *appending) stage(ctx context.Context, conn Conn, segment segmentRef, li
 
 func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef, i int) error {
 	from := i * a.parts.size
-	to := min(from+a.parts.size, len(a.env.payload))
+	to := min(from+a.parts.size, len(a.env.stored()))
 	opCtx, cancel := a.opContext(ctx)
 	defer cancel()
 	results, err := conn.Multi(opCtx,
 		checkOp(a.layout.log(), segment.number),
-		createOp(a.layout.part(segment.name, a.env.nonce, i), a.env.payload[from:to]))
+		createOp(a.layout.part(segment.name, a.batch.Nonce, i), a.env.stored()[from:to]))
 	op, _ := failedOp(results)
 	switch {
 	case err == nil, errors.Is(err, zk.ErrNodeExists):

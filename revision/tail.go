@@ -21,8 +21,8 @@ type tail struct {
 	sealed  bool // counts[cur.number] is final
 	open    segmentRef
 	counts  map[int64]int64
-	ready   held
-	awaited map[Nonce]*awaited
+	ready   readyWindow
+	waiters map[Nonce]*waiter
 	last    entry // the slot delivered last, to recognise the log by
 	bytes   int   // of slots delivered from cur
 	// changed is closed and replaced when anything above changes.
@@ -35,7 +35,7 @@ type tail struct {
 }
 
 func newTail() *tail {
-	return &tail{counts: map[int64]int64{}, sizes: &segmentSizes{sizes: map[int64]*segmentSize{}}, ready: held{slots: map[Seq]*entry{}}, awaited: map[Nonce]*awaited{},
+	return &tail{counts: map[int64]int64{}, sizes: &segmentSizes{sizes: map[int64]*segmentSize{}}, ready: readyWindow{slots: map[Seq]*entry{}}, waiters: map[Nonce]*waiter{},
 		changed: make(chan struct{})}
 }
 
@@ -45,8 +45,8 @@ func (t *tail) signal() {
 }
 
 // start sets where delivery begins, or goes on after a part of the log was
-// skipped. Appends that are under way may lie in that part: nobody will ever
-// know what became of them.
+// skipped. Appends that are under way may lie in that part: what became of
+// them will never be known.
 func (t *tail) start(first, open segmentRef) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,8 +58,8 @@ func (t *tail) start(first, open segmentRef) {
 	}
 	t.ready.dropBefore(first.number)
 	t.ready.upTo, t.ready.failed = 0, false
-	t.ready.era++
-	for _, a := range t.awaited {
+	t.ready.generation++
+	for _, a := range t.waiters {
 		a.skipped = true
 	}
 	t.last = entry{}
@@ -77,11 +77,11 @@ type step struct {
 	// count says that cur is sealed and its slots are to be counted.
 	count bool
 	// advance says that cur is all delivered and its successor is to be found.
-	advance bool
-	cur     segmentRef
-	open    segmentRef
-	era     int // for what is read
-	changed <-chan struct{}
+	advance    bool
+	cur        segmentRef
+	open       segmentRef
+	generation int // for what is read
+	changed    <-chan struct{}
 }
 
 // fetchWindow is how many slots are read ahead at once. At the largest request
@@ -91,7 +91,7 @@ const fetchWindow = 32
 func (t *tail) step() step {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := step{cur: t.cur, open: t.open, era: t.ready.era, changed: t.changed}
+	s := step{cur: t.cur, open: t.open, generation: t.ready.generation, changed: t.changed}
 	if e := t.ready.slots[t.at(t.next)]; e != nil {
 		s.deliver = e
 		t.delivered(e)
@@ -123,7 +123,7 @@ func (t *tail) delivered(e *entry) {
 	t.last.slot.Requests = nil
 	t.bytes += e.size + e.staged
 	t.sizes.delivered(e)
-	if a := t.awaited[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
+	if a := t.waiters[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
 		a.seq = e.slot.Seq
 		close(a.found)
 	}
@@ -147,7 +147,7 @@ func (t *tail) appended(e *entry) landing {
 	t.lastOwn = time.Now()
 	defer t.signal()
 	if seq.Before(t.at(t.next)) {
-		a := t.awaited[e.slot.Nonce]
+		a := t.waiters[e.slot.Nonce]
 		switch {
 		case a != nil && a.seq != (Seq{}) && !seq.Before(a.seq):
 			return landed

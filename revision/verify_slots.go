@@ -110,7 +110,7 @@ func (v *verifier) judgePacks(ref segmentRef, parts map[string]bool) ([]packRef,
 	for _, p := range packs {
 		entries, err := v.pack(v.ctx, ref, p)
 		if err != nil {
-			if err := v.unless(v.layout.packed(ref.name, p.first, p.last), err); err != nil {
+			if err := v.unless(v.layout.packed(ref.name, p), err); err != nil {
 				return nil, err
 			}
 		}
