@@ -41,7 +41,7 @@ func (l *Log) barrierOn(ctx context.Context, conn Conn) (Seq, error) {
 	if err == nil {
 		return l.lastSlot(ctx, conn, segment, count)
 	}
-	op, _ := failedOp(results)
+	op, _ := FailedOp(results)
 	if !errors.Is(err, zk.ErrBadVersion) || op < 0 {
 		return Seq{}, l.lostIfMissing(err, l.layout.segment(segment.name))
 	}

@@ -12,7 +12,7 @@ import "errors"
 func (s *Session) note(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.demands > 0 && codeOf(err) == nil {
+	if s.demands > 0 && CodeOf(err) == nil {
 		err = s.lastErr
 	}
 	s.lastErr = err

@@ -9,8 +9,13 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// dialTimeout bounds how long a server may take to accept a connection.
-const dialTimeout = time.Second
+const (
+	// dialTimeout bounds how long a server may take to accept a connection.
+	dialTimeout = time.Second
+	// maxReply bounds what one answer of a server may hold, in bytes: far above
+	// each znode and each list of children of a root.
+	maxReply = 64 << 20
+)
 
 // Dial implements Dialer: it returns the session of whichever server is the
 // first to grant one and to answer a quorum write on it; see race.go. The first
@@ -99,7 +104,7 @@ func (c *zkConn) prove(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if code := codeOf(err); code != nil && (code.does == anew || code.does == again) {
+	if code := CodeOf(err); code != nil && (code.Does == Redial || code.Does == Retry) {
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
 	}
 	return nil

@@ -22,9 +22,6 @@ const (
 	// maxNesting bounds the messages within messages of a slot: what gRPC lets
 	// in (protobuf's own limit), and the two around it.
 	maxNesting = 10_000 + 2
-	// maxReply bounds what one answer of a server may hold, in bytes: far above
-	// each znode and each list of children of a root.
-	maxReply = 64 << 20
 	// maxMemberRecord bounds a member's record, in bytes.
 	maxMemberRecord = 64 << 10
 )

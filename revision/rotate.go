@@ -34,7 +34,7 @@ func (l *Log) unusable(ctx context.Context, conn Conn, err error) error {
 		l.session.fail(err)
 		return err
 	}
-	if code := codeOf(err); code != nil && code.does != expected {
+	if code := CodeOf(err); code != nil && code.Does != Expected {
 		l.answered(ctx, conn, code, err)
 		return errAgain
 	}
@@ -44,9 +44,9 @@ func (l *Log) unusable(ctx context.Context, conn Conn, err error) error {
 
 // answered deals with a code that may not come again: it pauses, and has a new
 // session made if that is what may help.
-func (l *Log) answered(ctx context.Context, conn Conn, code *keeperCode, err error) {
-	code.warn(l.cfg.Log, &l.said, err)
-	if code.does == anew {
+func (l *Log) answered(ctx context.Context, conn Conn, code *KeeperCode, err error) {
+	code.Warn(l.cfg.Log, &l.said, err)
+	if code.Does == Redial {
 		l.session.retire(conn)
 	}
 	l.pause.wait(ctx)
@@ -100,7 +100,7 @@ func (l *Log) rotate(ctx context.Context, segment segmentRef) error {
 		l.tail.observeOpen(next)
 		return nil
 	}
-	if code := codeOf(err); code != nil && code.does != expected && !final(err) {
+	if code := CodeOf(err); code != nil && code.Does != Expected && !final(err) {
 		l.answered(ctx, conn, code, err)
 		return err
 	}

@@ -56,7 +56,7 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 	results, err := conn.Multi(opCtx,
 		checkOp(l.layout.log(), segment.number),
 		createOp(l.layout.part(segment.name, a.env.nonce, i), a.env.payload[from:to]))
-	op, _ := failedOp(results)
+	op, _ := FailedOp(results)
 	switch {
 	case err == nil, errors.Is(err, zk.ErrNodeExists):
 		// A part that exists is this one, from a sending whose reply was lost.
