@@ -87,7 +87,7 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	if err := l.mustExist(ctx, conn, open); err != nil {
 		return err
 	}
-	if err := l.startAfterCheckpoint(ctx, conn, open); err != nil {
+	if err := l.delivery.startAfterCheckpoint(ctx, conn, open); err != nil {
 		return err
 	}
 	l.member.init(l)
@@ -110,64 +110,6 @@ func (l *Log) mustExist(ctx context.Context, conn Conn, open segmentRef) error {
 		return fmt.Errorf("%s was open a moment ago: %w", path, errors.Join(err, errAgain))
 	}
 	return fmt.Errorf("%w: the open segment %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
-}
-
-// startAfterCheckpoint makes Next deliver what comes after the newest
-// checkpoint.
-func (l *Log) startAfterCheckpoint(ctx context.Context, conn Conn, open segmentRef) error {
-	newest, err := l.on(conn).newest(ctx)
-	if err != nil {
-		return err
-	}
-	var loaded *Checkpoint
-	covered := int64(0)
-	if newest != nil {
-		l.noteCheckpoints(newest.record)
-		loaded = l.checkpointOf(newest)
-		covered = loaded.Segment
-	}
-	first, err := l.on(conn).segmentAfter(ctx, covered)
-	if err != nil {
-		return err
-	}
-	l.loaded = loaded
-	l.tail.start(first, open)
-	return nil
-}
-
-// Reload makes Next go on after the newest checkpoint, once it has returned
-// ErrTrimmed. Called by Next's caller, who takes the state from Checkpoint
-// then. Appends under way whose outcome is not known by now end with
-// ErrUnknown.
-func (l *Log) Reload(ctx context.Context) error {
-	for {
-		conn, err := l.session.get(ctx)
-		if err != nil {
-			return err
-		}
-		err = l.reloadOn(ctx, conn)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, ErrTrimmed):
-			continue // a newer checkpoint has replaced this one meanwhile
-		}
-		if err := l.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
-			return err
-		}
-	}
-}
-
-func (l *Log) reloadOn(ctx context.Context, conn Conn) error {
-	opCtx, cancel := l.opContext(ctx)
-	defer cancel()
-	open, err := l.readOpen(opCtx, conn)
-	if err != nil {
-		return err
-	}
-	return l.startAfterCheckpoint(opCtx, conn, open)
 }
 
 // recognise shows that the log still holds what was seen of it.
@@ -232,7 +174,7 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn Conn, last entry) err
 		if err != nil {
 			return err
 		}
-		l.noteZxid(entries[0].zxid)
+		l.epoch.note(entries[0].zxid)
 		if entries[last.slot.Seq.Slot-ref.first].slot.Nonce == last.slot.Nonce {
 			return nil
 		}
@@ -245,11 +187,4 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn Conn, last entry) err
 		return err
 	}
 	return l.lostIfMissing(zk.ErrNoNode, path)
-}
-
-func (l *Log) lostIfMissing(err error, path string) error {
-	if errors.Is(err, zk.ErrNoNode) {
-		return fmt.Errorf("%w: %s is gone; see docs/operations.md, \"The log went back\"", ErrLogLost, path)
-	}
-	return err
 }

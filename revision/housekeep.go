@@ -12,60 +12,77 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// Housekeep packs sealed segments, and removes what no member can need any
-// more: the log that the previous checkpoint covers, if trim says that members
-// agree about the state; attempts and chunks that no checkpoint names; staged
-// parts that no slot names. Whoever is the keeper calls it now and then; two at
-// once are harmless, since every removal carries a check of the checkpoint
-// record, and an end at any step leaves something that the next call finishes.
-// pace is called after each write, and may wait.
-func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error {
+// Pack packs sealed segments, and removes staged parts that no slot names. The
+// keeper calls it now and then. Two calls at once are harmless, since every
+// removal carries a check of the checkpoint record, and an end at any step
+// leaves something that the next call finishes. pace is called after each write,
+// and may wait. Errors: ErrRefused, ErrQuota; after others it may be tried again.
+func (l *Log) Pack(ctx context.Context, pace func(context.Context) error) error {
+	return l.keepHouse(ctx, pace, (*housekeeping).packLog)
+}
+
+// TrimAndPack removes what no member can need any more: the log that the
+// previous checkpoint covers, and attempts and chunks that no checkpoint names.
+// Members must agree about the state at the newest checkpoint. Then it does what
+// Pack does, under the same rules.
+func (l *Log) TrimAndPack(ctx context.Context, pace func(context.Context) error) error {
+	return l.keepHouse(ctx, pace, (*housekeeping).trimAndPack)
+}
+
+// keepHouse does work on a session of its own, from the start if another keeper
+// was faster.
+func (l *Log) keepHouse(ctx context.Context, pace func(context.Context) error, work func(*housekeeping) error) error {
 	conn, err := l.dialBulk(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	for range patientTries {
-		k := &housekeeping{l: l, ctx: ctx, conn: conn, pace: pace}
-		if err = k.run(trim); !overtaken(err) {
+		k := &housekeeping{link: l.link, checkpoints: &l.checkpoints, ctx: ctx, conn: conn, pace: pace}
+		if err = k.run(work); !overtaken(err) {
 			break
 		}
 	}
 	return err
 }
 
-func (k *housekeeping) run(trim bool) (err error) {
-	if k.record, k.version, err = k.l.on(k.conn).checkpoints(k.ctx); err != nil {
+// run reads what the checkpoints are, and does the work.
+func (k *housekeeping) run(work func(*housekeeping) error) (err error) {
+	if k.record, k.version, err = k.on(k.conn).checkpoints(k.ctx); err != nil {
 		return err
 	}
-	k.l.noteCheckpoints(k.record)
-	if trim {
-		if err := k.trimLog(); err != nil {
-			return fmt.Errorf("trim the log: %w", err)
-		}
-		if err := k.sweepAttempts(); err != nil {
-			return fmt.Errorf("sweep checkpoints: %w", err)
-		}
+	k.checkpoints.note(k.record)
+	return work(k)
+}
+
+func (k *housekeeping) trimAndPack() error {
+	if err := k.trimLog(); err != nil {
+		return fmt.Errorf("trim the log: %w", err)
+	}
+	if err := k.sweepAttempts(); err != nil {
+		return fmt.Errorf("sweep checkpoints: %w", err)
 	}
 	return k.packLog()
 }
 
+// housekeeping is a Pack or a TrimAndPack under way.
 type housekeeping struct {
-	l       *Log
-	ctx     context.Context
-	conn    Conn
-	pace    func(context.Context) error
-	record  checkpointRecord
-	version int64 // of <root>/checkpoint, which every removal checks
+	*link
+	checkpoints *checkpoints
+	ctx         context.Context
+	conn        Conn
+	pace        func(context.Context) error
+	record      checkpointRecord
+	version     int64 // of <root>/checkpoint, which every removal checks
 }
 
 // sealed lists the sealed segments in order.
 func (k *housekeeping) sealed() ([]segmentRef, error) {
-	open, err := k.l.readOpen(k.ctx, k.conn)
+	open, err := k.readOpen(k.ctx, k.conn)
 	if err != nil {
 		return nil, err
 	}
-	refs, err := k.l.on(k.conn).segments(k.ctx)
+	refs, err := k.on(k.conn).segments(k.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +124,12 @@ func (k *housekeeping) trimLog() error {
 // or among these sealed ones; 0 if none has. It stays even if checkpoints cover
 // it: while the segments after it are empty, a barrier names its last slot.
 func (k *housekeeping) lastFilled(refs []segmentRef) (int64, error) {
-	open, err := k.l.readOpen(k.ctx, k.conn)
+	open, err := k.readOpen(k.ctx, k.conn)
 	if err != nil {
 		return 0, err
 	}
 	for _, ref := range slices.Backward(append(slices.Clip(refs), open)) {
-		_, stat, err := k.conn.Get(k.ctx, k.l.layout.segment(ref.name))
+		_, stat, err := k.conn.Get(k.ctx, k.layout.segment(ref.name))
 		switch {
 		case errors.Is(err, zk.ErrNoNode): // another keeper's work
 		case err != nil:
@@ -127,12 +144,12 @@ func (k *housekeeping) lastFilled(refs []segmentRef) (int64, error) {
 // removeSegment removes a segment's slots, packs and parts, then the segment:
 // as long as anything of it is there, its znode is too.
 func (k *housekeeping) removeSegment(ref segmentRef) error {
-	for _, folder := range []string{k.l.layout.segment(ref.name), k.l.layout.pack(ref.name), k.l.layout.stage(ref.name)} {
+	for _, folder := range []string{k.layout.segment(ref.name), k.layout.pack(ref.name), k.layout.stage(ref.name)} {
 		if err := k.removeChildren(folder, func(string) bool { return true }); err != nil {
 			return err
 		}
 	}
-	for _, folder := range []string{k.l.layout.pack(ref.name), k.l.layout.stage(ref.name), k.l.layout.segment(ref.name)} {
+	for _, folder := range []string{k.layout.pack(ref.name), k.layout.stage(ref.name), k.layout.segment(ref.name)} {
 		if err := k.remove(folder); err != nil && !errors.Is(err, zk.ErrNoNode) {
 			return err
 		}
@@ -172,7 +189,7 @@ func (k *housekeeping) removeChildren(folder string, which func(name string) boo
 }
 
 func (k *housekeeping) remove(paths ...string) error {
-	ops := []any{checkOp(k.l.layout.checkpoint(), k.version)}
+	ops := []any{checkOp(k.layout.checkpoint(), k.version)}
 	for _, p := range paths {
 		ops = append(ops, &zk.DeleteRequest{Path: p, Version: anyVersion})
 	}
@@ -193,17 +210,17 @@ func (k *housekeeping) sweepAttempts() error {
 	if err != nil {
 		return err
 	}
-	attempts, err := k.conn.Children(k.ctx, k.l.layout.checkpoint())
+	attempts, err := k.conn.Children(k.ctx, k.layout.checkpoint())
 	if err != nil {
 		return err
 	}
 	for _, attempt := range attempts {
-		folder := k.l.layout.attempt(attempt)
+		folder := k.layout.attempt(attempt)
 		_, stat, err := k.conn.Get(k.ctx, folder)
 		if err != nil {
 			return err
 		}
-		_, recordStat, err := k.conn.Get(k.ctx, k.l.layout.checkpoint())
+		_, recordStat, err := k.conn.Get(k.ctx, k.layout.checkpoint())
 		if err != nil {
 			return err
 		}
@@ -228,15 +245,15 @@ func (k *housekeeping) keptChunks() (map[string]bool, error) {
 			continue
 		}
 		for part := range ref.Manifest.Parts {
-			kept[k.l.layout.manifest(ref.Attempt, part)] = true
+			kept[k.layout.manifest(ref.Attempt, part)] = true
 		}
-		manifest, err := k.l.on(k.conn).manifest(k.ctx, ref)
+		manifest, err := k.on(k.conn).manifest(k.ctx, ref)
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range append([]*recordpb.StoredChunk{manifest.Meta}, manifest.Chunks...) {
 			for part := range int(c.Parts) {
-				kept[k.l.layout.chunk(c.Attempt, int(c.Number), part)] = true
+				kept[k.layout.chunk(c.Attempt, int(c.Number), part)] = true
 			}
 		}
 	}

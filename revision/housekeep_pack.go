@@ -35,7 +35,7 @@ func (k *housekeeping) packLog() error {
 }
 
 func (k *housekeeping) sweepParts(ref segmentRef) error {
-	names, err := k.conn.Children(k.ctx, k.l.layout.stage(ref.name))
+	names, err := k.conn.Children(k.ctx, k.layout.stage(ref.name))
 	if errors.Is(err, zk.ErrNoNode) || err == nil && len(names) == 0 {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (k *housekeeping) sweepParts(ref segmentRef) error {
 		return err
 	}
 	named := map[string]bool{}
-	err = k.l.on(k.conn).eachSlot(k.ctx, ref, func(data []byte) error {
+	err = k.on(k.conn).eachSlot(k.ctx, ref, func(data []byte) error {
 		if e, err := openEnvelope(data); err == nil && e.staged() {
 			named[e.nonce.String()] = true
 		}
@@ -52,7 +52,7 @@ func (k *housekeeping) sweepParts(ref segmentRef) error {
 	if err != nil {
 		return err
 	}
-	return k.removeChildren(k.l.layout.stage(ref.name), func(name string) bool {
+	return k.removeChildren(k.layout.stage(ref.name), func(name string) bool {
 		nonce, _, _ := strings.Cut(name, "-")
 		return !named[nonce]
 	})
@@ -64,7 +64,7 @@ const packWorth = 2
 // packSegment packs what can be packed of a sealed segment. Two may do it at
 // once: the one whose multi comes second fails, and goes on elsewhere.
 func (k *housekeeping) packSegment(ref segmentRef) error {
-	_, stat, err := k.conn.Get(k.ctx, k.l.layout.segment(ref.name))
+	_, stat, err := k.conn.Get(k.ctx, k.layout.segment(ref.name))
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (k *housekeeping) packSegment(ref segmentRef) error {
 	if err != nil || len(slots) < packWorth {
 		return err
 	}
-	_, err = k.conn.Multi(k.ctx, createOp(k.l.layout.pack(ref.name), nil))
+	_, err = k.conn.Multi(k.ctx, createOp(k.layout.pack(ref.name), nil))
 	if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 		return err
 	}
@@ -104,7 +104,7 @@ func (k *housekeeping) readSlots(ref segmentRef, slots []int64) ([][]byte, error
 	group, ctx := errgroup.WithContext(k.ctx)
 	for i, slot := range slots {
 		group.Go(func() (err error) {
-			datas[i], _, err = k.conn.Get(ctx, k.l.layout.slot(ref.name, slot))
+			datas[i], _, err = k.conn.Get(ctx, k.layout.slot(ref.name, slot))
 			return err
 		})
 	}
@@ -113,7 +113,7 @@ func (k *housekeeping) readSlots(ref segmentRef, slots []int64) ([][]byte, error
 
 // listSlots lists the slots of a segment that are znodes of their own.
 func (k *housekeeping) listSlots(ref segmentRef) ([]int64, error) {
-	path := k.l.layout.segment(ref.name)
+	path := k.layout.segment(ref.name)
 	names, err := k.conn.Children(k.ctx, path)
 	if err != nil {
 		return nil, err
@@ -136,8 +136,8 @@ func (k *housekeeping) writePack(ref segmentRef, version int64, run packRun) err
 		return nil
 	}
 	data := encodePack(run.slots)
-	deletes := len(run.slots) * (len(k.l.layout.slot(ref.name, 0)) + 32)
-	if len(data)+deletes > k.l.limit() {
+	deletes := len(run.slots) * (len(k.layout.slot(ref.name, 0)) + 32)
+	if len(data)+deletes > k.request.limit() {
 		half := len(run.slots) / 2
 		if err := k.writePack(ref, version, packRun{first: run.first, slots: run.slots[:half]}); err != nil {
 			return err
@@ -145,12 +145,12 @@ func (k *housekeeping) writePack(ref segmentRef, version int64, run packRun) err
 		return k.writePack(ref, version, packRun{first: run.first + int64(half), slots: run.slots[half:]})
 	}
 	last := run.first + int64(len(run.slots)) - 1
-	ops := []any{checkOp(k.l.layout.segment(ref.name), version), createOp(k.l.layout.packed(ref.name, run.first, last), data)}
+	ops := []any{checkOp(k.layout.segment(ref.name), version), createOp(k.layout.packed(ref.name, run.first, last), data)}
 	for i := range run.slots {
-		ops = append(ops, &zk.DeleteRequest{Path: k.l.layout.slot(ref.name, run.first+int64(i)), Version: 0})
+		ops = append(ops, &zk.DeleteRequest{Path: k.layout.slot(ref.name, run.first+int64(i)), Version: 0})
 	}
 	if _, err := k.conn.Multi(k.ctx, ops...); err != nil {
-		return fmt.Errorf("pack %s: %w", k.l.layout.packed(ref.name, run.first, last), err)
+		return fmt.Errorf("pack %s: %w", k.layout.packed(ref.name, run.first, last), err)
 	}
 	return k.pace(k.ctx)
 }

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-
-	"github.com/zkine/zkine/throttle"
 )
 
 // Config says which log to open and how.
@@ -69,39 +67,21 @@ const (
 // end with Close; haltOthers waits for the session's end. Short-lived ones
 // rotate, read slots ahead, and ask for a sign of life.
 type Log struct {
-	cfg     Config
-	layout  layout
-	session *Session
-	tail    *tail
-	revs    revMap
+	*link
+	delivery    delivery
+	appends     appender
+	rotation    rotation
+	barriers    barriers
+	checkpoints checkpoints
+	usage       usage
+	member      membership
 
-	compressor compressor // of appends
-
-	clusterID   uint64
-	checkpoints atomic.Pointer[checkpointRecord] // those that are known of; nil if none was looked for
-	loaded      *Checkpoint                      // nil if delivery began with the first slot
-	packs       knownPacks
-	maxRequest  atomic.Int64 // bytes
-	epoch       atomic.Int64 // the highest ZAB epoch seen
-	applied     atomic.Int64 // the revision that the state has reached
-
+	clusterID  uint64
 	found      Found                  // as of Open
 	accepted   atomic.Int64           // the number of the latest decision that is known; see trust.go
 	remembered atomic.Pointer[Served] // what Served returned last, or what was recognised; nil for nothing
-
-	member membership
-	census census
-	said   throttle.Lines // warnings that are not repeated
-
-	// What ZooKeeper's answers make zkine do; see keeper_code.go.
-	refusal refusal
-	pause   backoff
-
-	rotating atomic.Bool
-	opened   bool // the first greeting is over; only greetings touch it
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	group    Group
+	refusal    refusal                // of writes; see keeper_code.go
+	opened     bool                   // the first greeting is over; only greetings touch it
 }
 
 // Open connects, makes the root if it is new, and stands before the first
@@ -122,17 +102,30 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	setDefault(&cfg.MaxSlots, DefaultMaxSlots)
 	setDefault(&cfg.MaxBytes, DefaultMaxBytes)
 	setDefault(&cfg.CheckpointFrom, DefaultCheckpointFrom)
-	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
-	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
-	l.session = NewSession(SessionConfig{Dialer: cfg.Dialer, Verify: l.greet, Fatal: final, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
-	l.ctx, l.cancel = context.WithCancelCause(context.Background())
-	l.group.Go(func() { l.session.Run(l.ctx) })
-	l.group.Go(l.haltOthers)
+	l := newLog(cfg)
+	l.spawn(func() { l.session.Run(l.ctx) })
+	l.spawn(l.haltOthers)
 	if _, err := l.session.get(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.group.Go(l.follow)
+	l.spawn(func() { (&follower{l.link, l.mayServe}).run() })
 	return l, nil
+}
+
+// newLog puts the parts of a log together. None of them runs yet.
+func newLog(cfg Config) *Log {
+	common := &link{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
+	common.request.bytes.Store(int64(max(cfg.MaxRequest, minRequest)))
+	common.ctx, common.cancel = context.WithCancelCause(context.Background())
+	l := &Log{link: common}
+	l.session = NewSession(SessionConfig{Dialer: cfg.Dialer, Verify: l.greet, Fatal: final, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
+	l.checkpoints.link = common
+	l.delivery = delivery{link: common, checkpoints: &l.checkpoints}
+	l.rotation.link = common
+	l.appends.link, l.appends.rotation, l.appends.refusal = common, &l.rotation, &l.refusal
+	l.barriers = barriers{common}
+	l.usage.link, l.usage.checkpoints, l.usage.segments = common, &l.checkpoints, l.tail.sizes
+	return l
 }
 
 func setDefault[T int | int64](v *T, value T) {
@@ -144,7 +137,7 @@ func setDefault[T int | int64](v *T, value T) {
 // Close ends the session and waits for every goroutine of the log.
 func (l *Log) Close() error {
 	l.cancel(ErrClosed)
-	l.group.Wait()
+	l.goroutines.Wait()
 	return nil
 }
 
@@ -166,16 +159,7 @@ func (l *Log) AwaitConnected(ctx context.Context) error {
 // Applied implements backend.Log.
 func (l *Log) Applied(seq Seq, rev Rev) {
 	l.applied.Store(int64(rev))
-	l.revs.add(seq, rev)
 }
-
-// Locate returns the place in the log that made a revision, if this zkine
-// applied it lately.
-func (l *Log) Locate(rev Rev) (Seq, bool) { return l.revs.locate(rev) }
-
-// RevisionAt returns the revision of the store once the slot at seq was
-// applied, if this zkine did so lately.
-func (l *Log) RevisionAt(seq Seq) (Rev, bool) { return l.revs.at(seq) }
 
 // Head returns the newest place in the log that this zkine knows of.
 func (l *Log) Head() Seq {
@@ -184,40 +168,4 @@ func (l *Log) Head() Seq {
 		return l.tail.lastDelivered().slot.Seq
 	}
 	return Seq{segment.number, count - 1}
-}
-
-func (l *Log) noteZxid(zxid int64) {
-	for {
-		seen, epoch := l.epoch.Load(), zxid>>32
-		if epoch <= seen || l.epoch.CompareAndSwap(seen, epoch) {
-			return
-		}
-	}
-}
-
-// term is what a slot carries as its writer's: ZAB's epochs start at 0 on a
-// standalone server, etcd's terms at 1.
-func (l *Log) term() uint64 { return uint64(l.epoch.Load()) + 1 }
-
-// limit is how many bytes of an envelope go into one request.
-func (l *Log) limit() int { return int(l.maxRequest.Load()) - requestOverhead }
-
-// shrink halves the limit; false if it is at its smallest.
-func (l *Log) shrink() bool {
-	old := l.maxRequest.Load()
-	smaller := max(old/2, minRequest)
-	if smaller == old {
-		return false
-	}
-	if l.maxRequest.CompareAndSwap(old, smaller) {
-		l.cfg.Log.Warnf("connections end on large requests: sending at most %d bytes from now on; the servers' jute.maxbuffer may be smaller than --max-zookeeper-request", smaller)
-	}
-	return true
-}
-
-// opContext bounds one request to ZooKeeper. A server that is silent for a
-// session timeout is given up.
-func (l *Log) opContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, max(l.SessionTimeout(), time.Second),
-		errors.New("ZooKeeper did not answer within the session timeout"))
 }

@@ -150,7 +150,7 @@ func (m *membership) isGone(conn Conn) {
 
 // follow keeps the znode up for as long as a connection is the one for that.
 func (m *membership) follow(c *claimant) {
-	m.l.group.Go(func() { c.run(m.l.ctx) })
+	m.l.spawn(func() { c.run(m.l.ctx) })
 }
 
 // Members implements backend.Log: the live members, the keeper first, then in

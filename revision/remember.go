@@ -25,7 +25,7 @@ func (l *Log) Served() Served {
 // it is not of a state that a checkpoint held.
 func (l *Log) served() Rev {
 	rev := Rev(l.applied.Load())
-	if record := l.checkpoints.Load(); rev == 0 && record != nil && record.Latest != nil {
+	if record := l.checkpoints.known.Load(); rev == 0 && record != nil && record.Latest != nil {
 		return record.Latest.Revision
 	}
 	return max(rev, 1) // that of an empty store

@@ -11,7 +11,7 @@ func (l *Log) Pulse() {
 	if !quiet {
 		return
 	}
-	l.group.Go(func() {
+	l.spawn(func() {
 		ctx, cancel := l.opContext(l.ctx)
 		defer cancel()
 		conn.Get(ctx, l.layout.format()) //nolint:errcheck // Owing tells what came of it
