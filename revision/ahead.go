@@ -126,7 +126,7 @@ func (t *tail) readAhead(err error) {
 
 // readAhead reads the slots of a step in the background.
 func (d *delivery) readAhead(s step) {
-	d.spawn(func() {
+	d.group.Go(func() {
 		ctx, cancel := d.opContext(d.ctx)
 		defer cancel()
 		conn, err := d.session.get(ctx)

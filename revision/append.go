@@ -192,7 +192,7 @@ func (a *appending) serverAnswered(ctx context.Context, conn Conn, segment segme
 	case code == nil && !Definite(err):
 		return nil
 	case code == nil || code.Does == Expected:
-		// A znode is missing that must be there. The greeting of the next
+		// A znode is missing that must be there. The verification of the next
 		// connection finds out.
 		a.parts = stagedParts{}
 		a.session.retire(conn)

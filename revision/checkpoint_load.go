@@ -91,7 +91,7 @@ func (s *stored) yieldChunks(ctx context.Context) iter.Seq2[[]byte, error] {
 func (s *stored) begin(ctx context.Context, c *recordpb.StoredChunk, readers *sync.WaitGroup) chan readChunk {
 	ch := make(chan readChunk, 1)
 	readers.Add(1)
-	s.spawn(func() {
+	s.group.Go(func() {
 		defer readers.Done()
 		data, err := s.read(ctx, c)
 		ch <- readChunk{data, err}

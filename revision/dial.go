@@ -80,7 +80,7 @@ var (
 
 // prove waits until the server has granted the session and answered a write. A
 // granted session says little: servers that grant local sessions do so without
-// a quorum. What the server answers is the greeting's to judge, unless another
+// a quorum. What the server answers is for the verification to judge, unless another
 // session may pass. A server that demands to know who asks ends the connection
 // with its answer. Errors: ErrUnauthenticated, why the server is none to have,
 // the cause of ctx's end.

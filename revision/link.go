@@ -27,17 +27,14 @@ type link struct {
 	said  throttle.Lines // warnings that are not repeated
 	pause backoff        // between answers that make zkine try again
 
-	// The goroutines of all parts end with ctx.
-	ctx        context.Context
-	cancel     context.CancelCauseFunc
-	goroutines Group
+	// The goroutines of all parts are of the group, and end with ctx.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	group  Group
 }
 
 // on reads the log's root on a connection.
 func (l *link) on(conn Nodes) Reader { return newReader(conn, l.layout) }
-
-// spawn runs f in a goroutine that Close waits for. f ends with ctx.
-func (l *link) spawn(f func()) { l.goroutines.Go(f) }
 
 // opContext bounds one request to ZooKeeper. A server that is silent for a
 // session timeout is given up.

@@ -21,7 +21,7 @@ func (r *rotation) consider(segment segmentRef) {
 	if slots < r.cfg.MaxSlots && bytes < r.cfg.MaxBytes || !r.rotating.CompareAndSwap(false, true) {
 		return
 	}
-	r.spawn(func() {
+	r.group.Go(func() {
 		defer r.rotating.Store(false)
 		r.seal(r.ctx, segment) //nolint:errcheck // the next append sees the need again
 	})

@@ -11,7 +11,7 @@ func (l *Log) Pulse() {
 	if !quiet {
 		return
 	}
-	l.spawn(func() {
+	l.group.Go(func() {
 		ctx, cancel := l.opContext(l.ctx)
 		defer cancel()
 		conn.Get(ctx, l.layout.format()) //nolint:errcheck // Owing tells what came of it
