@@ -3,6 +3,8 @@ package house
 import (
 	"fmt"
 	"go/ast"
+	"go/parser"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -161,4 +163,27 @@ func nameOf(d ast.Decl) string {
 		}
 	}
 	return "?"
+}
+
+// TestGoroutinesAreFound has the readers of source and table find what they should.
+func TestGoroutinesAreFound(t *testing.T) {
+	const text = `package p
+var lazy = func() { go f() }
+func (t *T[K]) run() { go f(); go func() { t.wg.Go(f) }(); g.Go(1, 2) }
+func (t *T[K]) spawn(f func()) { go f() }
+func Open() { t.spawn(f); p, err := t.spawn(f) }
+`
+	syntax, err := parser.ParseFile(positions, "", text, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := map[string]int{}
+	countStarts(source{path: "a.go", syntax: syntax}, started)
+	if want := map[string]int{"a.go lazy": 1, "a.go T.run": 3, "a.go Open": 1}; !maps.Equal(started, want) {
+		t.Errorf("found %v, not %v", started, want)
+	}
+	rows := goroutineRows(t, "| goroutine | started in |\n|---|---|\n| `x` | `a.go T.run ×2`, `a.go Open` |\n| `y` | `a.go T.run` |\n| library's | |\n")
+	if len(rows) != 2 || rows["a.go T.run"].count != 3 || rows["a.go Open"].count != 1 {
+		t.Errorf("read %v", rows)
+	}
 }
