@@ -42,7 +42,7 @@ func (l *Log) Alive(ctx context.Context, name string) (bool, error) {
 			if ctx.Err() != nil {
 				return false, a.silent(ctx.Err())
 			}
-			return false, fmt.Errorf("%w: %w", ErrUnavailable, errSessionOver)
+			return false, fmt.Errorf("%w: %w", ErrUnavailable, ErrSessionOver)
 		}
 	}
 }

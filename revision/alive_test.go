@@ -15,10 +15,10 @@ import (
 // member.
 func TestAliveWithoutZooKeeper(t *testing.T) {
 	server := zktest.Start(t, zktest.WithTickTime(2*time.Second))
-	a := openLog(t, revision.Config{Dialer: patient(server.Addr())})
+	a := openLog(t, revision.Config{Dialer: lasting(server.Addr())})
 	require.NoError(t, a.log.Join(t.Context(), revision.Member{Name: "a", ID: 7}))
 	proxy := zktest.NewProxy(t, server.Addr())
-	b := openLog(t, revision.Config{Dialer: patient(proxy.Addr())})
+	b := openLog(t, revision.Config{Dialer: lasting(proxy.Addr())})
 	ask := func() (bool, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -50,9 +50,9 @@ func TestAliveWithoutZooKeeper(t *testing.T) {
 func TestAliveOfASilentMember(t *testing.T) {
 	server := zktest.Start(t, zktest.WithTickTime(2*time.Second))
 	proxy := zktest.NewProxy(t, server.Addr())
-	a := openLog(t, revision.Config{Dialer: patient(proxy.Addr())})
+	a := openLog(t, revision.Config{Dialer: lasting(proxy.Addr())})
 	require.NoError(t, a.log.Join(t.Context(), revision.Member{Name: "a", ID: 7}))
-	b := openLog(t, revision.Config{Dialer: patient(server.Addr())})
+	b := openLog(t, revision.Config{Dialer: lasting(server.Addr())})
 	ask := func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

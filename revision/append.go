@@ -158,7 +158,7 @@ func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appe
 
 // failed sorts out a multi that did not succeed.
 func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, results []zk.MultiResponse, err error) error {
-	op, _ := failedOp(results)
+	op, _ := FailedOp(results)
 	switch {
 	case errors.Is(err, zk.ErrBadVersion) && op == 0:
 		// The segment was sealed. This sending had no effect, and a.unsure
@@ -181,24 +181,24 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 // it sends anything: it returns errAgain, or the error if the append ends; nil
 // if the connection was lost instead.
 func (a *appending) serverAnswered(ctx context.Context, conn Conn, segment segmentRef, err error) error {
-	code := codeOf(err)
+	code := CodeOf(err)
 	switch {
 	case final(err):
 		a.session.fail(err)
 		return err
 	case code == nil && !Definite(err):
 		return nil
-	case code == nil || code.does == expected:
-		// A znode is missing that must be there. The greeting of the next
+	case code == nil || code.Does == Expected:
+		// A znode is missing that must be there. The verification of the next
 		// connection finds out.
 		a.parts = stagedParts{}
 		a.session.retire(conn)
 		return errAgain
 	}
-	if !code.definite {
+	if !code.Definite {
 		a.unsure, a.resent = segment, true
 	}
-	if code.does == refuse {
+	if code.Does == Refuse {
 		a.refusal.refusedWrite(a.cfg.Log, err)
 		return err
 	}

@@ -1,4 +1,4 @@
-package revision_test
+package revision
 
 import (
 	"testing"
@@ -6,16 +6,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/zkine/zkine/revision"
 )
 
 // TestManyShareAPause fails as many calls at once as may be under way, again and
 // again: each time the pause grows once, not once for each of them.
 func TestManyShareAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		next := revision.Backoff()
-		for longest := revision.BackoffMin * 3 / 2; longest < 2*time.Second; longest *= 2 {
+		next := new(backoff).next
+		for longest := backoffMin * 3 / 2; longest < 2*time.Second; longest *= 2 {
 			var last time.Duration
 			for range 16 {
 				last = next()

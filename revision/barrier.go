@@ -44,7 +44,7 @@ func (b *barriers) try(ctx context.Context, conn Conn) (Seq, error) {
 	if err == nil {
 		return b.lastSlot(ctx, conn, segment, count)
 	}
-	op, _ := failedOp(results)
+	op, _ := FailedOp(results)
 	if !errors.Is(err, zk.ErrBadVersion) || op < 0 {
 		return Seq{}, b.lostIfMissing(err, b.layout.segment(segment.name))
 	}

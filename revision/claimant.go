@@ -84,7 +84,7 @@ func (c *claimant) putUp(ctx context.Context, patience time.Duration) error {
 			return err
 		}
 		if !sleep(ctx, c.conn, proofEvery) {
-			return fmt.Errorf("put up %s: %w", c.path, errors.Join(context.Cause(ctx), errSessionOver))
+			return fmt.Errorf("put up %s: %w", c.path, errors.Join(context.Cause(ctx), ErrSessionOver))
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 // another PID namespace, whose session lasts on. extra are further fields.
 func leftBehind(t *testing.T, server, root, name string, extra map[string]any) *zk.Conn {
 	t.Helper()
-	conn, _, err := zk.Connect([]string{server}, longTimeout, zk.WithLogInfo(false), zk.WithLogger(noLog{}))
+	conn, _, err := zk.Connect([]string{server}, outlasting, zk.WithLogInfo(false), zk.WithLogger(noLog{}))
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
 	fields := map[string]any{"name": name, "id": 7, "client_urls": []string{"http://gone"}, "answers_challenges": true,
@@ -57,7 +57,7 @@ func memberURL(t *testing.T, r *reader) string {
 // over.
 func TestANameOfADeadMember(t *testing.T) {
 	server := zktest.Start(t, zktest.WithTickTime(2*time.Second), zktest.WithProperty("minSessionTimeout", "40000"))
-	r := openLog(t, revision.Config{Dialer: patient(server.Addr())})
+	r := openLog(t, revision.Config{Dialer: lasting(server.Addr())})
 	leftBehind(t, server.Addr(), "/zkine", "a", nil)
 	require.Equal(t, 40*time.Second, r.log.SessionTimeout())
 	began := time.Now()
@@ -70,7 +70,7 @@ func TestANameOfADeadMember(t *testing.T) {
 	r.append(batchOf(put("k", "v")))
 
 	// It holds the name as any other does.
-	twin := openLog(t, revision.Config{Dialer: patient(server.Addr())})
+	twin := openLog(t, revision.Config{Dialer: lasting(server.Addr())})
 	began = time.Now()
 	err := twin.log.Join(t.Context(), revision.Member{Name: "a", ID: 7})
 	require.ErrorIs(t, err, revision.ErrNameTaken)
@@ -99,11 +99,11 @@ func TestANameOfAnEarlierReleasesMember(t *testing.T) {
 func TestAMemberThatWakesUpEnds(t *testing.T) {
 	server := zktest.Start(t, zktest.WithTickTime(2*time.Second))
 	proxy := zktest.NewProxy(t, server.Addr())
-	asleep := openLog(t, revision.Config{Dialer: patient(proxy.Addr())})
+	asleep := openLog(t, revision.Config{Dialer: lasting(proxy.Addr())})
 	require.NoError(t, asleep.log.Join(t.Context(), revision.Member{Name: "a", ID: 7, ClientURLs: []string{"http://asleep"}}))
 	proxy.Freeze(zktest.ToServer)
 	proxy.Freeze(zktest.ToClient)
-	r := openLog(t, revision.Config{Dialer: patient(server.Addr())})
+	r := openLog(t, revision.Config{Dialer: lasting(server.Addr())})
 	require.NoError(t, r.log.Join(t.Context(), revision.Member{Name: "a", ID: 7, ClientURLs: []string{"http://here"}}))
 	require.Eventually(t, func() bool { return memberURL(t, r) == "http://here" }, 30*time.Second, 50*time.Millisecond)
 	proxy.Thaw(zktest.ToServer)
@@ -116,11 +116,11 @@ func TestAMemberThatWakesUpEnds(t *testing.T) {
 // TestTwoClaimants has two zkines start at once with the name of a dead one.
 func TestTwoClaimants(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
-	openLog(t, revision.Config{Dialer: patient(server.Addr()), Root: root})
+	openLog(t, revision.Config{Dialer: lasting(server.Addr()), Root: root})
 	leftBehind(t, server.Addr(), root, "a", nil)
 	outcomes := make(chan error, 2)
 	for i := range 2 {
-		r := openLog(t, revision.Config{Dialer: patient(server.Addr()), Root: root})
+		r := openLog(t, revision.Config{Dialer: lasting(server.Addr()), Root: root})
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
@@ -147,7 +147,7 @@ func TestTwoClaimants(t *testing.T) {
 func TestJoinUnderAUsedUpQuota(t *testing.T) {
 	server := zktest.Start(t, zktest.WithEnforcedQuotas(), zktest.WithTickTime(2*time.Second))
 	proxy := zktest.NewProxy(t, server.Addr())
-	r := openLog(t, revision.Config{Dialer: patient(proxy.Addr())})
+	r := openLog(t, revision.Config{Dialer: lasting(proxy.Addr())})
 	r.append(batchOf(put("k", "v")))
 	server.SetQuota("/zkine", 5, -1)
 	require.NoError(t, r.log.Join(t.Context(), revision.Member{Name: "a", ID: 7, ClientURLs: []string{"http://here"}}))

@@ -55,7 +55,7 @@ func closeWithin(t *testing.T, r *reader, limit time.Duration) {
 func TestNothingRunsAfterClose(t *testing.T) {
 	const soon = 10 * time.Second // far from the session timeout of 20 s
 	open := func(t *testing.T, servers ...string) *reader {
-		return openLog(t, revision.Config{Dialer: patient(servers...), Root: zktest.Root(t)})
+		return openLog(t, revision.Config{Dialer: lasting(servers...), Root: zktest.Root(t)})
 	}
 	t.Run("server answers", func(t *testing.T) {
 		nothingRuns(t)
@@ -93,7 +93,7 @@ func TestNothingRunsAfterClose(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		_, err := revision.Open(ctx, revision.Config{Dialer: patient(hung(t), hung(t), "127.0.0.1:1"), Root: zktest.Root(t), Log: quiet()})
+		_, err := revision.Open(ctx, revision.Config{Dialer: lasting(mute(t), mute(t), "127.0.0.1:1"), Root: zktest.Root(t), Log: quiet()})
 		require.ErrorIs(t, err, revision.ErrUnavailable)
 		require.Less(t, time.Since(began), soon)
 		nothingRuns(t)

@@ -60,16 +60,16 @@ type Dialer interface {
 // will: by the answer of the server (keeper_code.go), or since the client never
 // sent it. Everything else is ambiguous, raw network errors above all.
 func Definite(err error) bool {
-	if code := codeOf(err); code != nil {
-		return code.definite
+	if code := CodeOf(err); code != nil {
+		return code.Definite
 	}
 	return errors.Is(err, zk.ErrNoServer) || errors.Is(err, zk.ErrShortBuffer) || errors.Is(err, zk.ErrInvalidPath)
 }
 
-// failedOp returns the index of the operation that made a multi fail and its
+// FailedOp returns the index of the operation that made a multi fail and its
 // error; -1 if the results do not say. Those after the culprit carry an error
 // without meaning.
-func failedOp(results []zk.MultiResponse) (int, error) {
+func FailedOp(results []zk.MultiResponse) (int, error) {
 	for i, r := range results {
 		if r.Error != nil {
 			return i, r.Error

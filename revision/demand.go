@@ -4,7 +4,7 @@ import "errors"
 
 // A server that demands to know who asks may grant a session all the same, and
 // ends it with its answer to the first request. So what tells is a row of
-// greetings that ended so.
+// verifications that ended so.
 
 // note notes why a connection could not be used, and returns it. The answer of a
 // server that demands authentication may get lost with the connection, which it
@@ -12,7 +12,7 @@ import "errors"
 func (s *Session) note(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.demands > 0 && codeOf(err) == nil {
+	if s.demands > 0 && CodeOf(err) == nil {
 		err = s.lastErr
 	}
 	s.lastErr = err
@@ -27,7 +27,7 @@ func (s *Session) note(err error) error {
 	return err
 }
 
-// manyDemands is after how many greetings in a row that a server has ended since
+// manyDemands is after how many verifications in a row that a server has ended since
 // it demands authentication zkine no longer hopes for another server.
 const manyDemands = 4
 

@@ -9,8 +9,13 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// dialTimeout bounds how long a server may take to accept a connection.
-const dialTimeout = time.Second
+const (
+	// dialTimeout bounds how long a server may take to accept a connection.
+	dialTimeout = time.Second
+	// maxReply bounds what one answer of a server may hold, in bytes: far above
+	// each znode and each list of children of a root.
+	maxReply = 64 << 20
+)
 
 // Dial implements Dialer: it returns the session of whichever server is the
 // first to grant one and to answer a quorum write on it; see race.go. The first
@@ -44,10 +49,6 @@ func (b bulk) Dial(ctx context.Context) (Conn, error) {
 	return conn, nil
 }
 
-// maxReply bounds what one answer of a server may hold, in bytes: far above each
-// znode and each list of children of a root.
-const maxReply = 64 << 20
-
 // begin asks a server for a session, and does not wait for it.
 func (z *ZooKeeper) begin(t target) (*zkConn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -79,7 +80,7 @@ var (
 
 // prove waits until the server has granted the session and answered a write. A
 // granted session says little: servers that grant local sessions do so without
-// a quorum. What the server answers is the greeting's to judge, unless another
+// a quorum. What the server answers is for the verification to judge, unless another
 // session may pass. A server that demands to know who asks ends the connection
 // with its answer. Errors: ErrUnauthenticated, why the server is none to have,
 // the cause of ctx's end.
@@ -103,7 +104,7 @@ func (c *zkConn) prove(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if code := codeOf(err); code != nil && (code.does == anew || code.does == again) {
+	if code := CodeOf(err); code != nil && (code.Does == Redial || code.Does == Retry) {
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
 	}
 	return nil

@@ -134,7 +134,7 @@ func (f *follower) poll(conn Conn) {
 	f.failFollowing(conn, err)
 }
 
-// failFollowing gives the connection up; its successor's greeting judges
+// failFollowing gives the connection up; its successor's verification judges
 // whether something is missing that must not be.
 func (f *follower) failFollowing(conn Conn, err error) {
 	if f.ctx.Err() == nil {

@@ -15,28 +15,28 @@ import (
 // the first look for its format and the second, which loses the connection.
 func TestRootIsNotForeignForALostConnection(t *testing.T) {
 	e := memzk.New()
-	d := &overtaken{Dialer: e, between: func() { openLog(t, revision.Config{Dialer: e}) }}
+	d := &overtakenDialer{Dialer: e, between: func() { openLog(t, revision.Config{Dialer: e}) }}
 	a := openLog(t, revision.Config{Dialer: d})
 	a.reach(a.append(batchOf(put("k", "v"))).Seq)
 	require.Greater(t, d.looks, 2)
 }
 
-// overtaken is a dialer whose first look at the format finds nothing, and whose
+// overtakenDialer is a dialer whose first look at the format finds nothing, and whose
 // second fails; between runs before it.
-type overtaken struct {
+type overtakenDialer struct {
 	revision.Dialer
 	between func()
 	looks   int // Open makes them one after the other
 }
 
-func (d *overtaken) Dial(ctx context.Context) (revision.Conn, error) {
+func (d *overtakenDialer) Dial(ctx context.Context) (revision.Conn, error) {
 	conn, err := d.Dialer.Dial(ctx)
 	return overtakenConn{conn, d}, err
 }
 
 type overtakenConn struct {
 	revision.Conn
-	d *overtaken
+	d *overtakenDialer
 }
 
 func (c overtakenConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {

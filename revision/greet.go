@@ -9,21 +9,21 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// greet verifies a new connection before anyone uses it: the server may lag
+// recognise verifies a new connection before anyone uses it: the server may lag
 // behind what was seen, and the ensemble may have been wiped, restored or
 // have lost its tail. See docs/design.md, "Sessions".
-func (l *Log) greet(ctx context.Context, conn Conn) error {
+func (l *Log) recognise(ctx context.Context, conn Conn) error {
 	if !l.opened {
-		return l.greetFirst(ctx, conn)
+		return l.recogniseFirst(ctx, conn)
 	}
-	err := l.greetAgain(ctx, conn)
+	err := l.recogniseAgain(ctx, conn)
 	if errors.Is(err, ErrLogLost) {
 		return l.unlessAccepted(ctx, conn, err)
 	}
 	return err
 }
 
-func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
+func (l *Log) recogniseAgain(ctx context.Context, conn Conn) error {
 	// What is known has to be noted before the quorum write: another connection
 	// may still be in use, and learn more meanwhile.
 	seen := l.tail.seen()
@@ -39,7 +39,7 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 		return fmt.Errorf("%w: %s names cluster %x, this zkine serves %x; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, l.layout.format(), id, l.clusterID)
 	}
-	if err := l.recognise(ctx, conn, seen); err != nil {
+	if err := l.recogniseSeen(ctx, conn, seen); err != nil {
 		return err
 	}
 	if last := l.tail.forgetReady(); last.slot.Seq != seen.last.slot.Seq {
@@ -54,13 +54,13 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 	if err := l.mayServe(ctx, conn); err != nil {
 		return err
 	}
-	if err := l.member.greet(ctx, conn); err != nil {
+	if err := l.member.renew(ctx, conn); err != nil {
 		return fmt.Errorf("%w: %w", ErrDisplaced, err)
 	}
 	return nil
 }
 
-func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
+func (l *Log) recogniseFirst(ctx context.Context, conn Conn) error {
 	// A quorum write, as above. Whether there is a root at all shows by it, too.
 	err := l.on(conn).barrier(ctx)
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
@@ -112,8 +112,8 @@ func (l *Log) mustExist(ctx context.Context, conn Conn, open segmentRef) error {
 	return fmt.Errorf("%w: the open segment %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
 }
 
-// recognise shows that the log still holds what was seen of it.
-func (l *Log) recognise(ctx context.Context, conn Conn, seen seen) error {
+// recogniseSeen shows that the log still holds what was seen of it.
+func (l *Log) recogniseSeen(ctx context.Context, conn Conn, seen seen) error {
 	known, count := seen.open, seen.count
 	open, err := l.readOpen(ctx, conn)
 	if err != nil {

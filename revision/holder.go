@@ -31,8 +31,8 @@ func (c *claimant) run(ctx context.Context) {
 			c.m.l.session.fail(err)
 			return
 		default:
-			if code := codeOf(err); code != nil && code.does != expected && !c.later(err) {
-				code.warn(c.m.l.cfg.Log, &c.m.l.said, err)
+			if code := CodeOf(err); code != nil && code.Does != Expected && !c.later(err) {
+				code.Warn(c.m.l.cfg.Log, &c.m.l.said, err)
 			}
 			sleep(ctx, c.conn, pause.next())
 		}

@@ -6,8 +6,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-
-	"github.com/go-zookeeper/zk"
 )
 
 // layout names the znodes under a root:
@@ -149,23 +147,4 @@ func mustJSON(v any) []byte {
 		panic(err) // the records above always marshal
 	}
 	return data
-}
-
-// openACL is the one ACL of all znodes; a single constant keeps ZooKeeper's
-// own restart bugs with ACL caches away (ZOOKEEPER-4846).
-var openACL = zk.WorldACL(zk.PermAll)
-
-func createOp(path string, data []byte) *zk.CreateRequest {
-	return &zk.CreateRequest{Path: path, Data: data, Acl: openACL}
-}
-
-func checkOp(path string, version int64) *zk.CheckVersionRequest {
-	return &zk.CheckVersionRequest{Path: path, Version: int32(version)}
-}
-
-// anyVersion makes a check or a setData accept whatever version there is.
-const anyVersion = -1
-
-func setOp(path string, data []byte, version int64) *zk.SetDataRequest {
-	return &zk.SetDataRequest{Path: path, Data: data, Version: int32(version)}
 }

@@ -92,7 +92,7 @@ func (l *link) unusable(ctx context.Context, conn Conn, err error) error {
 		l.session.fail(err)
 		return err
 	}
-	if code := codeOf(err); code != nil && code.does != expected {
+	if code := CodeOf(err); code != nil && code.Does != Expected {
 		l.answered(ctx, conn, code, err)
 		return errAgain
 	}
@@ -102,9 +102,9 @@ func (l *link) unusable(ctx context.Context, conn Conn, err error) error {
 
 // answered deals with a code that may not come again: it pauses, and has a new
 // session made if that is what may help.
-func (l *link) answered(ctx context.Context, conn Conn, code *keeperCode, err error) {
-	code.warn(l.cfg.Log, &l.said, err)
-	if code.does == anew {
+func (l *link) answered(ctx context.Context, conn Conn, code *KeeperCode, err error) {
+	code.Warn(l.cfg.Log, &l.said, err)
+	if code.Does == Redial {
 		l.session.retire(conn)
 	}
 	l.pause.wait(ctx)

@@ -81,7 +81,7 @@ type Log struct {
 	accepted   atomic.Int64           // the number of the latest decision that is known; see trust.go
 	remembered atomic.Pointer[Served] // what Served returned last, or what was recognised; nil for nothing
 	refusal    refusal                // of writes; see keeper_code.go
-	opened     bool                   // the first greeting is over; only greetings touch it
+	opened     bool                   // the first verification is over; only verifications touch it
 }
 
 // Open connects, makes the root if it is new, and stands before the first
@@ -118,7 +118,7 @@ func newLog(cfg Config) *Log {
 	common.request.bytes.Store(int64(max(cfg.MaxRequest, minRequest)))
 	common.ctx, common.cancel = context.WithCancelCause(context.Background())
 	l := &Log{link: common}
-	l.session = NewSession(SessionConfig{Dialer: cfg.Dialer, Verify: l.greet, Fatal: final, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
+	l.session = NewSession(SessionConfig{Dialer: cfg.Dialer, Verify: l.recognise, Fatal: final, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
 	l.checkpoints.link = common
 	l.delivery = delivery{link: common, checkpoints: &l.checkpoints}
 	l.rotation.link = common

@@ -2,7 +2,6 @@ package revision
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -27,40 +26,6 @@ type membership struct {
 	// on is the connection whose session is to hold the znode: the newest.
 	on Conn
 	up bool // it was put up there
-}
-
-// memberRecord is the data of <root>/members/<name>.
-type memberRecord struct {
-	Member
-	Incarnation incarnation `json:"incarnation"`
-	// Answers says that the holder answers challenges: releases before this one
-	// do not.
-	Answers bool `json:"answers_challenges,omitempty"`
-	// Challenge is what a claimant of the name has asked; the holder makes it
-	// its Answer.
-	Challenge string `json:"challenge,omitempty"`
-	Answer    string `json:"answer,omitempty"`
-}
-
-// maxMemberRecord bounds a member's record, in bytes.
-const maxMemberRecord = 64 << 10
-
-// parseMember reads a member's record.
-func parseMember(data []byte) (record memberRecord, err error) {
-	if len(data) > maxMemberRecord {
-		return record, fmt.Errorf("%w: a member's record of %d bytes", ErrForeignRoot, len(data))
-	}
-	err = json.Unmarshal(data, &record)
-	return record, err
-}
-
-// memberAt is parseMember for a member's znode. Error: ErrForeignRoot.
-func memberAt(path string, data []byte) (memberRecord, error) {
-	record, err := parseMember(data)
-	if err != nil {
-		return record, fmt.Errorf("%w: %s is not a member record; remove it", ErrForeignRoot, path)
-	}
-	return record, nil
 }
 
 func (m *membership) init(l *Log) {
@@ -99,9 +64,9 @@ func (l *Log) Join(ctx context.Context, member Member) error {
 	}
 }
 
-// greet puts the member's znode up on a new session; nothing before Join. What
+// renew puts the member's znode up on a new session; nothing before Join. What
 // stands in the way is dealt with beside the session's work.
-func (m *membership) greet(ctx context.Context, conn Conn) error {
+func (m *membership) renew(ctx context.Context, conn Conn) error {
 	c := m.claim(conn)
 	if c == nil {
 		return nil

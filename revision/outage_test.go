@@ -30,7 +30,7 @@ func told() (*logrus.Entry, func() []string) {
 
 var (
 	errRefused = &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	errClosed  = fmt.Errorf("%w (%w)", errClosesEarly, errSessionOver)
+	errClosed  = fmt.Errorf("%w (%w)", errClosesEarly, ErrSessionOver)
 )
 
 // busy asks for what is due as often as a race does.

@@ -62,23 +62,20 @@ func (s *Session) connection() *timedConn {
 	return conn
 }
 
-// Owing implements backend.Log.
-func (l *Log) Owing() time.Duration {
-	if conn := l.session.connection(); conn != nil {
+// Owing is for how long the server has owed an answer without giving any; 0 if
+// it owes none, and without a connection.
+func (s *Session) Owing() time.Duration {
+	if conn := s.connection(); conn != nil {
 		return conn.owing()
 	}
 	return 0
 }
 
-// Pulse implements backend.Log.
-func (l *Log) Pulse() {
-	conn := l.session.connection()
-	if conn == nil || !conn.quiet() {
-		return
+// Quiet returns the connection if no caller has asked it anything for a while.
+func (s *Session) Quiet() (conn Conn, quiet bool) {
+	c := s.connection()
+	if c == nil || !c.quiet() {
+		return nil, false
 	}
-	l.group.Go(func() {
-		ctx, cancel := l.opContext(l.ctx)
-		defer cancel()
-		conn.Get(ctx, l.layout.format()) //nolint:errcheck // Owing tells what came of it
-	})
+	return c, true
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// heldConn answers reads when the test lets it.
-type heldConn struct {
+// pendingConn answers reads when the test lets it.
+type pendingConn struct {
 	Conn
 	answers chan error
 }
 
-func (c *heldConn) Get(ctx context.Context, _ string) ([]byte, *zk.Stat, error) {
+func (c *pendingConn) Get(ctx context.Context, _ string) ([]byte, *zk.Stat, error) {
 	select {
 	case err := <-c.answers:
 		return nil, nil, err
@@ -27,7 +27,7 @@ func (c *heldConn) Get(ctx context.Context, _ string) ([]byte, *zk.Stat, error) 
 // What is owed is counted from the first question after the last answer, also
 // when nobody waits for it any more.
 func TestOwing(t *testing.T) {
-	held := &heldConn{answers: make(chan error)}
+	held := &pendingConn{answers: make(chan error)}
 	c := newTimedConn(held)
 	require.Zero(t, c.owing())
 	ask := func(ctx context.Context) (done chan struct{}) {

@@ -12,11 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
 
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -299,37 +297,4 @@ func TestAServerThatTurnsZkineAwayIsAskedSeldom(t *testing.T) {
 	require.ErrorContains(t, err, proxy.Addr()+": turns zkine away: ")
 	t.Log(err)
 	require.LessOrEqual(t, proxy.Requests(zktest.OpMulti), 3)
-}
-
-// frozenOnce is a dialer whose first sessions fall silent when they are greeted.
-type frozenOnce struct {
-	revision.Dialer
-	left atomic.Int64
-}
-
-func (f *frozenOnce) Dial(ctx context.Context) (revision.Conn, error) {
-	conn, err := f.Dialer.Dial(ctx)
-	if err == nil && f.left.Add(-1) >= 0 {
-		return mutedConn{conn}, nil
-	}
-	return conn, err
-}
-
-// mutedConn never gets an answer to a read.
-type mutedConn struct{ revision.Conn }
-
-func (mutedConn) Get(ctx context.Context, _ string) ([]byte, *zk.Stat, error) {
-	<-ctx.Done()
-	return nil, nil, context.Cause(ctx)
-}
-
-// TestASessionThatFallsSilentAtOnceIsReplaced freezes two servers between their
-// first answer and the greeting.
-func TestASessionThatFallsSilentAtOnceIsReplaced(t *testing.T) {
-	d := &frozenOnce{Dialer: memzk.New()}
-	d.left.Store(2)
-	began := time.Now()
-	r := openLog(t, revision.Config{Dialer: d})
-	r.append(batchOf(put("a", "0")))
-	require.Less(t, time.Since(began), 3*time.Second, "the greeting's time was waited for")
 }

@@ -62,7 +62,7 @@ func (r *rotation) seal(ctx context.Context, segment segmentRef) error {
 		r.tail.observeOpen(next)
 		return nil
 	}
-	if code := codeOf(err); code != nil && code.does != expected && !final(err) {
+	if code := CodeOf(err); code != nil && code.Does != Expected && !final(err) {
 		r.answered(ctx, conn, code, err)
 		return err
 	}

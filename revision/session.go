@@ -117,8 +117,8 @@ func (s *Session) Run(ctx context.Context) {
 // pause before the next one: about so long, unless ZooKeeper has answered with a
 // code, which has a line and pauses of its own.
 func (s *Session) refused(err error, pause time.Duration) time.Duration {
-	if code := codeOf(err); code != nil && code.does != expected {
-		code.warn(s.Log, s.Said, err)
+	if code := CodeOf(err); code != nil && code.Does != Expected {
+		code.Warn(s.Log, s.Said, err)
 		return s.pause.next()
 	}
 	s.out.note("session", "a session could not be used", err)

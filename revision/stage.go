@@ -57,7 +57,7 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 	results, err := conn.Multi(opCtx,
 		checkOp(a.layout.log(), segment.number),
 		createOp(a.layout.part(segment.name, a.batch.Nonce, i), a.env.stored()[from:to]))
-	op, _ := failedOp(results)
+	op, _ := FailedOp(results)
 	switch {
 	case err == nil, errors.Is(err, zk.ErrNodeExists):
 		// A part that exists is this one, from a sending whose reply was lost.

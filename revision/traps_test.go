@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -31,6 +30,13 @@ func session(t *testing.T, d revision.Dialer) revision.Conn {
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
 	return conn
+}
+
+// brief dials with a session timeout of two seconds.
+func brief(servers ...string) *revision.ZooKeeper {
+	d := patient(servers...)
+	d.Timeout = 2 * time.Second
+	return d
 }
 
 // silentServer accepts connections and never says a word.
@@ -54,7 +60,7 @@ func silentServer(t *testing.T) string {
 // TestHungServerIsLeft: the client alone would wait for its handshake for ten
 // session timeouts.
 func TestHungServerIsLeft(t *testing.T) {
-	d := dialer(silentServer(t), zktest.Shared(t).Addr())
+	d := brief(silentServer(t), zktest.Shared(t).Addr())
 	for range 4 { // each begins with a random one
 		began := time.Now()
 		session(t, d)
@@ -66,7 +72,7 @@ func TestHungServerIsLeft(t *testing.T) {
 // the session timeout, and the call that waited ends.
 func TestHungSessionIsGivenUp(t *testing.T) {
 	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
-	d := dialer(proxy.Addr())
+	d := brief(proxy.Addr())
 	conn := session(t, d)
 	proxy.Freeze(zktest.ToClient)
 	began := time.Now()
@@ -81,7 +87,7 @@ func TestHungSessionIsGivenUp(t *testing.T) {
 func TestNothingSurvivesASession(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
 	proxy := zktest.NewProxy(t, server.Addr())
-	conn := session(t, dialer(proxy.Addr()))
+	conn := session(t, brief(proxy.Addr()))
 	proxy.CutAll()
 	create := &zk.CreateRequest{Path: root, Acl: zk.WorldACL(zk.PermAll)}
 	_, err := conn.Multi(t.Context(), create) // whether it has noticed or not
@@ -93,67 +99,11 @@ func TestNothingSurvivesASession(t *testing.T) {
 
 	handshakes := proxy.Connections()
 	require.Zero(t, handshakes, "the client does not come back by itself")
-	other := session(t, dialer(server.Addr()))
+	other := session(t, brief(server.Addr()))
 	_, _, err = other.Get(t.Context(), root)
 	require.ErrorIs(t, err, zk.ErrNoNode)
 	require.Zero(t, proxy.Connections())
 }
-
-// TestLostWatchIsMadeUpFor: the client alone loses watches when it resumes. Here
-// all that a server would say by itself is held back; the poll finds the slot.
-func TestLostWatchIsMadeUpFor(t *testing.T) {
-	e := memzk.New()
-	a := openLog(t, revision.Config{Dialer: e})
-	b := openLog(t, revision.Config{Dialer: deaf{e}})
-	for i := range 3 {
-		b.reach(a.append(batchOf(put(string(rune('a'+i)), "v"))).Seq)
-	}
-}
-
-// deaf is a dialer whose watches never fire.
-type deaf struct{ revision.Dialer }
-
-func (d deaf) Dial(ctx context.Context) (revision.Conn, error) {
-	conn, err := d.Dialer.Dial(ctx)
-	return deafConn{conn}, err
-}
-
-type deafConn struct{ revision.Conn }
-
-func (c deafConn) GetW(ctx context.Context, path string) (revision.Watched, error) {
-	watched, err := c.Conn.GetW(ctx, path)
-	watched.Event = make(chan zk.Event)
-	return watched, err
-}
-
-// TestNewSessionThatReadsOlderState: the client alone forgets, with its session,
-// how far it had read. A log whose sessions begin on servers that are behind
-// still shows all that was acknowledged.
-func TestNewSessionThatReadsOlderState(t *testing.T) {
-	e := memzk.NewServers(2)
-	a := openLog(t, revision.Config{Dialer: server{e, 0}, MaxSlots: 3})
-	b := openLog(t, revision.Config{Dialer: server{e, 1}, MaxSlots: 3})
-	var end revision.Seq
-	for range 10 {
-		e.Lag(1, true)
-		end = a.append(batchOf(put("k", "v"))).Seq
-		e.Cut()
-		seq, err := b.log.Barrier(t.Context())
-		require.NoError(t, err)
-		require.False(t, seq.Before(end), "%v was acknowledged, the barrier is at %v", end, seq)
-		b.reach(end)
-		e.Lag(1, false)
-	}
-	require.Equal(t, places(a.reach(end)), places(b.reach(end)))
-}
-
-// server is a dialer to one server of an ensemble.
-type server struct {
-	e *memzk.Ensemble
-	n int
-}
-
-func (s server) Dial(context.Context) (revision.Conn, error) { return s.e.DialServer(s.n), nil }
 
 // TestCloseDoesNotHang: the client alone waits for a server that is silent, and
 // can lock up. Nothing of it may be left, either.
@@ -167,7 +117,7 @@ func TestCloseDoesNotHang(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			proxy := zktest.NewProxy(t, server)
-			conn := session(t, dialer(proxy.Addr()))
+			conn := session(t, brief(proxy.Addr()))
 			harm(proxy)
 			call := make(chan error, 1)
 			go func() {

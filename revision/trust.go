@@ -52,6 +52,9 @@ func (l *Log) unlessAccepted(ctx context.Context, conn Conn, lost error) error {
 // haltTimeout bounds the attempt to leave a halt.
 const haltTimeout = 5 * time.Second
 
+// haltRetry is the pause after an attempt that has failed.
+const haltRetry = 50 * time.Millisecond
+
 // haltOthers waits until the log has failed, and leaves a halt in the root if it
 // went back.
 func (l *Log) haltOthers() {
@@ -81,7 +84,7 @@ func (l *Log) leaveHalt(ctx context.Context, why error) (left bool, err error) {
 			return left, err
 		}
 		select {
-		case <-time.After(redialMin):
+		case <-time.After(haltRetry):
 		case <-ctx.Done():
 			return false, err
 		}

@@ -80,15 +80,16 @@ type zkConn struct {
 	left *Group
 }
 
-var errSessionOver = errors.New("the session ended with its connection")
+// ErrSessionOver says that a session ended with its connection.
+var ErrSessionOver = errors.New("the session ended with its connection")
 
 // dialOnce lets the client connect once. A second attempt means that the
 // connection was lost.
 func (c *zkConn) dialOnce(ctx context.Context, deadline time.Duration) zk.Dialer {
 	return func(network, address string, _ time.Duration) (net.Conn, error) {
 		if c.dialed.Swap(true) {
-			c.breaks(errSessionOver)
-			return nil, errSessionOver
+			c.breaks(ErrSessionOver)
+			return nil, ErrSessionOver
 		}
 		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
 		if err != nil {
@@ -115,7 +116,7 @@ func (c *zkConn) onEvent(e zk.Event) {
 	case zk.StateHasSession:
 		c.upOnce.Do(func() { close(c.up) })
 	case zk.StateDisconnected, zk.StateExpired, zk.StateAuthFailed:
-		c.breaks(errSessionOver)
+		c.breaks(ErrSessionOver)
 	}
 }
 
@@ -268,17 +269,17 @@ func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, err
 		if err == nil {
 			// The header's code stays zero for some failed multis; the
 			// operations' own codes do not.
-			_, err = failedOp(results)
+			_, err = FailedOp(results)
 		}
-		culprit, _ := failedOp(results)
-		return results, named(pathOf(ops[max(culprit, 0)]), err)
+		culprit, _ := FailedOp(results)
+		return results, Named(PathOf(ops[max(culprit, 0)]), err)
 	})
 }
 
 func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
 	got, err := call(ctx, c, func() (Watched, error) {
 		data, stat, err := c.zk.Get(path)
-		return Watched{Data: data, Stat: stat}, named(path, err)
+		return Watched{Data: data, Stat: stat}, Named(path, err)
 	})
 	return got.Data, got.Stat, err
 }
@@ -286,14 +287,14 @@ func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error)
 func (c *zkConn) GetW(ctx context.Context, path string) (Watched, error) {
 	return call(ctx, c, func() (Watched, error) {
 		data, stat, event, err := c.zk.GetW(path)
-		return Watched{Data: data, Stat: stat, Event: event}, named(path, err)
+		return Watched{Data: data, Stat: stat, Event: event}, Named(path, err)
 	})
 }
 
 func (c *zkConn) Children(ctx context.Context, path string) ([]string, error) {
 	return call(ctx, c, func() ([]string, error) {
 		children, _, err := c.zk.Children(path)
-		return children, named(path, err)
+		return children, Named(path, err)
 	})
 }
 
@@ -303,23 +304,8 @@ func (c *zkConn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
 		if err == nil && !found {
 			err = zk.ErrNoNode
 		}
-		return stat, named(path, err)
+		return stat, Named(path, err)
 	})
-}
-
-func pathOf(op any) string {
-	switch op := op.(type) {
-	case *zk.CheckVersionRequest:
-		return op.Path
-	case *zk.CreateRequest:
-		return op.Path
-	case *zk.SetDataRequest:
-		return op.Path
-	case *zk.DeleteRequest:
-		return op.Path
-	default:
-		return "a znode"
-	}
 }
 
 // oneHost gives the client one server; the second request for it says that the

@@ -30,10 +30,6 @@ func TestMain(m *testing.M) {
 	zktest.Main(m)
 }
 
-func dialer(servers ...string) *revision.ZooKeeper {
-	return &revision.ZooKeeper{Servers: servers, Timeout: 2 * time.Second, MaxRequest: revision.DefaultMaxRequest, Log: quiet()}
-}
-
 func TestZooKeeperKeepsTheLog(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
 	a := openLog(t, revision.Config{Dialer: dialer(server.Addr()), Root: root, MaxSlots: 10})

@@ -62,7 +62,6 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 
 // runLocked decides a multi that came in through a server.
 func (e *Ensemble) runLocked(s *server, session int64, ops []any) (results []zk.MultiResponse, err error) {
-	e.multis++
 	e.commitLocked(func(t *tree) (events []event) {
 		if t == e.tree {
 			results, events, err = t.multi(session, ops)
