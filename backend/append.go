@@ -11,19 +11,23 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// propose sends a request of a client through the log and returns its response.
-// Errors: those of identify; those of state, when the request was evaluated and refused;
-// revision.ErrUnknown when its outcome is unknown; ctx's, when nobody knows it
-// yet but the client's time is over: the request may still take effect.
-func propose[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
-	if err := b.sign(ctx, r); err != nil {
+// propose asks the caller of a client's request (see access.go), sends its record
+// through the log and returns the response. Errors: those of Authorize; those of
+// state, when the request was evaluated and refused; revision.ErrUnknown when
+// its outcome is unknown; ctx's, when the outcome is not known yet but the
+// client's time is over: the request may still take effect.
+func propose[T proto.Message](ctx context.Context, b *Backend, request proto.Message, record *recordpb.Request) (T, error) {
+	c, err := b.authorize(ctx, request)
+	if err != nil {
 		var zero T
 		return zero, err
 	}
-	return proposeUnsigned[T](ctx, b, r)
+	c.sign(record)
+	return proposeUnsigned[T](ctx, b, record)
 }
 
-// proposeUnsigned is propose for requests of zkine's own.
+// proposeUnsigned is propose for records whose caller was asked, and for requests
+// of zkine's own.
 func proposeUnsigned[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
 	var zero T
 	if err := b.log.Refused(); errors.Is(err, revision.ErrUnauthenticated) {

@@ -109,8 +109,9 @@ func (b *Backend) apply(slot revision.Slot) {
 			return
 		}
 	}
-	b.auth.applied(applied.Auth, b.live.Load())
-	if !b.live.Load() {
+	if b.live.Load() {
+		b.auth.applied(applied.Auth)
+	} else {
 		b.cfg.Starting.add(1)
 	}
 	before, view := b.view.Load(), b.machine.View()

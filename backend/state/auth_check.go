@@ -164,6 +164,25 @@ func (s *root) mayLease(access authpb.Permission_Type, who Requester, id int64) 
 // ErrUserNotFound, ErrPermissionDenied.
 func (v *View) MayAdminister(who Requester) error { return v.root.mayAdminister(who) }
 
+// MayReadUser is nil if the requester may see the user: any may see himself.
+// Errors: those of MayAdminister.
+func (v *View) MayReadUser(who Requester, name string) error {
+	if err := v.MayAdminister(who); err != nil && name != who.User {
+		return err
+	}
+	return nil
+}
+
+// MayReadRole is nil if the requester may see the role's permissions: any user
+// may see those of his own roles. Errors: those of MayAdminister.
+func (v *View) MayReadRole(who Requester, role string) error {
+	err := v.MayAdminister(who)
+	if u := v.root.auth.user(who.User); err != nil && u != nil && u.hasRole(role) {
+		return nil
+	}
+	return err
+}
+
 // MayRead is nil if the requester may read the key, or all of the range. Errors
 // of this and of the following: ErrUserEmpty, ErrAuthOldRevision,
 // ErrPermissionDenied.
