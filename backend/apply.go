@@ -88,7 +88,7 @@ func (b *Backend) scavenge(steps int) (more bool) {
 	}
 	floor := b.view.Load().CompactRev()
 	to := b.hashes.floor(floor)
-	if more = b.machine.ScavengeTo(to, steps*scavengeStep) || to < floor; !more {
+	if more = b.machine.CompactPhysicallyTo(to, steps*scavengeStep) || to < floor; !more {
 		b.scavenged.reached(floor)
 	}
 	return more

@@ -9,7 +9,7 @@ import (
 // What etcd reads about users and roles through its log, and zkine from a view.
 // Who may read it is in auth_check.go.
 
-func (v *View) header() *pb.ResponseHeader { return &pb.ResponseHeader{Revision: int64(v.root.rev)} }
+func (v *View) header() *pb.ResponseHeader { return &pb.ResponseHeader{Revision: int64(v.store.rev)} }
 
 // AuthStatus says whether authentication is enabled, and the auth revision.
 func (v *View) AuthStatus() *pb.AuthStatusResponse {
@@ -18,7 +18,7 @@ func (v *View) AuthStatus() *pb.AuthStatusResponse {
 
 // UserGet lists a user's roles. Error: ErrUserNotFound.
 func (v *View) UserGet(r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error) {
-	u := v.root.auth.user(r.Name)
+	u := v.store.auth.user(r.Name)
 	if u == nil {
 		return nil, ErrUserNotFound
 	}
@@ -28,7 +28,7 @@ func (v *View) UserGet(r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error
 // UserList lists the names of all users.
 func (v *View) UserList() *pb.AuthUserListResponse {
 	resp := &pb.AuthUserListResponse{Header: v.header()}
-	for _, u := range v.root.auth.users {
+	for _, u := range v.store.auth.users {
 		resp.Users = append(resp.Users, string(u.Name))
 	}
 	return resp
@@ -37,7 +37,7 @@ func (v *View) UserList() *pb.AuthUserListResponse {
 // RoleGet lists a role's permissions; those of root are all there are, whatever
 // was granted to it. Error: ErrRoleNotFound.
 func (v *View) RoleGet(r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error) {
-	role := v.root.auth.role(r.Role)
+	role := v.store.auth.role(r.Role)
 	if role == nil {
 		return nil, ErrRoleNotFound
 	}
@@ -55,7 +55,7 @@ func (v *View) RoleGet(r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error
 // RoleList lists the names of all roles.
 func (v *View) RoleList() *pb.AuthRoleListResponse {
 	resp := &pb.AuthRoleListResponse{Header: v.header()}
-	for _, r := range v.root.auth.roles {
+	for _, r := range v.store.auth.roles {
 		resp.Roles = append(resp.Roles, string(r.Name))
 	}
 	return resp
