@@ -11,7 +11,7 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// propose asks the caller of a client's request (see access.go), sends its record
+// propose authorizes a client's request (see access.go), sends its record
 // through the log and returns the response. Errors: those of Authorize; those of
 // state, when the request was evaluated and refused; revision.ErrUnknown when
 // its outcome is unknown; ctx's, when the outcome is not known yet but the
@@ -26,8 +26,8 @@ func propose[T proto.Message](ctx context.Context, b *Backend, request proto.Mes
 	return proposeUnsigned[T](ctx, b, record)
 }
 
-// proposeUnsigned is propose for records whose caller was asked, and for requests
-// of zkine's own.
+// proposeUnsigned is propose for logins, which are not authorized, and for
+// requests of zkine's own.
 func proposeUnsigned[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
 	var zero T
 	if err := b.log.Refused(); errors.Is(err, revision.ErrUnauthenticated) {

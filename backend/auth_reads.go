@@ -23,7 +23,7 @@ func readAuth[R proto.Message, T any](ctx context.Context, b *Backend, r R, read
 	return read(c.view, r)
 }
 
-// AuthStatus says whether users and roles count.
+// AuthStatus says whether authentication is enabled.
 func (b *Backend) AuthStatus(ctx context.Context, r *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
 	return readAuth(ctx, b, r, func(v *state.View, _ *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
 		return v.AuthStatus(), nil

@@ -13,9 +13,9 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// The calls of etcd's Auth service. Changes go through the log; what is only
-// read is read from a view behind a barrier, though etcd sends it through its
-// log as well. Passwords come no further than here: what is logged is a hash.
+// The calls of etcd's Auth service. Changes go through the log. Reads are answered
+// from a view behind a barrier; etcd sends them through its log, too. Passwords
+// end here: only a hash is logged.
 
 // Authenticate compares a password and grants a token.
 func (b *Backend) Authenticate(ctx context.Context, r *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
@@ -57,7 +57,7 @@ func checkPassword(v *state.View, name, password string) error {
 }
 
 // grantToken makes a token. A simple one goes through the log, so that every
-// zkine knows it; one that proves itself need not.
+// zkine knows it. A JSON web token is signed, and need not.
 func (b *Backend) grantToken(ctx context.Context, v *state.View, name string) (*pb.AuthenticateResponse, error) {
 	if j := b.auth.cfg.JWT; j != nil {
 		t, err := j.Sign(name, v.AuthRevision())
@@ -93,8 +93,8 @@ func (b *Backend) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*pb.Au
 	return propose[*pb.AuthUserAddResponse](ctx, b, r, &recordpb.Request{Kind: &recordpb.Request_AuthUserAdd{AuthUserAdd: r}})
 }
 
-// UserChangePassword sets a user's password. As in etcd, an empty one leaves
-// what the client says is the hash.
+// UserChangePassword sets a user's password. As in etcd, with an empty password
+// the hash is the one in the request.
 func (b *Backend) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
 	if r.Password != "" {
 		var err error
@@ -107,7 +107,7 @@ func (b *Backend) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePa
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserChangePassword{AuthUserChangePassword: r}})
 }
 
-// UserDelete deletes a user; his tokens end.
+// UserDelete deletes a user. Its tokens end.
 func (b *Backend) UserDelete(ctx context.Context, r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error) {
 	return propose[*pb.AuthUserDeleteResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserDelete{AuthUserDelete: r}})
@@ -149,13 +149,13 @@ func (b *Backend) RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevoke
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleRevokePermission{AuthRoleRevokePermission: r}})
 }
 
-// AuthEnable makes users and roles count.
+// AuthEnable has every call asked for its user from then on.
 func (b *Backend) AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
 	return propose[*pb.AuthEnableResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthEnable{AuthEnable: r}})
 }
 
-// AuthDisable opens the API to everybody; all tokens end.
+// AuthDisable opens the API to all callers. All tokens end.
 func (b *Backend) AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error) {
 	return propose[*pb.AuthDisableResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthDisable{AuthDisable: r}})
