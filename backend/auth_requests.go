@@ -67,7 +67,7 @@ func (b *Backend) grantToken(ctx context.Context, v *state.View, name string) (*
 		return &pb.AuthenticateResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Token: t}, nil
 	}
 	r := &pb.InternalAuthenticateRequest{Name: name, SimpleToken: token.Random()}
-	return proposeUnsigned[*pb.AuthenticateResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Authenticate{Authenticate: r}})
+	return proposeUnsigned[*pb.AuthenticateResponse](ctx, b.proposer, &recordpb.Request{Kind: &recordpb.Request_Authenticate{Authenticate: r}})
 }
 
 // hash is a password's hash, as the log has it. Error: bcrypt's, for one that is

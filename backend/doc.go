@@ -4,9 +4,10 @@
 //
 // It owns the append loops (append.go: group commit), the apply loop (apply.go),
 // linearizable reads by shared barriers (read.go), watch delivery by pull
-// (hub.go, watch.go), the deadlines of leases on a service clock (lessor.go)
-// and the keeper's proposals (keeper.go). It also shows the state as a database
-// of etcd's (database.go), for its snapshots and hashes.
+// (hub.go, watch.go) and the deadlines of leases on a service clock (lessor.go,
+// expiry.go). What is done beside the requests of clients is package housekeep,
+// and how the state looks as a database of etcd's is package etcddb; each gets
+// what it needs as functions and small interfaces.
 //
 // # One write
 //
@@ -23,15 +24,13 @@
 //	applyLoop    input: Log.Next            ends with the log's first error
 //	reads.loop   input: forming groups      ends with the backend
 //	hub.run      input: published views     ends with the backend
-//	keeperLoop   input: a ticker            ends with the backend
-//	leaderLoop   input: Status calls        ends with the backend
-//	digestLoop   input: marks in the log    ends with the backend
-//	housekeepLoop input: ends of segments   ends with the backend
+//	servingLoop  input: a ticker            ends with the backend
 //
-// The apply loop alone touches the machine. Everyone else reads views, which
-// are immutable. Close ends them all and waits.
+// The apply loop alone touches the machine. All others read views, which
+// are immutable. Close ends them all, and those of housekeep and etcddb, and
+// waits.
 //
-// It may import state, revision (for the vocabulary; the log itself comes in
+// It may import housekeep, etcddb, token, state, revision (for the vocabulary; the log itself comes in
 // as the Log interface), etcd's API, and metrics; never ZooKeeper's client and
 // never server.
 package backend

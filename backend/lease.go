@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
-	"sync"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend/housekeep"
+	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -48,7 +50,7 @@ func (b *Backend) LeaseKeepAlive(ctx context.Context, r *pb.LeaseKeepAliveReques
 	if _, err := b.authorize(ctx, r); err != nil {
 		return nil, err
 	}
-	shared, err := b.renewals.renew(ctx, b, r.ID)
+	shared, err := b.keepAlives.renew(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -57,90 +59,6 @@ func (b *Backend) LeaseKeepAlive(ctx context.Context, r *pb.LeaseKeepAliveReques
 		Header: &pb.ResponseHeader{Revision: shared.GetHeader().GetRevision()},
 		ID:     shared.ID, TTL: shared.TTL,
 	}, nil
-}
-
-// renewals lets keepalives of one lease that wait in the queue share a record.
-// Lock order: the queue's lock, mu.
-type renewals struct {
-	mu     sync.Mutex
-	queued map[int64]*renewal
-}
-
-type renewal struct {
-	proposal *proposal
-	waiting  int // clients, under renewals.mu
-	cancel   context.CancelFunc
-	done     chan struct{}
-	response *pb.LeaseKeepAliveResponse
-	err      error
-}
-
-func (rs *renewals) renew(ctx context.Context, b *Backend, id int64) (*pb.LeaseKeepAliveResponse, error) {
-	r := rs.join(b, id)
-	select {
-	case <-r.done:
-		return r.response, r.err
-	case <-ctx.Done():
-		rs.leave(b, id, r)
-		return nil, context.Cause(ctx)
-	}
-}
-
-func (rs *renewals) join(b *Backend, id int64) *renewal {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	if r := rs.queued[id]; r != nil {
-		r.waiting++
-		return r
-	}
-	r := &renewal{waiting: 1, done: make(chan struct{})}
-	if rs.queued == nil {
-		rs.queued = map[int64]*renewal{}
-	}
-	rs.queued[id] = r
-	// Clients come and go while they share it: it lasts for as long as one waits.
-	var ctx context.Context
-	ctx, r.cancel = context.WithCancel(b.ctx)
-	p := b.proposal(ctx, &recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: &recordpb.LeaseRenew{Id: id}}})
-	p.taken = func() { rs.forget(id, r) } // who comes later needs a record of its own
-	r.proposal = p
-	go func() {
-		defer close(r.done)
-		defer r.cancel()
-		if r.err = b.queue.put(p); r.err != nil {
-			rs.forget(id, r)
-			return
-		}
-		o := <-p.done
-		if r.err = o.err; o.err == nil {
-			r.response = o.response.(*pb.LeaseKeepAliveResponse)
-		}
-	}()
-	return r
-}
-
-// leave is called by a client that waits no longer. The last one takes the
-// record away, if it still waits in the queue.
-func (rs *renewals) leave(b *Backend, id int64, r *renewal) {
-	rs.mu.Lock()
-	r.waiting--
-	abandoned := r.waiting == 0 && rs.queued[id] == r
-	if abandoned {
-		delete(rs.queued, id)
-	}
-	rs.mu.Unlock()
-	if abandoned {
-		r.cancel() // before: it may not be in the queue yet
-		b.queue.drop(r.proposal)
-	}
-}
-
-func (rs *renewals) forget(id int64, r *renewal) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	if rs.queued[id] == r {
-		delete(rs.queued, id)
-	}
 }
 
 // LeaseTimeToLive says how much of a lease is left; -1 for an unknown one.
@@ -159,7 +77,7 @@ func (b *Backend) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequ
 		return response, nil
 	}
 	response.GrantedTTL = l.TTL
-	response.TTL = b.lessor.remaining(l)
+	response.TTL = b.lessor.Remaining(l)
 	if r.Keys {
 		for key := range l.Keys() {
 			response.Keys = append(response.Keys, []byte(key))
@@ -179,8 +97,29 @@ func (b *Backend) LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*p
 	}
 	v := c.view
 	response := &pb.LeaseLeasesResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}}
-	for _, id := range b.lessor.byExpiry(v) {
+	for _, id := range b.lessor.ByExpiry(v) {
 		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: id})
 	}
 	return response, nil
+}
+
+// tendLeases keeps the service clock going while there are leases, with a quorum
+// write at least each housekeep.Tick, well below lessor.MaxTick. It proposes
+// expiries, and as the keeper notes of what remains of long leases.
+func (b *Backend) tendLeases(ctx context.Context) {
+	idle, leases := b.lessor.Idle(time.Now())
+	if leases == 0 {
+		return
+	}
+	if idle > housekeep.Tick/2 {
+		b.reads.wait(ctx) //nolint:errcheck // without a quorum, no time passes
+	}
+	patience := lessor.Overdue
+	if b.housekeeper.IsKeeper() {
+		patience = 0
+	}
+	b.proposer.proposeAll(ctx, b.lessor.Expiries(patience))
+	if b.housekeeper.IsKeeper() {
+		b.proposer.proposeAll(ctx, b.lessor.Notes())
+	}
 }
