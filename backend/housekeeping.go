@@ -2,8 +2,10 @@ package backend
 
 import (
 	"context"
+	"time"
 
 	"github.com/zkine/zkine/backend/housekeep"
+	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -53,4 +55,25 @@ func (b *Backend) ConfirmLeader(ctx context.Context) {
 		return
 	}
 	b.housekeeper.ConfirmLeader(ctx)
+}
+
+// tendLeases keeps the service clock going while there are leases, with a quorum
+// write at least each housekeep.Tick, well below lessor.MaxTick. It proposes
+// expiries, and as the keeper notes of what remains of long leases.
+func (b *Backend) tendLeases(ctx context.Context) {
+	idle, leases := b.lessor.Idle(time.Now())
+	if leases == 0 {
+		return
+	}
+	if idle > housekeep.Tick/2 {
+		b.reads.wait(ctx) //nolint:errcheck // without a quorum, no time passes
+	}
+	overdue := lessor.Overdue
+	if b.housekeeper.IsKeeper() {
+		overdue = 0
+	}
+	b.proposer.proposeAll(ctx, b.lessor.Expiries(overdue))
+	if b.housekeeper.IsKeeper() {
+		b.proposer.proposeAll(ctx, b.lessor.Notes())
+	}
 }

@@ -5,12 +5,9 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/backend/housekeep"
-	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -101,25 +98,4 @@ func (b *Backend) LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*p
 		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: id})
 	}
 	return response, nil
-}
-
-// tendLeases keeps the service clock going while there are leases, with a quorum
-// write at least each housekeep.Tick, well below lessor.MaxTick. It proposes
-// expiries, and as the keeper notes of what remains of long leases.
-func (b *Backend) tendLeases(ctx context.Context) {
-	idle, leases := b.lessor.Idle(time.Now())
-	if leases == 0 {
-		return
-	}
-	if idle > housekeep.Tick/2 {
-		b.reads.wait(ctx) //nolint:errcheck // without a quorum, no time passes
-	}
-	patience := lessor.Overdue
-	if b.housekeeper.IsKeeper() {
-		patience = 0
-	}
-	b.proposer.proposeAll(ctx, b.lessor.Expiries(patience))
-	if b.housekeeper.IsKeeper() {
-		b.proposer.proposeAll(ctx, b.lessor.Notes())
-	}
 }

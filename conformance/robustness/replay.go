@@ -10,9 +10,9 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Again is a root's log as a zkine reads it that starts now: the newest
+// Replay is a root's log as a zkine reads it that starts now: the newest
 // checkpoint, if there is one, and all slots after it, packed or not.
-type Again struct {
+type Replay struct {
 	// From is the last segment that the checkpoint covers, 0 without one.
 	From int64
 	// Slots are those after it.
@@ -21,14 +21,14 @@ type Again struct {
 	machine *state.Machine
 }
 
-// readAgain reads a root's log to where it ends now.
-func readAgain(ctx context.Context, servers []string, root string) (*Again, error) {
+// replay reads a root's log to where it ends now.
+func replay(ctx context.Context, servers []string, root string) (*Replay, error) {
 	log, err := openLog(ctx, servers, root)
 	if err != nil {
 		return nil, fmt.Errorf("open the log at %s: %w", root, err)
 	}
 	defer log.Close()
-	a := &Again{machine: state.New()}
+	a := &Replay{machine: state.New()}
 	if cp, found := log.Checkpoint(); found {
 		a.From = cp.Segment
 		if a.machine, err = state.Restore(cp.Meta, cp.Chunks(ctx)); err != nil {
@@ -64,9 +64,9 @@ func verify(ctx context.Context, servers []string, root string) error {
 	return errors.Join(errs...)
 }
 
-// CheckAgain compares the log that was read while it grew with what is left of
+// CheckReplay compares the log that was read while it grew with what is left of
 // it: the same slots, and a checkpoint that is the state at its place.
-func (h *History) CheckAgain(a *Again) error {
+func (h *History) CheckReplay(a *Replay) error {
 	first := slices.IndexFunc(h.Slots, func(s SlotID) bool { return s.Seq.Segment > a.From })
 	if first < 0 {
 		first = len(h.Slots)

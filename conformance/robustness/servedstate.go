@@ -13,8 +13,8 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Shown is what a zkine shows of the whole store.
-type Shown struct {
+// ServedState is what a zkine shows of the whole store.
+type ServedState struct {
 	// Rev is the current revision.
 	Rev int64
 	// KVs are all keys.
@@ -24,8 +24,8 @@ type Shown struct {
 	CompactRev int64
 }
 
-// show asks a zkine for everything.
-func show(ctx context.Context, endpoint string) (*Shown, error) {
+// readServedState asks a zkine for everything.
+func readServedState(ctx context.Context, endpoint string) (*ServedState, error) {
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
 	if err != nil {
 		return nil, err
@@ -39,12 +39,12 @@ func show(ctx context.Context, endpoint string) (*Shown, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Shown{Rev: all.Header.Revision, KVs: all.Kvs, Hash: hash.Hash, CompactRev: hash.CompactRevision}, nil
+	return &ServedState{Rev: all.Header.Revision, KVs: all.Kvs, Hash: hash.Hash, CompactRev: hash.CompactRevision}, nil
 }
 
-// CheckShown compares what a zkine shows with what the log leads to at the same
+// CheckServedState compares what a zkine shows with what the log leads to at the same
 // revision. All zkines are so compared with each other too.
-func (h *History) CheckShown(shown *Shown) error {
+func (h *History) CheckServedState(shown *ServedState) error {
 	want, err := h.content(shown.Rev)
 	if err != nil {
 		return fmt.Errorf("no such revision as %d in the log, which ends at %d: %w", shown.Rev, h.Rev(), err)

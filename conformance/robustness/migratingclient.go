@@ -9,20 +9,20 @@ import (
 	"go.etcd.io/etcd/tests/v3/robustness/client"
 )
 
-// roamer goes from zkine to zkine, as a client does whose zkine died or whose
+// migratingClient goes from zkine to zkine, as a client does whose zkine died or whose
 // load balancer thought again: what it saw at one must hold at the next.
-type roamer struct {
+type migratingClient struct {
 	*Traffic
 	rand *rand.Rand
 }
 
-// stint is how long a roamer stays.
-func (r *roamer) stint() time.Duration {
+// stint is how long a migratingClient stays.
+func (r *migratingClient) stint() time.Duration {
 	return 200*time.Millisecond + time.Duration(r.rand.Int64N(int64(600*time.Millisecond)))
 }
 
 // arrive connects to some zkine; nil when there is to be no more traffic.
-func (r *roamer) arrive(ctx context.Context) *client.RecordingClient {
+func (r *migratingClient) arrive(ctx context.Context) *client.RecordingClient {
 	select {
 	case <-r.finish:
 		return nil
@@ -38,7 +38,7 @@ func (r *roamer) arrive(ctx context.Context) *client.RecordingClient {
 }
 
 // readAndWrite runs the traffic's own loop, a stint at a time.
-func (r *roamer) readAndWrite(ctx context.Context) {
+func (r *migratingClient) readAndWrite(ctx context.Context) {
 	for c := r.arrive(ctx); c != nil; c = r.arrive(ctx) {
 		param, leave := r.param, make(chan struct{})
 		param.Finish = leave
@@ -51,7 +51,7 @@ func (r *roamer) readAndWrite(ctx context.Context) {
 
 // watch watches everything, and resumes at each zkine after the last revision
 // that the one before has told of: in an event or as progress.
-func (r *roamer) watch(ctx context.Context) {
+func (r *migratingClient) watch(ctx context.Context) {
 	last := int64(1)
 	for c := r.arrive(ctx); c != nil; c = r.arrive(ctx) {
 		stint, leave := context.WithTimeout(ctx, r.stint())
@@ -64,7 +64,7 @@ func (r *roamer) watch(ctx context.Context) {
 // follow watches what comes after a revision until ctx ends, and returns the last
 // revision that it was told of. It asks for progress again and again: while much
 // is written, that is when a wrong bookmark would be given.
-func (r *roamer) follow(ctx context.Context, c *client.RecordingClient, last int64) int64 {
+func (r *migratingClient) follow(ctx context.Context, c *client.RecordingClient, last int64) int64 {
 	ask := time.NewTicker(50 * time.Millisecond)
 	defer ask.Stop()
 	responses := c.Watch(ctx, "", last+1, true, true, true)

@@ -21,8 +21,8 @@ type window struct {
 	served   time.Time       // see watchServed; zero if that was not watched
 }
 
-// Felt is what clients felt of a fault. Times are in milliseconds.
-type Felt struct {
+// Impact is what clients felt of a fault. Times are in milliseconds.
+type Impact struct {
 	Fault string `json:"fault"`
 	// Hit is the longest time in which no write was acknowledged at a zkine that
 	// the fault hit, Others that at any other; -1 if there was none.
@@ -37,11 +37,11 @@ type Felt struct {
 	Lasted int64 `json:"lasted_ms"`
 }
 
-// feel measures what the faults cost, and judges leases and identities.
-func (r *Recorded) feel(t testing.TB, load *Traffic, o *Observer, windows []window) {
+// measureImpacts measures what the faults cost, and judges leases and identities.
+func (r *Recorded) measureImpacts(t testing.TB, load *Traffic, o *Observer, windows []window) {
 	t.Helper()
 	for _, w := range windows {
-		f := Felt{w.name, -1, -1, -1, -1, w.to.Sub(w.from).Milliseconds()}
+		f := Impact{w.name, -1, -1, -1, -1, w.to.Sub(w.from).Milliseconds()}
 		if w.election > 0 {
 			f.Election = w.election.Milliseconds()
 		}
@@ -59,7 +59,7 @@ func (r *Recorded) feel(t testing.TB, load *Traffic, o *Observer, windows []wind
 		}
 		t.Logf("%-28s no write for %6d ms at a zkine that was hit, %6d ms at others; no leader for %6d ms; %6d ms after ZooKeeper served again; lasted %6d ms",
 			f.Fault, f.Hit, f.Others, f.Election, f.Late, f.Lasted)
-		r.Felt = append(r.Felt, f)
+		r.Impacts = append(r.Impacts, f)
 	}
 	for _, p := range load.Probes {
 		if p.err != nil {
@@ -163,8 +163,8 @@ func (e *faultEnv) leaders(ctx context.Context) string {
 	return leader
 }
 
-// addFelt adds lines to a table.
-func addFelt(file string, felt []Felt) error {
+// appendImpacts adds lines to a table.
+func appendImpacts(file string, impacts []Impact) error {
 	if file == "" {
 		return nil
 	}
@@ -173,7 +173,7 @@ func addFelt(file string, felt []Felt) error {
 		return err
 	}
 	defer f.Close()
-	for _, line := range felt {
+	for _, line := range impacts {
 		if err := json.NewEncoder(f).Encode(line); err != nil {
 			return err
 		}

@@ -22,10 +22,10 @@ var controlGroups = []struct{ root, limit string }{
 	{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
 }
 
-// starveZkine puts a zkine into a control group of its own, which lets it have
+// exceedMemoryLimit puts a zkine into a control group of its own, which lets it have
 // little more memory than it has, and sends it large requests, all of which it
 // refuses once it has them in memory, until the kernel kills it.
-func starveZkine(ctx context.Context, e *faultEnv) error {
+func exceedMemoryLimit(ctx context.Context, e *faultEnv) error {
 	z := e.anyZkine()
 	e.hit(z)
 	group, err := z.confine(8 << 20)
@@ -42,7 +42,7 @@ func starveZkine(ctx context.Context, e *faultEnv) error {
 	var senders sync.WaitGroup
 	for range 32 {
 		senders.Go(func() {
-			for !z.gone() && ctx.Err() == nil {
+			for z.Ended() == nil && ctx.Err() == nil {
 				callCtx, cancel := context.WithTimeout(ctx, time.Second)
 				_, _ = c.Put(callCtx, "", value) // no key: refused before it comes near the log
 				cancel()
@@ -72,7 +72,7 @@ func (z *Zkine) confine(more int64) (group string, err error) {
 			os.Remove(group)
 			continue
 		}
-		pid := strconv.Itoa(z.cmd.Process.Pid)
+		pid := strconv.Itoa(z.Pid())
 		if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(pid), 0o644); err != nil {
 			return group, err
 		}

@@ -1,8 +1,7 @@
-// Package reference runs an etcd inside a test, to compare zkine with.
+// Package reference runs an etcd inside a test, to compare zkine with. It links etcd's server, which package rig must not.
 package reference
 
 import (
-	"fmt"
 	"net/url"
 	"testing"
 	"time"
@@ -12,18 +11,22 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // Start starts an etcd with an empty data folder and etcd's own defaults, but that it does not fsync and hashes
-// passwords quickly, and returns its endpoint, host:port. It is stopped when the test ends.
-func Start(t testing.TB) string {
+// passwords quickly, and returns its endpoint, host:port. It is stopped when the test ends. Each change is made to its
+// configuration before it starts.
+func Start(t testing.TB, changes ...func(*embed.Config)) string {
 	t.Helper()
 	cfg := embed.NewConfig()
 	cfg.Dir = t.TempDir()
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	cfg.UnsafeNoFsync = true
 	cfg.BcryptCost = uint(bcrypt.MinCost)
+	for _, change := range changes {
+		change(cfg)
+	}
 	client, peer := address(t), address(t)
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
@@ -43,7 +46,7 @@ func Start(t testing.TB) string {
 
 func address(t testing.TB) url.URL {
 	t.Helper()
-	port, err := embedded.FreePort()
+	free, err := rig.FreeAddresses(1)
 	require.NoError(t, err)
-	return url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+	return url.URL{Scheme: "http", Host: free[0]}
 }
