@@ -67,7 +67,7 @@ func (b *Backend) grantToken(ctx context.Context, v *state.View, name string) (*
 		return &pb.AuthenticateResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Token: t}, nil
 	}
 	r := &pb.InternalAuthenticateRequest{Name: name, SimpleToken: token.Random()}
-	return propose[*pb.AuthenticateResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Authenticate{Authenticate: r}})
+	return proposeUnsigned[*pb.AuthenticateResponse](ctx, b.proposer, &recordpb.Request{Kind: &recordpb.Request_Authenticate{Authenticate: r}})
 }
 
 // hash is a password's hash, as the log has it. Error: bcrypt's, for one that is
@@ -90,7 +90,7 @@ func (b *Backend) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*pb.Au
 		}
 	}
 	r.Password = ""
-	return propose[*pb.AuthUserAddResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_AuthUserAdd{AuthUserAdd: r}})
+	return propose[*pb.AuthUserAddResponse](ctx, b, r, &recordpb.Request{Kind: &recordpb.Request_AuthUserAdd{AuthUserAdd: r}})
 }
 
 // UserChangePassword sets a user's password. As in etcd, an empty one leaves
@@ -103,60 +103,60 @@ func (b *Backend) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePa
 		}
 	}
 	r.Password = ""
-	return propose[*pb.AuthUserChangePasswordResponse](ctx, b,
+	return propose[*pb.AuthUserChangePasswordResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserChangePassword{AuthUserChangePassword: r}})
 }
 
 // UserDelete deletes a user; his tokens end.
 func (b *Backend) UserDelete(ctx context.Context, r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error) {
-	return propose[*pb.AuthUserDeleteResponse](ctx, b,
+	return propose[*pb.AuthUserDeleteResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserDelete{AuthUserDelete: r}})
 }
 
 // UserGrantRole gives a role to a user.
 func (b *Backend) UserGrantRole(ctx context.Context, r *pb.AuthUserGrantRoleRequest) (*pb.AuthUserGrantRoleResponse, error) {
-	return propose[*pb.AuthUserGrantRoleResponse](ctx, b,
+	return propose[*pb.AuthUserGrantRoleResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserGrantRole{AuthUserGrantRole: r}})
 }
 
 // UserRevokeRole takes a role from a user.
 func (b *Backend) UserRevokeRole(ctx context.Context, r *pb.AuthUserRevokeRoleRequest) (*pb.AuthUserRevokeRoleResponse, error) {
-	return propose[*pb.AuthUserRevokeRoleResponse](ctx, b,
+	return propose[*pb.AuthUserRevokeRoleResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserRevokeRole{AuthUserRevokeRole: r}})
 }
 
 // RoleAdd adds a role without permissions.
 func (b *Backend) RoleAdd(ctx context.Context, r *pb.AuthRoleAddRequest) (*pb.AuthRoleAddResponse, error) {
-	return propose[*pb.AuthRoleAddResponse](ctx, b,
+	return propose[*pb.AuthRoleAddResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleAdd{AuthRoleAdd: r}})
 }
 
 // RoleDelete deletes a role, and takes it from all users.
 func (b *Backend) RoleDelete(ctx context.Context, r *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error) {
-	return propose[*pb.AuthRoleDeleteResponse](ctx, b,
+	return propose[*pb.AuthRoleDeleteResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleDelete{AuthRoleDelete: r}})
 }
 
 // RoleGrantPermission gives a permission to a role.
 func (b *Backend) RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error) {
-	return propose[*pb.AuthRoleGrantPermissionResponse](ctx, b,
+	return propose[*pb.AuthRoleGrantPermissionResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleGrantPermission{AuthRoleGrantPermission: r}})
 }
 
 // RoleRevokePermission takes a permission from a role.
 func (b *Backend) RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error) {
-	return propose[*pb.AuthRoleRevokePermissionResponse](ctx, b,
+	return propose[*pb.AuthRoleRevokePermissionResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleRevokePermission{AuthRoleRevokePermission: r}})
 }
 
 // AuthEnable makes users and roles count.
 func (b *Backend) AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
-	return propose[*pb.AuthEnableResponse](ctx, b,
+	return propose[*pb.AuthEnableResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthEnable{AuthEnable: r}})
 }
 
 // AuthDisable opens the API to everybody; all tokens end.
 func (b *Backend) AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error) {
-	return propose[*pb.AuthDisableResponse](ctx, b,
+	return propose[*pb.AuthDisableResponse](ctx, b, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthDisable{AuthDisable: r}})
 }

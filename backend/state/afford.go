@@ -18,7 +18,7 @@ const unweighed = 256
 // where a transaction is accepted, as of the state there and then, and never
 // where it is applied: what is in the log is evaluated, whatever it costs.
 func (v *View) Afford(r *pb.TxnRequest) error {
-	s := &v.root
+	s := &v.store
 	if n := s.compared(r); n > max(maxCompared, s.live.Len()) {
 		return ErrTooManyCompared
 	}
@@ -29,7 +29,7 @@ func (v *View) Afford(r *pb.TxnRequest) error {
 	if s.plan(r, p) != nil {
 		return nil // it will be refused for that
 	}
-	w := weighing{root: s}
+	w := weighing{store: s}
 	if w.path(r, p, w.count); w.keys <= unweighed {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (v *View) Afford(r *pb.TxnRequest) error {
 }
 
 // compared is how many keys all comparisons of a transaction look at, at most.
-func (s *root) compared(r *pb.TxnRequest) (n int) {
+func (s *store) compared(r *pb.TxnRequest) (n int) {
 	for _, c := range r.GetCompare() {
 		if n++; len(c.GetRangeEnd()) > 0 {
 			n += s.count(newSpan(c.Key, c.RangeEnd))
@@ -99,7 +99,7 @@ func answered(op *pb.RequestOp) (key, end []byte, r *pb.RangeRequest) {
 // weighing reckons how large an answer will be. A range at an older revision is
 // taken for one at this one, and bounds on revisions for none.
 type weighing struct {
-	*root
+	*store
 	keys int
 	left int64
 }
@@ -123,7 +123,7 @@ func (w *weighing) walkPath(r *pb.TxnRequest, p *plan, each func(*pb.RequestOp))
 
 func (w *weighing) count(op *pb.RequestOp) {
 	if key, end, r := answered(op); key != nil {
-		w.keys += limited(w.root.count(newSpan(key, end)), r)
+		w.keys += limited(w.store.count(newSpan(key, end)), r)
 	}
 }
 
@@ -133,7 +133,7 @@ func (w *weighing) weigh(op *pb.RequestOp) {
 		return
 	}
 	sp := newSpan(key, end)
-	n := limited(w.root.count(sp), r)
+	n := limited(w.store.count(sp), r)
 	if n == 0 {
 		return
 	}

@@ -54,7 +54,7 @@ func (v *version) answerBytes(r *pb.RangeRequest) int64 {
 }
 
 // read answers a range that was checked; nil if that is not to be.
-func (a *answering) read(s *root, r *pb.RangeRequest) *pb.ResponseOp {
+func (a *answering) read(s *store, r *pb.RangeRequest) *pb.ResponseOp {
 	if !a.wanted || a.err != nil {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (a *answering) read(s *root, r *pb.RangeRequest) *pb.ResponseOp {
 
 // readGuarded is read for a request that writes: a panic is the answer's alone,
 // since where nobody waits for it there is none.
-func (a *answering) readGuarded(s *root, r *pb.RangeRequest) *pb.ResponseOp {
+func (a *answering) readGuarded(s *store, r *pb.RangeRequest) *pb.ResponseOp {
 	defer func() {
 		if recover() != nil {
 			a.err = ErrAnswerFailed

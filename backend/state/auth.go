@@ -122,16 +122,16 @@ func requester(r *recordpb.Request) Requester {
 }
 
 // AuthEnabled says whether users and roles count.
-func (v *View) AuthEnabled() bool { return v.root.auth.enabled }
+func (v *View) AuthEnabled() bool { return v.store.auth.enabled }
 
 // AuthRevision counts the changes of users, roles and permissions, from 1.
-func (v *View) AuthRevision() uint64 { return v.root.auth.revision() }
+func (v *View) AuthRevision() uint64 { return v.store.auth.revision() }
 
 // Users yields the users in the order of their names, as etcd stores them: the
 // password is a bcrypt hash. The messages are the caller's.
 func (v *View) Users() iter.Seq[*authpb.User] {
 	return func(yield func(*authpb.User) bool) {
-		for _, u := range v.root.auth.users {
+		for _, u := range v.store.auth.users {
 			if !yield(proto.CloneOf(u.User)) {
 				return
 			}
@@ -141,7 +141,7 @@ func (v *View) Users() iter.Seq[*authpb.User] {
 
 // User is the user of that name, as Users has it.
 func (v *View) User(name string) (*authpb.User, bool) {
-	u := v.root.auth.user(name)
+	u := v.store.auth.user(name)
 	if u == nil {
 		return nil, false
 	}
@@ -152,22 +152,12 @@ func (v *View) User(name string) (*authpb.User, bool) {
 // messages are the caller's.
 func (v *View) Roles() iter.Seq[*authpb.Role] {
 	return func(yield func(*authpb.Role) bool) {
-		for _, r := range v.root.auth.roles {
+		for _, r := range v.store.auth.roles {
 			if !yield(proto.CloneOf(r)) {
 				return
 			}
 		}
 	}
-}
-
-// restoreAuth is the auth that those accessors of a view have shown. The
-// messages belong to it from then on. Both slices are sorted by name.
-func restoreAuth(enabled bool, revision uint64, users []*authpb.User, roles []*authpb.Role) auth {
-	a := auth{enabled: enabled, changes: max(revision, 1) - 1, roles: roles}
-	for _, u := range users {
-		a.users = append(a.users, &user{User: u})
-	}
-	return a
 }
 
 // auth adds the users, the roles and whether they count.

@@ -6,7 +6,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// compaction raises the floor. That is all that anyone can see of it: Scavenge
+// compaction raises the floor. That is all that anyone can see of it: CompactPhysically
 // frees the memory later.
 func (m *Machine) compaction(r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	switch rev := revision.Rev(r.Revision); {
@@ -21,21 +21,23 @@ func (m *Machine) compaction(r *pb.CompactionRequest) (*pb.CompactionResponse, e
 	return &pb.CompactionResponse{Header: m.header()}, nil
 }
 
-// Scavenge frees what no read at or above the floor needs, looking at no more
+// CompactPhysically frees what no read at or above the floor needs, looking at no more
 // than limit changes, or all of one revision if that made more. It says
 // whether there is more to do. Nothing that anyone may read changes.
 //
 // Called by the goroutine that applies, between slots.
-func (m *Machine) Scavenge(limit int) (more bool) { return m.ScavengeTo(m.compactRev, limit) }
+func (m *Machine) CompactPhysically(limit int) (more bool) {
+	return m.CompactPhysicallyTo(m.compactRev, limit)
+}
 
-// ScavengeTo is Scavenge as long as the floor is no higher than the given one:
+// CompactPhysicallyTo is CompactPhysically as long as the floor is no higher than the given one:
 // what a read there needs stays. It says whether there is more to do up to there.
-func (m *Machine) ScavengeTo(floor revision.Rev, limit int) (more bool) {
+func (m *Machine) CompactPhysicallyTo(floor revision.Rev, limit int) (more bool) {
 	floor = min(floor, m.compactRev)
 	if m.swept >= floor {
 		return false
 	}
-	// First the news, then the cuts: see root.overtaken.
+	// First the news, then the cuts: see store.overtaken.
 	m.trimmed.Store(int64(floor))
 	m.view = nil
 	for m.swept < floor && limit > 0 {
@@ -51,7 +53,7 @@ func (m *Machine) ScavengeTo(floor revision.Rev, limit int) (more bool) {
 	}
 	// The floor itself can still be read, and watched from.
 	m.history.drop(index(m.swept))
-	m.turns.drop(m.turnsUpTo(m.swept))
+	m.keyCountLog.drop(m.keyCountLogUpTo(m.swept))
 	return m.swept < floor
 }
 
@@ -62,7 +64,7 @@ func (m *Machine) sweep(v *version) {
 	if !v.tombstone() {
 		return
 	}
-	if newest, ok := m.graves.Get(v.key()); ok && newest == v {
-		m.graves.Delete(v.key())
+	if newest, ok := m.tombstones.Get(v.key()); ok && newest == v {
+		m.tombstones.Delete(v.key())
 	}
 }

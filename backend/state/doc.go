@@ -10,20 +10,20 @@
 //
 // # Who may do what
 //
-// One goroutine owns a [Machine]: it calls Apply, View and Scavenge. A [View]
+// One goroutine owns a [Machine]: it calls Apply, View and CompactPhysically. A [View]
 // is what the machine looked like between two slots; it never changes and may
 // be read by any number of goroutines, for ever, without a lock.
 //
 // # How a view can be immutable and cheap
 //
-// The trees (live keys, graves, leases) are copy-on-write: a view holds copies
+// The trees (live keys, tombstones, leases) are copy-on-write: a view holds copies
 // that share every node with the machine's own, and the machine copies a node
 // before it first writes to it. The changes by revision, and the record of
 // creates and deletes, are vectors of fixed chunks: a view holds a length, and
 // the machine writes only past every length that it has handed out.
 //
 // A version of a key is written once, but for its pointer to the version
-// before, which Scavenge cuts when a compaction has made the older ones
+// before, which CompactPhysically cuts when a compaction has made the older ones
 // unreadable. So there is one thing that a reader of an old revision must do:
 // look, after it has read, at the floor that the machine publishes before it
 // cuts anything, and answer [ErrCompacted] if that floor has passed it by. A
@@ -33,7 +33,7 @@
 // # Where things are
 //
 //   - machine.go: Apply, duplicates, and what happens when evaluation panics
-//   - root.go, view.go: the fields that a machine and its views share
+//   - store.go, view.go: the fields that a machine and its views share
 //   - version.go: one version of a key, in mvccpb.KeyValue's wire encoding
 //   - keyspace.go: the trees, counting, reading at an old revision
 //   - history.go, vector.go: the changes by revision

@@ -35,7 +35,7 @@ func FuzzApply(f *testing.F) {
 			}
 			a, b := one.Apply(slot), other.Apply(slot)
 			compareApplied(t, a, b)
-			one.Scavenge(2)
+			one.CompactPhysically(2)
 			for _, result := range a.Results {
 				if result.Err == ErrEvaluation {
 					t.Fatalf("evaluation panics: %v", slot.Requests)

@@ -14,23 +14,23 @@ const treeDegree = 12
 
 // keyspace is the keys, with their versions since the floor.
 //
-// Invariants: a key is in live or in graves or in neither, never in both. The
-// version in live is the key's newest and no tombstone; the one in graves is
+// Invariants: a key is in live or in tombstones or in neither, never in both. The
+// version in live is the key's newest and no tombstone; the one in tombstones is
 // the newest and a tombstone. A key in neither has no version that can be read.
 // The string under which a version is kept is its own key().
 type keyspace struct {
-	live, graves *btree.Map[string, *version]
-	// turns holds, by revision, the versions that created or deleted a key:
+	live, tombstones *btree.Map[string, *version]
+	// keyCountLog holds, by revision, the versions that created or deleted a key:
 	// how the number of keys came about.
-	turns vector[*version]
+	keyCountLog vector[*version]
 	// liveBytes is the sum of size() over live.
 	liveBytes int64
 }
 
 func newKeyspace() keyspace {
 	return keyspace{
-		live:   btree.NewMap[string, *version](treeDegree),
-		graves: btree.NewMap[string, *version](treeDegree),
+		live:       btree.NewMap[string, *version](treeDegree),
+		tombstones: btree.NewMap[string, *version](treeDegree),
 	}
 }
 
@@ -86,26 +86,26 @@ func (k *keyspace) walk(sp span, each func(*version) bool) {
 	})
 }
 
-// walkNewest is walk over live and graves together.
+// walkNewest is walk over live and tombstones together.
 func (k *keyspace) walkNewest(sp span, each func(*version) bool) {
-	graves := k.graves.Iter()
-	more := graves.Seek(sp.lo) && sp.below(graves.Key())
+	tombstones := k.tombstones.Iter()
+	more := tombstones.Seek(sp.lo) && sp.below(tombstones.Key())
 	if !more {
 		k.walk(sp, each)
 		return
 	}
 	stopped := false
 	k.walk(sp, func(v *version) bool {
-		for more && graves.Key() < v.key() && !stopped {
-			stopped = !each(graves.Value())
-			more = graves.Next() && sp.below(graves.Key())
+		for more && tombstones.Key() < v.key() && !stopped {
+			stopped = !each(tombstones.Value())
+			more = tombstones.Next() && sp.below(tombstones.Key())
 		}
 		stopped = stopped || !each(v)
 		return !stopped
 	})
 	for more && !stopped {
-		stopped = !each(graves.Value())
-		more = graves.Next() && sp.below(graves.Key())
+		stopped = !each(tombstones.Value())
+		more = tombstones.Next() && sp.below(tombstones.Key())
 	}
 }
 
@@ -169,10 +169,10 @@ func rankNear(tree *btree.Map[string, *version], key string, from int) int {
 // number of today and undoes the creates and deletes since; or counts one by
 // one, if that is less work.
 func (k *keyspace) countAt(sp span, rev revision.Rev) int {
-	since := k.turnsUpTo(rev)
+	since := k.keyCountLogUpTo(rev)
 	if sp.kind != oneKey {
 		n := k.count(sp)
-		if k.turns.end-since <= n+countIn(k.graves, sp) {
+		if k.keyCountLog.end-since <= n+countIn(k.tombstones, sp) {
 			return n - k.net(sp, since)
 		}
 	}
@@ -181,19 +181,19 @@ func (k *keyspace) countAt(sp span, rev revision.Rev) int {
 	return n
 }
 
-// turnsUpTo is the index in turns of the first one above rev.
-func (k *keyspace) turnsUpTo(rev revision.Rev) int {
-	first := k.turns.first
-	return first + sort.Search(k.turns.end-first, func(i int) bool {
-		return (*k.turns.at(first + i)).mod > rev
+// keyCountLogUpTo is the index in keyCountLog of the first one above rev.
+func (k *keyspace) keyCountLogUpTo(rev revision.Rev) int {
+	first := k.keyCountLog.first
+	return first + sort.Search(k.keyCountLog.end-first, func(i int) bool {
+		return (*k.keyCountLog.at(first + i)).mod > rev
 	})
 }
 
-// net is by how many keys the span has grown through the turns from an index on.
+// net is by how many keys the span has grown through the keyCountLog from an index on.
 func (k *keyspace) net(sp span, from int) int {
 	n := 0
-	for i := from; i < k.turns.end; i++ {
-		switch v := *k.turns.at(i); {
+	for i := from; i < k.keyCountLog.end; i++ {
+		switch v := *k.keyCountLog.at(i); {
 		case !sp.contains(v.key()):
 		case v.tombstone():
 			n--
@@ -210,11 +210,11 @@ func (k *keyspace) insert(v, old *version) {
 	key := v.key()
 	if old == nil {
 		// Look first: a Delete in vain would still copy nodes.
-		if grave, ok := k.graves.Get(key); ok {
+		if grave, ok := k.tombstones.Get(key); ok {
 			v.prev.Store(grave)
-			k.graves.Delete(key)
+			k.tombstones.Delete(key)
 		}
-		k.turns.append(v)
+		k.keyCountLog.append(v)
 	} else {
 		v.prev.Store(old)
 		k.liveBytes -= old.size()
@@ -228,7 +228,7 @@ func (k *keyspace) bury(v, old *version) {
 	key := v.key()
 	v.prev.Store(old)
 	k.live.Delete(key)
-	k.graves.Set(key, v)
-	k.turns.append(v)
+	k.tombstones.Set(key, v)
+	k.keyCountLog.append(v)
 	k.liveBytes -= old.size()
 }

@@ -44,11 +44,11 @@ func (l Lease) NumKeys() int {
 	return l.keys.Len()
 }
 
-// lease is copy-on-write. While its era is the machine's, no view has seen it
+// lease is copy-on-write. While its generation is the machine's, no view has seen it
 // and the machine may change it in place.
 type lease struct {
 	Lease
-	era uint64
+	generation uint64
 }
 
 // LeaseChangeKind says what happened to a lease.
@@ -89,7 +89,7 @@ func (m *Machine) leaseGrant(r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, e
 	case exists:
 		return nil, ErrLeaseExists
 	}
-	l := &lease{Lease: Lease{ID: r.ID, TTL: r.TTL, Renewed: m.applied}, era: m.era}
+	l := &lease{Lease: Lease{ID: r.ID, TTL: r.TTL, Renewed: m.applied}, generation: m.generation}
 	m.leases.Set(l.ID, l)
 	m.noteLease(l, Granted)
 	return &pb.LeaseGrantResponse{Header: m.header(), ID: l.ID, TTL: l.TTL}, nil
@@ -152,11 +152,11 @@ func (m *Machine) leaseRemaining(r *recordpb.LeaseRemaining) *pb.LeaseCheckpoint
 
 // ownLease is l, or the copy that replaces it if a view may have seen l.
 func (m *Machine) ownLease(l *lease) *lease {
-	if l.era == m.era {
+	if l.generation == m.generation {
 		return l
 	}
 	c := *l
-	c.era = m.era
+	c.generation = m.generation
 	if c.keys != nil {
 		c.keys = c.keys.Copy()
 	}

@@ -24,7 +24,7 @@ type Listing struct {
 // List answers as Range does, a request that is not for the count only. Errors
 // are those of Range; afterwards no compaction can take anything away.
 func (v *View) List(r *pb.RangeRequest) (*Listing, error) {
-	s := &v.root
+	s := &v.store
 	rev, err := s.rangeRev(r)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (v *View) List(r *pb.RangeRequest) (*Listing, error) {
 }
 
 // list is the keys of a range, filtered, ordered and cut to the limit.
-func (s *root) list(r *pb.RangeRequest, rev revision.Rev) *Listing {
+func (s *store) list(r *pb.RangeRequest, rev revision.Rev) *Listing {
 	versions, count := s.collect(newSpan(r.Key, r.RangeEnd), rev, collectLimit(r))
 	l := &Listing{Rev: s.current(), Count: int64(count), request: r}
 	l.versions = filter(versions, r)

@@ -13,7 +13,7 @@ import (
 
 // Machine is the state and what changes it. One goroutine owns it.
 type Machine struct {
-	root
+	store
 	// events are the changes of the request under way.
 	events []Event
 	// leaseChanges are those of the slot under way.
@@ -24,12 +24,12 @@ type Machine struct {
 	compactions []Compaction
 	// seen holds the nonces of the slots of the current segment.
 	seen map[revision.Nonce]struct{}
-	// swept is the revision up to which Scavenge has come.
+	// swept is the revision up to which CompactPhysically has come.
 	swept revision.Rev
 	// view is what View returned last, if it still is the state.
 	view *View
-	// era counts views. What was made in the current one is in no view yet.
-	era uint64
+	// generation counts views. What was made in the current one is in no view yet.
+	generation uint64
 	// failpoint, if set, is called before each change; tests panic in it.
 	failpoint func(*recordpb.Request)
 	// request is the one under way, for failpoint.
@@ -75,15 +75,15 @@ type Result struct {
 // New is a machine that has applied nothing: at revision 1, without a key.
 func New() *Machine {
 	m := &Machine{
-		root: root{
+		store: store{
 			rev: 1, compactRev: -1,
 			keyspace: newKeyspace(),
 			leases:   btree.NewMap[int64, *lease](treeDegree),
 			trimmed:  new(atomic.Int64),
 		},
-		seen:  make(map[revision.Nonce]struct{}),
-		swept: -1,
-		era:   1,
+		seen:       make(map[revision.Nonce]struct{}),
+		swept:      -1,
+		generation: 1,
 
 		maxAnswer: maxAnswer,
 	}
@@ -108,17 +108,23 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 		return Applied{Duplicate: true}
 	}
 	// Where to go back to has the slot's place already.
-	start := before.root
+	start := before.store
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
+	var panicked map[int]bool // by request; nil if none has
 	m.leaseChanges, m.authChanges, m.compactions, m.compared = nil, nil, nil, 0
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
-		if results[i].Err != ErrEvaluation && !m.try(slot.Requests[i], &results[i]) {
+		if panicked[i] {
 			results[i] = Result{Err: ErrEvaluation}
-			m.restore(start)
+		} else if !m.try(slot.Requests[i], &results[i]) {
+			if panicked == nil {
+				panicked = make(map[int]bool)
+			}
+			panicked[i] = true
+			m.rollBack(start)
 			i = 0
 			continue
 		}
@@ -143,10 +149,10 @@ func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 	return duplicate
 }
 
-// restore goes back to where the slot began. The requests before the one that
-// panicked are then applied again, which does the same again.
-func (m *Machine) restore(start root) {
-	m.root = start.copy()
+// rollBack goes back to where the slot began. The requests before the one that
+// panicked are then applied again, with the same results.
+func (m *Machine) rollBack(start store) {
+	m.store = start.copy()
 	m.events = m.events[:0]
 	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
 }
@@ -203,8 +209,8 @@ func (m *Machine) header() *pb.ResponseHeader {
 // the goroutine that owns the machine; the view may go anywhere.
 func (m *Machine) View() *View {
 	if m.view == nil {
-		m.view = &View{root: m.copy()}
-		m.era++
+		m.view = &View{store: m.copy()}
+		m.generation++
 	}
 	return m.view
 }

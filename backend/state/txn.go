@@ -65,7 +65,7 @@ func branch(r *pb.TxnRequest, succeeded bool) []*pb.RequestOp {
 }
 
 // plan evaluates comparisons, and refuses what is not a transaction at all.
-func (s *root) plan(r *pb.TxnRequest, p *plan) error {
+func (s *store) plan(r *pb.TxnRequest, p *plan) error {
 	if r == nil {
 		return ErrMalformed
 	}
@@ -88,7 +88,7 @@ func (s *root) plan(r *pb.TxnRequest, p *plan) error {
 }
 
 // check finds whatever could fail on the path.
-func (s *root) check(r *pb.TxnRequest, p *plan) error {
+func (s *store) check(r *pb.TxnRequest, p *plan) error {
 	ops, _ := p.branch(r)
 	for _, op := range ops {
 		if err := s.checkOp(op, p); err != nil {
@@ -98,7 +98,7 @@ func (s *root) check(r *pb.TxnRequest, p *plan) error {
 	return nil
 }
 
-func (s *root) checkOp(op *pb.RequestOp, p *plan) error {
+func (s *store) checkOp(op *pb.RequestOp, p *plan) error {
 	switch op := op.GetRequest().(type) {
 	case *pb.RequestOp_RequestRange:
 		return s.checkRange(op.RequestRange)
@@ -119,10 +119,10 @@ func (s *root) checkOp(op *pb.RequestOp, p *plan) error {
 	return ErrKeyNotFound // an empty operation, as etcd words it
 }
 
-// checkRange differs from root.resolve on negative revisions: in a transaction
+// checkRange differs from store.resolve on negative revisions: in a transaction
 // they are compacted once they are below the compact revision, which begins at
 // -1. So does etcd.
-func (s *root) checkRange(r *pb.RangeRequest) error {
+func (s *store) checkRange(r *pb.RangeRequest) error {
 	switch {
 	case r == nil || !knownTarget(r.SortTarget):
 		return ErrMalformed
@@ -151,7 +151,7 @@ func (p *plan) checkIgnore(r *pb.PutRequest) error {
 }
 
 // prepare is the steps before execution.
-func (s *root) prepare(r *pb.TxnRequest) (*plan, error) {
+func (s *store) prepare(r *pb.TxnRequest) (*plan, error) {
 	p := &plan{taken: make([]bool, 0, 4)}
 	err := s.plan(r, p)
 	if err == nil {
@@ -194,7 +194,7 @@ func (m *Machine) execute(r *pb.TxnRequest, p *plan) *pb.TxnResponse {
 func (m *Machine) executeOp(op *pb.RequestOp, p *plan) *pb.ResponseOp {
 	switch op := op.Request.(type) {
 	case *pb.RequestOp_RequestRange:
-		return m.answer.readGuarded(&m.root, op.RequestRange)
+		return m.answer.readGuarded(&m.store, op.RequestRange)
 	case *pb.RequestOp_RequestPut:
 		return &pb.ResponseOp{Response: &pb.ResponseOp_ResponsePut{ResponsePut: m.put(op.RequestPut)}}
 	case *pb.RequestOp_RequestDeleteRange:

@@ -94,12 +94,12 @@ func (v *version) value() []byte {
 	return v.wire[v.valueAt:end:end]
 }
 
-// size is what the version adds to View.LiveBytes while it is live.
+// size is what the version adds to keyspace.liveBytes while it is live.
 func (v *version) size() int64 { return int64(v.keyLen) + int64(v.valueLen) }
 
 // at is the version of the key at rev, given its newest one; nil if the key did
 // not exist then. Below the trimmed floor the answer may be nil wrongly, see
-// root.overtaken.
+// store.overtaken.
 func (v *version) at(rev revision.Rev) *version {
 	if v = v.upTo(rev); v == nil || v.tombstone() {
 		return nil
