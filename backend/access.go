@@ -3,7 +3,9 @@ package backend
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
+	"github.com/sirupsen/logrus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
@@ -28,6 +30,17 @@ import (
 //   - The lock and election services call KV, Lease and Watch for their callers,
 //     with their tokens. Those calls are asked; the services' own are not.
 
+// calls is what the calls of clients share: who makes them, what they see, and
+// where they send their requests.
+type calls struct {
+	auth *authenticator
+	// view is the published one.
+	view     *atomic.Pointer[state.View]
+	reads    *reads
+	proposer *proposer
+	logger   *logrus.Entry
+}
+
 // caller is who makes a call, as of a view.
 type caller struct {
 	view *state.View
@@ -42,14 +55,14 @@ type caller struct {
 // ErrInvalidAuthToken; state's ErrUserEmpty, ErrUserNotFound,
 // ErrPermissionDenied and ErrAuthOldRevision; those of waiting for a token that
 // this zkine may not know yet.
-func (b *Backend) Authorize(ctx context.Context, request proto.Message) error {
-	_, err := b.authorize(ctx, request)
+func (s *calls) Authorize(ctx context.Context, request proto.Message) error {
+	_, err := s.authorize(ctx, request)
 	return err
 }
 
 // authorize is Authorize, and returns the caller.
-func (b *Backend) authorize(ctx context.Context, request proto.Message) (caller, error) {
-	c, err := b.identify(ctx)
+func (s *calls) authorize(ctx context.Context, request proto.Message) (caller, error) {
+	c, err := s.identify(ctx)
 	if err != nil || !c.view.AuthEnabled() {
 		return c, err
 	}

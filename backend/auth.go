@@ -68,22 +68,22 @@ func (a *authenticator) applied(changes []state.AuthChange) {
 // identify says who makes a call, as of the newest view. Errors:
 // ErrInvalidAuthToken; those of waiting for a token that this zkine may not know
 // yet.
-func (b *Backend) identify(ctx context.Context) (caller, error) {
-	shown := b.auth.cfg.Credentials(ctx)
-	v, err := b.viewFor(ctx, shown)
+func (s *calls) identify(ctx context.Context) (caller, error) {
+	shown := s.auth.cfg.Credentials(ctx)
+	v, err := s.viewFor(ctx, shown)
 	c := caller{view: v}
 	if err != nil || !v.AuthEnabled() {
 		return c, err
 	}
 	switch {
-	case shown.HasToken && b.auth.cfg.JWT != nil:
-		user, rev, err := b.auth.cfg.JWT.Verify(shown.Token)
+	case shown.HasToken && s.auth.cfg.JWT != nil:
+		user, rev, err := s.auth.cfg.JWT.Verify(shown.Token)
 		if err != nil {
 			return c, fmt.Errorf("%w: %w", ErrInvalidAuthToken, err)
 		}
 		c.who, c.named = state.Requester{User: user, AuthRevision: rev}, true
 	case shown.HasToken:
-		user, known := b.auth.simple.User(shown.Token)
+		user, known := s.auth.simple.User(shown.Token)
 		if !known {
 			return c, ErrInvalidAuthToken
 		}
@@ -98,19 +98,19 @@ func (b *Backend) identify(ctx context.Context) (caller, error) {
 // that was granted at a place which that has not reached came from another
 // zkine: then this one is behind, and catches up first; it may not even know
 // that authentication is enabled.
-func (b *Backend) viewFor(ctx context.Context, c Credentials) (*state.View, error) {
-	v := b.view.Load()
-	if !c.HasToken || b.auth.cfg.JWT != nil {
+func (s *calls) viewFor(ctx context.Context, c Credentials) (*state.View, error) {
+	v := s.view.Load()
+	if !c.HasToken || s.auth.cfg.JWT != nil {
 		return v, nil
 	}
 	if index, ok := token.Index(c.Token); !ok || index <= v.Seq().Index() {
 		return v, nil
 	}
-	if err := b.reads.wait(ctx); err != nil {
+	if err := s.reads.wait(ctx); err != nil {
 		return v, err
 	}
-	return b.view.Load(), nil
+	return s.view.Load(), nil
 }
 
 // AuthEnabled says whether users and roles count, as far as this zkine knows.
-func (b *Backend) AuthEnabled() bool { return b.view.Load().AuthEnabled() }
+func (s *calls) AuthEnabled() bool { return s.view.Load().AuthEnabled() }

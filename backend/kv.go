@@ -34,12 +34,12 @@ func (b *Backend) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, e
 	if err := b.admit(ctx, putCost(r)); err != nil {
 		return nil, err
 	}
-	return propose[*pb.PutResponse](ctx, b, r, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
+	return propose[*pb.PutResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
 }
 
 // DeleteRange deletes keys, all in one revision.
 func (b *Backend) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
-	return propose[*pb.DeleteRangeResponse](ctx, b, r,
+	return propose[*pb.DeleteRangeResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_DeleteRange{DeleteRange: r}})
 }
 
@@ -52,7 +52,7 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 		if err := b.admit(ctx, txnCost(r)); err != nil {
 			return nil, err
 		}
-		return propose[*pb.TxnResponse](ctx, b, r, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
+		return propose[*pb.TxnResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
 	}
 	if !state.IsSerializable(r) {
 		if err := b.reads.wait(ctx); err != nil {
@@ -76,7 +76,7 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 // back bit by bit, for which CompactedPhysically waits, and what ZooKeeper holds
 // shrinks with the next checkpoints.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
-	return propose[*pb.CompactionResponse](ctx, b, r,
+	return propose[*pb.CompactionResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
 }
 

@@ -24,7 +24,7 @@ func (b *Backend) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.
 	for final.ID == 0 {
 		final.ID = b.randomID()
 	}
-	return propose[*pb.LeaseGrantResponse](ctx, b, r,
+	return propose[*pb.LeaseGrantResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: final}})
 }
 
@@ -37,7 +37,7 @@ func (b *Backend) randomID() int64 {
 
 // LeaseRevoke ends a lease and deletes its keys, in one revision.
 func (b *Backend) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, error) {
-	return propose[*pb.LeaseRevokeResponse](ctx, b, r,
+	return propose[*pb.LeaseRevokeResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_LeaseRevoke{LeaseRevoke: r}})
 }
 

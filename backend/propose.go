@@ -54,14 +54,14 @@ type proposer struct {
 // propose asks the caller of a client's request (see access.go), sends its record
 // through the log and returns the response. Errors: those of Authorize, and of
 // proposer.propose.
-func propose[T proto.Message](ctx context.Context, b *Backend, request proto.Message, record *recordpb.Request) (T, error) {
-	c, err := b.authorize(ctx, request)
+func propose[T proto.Message](ctx context.Context, s *calls, request proto.Message, record *recordpb.Request) (T, error) {
+	c, err := s.authorize(ctx, request)
 	if err != nil {
 		var zero T
 		return zero, err
 	}
 	c.sign(record)
-	return proposeUnsigned[T](ctx, b.proposer, record)
+	return proposeUnsigned[T](ctx, s.proposer, record)
 }
 
 // proposeUnsigned is propose for records whose caller was asked, and for requests

@@ -40,44 +40,37 @@ func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, _ revision.Rev,
 	if err != nil {
 		return err
 	}
-	return l.store.await(ctx, func() (bool, error) {
-		switch s := l.store; {
-		case l.away || l.broken != nil:
-			return false, l.broken
-		case s.latest().Segment >= segment:
-			return true, revision.ErrNotNeeded
-		default:
-			s.previous, s.newest = s.newest, c
-			return true, nil
+	return l.do(ctx, func() error {
+		s := l.store
+		if s.latest().Segment >= segment {
+			return revision.ErrNotNeeded
 		}
+		s.previous, s.newest = s.newest, c
+		return nil
 	})
 }
 
 // Pack implements housekeep.Store. There is nothing to pack.
 func (l *Log) Pack(ctx context.Context, _ func(context.Context) error) error {
-	return l.AwaitConnected(ctx)
+	return l.do(ctx, func() error { return nil })
 }
 
 // TrimAndPack implements housekeep.Store.
 func (l *Log) TrimAndPack(ctx context.Context, _ func(context.Context) error) error {
-	if err := l.AwaitConnected(ctx); err != nil {
-		return err
-	}
-	l.store.update(l.store.trim)
-	return nil
+	return l.do(ctx, func() error {
+		l.store.trim()
+		return nil
+	})
 }
 
 // KeepNewest implements housekeep.Store.
 func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
-	return l.store.await(ctx, func() (bool, error) {
-		if l.away || l.broken != nil {
-			return false, l.broken
-		}
+	return l.do(ctx, func() error {
 		if l.store.latest().Segment != segment {
-			return true, revision.ErrNotNeeded
+			return revision.ErrNotNeeded
 		}
 		l.store.previous = l.store.newest
-		return true, nil
+		return nil
 	})
 }
 
@@ -90,11 +83,10 @@ func (l *Log) Newest() revision.Newest {
 
 // Seal implements housekeep.Store.
 func (l *Log) Seal(ctx context.Context, segment int64) error {
-	if err := l.AwaitConnected(ctx); err != nil {
-		return err
-	}
-	l.store.update(func() { l.store.open = max(l.store.open, segment+1) })
-	return nil
+	return l.do(ctx, func() error {
+		l.store.open = max(l.store.open, segment+1)
+		return nil
+	})
 }
 
 // Sizes implements housekeep.Store. It is always exact.
