@@ -3,7 +3,7 @@ package revision
 import "context"
 
 // KeepNewest makes the checkpoint of a segment, the newest one, the previous one
-// too, so that the next Housekeep removes all that it makes needless. A member
+// too, so that the next TrimAndPack removes all that it makes needless. A member
 // that is just starting from the one before goes on from this one instead.
 // Errors: ErrNotNeeded, if it is not the newest any more; else it may be tried
 // again.

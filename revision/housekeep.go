@@ -12,14 +12,23 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// Housekeep packs sealed segments, and removes what no member can need any
-// more: the log that the previous checkpoint covers, if trim says that members
-// agree about the state; attempts and chunks that no checkpoint names; staged
-// parts that no slot names. Whoever is the keeper calls it now and then; two at
-// once are harmless, since every removal carries a check of the checkpoint
-// record, and an end at any step leaves something that the next call finishes.
-// pace is called after each write, and may wait.
-func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error {
+// Pack packs sealed segments. The keeper calls it, or TrimAndPack, now and then;
+// two members at once are harmless, since every removal carries a check of the
+// checkpoint record, and an end at any step leaves something that the next call
+// finishes. pace is called after each write, and may wait.
+func (l *Log) Pack(ctx context.Context, pace func(context.Context) error) error {
+	return l.housekeep(ctx, pace, (*housekeeping).packLog)
+}
+
+// TrimAndPack is Pack once members agree about the state: before, it removes what
+// no member can need any more. That is the log that the previous checkpoint
+// covers; attempts and chunks that no checkpoint names; staged parts that no slot
+// names.
+func (l *Log) TrimAndPack(ctx context.Context, pace func(context.Context) error) error {
+	return l.housekeep(ctx, pace, (*housekeeping).trimAndPack)
+}
+
+func (l *Log) housekeep(ctx context.Context, pace func(context.Context) error, work func(*housekeeping) error) error {
 	conn, err := l.dialBulk(ctx)
 	if err != nil {
 		return err
@@ -27,25 +36,30 @@ func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Contex
 	defer conn.Close()
 	for range patientTries {
 		k := &housekeeping{link: l.link, checkpoints: &l.checkpoints, ctx: ctx, conn: conn, pace: pace}
-		if err = k.run(trim); !overtaken(err) {
+		if err = k.begin(); err == nil {
+			err = work(k)
+		}
+		if !overtaken(err) {
 			break
 		}
 	}
 	return err
 }
 
-func (k *housekeeping) run(trim bool) (err error) {
-	if k.record, k.version, err = k.on(k.conn).checkpoints(k.ctx); err != nil {
-		return err
+// begin reads the checkpoint record that all removals check.
+func (k *housekeeping) begin() (err error) {
+	if k.record, k.version, err = k.on(k.conn).checkpoints(k.ctx); err == nil {
+		k.checkpoints.note(k.record)
 	}
-	k.checkpoints.note(k.record)
-	if trim {
-		if err := k.trimLog(); err != nil {
-			return fmt.Errorf("trim the log: %w", err)
-		}
-		if err := k.sweepAttempts(); err != nil {
-			return fmt.Errorf("sweep checkpoints: %w", err)
-		}
+	return err
+}
+
+func (k *housekeeping) trimAndPack() error {
+	if err := k.trimLog(); err != nil {
+		return fmt.Errorf("trim the log: %w", err)
+	}
+	if err := k.sweepAttempts(); err != nil {
+		return fmt.Errorf("sweep checkpoints: %w", err)
 	}
 	return k.packLog()
 }

@@ -178,7 +178,7 @@ func TestCheckpointsReplaceTheLogBeforeThem(t *testing.T) {
 		require.False(t, a.CheckpointDue(3))
 		require.ErrorIs(t, a.KeepNewest(within(t), 2), revision.ErrNotNeeded)
 		require.NoError(t, a.KeepNewest(within(t), 3))
-		require.NoError(t, a.Housekeep(within(t), true, unpaced))
+		require.NoError(t, a.TrimAndPack(within(t), unpaced))
 		require.NoError(t, a.Measure(within(t)))
 		require.True(t, a.Newest().Alone)
 
