@@ -169,7 +169,7 @@ func (a *applier) compactPhysically(steps int) (more bool) {
 	}
 	floor := a.view.Load().CompactRev()
 	to := a.physical.Limit(floor)
-	if more = a.machine.ScavengeTo(to, steps*physicalStep) || to < floor; !more {
+	if more = a.machine.CompactPhysicallyTo(to, steps*physicalStep) || to < floor; !more {
 		a.physical.Reached(floor)
 	}
 	return more

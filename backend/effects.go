@@ -11,9 +11,9 @@ type applyEffects struct{ b *Backend }
 func (e applyEffects) SegmentEnded(end *state.View) { e.b.housekeeper.SegmentEnded(end) }
 
 func (e applyEffects) Evaluated(applied state.Applied) {
-	live := e.b.live.Load()
-	e.b.auth.applied(applied.Auth, live)
-	if !live {
+	if e.b.live.Load() {
+		e.b.auth.applied(applied.Auth)
+	} else {
 		e.b.cfg.Startup.add(1)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// TestMayFollowItsOwnPast has a machine stop at a random place of a random log,
-// with more or less scavenged, and loads the checkpoint that another has made
+// TestCanSucceedItsOwnPast has a machine stop at a random place of a random log,
+// with more or less freed, and loads the checkpoint that another has made
 // further on.
-func TestMayFollowItsOwnPast(t *testing.T) {
+func TestCanSucceedItsOwnPast(t *testing.T) {
 	for range 50 {
 		g := &gen{Rand: newRand(t)}
 		var w slotWriter
@@ -22,10 +22,10 @@ func TestMayFollowItsOwnPast(t *testing.T) {
 			g.rev, g.floor = int64(v.Rev()), int64(v.CompactRev())
 			slot := w.slot(g.request(), g.own(v))
 			ahead.Apply(slot)
-			ahead.Scavenge(g.IntN(8))
+			ahead.CompactPhysically(g.IntN(8))
 			if i < stop {
 				behind.Apply(slot)
-				behind.Scavenge(g.IntN(8))
+				behind.CompactPhysically(g.IntN(8))
 			}
 			if g.oneIn(10) {
 				w.rotate()
@@ -34,13 +34,13 @@ func TestMayFollowItsOwnPast(t *testing.T) {
 		meta, chunks := checkpoint(t, ahead.View(), small)
 		loaded, err := restore(meta, chunks)
 		require.NoError(t, err)
-		require.True(t, loaded.View().MayFollow(behind.View()), "stopped after %d slots", stop)
+		require.True(t, loaded.View().CanSucceed(behind.View()), "stopped after %d slots", stop)
 	}
 }
 
-// TestMayNotFollowAnotherPast has two machines go different ways from a common
+// TestCannotSucceedAnotherPast has two machines go different ways from a common
 // place, and one of them further than the other.
-func TestMayNotFollowAnotherPast(t *testing.T) {
+func TestCannotSucceedAnotherPast(t *testing.T) {
 	lost := map[string]any{
 		"a new key":  &pb.PutRequest{Key: []byte("lost"), Value: []byte("x")},
 		"a value":    &pb.PutRequest{Key: []byte("shared"), Value: []byte("lost")},
@@ -66,15 +66,15 @@ func TestMayNotFollowAnotherPast(t *testing.T) {
 				meta, chunks := checkpoint(t, ahead.View(), small)
 				loaded, err := restore(meta, chunks)
 				require.NoError(t, err)
-				require.False(t, loaded.View().MayFollow(behind.View()))
+				require.False(t, loaded.View().CanSucceed(behind.View()))
 			})
 		}
 	}
 }
 
-// TestMayNotFollowIsFoundAtTheFloor compacts the time in which the two went
+// TestCannotSucceedIsFoundAtTheFloor compacts the time in which the two went
 // different ways: what was written then and stays gives it away.
-func TestMayNotFollowIsFoundAtTheFloor(t *testing.T) {
+func TestCannotSucceedIsFoundAtTheFloor(t *testing.T) {
 	behind, ahead := newBench(t), newBench(t)
 	behind.ok(&pb.PutRequest{Key: []byte("a"), Value: []byte("lost")})
 	ahead.ok(&pb.PutRequest{Key: []byte("a"), Value: []byte("stays")})
@@ -83,5 +83,5 @@ func TestMayNotFollowIsFoundAtTheFloor(t *testing.T) {
 	meta, chunks := checkpoint(t, ahead.View(), small)
 	loaded, err := restore(meta, chunks)
 	require.NoError(t, err)
-	require.False(t, loaded.View().MayFollow(behind.View()))
+	require.False(t, loaded.View().CanSucceed(behind.View()))
 }

@@ -19,7 +19,7 @@ type stored struct{ key, value []byte }
 
 func entriesOf(t testing.TB, v *View) (all []stored) {
 	t.Helper()
-	entries, err := v.Entries()
+	entries, err := v.EtcdEntries()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func entriesOf(t testing.TB, v *View) (all []stored) {
 }
 
 // A bucket that is read back gives the same hash, the same keys and the same
-// history as the view, before and after the versions were scavenged that a
+// history as the view, before and after the versions were freed that a
 // compaction has made unreadable; and in a machine that a checkpoint has made.
 func TestEntries(t *testing.T) {
 	b := newBench(t)
@@ -46,13 +46,13 @@ func TestEntries(t *testing.T) {
 		if again := entriesOf(t, restored.View()); fmt.Sprint(before) != fmt.Sprint(again) {
 			t.Errorf("step %d: %q before and %q after a checkpoint", i, before, again)
 		}
-		for b.Scavenge(1) {
+		for b.CompactPhysically(1) {
 		}
 		after := entriesOf(t, b.View())
 		if fmt.Sprint(before) != fmt.Sprint(after) {
 			t.Errorf("step %d: %q before and %q after", i, before, after)
 		}
-		if _, err := v.Entries(); v.CompactRev() < b.View().CompactRev() && err != ErrCompacted {
+		if _, err := v.EtcdEntries(); v.CompactRev() < b.View().CompactRev() && err != ErrCompacted {
 			t.Errorf("step %d: %v from an overtaken view", i, err)
 		}
 	}
@@ -66,15 +66,15 @@ func TestEntriesOfAnOvertakenView(t *testing.T) {
 		b.ok(message)
 	}
 	old := b.View()
-	entries, err := old.Entries()
+	entries, err := old.EtcdEntries()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := entriesOf(t, old)
 	b.ok(script[10]) // compacts
-	for b.Scavenge(1) {
+	for b.CompactPhysically(1) {
 	}
-	if _, err := old.Entries(); err != ErrCompacted {
+	if _, err := old.EtcdEntries(); err != ErrCompacted {
 		t.Fatalf("%v, want %v", err, ErrCompacted)
 	}
 	var got []stored
@@ -107,7 +107,7 @@ func checkEntries(t *testing.T, v *View, entries []stored) {
 			live[string(kv.Key)] = kv
 		}
 		// At the floor, what was replaced later does not count for the hash.
-		newest, _ := v.root.live.Get(string(kv.Key))
+		newest, _ := v.store.live.Get(string(kv.Key))
 		if mod > v.CompactRev() || !tombstone && newest != nil && newest.mod == mod {
 			crc.Write(e.key)
 			crc.Write(e.value)
@@ -117,11 +117,11 @@ func checkEntries(t *testing.T, v *View, entries []stored) {
 		t.Errorf("%d keys, want %d", len(live), v.NumKeys())
 	}
 	for key, kv := range live {
-		if newest, ok := v.root.live.Get(key); !ok || !proto.Equal(newest.keyValue(), kv) {
+		if newest, ok := v.store.live.Get(key); !ok || !proto.Equal(newest.keyValue(), kv) {
 			t.Errorf("%q is %v", key, kv)
 		}
 	}
-	if hash, _, _, err := v.HashKV(0); v.NumKeys() > 0 && (err != nil || hash != crc.Sum32()) {
-		t.Errorf("hash %d of entries, %d of the view, error %v", crc.Sum32(), hash, err)
+	if got, err := v.HashKV(0); v.NumKeys() > 0 && (err != nil || got.Hash != crc.Sum32()) {
+		t.Errorf("hash %d of entries, %d of the view, error %v", crc.Sum32(), got.Hash, err)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// root is everything that can be read. A View holds one that never changes, the
+// store is everything that can be read. A View holds one that never changes. The
 // Machine holds the one that it works on.
-type root struct {
+type store struct {
 	// rev is the current revision, compactRev the floor: -1 before the first
 	// compaction, then never going back and never above rev.
 	rev, compactRev revision.Rev
@@ -29,7 +29,7 @@ type root struct {
 
 	seq  revision.Seq
 	term uint64
-	// applied counts the requests that were applied, whatever came of them.
+	// applied counts the requests that were applied, those that erred too.
 	applied uint64
 	// nonces is the sum of the nonces of the current segment, for Digest.
 	nonces uint64
@@ -41,21 +41,21 @@ type root struct {
 
 // current is the revision that a read without one sees: within a request, its
 // own changes are visible.
-func (s *root) current() revision.Rev {
+func (s *store) current() revision.Rev {
 	if s.changes > 0 {
 		return s.rev + 1
 	}
 	return s.rev
 }
 
-// overtaken says whether a read at rev, just done, may have missed versions
-// that the machine has scavenged meanwhile.
-func (s *root) overtaken(rev revision.Rev) bool {
+// overtaken says whether a read at rev, just done, may have missed versions that
+// the machine has freed in the same time.
+func (s *store) overtaken(rev revision.Rev) bool {
 	return rev < s.current() && int64(rev) < s.trimmed.Load()
 }
 
 // resolve is the revision that a request for rev reads at.
-func (s *root) resolve(rev int64) (revision.Rev, error) {
+func (s *store) resolve(rev int64) (revision.Rev, error) {
 	at := revision.Rev(rev)
 	switch {
 	case at > s.current():
@@ -68,9 +68,9 @@ func (s *root) resolve(rev int64) (revision.Rev, error) {
 	return at, nil
 }
 
-// copy is a root that shares all of s but can be changed apart from it.
-func (s *root) copy() root {
+// copy is a store that shares all of s, and can be changed without changing s.
+func (s *store) copy() store {
 	c := *s
-	c.live, c.graves, c.leases = s.live.Copy(), s.graves.Copy(), s.leases.Copy()
+	c.live, c.tombstones, c.leases = s.live.Copy(), s.tombstones.Copy(), s.leases.Copy()
 	return c
 }
