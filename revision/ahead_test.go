@@ -19,7 +19,7 @@ func aheadTail(known int64) *tail {
 // entries are slots from a place on, with so many bytes of requests each.
 func entries(first int64, count, raw int) (list []*entry) {
 	for i := range int64(count) {
-		list = append(list, &entry{slot: Slot{Seq: Seq{1, first + i}}, raw: raw})
+		list = append(list, &entry{slot: Slot{Seq: Seq{Segment: 1, Slot: first + i}}, raw: raw})
 	}
 	return list
 }
@@ -35,14 +35,14 @@ func TestReadAheadWhileDelivering(t *testing.T) {
 	require.NotNil(t, s.deliver)
 	require.True(t, s.ahead)
 	require.Len(t, s.fetch, fetchWindow)
-	require.Equal(t, Seq{1, fetchWindow}, s.fetch[0])
+	require.Equal(t, Seq{Segment: 1, Slot: fetchWindow}, s.fetch[0])
 	require.False(t, tail.step().ahead, "one read at a time")
 
 	tail.put(s.generation, entries(fetchWindow, fetchWindow, 1)...)
 	tail.readAhead(nil)
 	s = tail.step()
 	require.True(t, s.ahead)
-	require.Equal(t, Seq{1, 2 * fetchWindow}, s.fetch[0])
+	require.Equal(t, Seq{Segment: 1, Slot: 2 * fetchWindow}, s.fetch[0])
 }
 
 func TestReadAheadIsBounded(t *testing.T) {
@@ -80,7 +80,7 @@ func TestReadAheadThatFails(t *testing.T) {
 	tail.readAhead(errors.New("lost"))
 	<-s.changed
 	s = tail.step()
-	require.Equal(t, Seq{1, 3}, s.fetch[0])
+	require.Equal(t, Seq{Segment: 1, Slot: 3}, s.fetch[0])
 	require.False(t, s.ahead)
 	tail.put(s.generation, entries(3, 2, 1)...)
 	require.True(t, tail.step().ahead, "Next could read again")

@@ -135,7 +135,7 @@ func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appe
 		return Appended{}, err
 	}
 	a.epoch.note(results[n-2].Stat.Mzxid)
-	seq := Seq{segment.number, slot}
+	seq := Seq{Segment: segment.number, Slot: slot}
 	e := &entry{segment: segment, size: envelopeHead,
 		slot: Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.term, Requests: a.batch.Requests}}
 	if a.parts.count > 0 {

@@ -78,5 +78,5 @@ func (b *barriers) lastSlot(ctx context.Context, conn Conn, segment segmentRef, 
 	if count == 0 {
 		return Seq{}, nil
 	}
-	return Seq{segment.number, count - 1}, nil
+	return Seq{Segment: segment.number, Slot: count - 1}, nil
 }

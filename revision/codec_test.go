@@ -178,7 +178,7 @@ func FuzzDecodeRequests(f *testing.F) {
 }
 
 func TestNames(t *testing.T) {
-	l := layout{"/zkine"}
+	l := layout{Root: "/zkine"}
 	n, err := slotNumber(l.slot("1-aa", 17))
 	require.NoError(t, err)
 	require.EqualValues(t, 17, n)

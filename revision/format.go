@@ -19,7 +19,7 @@ import (
 // written. An error that wraps no final one is worth another try. The server
 // must have been shown to be current.
 func openRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (clusterID uint64, made bool, err error) {
-	l := layout{want.Root}
+	l := layout{Root: want.Root}
 	for {
 		id, err := newReader(conn, l).format(ctx)
 		if !errors.Is(err, zk.ErrNoNode) {
@@ -34,7 +34,7 @@ func openRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (c
 		// Another zkine may do the same now; the one that comes second reads.
 		err = createRoot(ctx, conn, l, random)
 		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
-			return 0, false, fmt.Errorf("create %s: %w", l.root, err)
+			return 0, false, fmt.Errorf("create %s: %w", l.Root, err)
 		}
 		made = err == nil
 	}
@@ -74,12 +74,12 @@ func checkEmpty(ctx context.Context, conn Nodes, l layout) error {
 	if err := checkPlace(ctx, conn, l); err != nil {
 		return err
 	}
-	children, err := conn.Children(ctx, l.root)
+	children, err := conn.Children(ctx, l.Root)
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("list %s: %w", l.root, err)
+		return fmt.Errorf("list %s: %w", l.Root, err)
 	}
 	if len(children) > 0 {
 		// Another zkine may have made the root between the two reads.
@@ -87,7 +87,7 @@ func checkEmpty(ctx context.Context, conn Nodes, l layout) error {
 			return err
 		}
 		return fmt.Errorf("%w: %s has no format but holds %q; choose another --zookeeper-root, or remove what is there",
-			ErrForeignRoot, l.root, children)
+			ErrForeignRoot, l.Root, children)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func checkEmpty(ctx context.Context, conn Nodes, l layout) error {
 // createRoot writes the whole skeleton in one multi, so that no reader ever sees
 // half of it.
 func createRoot(ctx context.Context, conn Nodes, l layout, random io.Reader) error {
-	if err := createParents(ctx, conn, l.root); err != nil {
+	if err := createParents(ctx, conn, l.Root); err != nil {
 		return err
 	}
 	var id [8]byte
@@ -114,7 +114,7 @@ func createRoot(ctx context.Context, conn Nodes, l layout, random io.Reader) err
 		createOp(l.checkpoint(), mustJSON(checkpointRecord{})),
 		createOp(l.log(), nil),
 		// The set makes the dataVersion 1: the number of the first segment.
-		setOp(l.log(), mustJSON(openRecord{first.name}), 0),
+		setOp(l.log(), mustJSON(openRecord{OpenSegment: first.name}), 0),
 		createOp(l.segment(first.name), mustJSON(segmentRecord{})),
 		createOp(l.stage(first.name), nil),
 	)

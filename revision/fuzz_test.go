@@ -82,7 +82,7 @@ func FuzzReadBlob(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stored []byte, parts, length, raw int) {
 		ref := blobRef{Parts: parts, Length: length, Raw: raw, Checksum: crc32.Checksum(stored, castagnoli)}
-		out, err := newReader(&oneNode{data: stored}, layout{"/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
+		out, err := newReader(&oneNode{data: stored}, layout{Root: "/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
 		if err != nil {
 			namedError(t, err)
 			require.ErrorContains(t, err, "/zkine/blob")
@@ -108,7 +108,7 @@ func FuzzManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, segment int64) {
 		stored, blob := encodeBlob(raw, 1<<20)
 		ref := &checkpointRef{Attempt: "3-aabbccdd", Segment: segment, Manifest: blob}
-		m, err := newReader(&oneNode{data: stored}, layout{"/zkine"}).manifest(t.Context(), ref)
+		m, err := newReader(&oneNode{data: stored}, layout{Root: "/zkine"}).manifest(t.Context(), ref)
 		if err != nil {
 			namedError(t, err)
 			require.ErrorContains(t, err, "/zkine/checkpoint/3-aabbccdd/m-0")
@@ -117,7 +117,7 @@ func FuzzManifest(f *testing.F) {
 		require.Equal(t, segment, m.Segment)
 		for _, c := range append(m.Chunks, m.Meta) {
 			require.NoError(t, chunkRef(c).check())
-			path := layout{"/zkine"}.chunk(c.Attempt, int(c.Number), 0)
+			path := layout{Root: "/zkine"}.chunk(c.Attempt, int(c.Number), 0)
 			require.NotContains(t, path, "..")
 			require.Equal(t, 4, strings.Count(path, "/"))
 		}
@@ -137,7 +137,7 @@ func FuzzRecords(f *testing.F) {
 		f.Add(uint8(kind), []byte("null"))
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
-		l := layout{"/zkine"}
+		l := layout{Root: "/zkine"}
 		var err error
 		switch kind % 3 {
 		case 0:

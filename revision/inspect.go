@@ -29,5 +29,5 @@ func inspect[T any](ctx context.Context, cfg Config, f func(Reader, Wanted) (T, 
 	}
 	defer conn.Close()
 	// What is remembered of an earlier run says nothing about what is there.
-	return f(newReader(conn, layout{cfg.Root}), Wanted{Root: cfg.Root, ClusterID: cfg.ClusterID})
+	return f(newReader(conn, layout{Root: cfg.Root}), Wanted{Root: cfg.Root, ClusterID: cfg.ClusterID})
 }

@@ -27,19 +27,22 @@ import (
 //	<root>/members/<name>                ephemeral: a running zkine
 //	<root>/trust                         trustRecord (trust.go); made when it is
 //	                                     first needed
-type layout struct{ root string }
+type layout struct {
+	// Root is the path of the znode that holds everything; see CheckRoot.
+	Root string
+}
 
-func (l layout) format() string              { return l.root + "/format" }
-func (l layout) log() string                 { return l.root + "/log" }
-func (l layout) members() string             { return l.root + "/members" }
+func (l layout) format() string              { return l.Root + "/format" }
+func (l layout) log() string                 { return l.Root + "/log" }
+func (l layout) members() string             { return l.Root + "/members" }
 func (l layout) member(name string) string   { return l.members() + "/" + name }
-func (l layout) trust() string               { return l.root + "/trust" }
-func (l layout) stageRoot() string           { return l.root + "/stage" }
+func (l layout) trust() string               { return l.Root + "/trust" }
+func (l layout) stageRoot() string           { return l.Root + "/stage" }
 func (l layout) stage(segment string) string { return l.stageRoot() + "/" + segment }
 func (l layout) segment(name string) string  { return l.log() + "/" + name }
-func (l layout) packRoot() string            { return l.root + "/pack" }
+func (l layout) packRoot() string            { return l.Root + "/pack" }
 func (l layout) pack(segment string) string  { return l.packRoot() + "/" + segment }
-func (l layout) checkpoint() string          { return l.root + "/checkpoint" }
+func (l layout) checkpoint() string          { return l.Root + "/checkpoint" }
 func (l layout) attempt(name string) string  { return l.checkpoint() + "/" + name }
 
 func (l layout) packed(segment string, pack packRef) string {

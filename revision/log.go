@@ -114,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 
 // newLog puts the parts of a log together. None of them runs yet.
 func newLog(cfg Config) *Log {
-	common := &link{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
+	common := &link{cfg: cfg, layout: layout{Root: cfg.Root}, tail: newTail()}
 	common.request.bytes.Store(int64(max(cfg.MaxRequest, minRequest)))
 	common.ctx, common.cancel = context.WithCancelCause(context.Background())
 	l := &Log{link: common}
@@ -167,5 +167,5 @@ func (l *Log) Head() Seq {
 	if count == 0 {
 		return l.tail.lastDelivered().slot.Seq
 	}
-	return Seq{segment.number, count - 1}
+	return Seq{Segment: segment.number, Slot: count - 1}
 }

@@ -18,7 +18,7 @@ var markers = []string{"log", "members", "stage", "pack", "checkpoint"}
 // may be some, or zk.ErrNoNode if it looks like a zkine's that has lost it.
 func (r Reader) missingFormat(ctx context.Context) error {
 	l := r.layout
-	names, err := r.conn.Children(ctx, l.root)
+	names, err := r.conn.Children(ctx, l.Root)
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
@@ -35,7 +35,7 @@ func (r Reader) missingFormat(ctx context.Context) error {
 	if near := r.nearRoots(ctx); len(near) > 0 {
 		what += fmt.Sprintf(", and there is some under %q", near)
 	}
-	return fmt.Errorf("%w under %s (%s); check --zookeeper-root and --zookeeper", ErrNoData, l.root, what)
+	return fmt.Errorf("%w under %s (%s); check --zookeeper-root and --zookeeper", ErrNoData, l.Root, what)
 }
 
 // maxNear bounds how many znodes are looked at for a mistyped root.
@@ -54,20 +54,20 @@ func alike(a, b string) int {
 func (r Reader) nearRoots(ctx context.Context) (found []string) {
 	l := r.layout
 	var paths []string
-	if parent := path.Dir(l.root); parent != "/" {
+	if parent := path.Dir(l.Root); parent != "/" {
 		paths = append(paths, parent)
 	}
-	for _, folder := range []string{path.Dir(l.root), l.root, "/"} {
+	for _, folder := range []string{path.Dir(l.Root), l.Root, "/"} {
 		names, err := r.conn.Children(ctx, folder)
 		if err != nil {
 			continue
 		}
 		// A mistyped name begins as the right one does.
 		slices.SortFunc(names, func(a, b string) int {
-			return cmp.Or(cmp.Compare(alike(b, path.Base(l.root)), alike(a, path.Base(l.root))), cmp.Compare(a, b))
+			return cmp.Or(cmp.Compare(alike(b, path.Base(l.Root)), alike(a, path.Base(l.Root))), cmp.Compare(a, b))
 		})
 		for _, name := range names[:min(len(names), maxNear)] {
-			if near := path.Join(folder, name); near != l.root && !slices.Contains(paths, near) {
+			if near := path.Join(folder, name); near != l.Root && !slices.Contains(paths, near) {
 				paths = append(paths, near)
 			}
 		}
@@ -76,7 +76,7 @@ func (r Reader) nearRoots(ctx context.Context) (found []string) {
 		if len(found) == 5 {
 			break
 		}
-		if _, err := newReader(r.conn, layout{near}).format(ctx); err == nil {
+		if _, err := newReader(r.conn, layout{Root: near}).format(ctx); err == nil {
 			found = append(found, near)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // session, and within another zkine's root. It writes nothing.
 func checkPlace(ctx context.Context, conn Nodes, l layout) error {
 	var places []string
-	for p := l.root; p != "/"; p = path.Dir(p) {
+	for p := l.Root; p != "/"; p = path.Dir(p) {
 		places = append(places, p)
 	}
 	for _, p := range slices.Backward(places) {
@@ -26,7 +26,7 @@ func checkPlace(ctx context.Context, conn Nodes, l layout) error {
 		if errors.Is(err, zk.ErrNoNode) {
 			return nil
 		}
-		if errors.Is(err, ErrForbidden) && p != l.root {
+		if errors.Is(err, ErrForbidden) && p != l.Root {
 			continue // what is above the root may be closed
 		}
 		if err != nil {
@@ -36,14 +36,14 @@ func checkPlace(ctx context.Context, conn Nodes, l layout) error {
 			return fmt.Errorf("%w: %s is ephemeral, it goes with the session 0x%x of another program; choose another --zookeeper-root",
 				ErrForeignRoot, p, uint64(stat.EphemeralOwner))
 		}
-		if p == l.root {
+		if p == l.Root {
 			if stat.DataLength > 0 {
 				return fmt.Errorf("%w: %s holds %d bytes of another program; choose another --zookeeper-root, or remove the znode if nobody needs it",
 					ErrForeignRoot, p, stat.DataLength)
 			}
 			continue
 		}
-		if err := checkNotWithin(ctx, conn, layout{p}, l); err != nil {
+		if err := checkNotWithin(ctx, conn, layout{Root: p}, l); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func checkNotWithin(ctx context.Context, conn Nodes, outer, l layout) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s would lie within the root %s of another zkine; choose another --zookeeper-root",
-		ErrForeignRoot, l.root, outer.root)
+		ErrForeignRoot, l.Root, outer.Root)
 }
 
 // checkCharacters refuses what ZooKeeper refuses in a path.

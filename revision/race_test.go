@@ -213,19 +213,21 @@ func TestAServerIsFoundSoonAfterItServes(t *testing.T) {
 			for i := range 3 {
 				late.becomes(before)
 				dialed := make(chan error, 1)
-				go func() {
+				var closing sync.WaitGroup
+				closing.Go(func() {
 					conn, err := d.Dial(t.Context())
+					dialed <- err
 					if err == nil {
 						conn.Close()
 					}
-					dialed <- err
-				}()
+				})
 				// Past the first attempts, and at any place of what follows.
 				time.Sleep(2*time.Second + time.Duration(i)*170*time.Millisecond)
 				began := time.Now()
 				late.becomes(serves)
 				require.NoError(t, <-dialed)
 				require.Less(t, time.Since(began), soon)
+				closing.Wait()
 			}
 		})
 	}

@@ -137,7 +137,7 @@ func (r Reader) pack(ctx context.Context, segment segmentRef, ref packRef) ([]*e
 	}
 	entries := make([]*entry, len(slots))
 	for i, slot := range slots {
-		e, err := r.decode(ctx, segment, Seq{segment.number, ref.first + int64(i)}, slot)
+		e, err := r.decode(ctx, segment, Seq{Segment: segment.number, Slot: ref.first + int64(i)}, slot)
 		if err != nil {
 			return nil, untrusted(fmt.Sprintf("slot %d in pack %s", ref.first+int64(i), path), err)
 		}

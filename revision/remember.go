@@ -76,5 +76,5 @@ func (l *Log) recogniseServed(ctx context.Context, conn Conn, open segmentRef) e
 		return fmt.Errorf("%w: the open segment is %s, and this zkine has served %s, revision %d; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, open.name, l.layout.slot(ref.name, s.Slot), s.Revision)
 	}
-	return l.recogniseLast(ctx, conn, entry{segment: ref, slot: Slot{Seq: Seq{ref.number, s.Slot}, Nonce: s.Nonce}})
+	return l.recogniseLast(ctx, conn, entry{segment: ref, slot: Slot{Seq: Seq{Segment: ref.number, Slot: s.Slot}, Nonce: s.Nonce}})
 }

@@ -54,7 +54,7 @@ func (r *rotation) seal(ctx context.Context, segment segmentRef) error {
 	defer cancel()
 	next := newSegmentRef(segment.number+1, r.cfg.Random)
 	_, err = conn.Multi(opCtx,
-		setOp(r.layout.log(), mustJSON(openRecord{next.name}), segment.number),
+		setOp(r.layout.log(), mustJSON(openRecord{OpenSegment: next.name}), segment.number),
 		createOp(r.layout.segment(next.name), mustJSON(segmentRecord{})),
 		createOp(r.layout.stage(next.name), nil))
 	if err == nil {

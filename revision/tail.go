@@ -114,7 +114,7 @@ func (t *tail) step() step {
 	return s
 }
 
-func (t *tail) at(slot int64) Seq { return Seq{t.cur.number, slot} }
+func (t *tail) at(slot int64) Seq { return Seq{Segment: t.cur.number, Slot: slot} }
 
 func (t *tail) delivered(e *entry) {
 	t.ready.drop(e.slot.Seq)

@@ -145,7 +145,7 @@ func (v *verifier) judgeSlot(ref segmentRef, slot int64, parts map[string]bool) 
 	if err != nil {
 		return v.unless(path, err)
 	}
-	e, err := v.decode(v.ctx, ref, Seq{ref.number, slot}, data)
+	e, err := v.decode(v.ctx, ref, Seq{Segment: ref.number, Slot: slot}, data)
 	if err != nil {
 		return v.unless(path, err)
 	}
