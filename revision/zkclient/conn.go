@@ -77,3 +77,15 @@ func FailedOp(results []zk.MultiResponse) (int, error) {
 	}
 	return -1, nil
 }
+
+// Sleep waits for d; false if the session or ctx ended before.
+func Sleep(ctx context.Context, conn Conn, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-conn.Done():
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}

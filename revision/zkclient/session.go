@@ -288,3 +288,10 @@ func (s *Session) Timeout() time.Duration {
 	defer s.mu.Unlock()
 	return s.timeout
 }
+
+// Bound bounds one request to ZooKeeper: a server that is silent for a session
+// timeout is given up.
+func (s *Session) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, max(s.Timeout(), time.Second),
+		errors.New("ZooKeeper did not answer within the session timeout"))
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkmember"
 	"github.com/zkine/zkine/revision/zkroot"
 )
 
@@ -78,7 +79,7 @@ type Log struct {
 	barriers    barriers
 	checkpoints checkpoints
 	usage       usage
-	member      membership
+	member      *zkmember.Membership
 
 	clusterID  uint64
 	found      Found                         // as of Open
@@ -123,6 +124,8 @@ func newLog(cfg Config) *Log {
 	common.ctx, common.cancel = context.WithCancelCause(context.Background())
 	l := &Log{link: common}
 	l.session = zkclient.NewSession(zkclient.SessionConfig{Dialer: cfg.Dialer, Verify: l.recognise, Fatal: revision.Fatal, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
+	l.member = zkmember.New(l.ctx, zkmember.Env{Session: l.session, Layout: l.layout, Group: &l.group,
+		Unusable: l.unusable, Random: cfg.Random, Said: &l.said, Log: cfg.Log})
 	l.checkpoints.link = common
 	l.delivery = delivery{link: common, checkpoints: &l.checkpoints}
 	l.rotation.link = common

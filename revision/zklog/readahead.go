@@ -132,7 +132,7 @@ func (t *tail) readAhead(err error) {
 // readAhead reads the slots of a step in the background.
 func (d *delivery) readAhead(s step) {
 	d.group.Go(func() {
-		ctx, cancel := d.opContext(d.ctx)
+		ctx, cancel := d.session.Bound(d.ctx)
 		defer cancel()
 		conn, err := d.session.Get(ctx)
 		if err == nil {

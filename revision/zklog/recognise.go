@@ -58,7 +58,7 @@ func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 	if err := l.mayServe(ctx, conn); err != nil {
 		return err
 	}
-	if err := l.member.renew(ctx, conn); err != nil {
+	if err := l.member.Renew(ctx, conn); err != nil {
 		return fmt.Errorf("%w: %w", zkclient.ErrDisplaced, err)
 	}
 	return nil
@@ -94,7 +94,6 @@ func (l *Log) recogniseFirst(ctx context.Context, conn zkclient.Conn) error {
 	if err := l.delivery.startAfterCheckpoint(ctx, conn, open); err != nil {
 		return err
 	}
-	l.member.init(l)
 	l.opened = true
 	return nil
 }

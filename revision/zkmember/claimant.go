@@ -1,4 +1,4 @@
-package zklog
+package zkmember
 
 import (
 	"context"
@@ -42,7 +42,7 @@ var errSuperseded = errors.New("revision: another session holds the member's zno
 
 // claimant puts the member's znode up on one connection, and keeps it there.
 type claimant struct {
-	m      *membership
+	m      *Membership
 	conn   zkclient.Conn
 	record *memberRecord
 	path   string
@@ -87,7 +87,7 @@ func (c *claimant) putUp(ctx context.Context, patience time.Duration) error {
 		} else if !errors.Is(err, errHeld) || time.Now().After(until) {
 			return err
 		}
-		if !sleep(ctx, c.conn, proofEvery) {
+		if !zkclient.Sleep(ctx, c.conn, proofEvery) {
 			return fmt.Errorf("put up %s: %w", c.path, errors.Join(context.Cause(ctx), zkclient.ErrSessionOver))
 		}
 	}
@@ -97,7 +97,7 @@ func (c *claimant) isUp() {
 	c.m.isUp(c.conn)
 	if c.said {
 		c.said = false
-		c.m.l.cfg.Log.Info("in the list of members now")
+		c.m.Log.Info("in the list of members now")
 	}
 }
 
@@ -109,7 +109,7 @@ func (c *claimant) later(err error) bool {
 	}
 	if !c.said {
 		c.said = true
-		c.m.l.cfg.Log.WithError(err).Warn("not in the list of members yet; serving all the same")
+		c.m.Log.WithError(err).Warn("not in the list of members yet; serving all the same")
 	}
 	return true
 }
@@ -138,7 +138,7 @@ func (c *claimant) displace(ctx context.Context) error {
 		return c.remove(ctx, stat)
 	}
 	if c.asked != holder.Incarnation.id() {
-		c.asked, c.since, c.challenge, c.looks = holder.Incarnation.id(), time.Now(), revision.DrawNonce(c.m.l.cfg.Random).String(), 0
+		c.asked, c.since, c.challenge, c.looks = holder.Incarnation.id(), time.Now(), revision.DrawNonce(c.m.Random).String(), 0
 	}
 	switch {
 	case holder.Answer == c.challenge:
@@ -152,7 +152,7 @@ func (c *claimant) displace(ctx context.Context) error {
 		c.looks++
 		return c.held(holder)
 	}
-	c.m.l.cfg.Log.WithField("holder", holder.Incarnation).Warnf("%s has given no sign of life: taking its name over", c.path)
+	c.m.Log.WithField("holder", holder.Incarnation).Warnf("%s has given no sign of life: taking its name over", c.path)
 	return c.remove(ctx, stat)
 }
 

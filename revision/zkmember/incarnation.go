@@ -1,4 +1,4 @@
-package zklog
+package zkmember
 
 import (
 	"bytes"

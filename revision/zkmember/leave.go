@@ -1,4 +1,4 @@
-package zklog
+package zkmember
 
 import (
 	"context"
@@ -11,10 +11,9 @@ import (
 	"github.com/zkine/zkine/revision/zkclient"
 )
 
-// Leave implements backend.Log: it takes this zkine's znode away, and puts it up
+// Leave takes this zkine's znode away, and puts it up
 // no more. What goes on until Close needs no znode.
-func (l *Log) Leave(ctx context.Context) error {
-	m := &l.member
+func (m *Membership) Leave(ctx context.Context) error {
 	m.mu.Lock()
 	record := m.record
 	m.record = nil
@@ -22,12 +21,12 @@ func (l *Log) Leave(ctx context.Context) error {
 	if record == nil {
 		return nil
 	}
-	conn, err := l.session.Get(ctx)
+	conn, err := m.Session.Get(ctx)
 	if err != nil {
 		return err
 	}
 	for {
-		err := m.takeDown(ctx, conn, l.layout.Member(record.Name))
+		err := m.takeDown(ctx, conn, m.Layout.Member(record.Name))
 		switch {
 		case err == nil, errors.Is(err, zk.ErrNoNode):
 			return nil
@@ -39,7 +38,7 @@ func (l *Log) Leave(ctx context.Context) error {
 }
 
 // takeDown removes the member's znode, unless another zkine has it by now.
-func (m *membership) takeDown(ctx context.Context, conn zkclient.Conn, path string) error {
+func (m *Membership) takeDown(ctx context.Context, conn zkclient.Conn, path string) error {
 	data, stat, err := conn.Get(ctx, path)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package zklog
+package zkmember
 
 import (
 	"context"
@@ -22,15 +22,18 @@ const (
 	aliveFresh = 5 * aliveEvery
 )
 
-// Alive implements backend.Log. It leaves a challenge in the member's znode, as
+// Alive asks a member for a sign of life, for as long as ctx allows: false if it
+// gives none though ZooKeeper answers, or is not listed. One of an earlier
+// release, which does not answer, counts as alive. Error: ErrUnavailable, if
+// nothing can be known. It leaves a challenge in the member's znode, as
 // a claimant of its name does (claimant.go), or waits with others for the answer
 // to theirs: any answer is a sign of life.
-func (l *Log) Alive(ctx context.Context, name string) (bool, error) {
-	conn, err := l.session.Get(ctx)
+func (m *Membership) Alive(ctx context.Context, name string) (bool, error) {
+	conn, err := m.Session.Get(ctx)
 	if err != nil {
 		return false, err
 	}
-	a := &asker{conn: conn, path: l.layout.Member(name), challenge: revision.DrawNonce(l.cfg.Random).String()}
+	a := &asker{conn: conn, path: m.Layout.Member(name), challenge: revision.DrawNonce(m.Random).String()}
 	for {
 		switch alive, known, err := a.look(ctx); {
 		case known:
@@ -41,7 +44,7 @@ func (l *Log) Alive(ctx context.Context, name string) (bool, error) {
 		default:
 			return false, fmt.Errorf("%w: ask %s for a sign of life: %w", revision.ErrUnavailable, a.path, err)
 		}
-		if !sleep(ctx, conn, aliveEvery) {
+		if !zkclient.Sleep(ctx, conn, aliveEvery) {
 			if ctx.Err() != nil {
 				return false, a.silent(ctx.Err())
 			}

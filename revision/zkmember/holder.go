@@ -1,4 +1,4 @@
-package zklog
+package zkmember
 
 import (
 	"context"
@@ -28,17 +28,17 @@ func (c *claimant) run(ctx context.Context) {
 		switch {
 		case err == nil:
 		case errors.Is(err, errHeld) && c.later(err):
-			sleep(ctx, c.conn, proofEvery)
+			zkclient.Sleep(ctx, c.conn, proofEvery)
 		case ctx.Err() != nil:
 			return
 		case revision.Fatal(err):
-			c.m.l.session.Fail(err)
+			c.m.Session.Fail(err)
 			return
 		default:
 			if code := zkclient.CodeOf(err); code != nil && code.Does != zkclient.Expected && !c.later(err) {
-				code.Warn(c.m.l.cfg.Log, &c.m.l.said, err)
+				code.Warn(c.m.Log, c.m.Said, err)
 			}
-			sleep(ctx, c.conn, pause.Next())
+			zkclient.Sleep(ctx, c.conn, pause.Next())
 		}
 	}
 }
@@ -60,7 +60,7 @@ func (c *claimant) hold(ctx context.Context) error {
 	c.asked = revision.Nonce{}
 	var watch <-chan zk.Event
 	for c.alive(ctx) {
-		opCtx, cancel := c.m.l.opContext(ctx)
+		opCtx, cancel := c.m.Session.Bound(ctx)
 		lost, err := c.answer(opCtx, &watch)
 		cancel()
 		if err != nil || lost {
