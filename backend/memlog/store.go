@@ -18,7 +18,7 @@ import (
 // is missing; open takes the next slot.
 type Store struct {
 	// MaxSlots ends a segment, and CheckpointFrom is how many bytes of log a
-	// checkpoint needs to be worth it; both as in revision.Config. They are set
+	// checkpoint needs to be worth it; both as in zklog.Config. They are set
 	// before the first Open.
 	MaxSlots       int64
 	CheckpointFrom int64

@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	// heldBase is what a request takes besides its bytes: its messages, and the
+	// memoryBase is what a request takes besides its bytes: its messages, and the
 	// call that waits for it.
-	heldBase = 1 << 10
-	// heldEach is what each operation and comparison of a transaction takes
+	memoryBase = 1 << 10
+	// memoryEach is what each operation and comparison of a transaction takes
 	// besides: some are two bytes long as they come.
-	heldEach = 256
+	memoryEach = 256
 )
 
-// heldBytes is about what a request takes in memory, given its encoded size.
-func heldBytes(r *recordpb.Request, size int) int {
-	return heldBase + size + heldEach*txnEntries(r.GetTxn())
+// memoryBytes is about what a request takes in memory, given its encoded size.
+func memoryBytes(r *recordpb.Request, size int) int {
+	return memoryBase + size + memoryEach*txnEntries(r.GetTxn())
 }
 
 // txnEntries counts the operations and comparisons of a transaction, and of those
