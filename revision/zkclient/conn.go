@@ -57,7 +57,7 @@ type Dialer interface {
 }
 
 // Definite says whether err means that the request had no effect and never
-// will: by the answer of the server (keeper_code.go), or since the client never
+// will: by the answer of the server (keepercode.go), or since the client never
 // sent it. Everything else is ambiguous, raw network errors above all.
 func Definite(err error) bool {
 	if code := CodeOf(err); code != nil {

@@ -85,7 +85,7 @@ type Log struct {
 	found      Found                         // as of Open
 	accepted   atomic.Int64                  // the number of the latest decision that is known; see trust.go
 	remembered atomic.Pointer[zkroot.Served] // what Served returned last, or what was recognised; nil for nothing
-	refusal    refusal                       // of writes; see keeper_code.go
+	refusal    refusal                       // of writes; see zkclient.Code
 	opened     bool                          // the first verification is over; only verifications touch it
 }
 

@@ -23,7 +23,7 @@ import (
 //	<root>/pack/<k>-<random>             packed slots of a sealed segment
 //	<root>/pack/<k>-<random>/p-<n>-<m>   slots n to m (pack.go)
 //	<root>/checkpoint                    CheckpointRecord: the newest checkpoint
-//	<root>/checkpoint/<attempt>          a folder of chunks (checkpoint.go)
+//	<root>/checkpoint/<attempt>          a folder of chunks (checkpoint_read.go)
 //	<root>/checkpoint/<attempt>/c-<n>-<i> part i of chunk n
 //	<root>/checkpoint/<attempt>/m-<i>    part i of the manifest
 //	<root>/members/<name>                ephemeral: a running zkine
