@@ -4,10 +4,10 @@
 // zktest; this one makes every interleaving cheap.
 //
 // It models what the log relies on: multis that are atomic and totally ordered
-// by zxid, versions, sequential names from cversion, ephemerals, one-shot
-// watches, servers that lag behind each other, and sessions that end with their
-// connection.
+// by zxid, versions, sequential names from cversion, ephemerals, stats, one-shot
+// watches, ZooKeeper's bound for a request, servers that lag behind each other,
+// and sessions that end with their connection. Its tests are a contract: each
+// case runs on a real ZooKeeper as well.
 //
-// It owns no goroutines but one for each late request (Fault Late), which
-// ends when the request has run. It imports revision and the client's types.
+// It owns no goroutines. It imports revision and the client's types.
 package memzk
