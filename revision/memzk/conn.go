@@ -6,7 +6,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // conn is a session on the ensemble. Its fields are guarded by the ensemble's
@@ -111,19 +111,19 @@ func (c *conn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
 	return c.getLocked(path)
 }
 
-func (c *conn) GetW(ctx context.Context, path string) (revision.Watched, error) {
+func (c *conn) GetW(ctx context.Context, path string) (zkclient.Watched, error) {
 	if err := ctx.Err(); err != nil {
-		return revision.Watched{}, context.Cause(ctx)
+		return zkclient.Watched{}, context.Cause(ctx)
 	}
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
 	data, stat, err := c.getLocked(path)
 	if err != nil {
-		return revision.Watched{}, err
+		return zkclient.Watched{}, err
 	}
 	event := make(chan zk.Event, 1)
 	c.watches[path] = append(c.watches[path], event)
-	return revision.Watched{Data: data, Stat: stat, Event: event}, nil
+	return zkclient.Watched{Data: data, Stat: stat, Event: event}, nil
 }
 
 func (c *conn) getLocked(path string) ([]byte, *zk.Stat, error) {
