@@ -7,7 +7,7 @@ import (
 	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 var multiCases = []contractCase{
@@ -99,6 +99,6 @@ var multiCases = []contractCase{
 		require.ErrorIs(s, err, why)
 		_, err = s.Multi(ctx, check(s.root, -1))
 		require.ErrorIs(s, err, why)
-		require.False(s, revision.Definite(err), "it may have been sent")
+		require.False(s, zkclient.Definite(err), "it may have been sent")
 	}},
 }

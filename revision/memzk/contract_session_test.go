@@ -7,7 +7,7 @@ import (
 	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 var sessionCases = []contractCase{
@@ -51,7 +51,7 @@ var sessionCases = []contractCase{
 		<-other.Done()
 		_, err := other.Multi(s.ctx(), create(s.at("a"), ""))
 		require.Error(s, err)
-		require.False(s, revision.Definite(err))
+		require.False(s, zkclient.Definite(err))
 		_, _, err = other.Get(s.ctx(), s.root)
 		require.Error(s, err)
 		_, err = other.GetW(s.ctx(), s.root)

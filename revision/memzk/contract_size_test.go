@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // juteMaxBuffer is ZooKeeper's default bound for a request, in bytes.
@@ -37,7 +37,7 @@ var sizeCases = []contractCase{
 		other := s.dial()
 		_, err := other.Multi(s.ctx(), create(path, strings.Repeat("x", juteMaxBuffer-createSize(path, 0)+1)))
 		require.Error(s, err)
-		require.False(s, revision.Definite(err), "it looks like any lost connection")
+		require.False(s, zkclient.Definite(err), "it looks like any lost connection")
 		<-other.Done()
 		s.gone(path)
 	}},

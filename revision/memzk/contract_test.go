@@ -10,8 +10,8 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -44,7 +44,7 @@ func TestContractOnZooKeeper(t *testing.T) {
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) {
 			// What is too large is for the server to refuse, not for the client.
-			dialer := &revision.ZooKeeper{Servers: []string{zktest.Shared(t).Addr()}, Timeout: 20 * time.Second, MaxRequest: 4 << 20, Log: logrus.NewEntry(log)}
+			dialer := &zkclient.Ensemble{Servers: []string{zktest.Shared(t).Addr()}, Timeout: 20 * time.Second, MaxRequest: 4 << 20, Log: logrus.NewEntry(log)}
 			c.run(newStore(t, dialer, zktest.Root(t)))
 		})
 	}
@@ -53,12 +53,12 @@ func TestContractOnZooKeeper(t *testing.T) {
 // store is a ZooKeeper with a session, and a znode to work under.
 type store struct {
 	*testing.T
-	revision.Conn
-	dialer revision.Dialer
+	zkclient.Conn
+	dialer zkclient.Dialer
 	root   string
 }
 
-func newStore(t *testing.T, d revision.Dialer, root string) *store {
+func newStore(t *testing.T, d zkclient.Dialer, root string) *store {
 	s := &store{T: t, dialer: d, root: root}
 	s.Conn = s.dial()
 	s.must(create(root, ""))
@@ -66,7 +66,7 @@ func newStore(t *testing.T, d revision.Dialer, root string) *store {
 }
 
 // dial opens another session. It ends with the test at the latest.
-func (s *store) dial() revision.Conn {
+func (s *store) dial() zkclient.Conn {
 	ctx, cancel := context.WithTimeout(s.T.Context(), 30*time.Second)
 	defer cancel()
 	conn, err := s.dialer.Dial(ctx)
@@ -102,9 +102,9 @@ func (s *store) fails(want error, culprit int, ops ...any) {
 	s.Helper()
 	results, err := s.Multi(s.ctx(), ops...)
 	require.ErrorIs(s, err, want)
-	require.True(s, revision.Definite(err), "it had no effect and never will")
+	require.True(s, zkclient.Definite(err), "it had no effect and never will")
 	require.Len(s, results, len(ops))
-	op, found := revision.FailedOp(results)
+	op, found := zkclient.FailedOp(results)
 	require.Equal(s, culprit, op)
 	require.ErrorIs(s, found, want)
 	for i, r := range results {

@@ -6,11 +6,11 @@ import (
 	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // watch arms a watch on a znode that is there.
-func (s *store) watch(path string) revision.Watched {
+func (s *store) watch(path string) zkclient.Watched {
 	s.Helper()
 	watched, err := s.GetW(s.ctx(), path)
 	require.NoError(s, err)
@@ -18,7 +18,7 @@ func (s *store) watch(path string) revision.Watched {
 }
 
 // fires fails unless a watch has one event, of a kind.
-func (s *store) fires(w revision.Watched, path string, kind zk.EventType) {
+func (s *store) fires(w zkclient.Watched, path string, kind zk.EventType) {
 	s.Helper()
 	select {
 	case e := <-w.Event:
@@ -31,7 +31,7 @@ func (s *store) fires(w revision.Watched, path string, kind zk.EventType) {
 
 // silent fails if a watch has an event. A read on the session comes first: what
 // the server had to say before is here then.
-func (s *store) silent(w revision.Watched) {
+func (s *store) silent(w zkclient.Watched) {
 	s.Helper()
 	s.read(s.root)
 	select {
