@@ -171,9 +171,9 @@ func (e *Ensemble) dropLocked(c *conn) {
 		return
 	}
 	delete(e.conns, c)
-	for _, chans := range c.watches {
+	for path, chans := range c.watches {
 		for _, ch := range chans {
-			ch <- zk.Event{Type: zk.EventNotWatching}
+			ch <- zk.Event{Type: zk.EventNotWatching, State: zk.StateDisconnected, Path: path, Err: zk.ErrConnectionClosed}
 		}
 	}
 	c.watches = nil

@@ -2,6 +2,7 @@ package memzk
 
 import (
 	"context"
+	"time"
 
 	"github.com/zkine/zkine/revision/zkclient"
 )
@@ -57,10 +58,15 @@ func (e *Ensemble) Advance(server int) bool {
 }
 
 // commitLocked applies a change to the ensemble, and to the servers that do not
-// lag.
+// lag. All of them give it the time of now.
 func (e *Ensemble) commitLocked(c change) {
-	c(e.tree)
-	e.changes = append(e.changes, c)
+	now := time.Now().UnixMilli()
+	timed := func(t *tree) []event {
+		t.now = now
+		return c(t)
+	}
+	timed(e.tree)
+	e.changes = append(e.changes, timed)
 	for _, s := range e.servers {
 		if !s.lags {
 			e.catchUpLocked(s, len(e.changes))
