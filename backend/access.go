@@ -13,22 +13,25 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// This file says what is asked of the caller of each request of etcd's API. The
-// rules are etcd's, with its errors and in its order: etcdserver/v3_server.go,
-// v3rpc/maintenance.go (authMaintenanceServer) and auth/store.go.
+// This file has a rule for each request of etcd's API: what its caller must be
+// permitted. The rules are etcd's, with its errors and in its order:
+// etcdserver/v3_server.go, v3rpc/maintenance.go (authMaintenanceServer) and
+// auth/store.go.
 //
-// Each call is asked once: its caller is identified, and is asked what the
-// request needs as of one view. What is read is then read from that view, and
-// what is written bears the caller found here into the log. All of it is asked
-// only while authentication is enabled.
+// Each call is checked once. First its caller is identified, as of the newest
+// view. Then the rule is checked on that view. A read is answered from the same
+// view. A write takes the caller into the log. While authentication is disabled,
+// no rule is checked.
 //
-//   - A write of keys, of a lease, of users or of roles is permitted or refused
-//     where it is applied, on every zkine the same: state's permitted. Here it is
-//     only found out who its caller is.
-//   - A read, and what every user or only root may call, is asked here.
-//   - A login is asked nothing: its caller may still show a token that has ended.
-//   - The lock and election services call KV, Lease and Watch for their callers,
-//     with their tokens. Those calls are asked; the services' own are not.
+//   - Writes of keys, leases, users and roles are checked where they are applied,
+//     with the same result on every zkine: see permitted in package state. Here
+//     their caller is identified, and no more.
+//   - All other requests are checked here.
+//   - A login has no rule, and does not come here: its call may still show a token
+//     that has ended.
+//   - The lock and election services call KV, Lease and Watch on behalf of their
+//     callers, with their tokens. Those calls are checked; the services' own
+//     methods have no rules.
 
 // calls is what the calls of clients share: who makes them, what they see, and
 // where they send their requests.
@@ -50,8 +53,8 @@ type caller struct {
 }
 
 // Authorize is nil if the caller may make the request, and while authentication
-// is disabled. It is for requests that are not answered by a method of Backend
-// which asks by itself: those of Watch, Cluster and Maintenance. Errors:
+// is disabled. It is for the requests of Watch, Cluster and Maintenance; Backend's
+// methods for KV, Lease, Auth and alarms authorize by themselves. Errors:
 // ErrInvalidAuthToken; state's ErrUserEmpty, ErrUserNotFound,
 // ErrPermissionDenied and ErrAuthOldRevision; those of waiting for a token that
 // this zkine may not know yet.
@@ -77,16 +80,16 @@ func (c caller) may(request proto.Message) error {
 	case *pb.RangeRequest: // RangeStream, too
 		return c.mayReadKeys(c.view.MayRead(c.who, r.Key, r.RangeEnd))
 	case *pb.PutRequest, *pb.DeleteRangeRequest:
-		return nil // asked where it is applied
+		return nil // checked where it is applied
 	case *pb.TxnRequest:
 		if !state.IsReadOnly(r) {
-			return nil // asked where it is applied
+			return nil // checked where it is applied
 		}
 		return c.mayReadKeys(c.view.MayTxn(c.who, r))
 	case *pb.CompactionRequest:
 		return c.isRoot()
 
-	// Watch. One that goes on is not asked again, as in etcd.
+	// Watch. As in etcd, only its creation is checked.
 	case *pb.WatchCreateRequest:
 		key := r.Key
 		if len(key) == 0 {
@@ -97,9 +100,9 @@ func (c caller) may(request proto.Message) error {
 	// Lease.
 	case *pb.LeaseGrantRequest:
 		return c.isUser()
-	case *pb.LeaseRevokeRequest: // the keys are asked for where it is applied
+	case *pb.LeaseRevokeRequest: // its keys are checked where it is applied
 		return c.isUser()
-	case *pb.LeaseKeepAliveRequest: // here: renewals share records, which can name no user
+	case *pb.LeaseKeepAliveRequest: // not where it is applied: renewals share records, which name no user
 		return c.userMay(func() error { return c.view.MayRenew(c.who, r.ID) })
 	case *pb.LeaseTimeToLiveRequest:
 		if !r.Keys {
@@ -146,7 +149,7 @@ func (c caller) mayAuth(request proto.Message) error {
 		*pb.AuthUserGrantRoleRequest, *pb.AuthUserRevokeRoleRequest,
 		*pb.AuthRoleAddRequest, *pb.AuthRoleDeleteRequest,
 		*pb.AuthRoleGrantPermissionRequest, *pb.AuthRoleRevokePermissionRequest:
-		return nil // asked where it is applied
+		return nil // checked where it is applied
 	}
 	return fmt.Errorf("%w: there is no rule for %T", state.ErrPermissionDenied, request)
 }
@@ -163,19 +166,19 @@ func (c caller) isUser() error {
 // state.View.MayAdminister.
 func (c caller) isRoot() error { return c.view.MayAdminister(c.who) }
 
-// userMay is isUser, and then what only a user is asked.
-func (c caller) userMay(ask func() error) error {
+// userMay is isUser, and then another check.
+func (c caller) userMay(check func() error) error {
 	if err := c.isUser(); err != nil {
 		return err
 	}
-	return ask()
+	return check()
 }
 
-// mayReadKeys is permitted, and state.ErrAuthOldRevision for a caller that was
+// mayReadKeys is err, or else state.ErrAuthOldRevision for a caller that was
 // identified at another auth revision than the view's; etcd's doSerialize.
-func (c caller) mayReadKeys(permitted error) error {
-	if permitted != nil {
-		return permitted
+func (c caller) mayReadKeys(err error) error {
+	if err != nil {
+		return err
 	}
 	if c.who.AuthRevision != 0 && c.who.AuthRevision != c.view.AuthRevision() {
 		return state.ErrAuthOldRevision

@@ -12,30 +12,29 @@ import (
 // AuthConfig says how clients prove who they are. It matters only while
 // authentication is enabled, which is a part of the state.
 type AuthConfig struct {
-	// Credentials finds what a client shows of itself in the context of its
-	// call; nil if nothing can be found.
+	// Credentials reads the credentials from the context of a call. With nil, no
+	// call has any.
 	Credentials func(context.Context) Credentials
 	// JWT makes and reads tokens; nil is for simple ones, which last for
 	// TokenTTL after their last use. 0 is token.DefaultTTL.
 	JWT      *token.JWT
 	TokenTTL time.Duration
-	// BcryptCost is how hard a password is to guess from its hash; 0 is
-	// bcrypt's default.
+	// BcryptCost is bcrypt's cost of hashing a password; 0 is bcrypt's default.
 	BcryptCost int
 }
 
-// Credentials are what a client shows of itself.
+// Credentials are what a client's call shows.
 type Credentials struct {
-	// Token is what it got when it logged in; HasToken is false if it shows
-	// none, which is not the same as one that is empty.
+	// Token is the one that the client got when it logged in. HasToken is false if
+	// the call shows no token; an empty one is a token.
 	Token    string
 	HasToken bool
-	// CommonName is that of its certificate, if it was verified and may stand
-	// for a user; else "". It counts only without a token.
+	// CommonName is that of the client's certificate, if that was verified and may
+	// stand for a user; else "". It counts only without a token.
 	CommonName string
 }
 
-// authenticator knows who a token stands for.
+// authenticator knows which user a token stands for.
 type authenticator struct {
 	cfg    AuthConfig
 	simple *token.Simple
@@ -95,9 +94,9 @@ func (s *calls) identify(ctx context.Context) (caller, error) {
 }
 
 // viewFor is the newest view, for a call with these credentials. A simple token
-// that was granted at a place which that has not reached came from another
-// zkine: then this one is behind, and catches up first; it may not even know
-// that authentication is enabled.
+// names the place in the log that granted it. If the view has not reached that
+// place, another zkine has granted the token and this one is behind: it may not
+// even know that authentication is enabled. Then it catches up first.
 func (s *calls) viewFor(ctx context.Context, c Credentials) (*state.View, error) {
 	v := s.view.Load()
 	if !c.HasToken || s.auth.cfg.JWT != nil {
@@ -112,5 +111,5 @@ func (s *calls) viewFor(ctx context.Context, c Credentials) (*state.View, error)
 	return s.view.Load(), nil
 }
 
-// AuthEnabled says whether users and roles count, as far as this zkine knows.
+// AuthEnabled says whether authentication is enabled, as far as this zkine knows.
 func (s *calls) AuthEnabled() bool { return s.view.Load().AuthEnabled() }

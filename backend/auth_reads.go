@@ -23,7 +23,7 @@ func readAuth[R proto.Message, T any](ctx context.Context, c *calls, r R, read f
 	return read(who.view, r)
 }
 
-// AuthStatus says whether users and roles count.
+// AuthStatus says whether authentication is enabled.
 func (a *authService) AuthStatus(ctx context.Context, r *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
 	return readAuth(ctx, a.calls, r, func(v *state.View, _ *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
 		return v.AuthStatus(), nil

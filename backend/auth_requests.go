@@ -13,9 +13,9 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// The calls of etcd's Auth service. Changes go through the log; what is only
-// read is read from a view behind a barrier, though etcd sends it through its
-// log as well. Passwords come no further than here: what is logged is a hash.
+// The calls of etcd's Auth service. Changes go through the log. Reads are answered
+// from a view behind a barrier; etcd sends them through its log, too. Passwords
+// end here: only a hash is logged.
 
 // authService answers the calls of etcd's Auth service.
 type authService struct{ *calls }
@@ -60,7 +60,7 @@ func checkPassword(v *state.View, name, password string) error {
 }
 
 // grantToken makes a token. A simple one goes through the log, so that every
-// zkine knows it; one that proves itself need not.
+// zkine knows it. A JSON web token is signed, and need not.
 func (a *authService) grantToken(ctx context.Context, v *state.View, name string) (*pb.AuthenticateResponse, error) {
 	if j := a.auth.cfg.JWT; j != nil {
 		t, err := j.Sign(name, v.AuthRevision())
@@ -96,8 +96,8 @@ func (a *authService) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*p
 	return propose[*pb.AuthUserAddResponse](ctx, a.calls, r, &recordpb.Request{Kind: &recordpb.Request_AuthUserAdd{AuthUserAdd: r}})
 }
 
-// UserChangePassword sets a user's password. As in etcd, an empty one leaves
-// what the client says is the hash.
+// UserChangePassword sets a user's password. As in etcd, with an empty password
+// the hash is the one in the request.
 func (a *authService) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
 	if r.Password != "" {
 		var err error
@@ -110,7 +110,7 @@ func (a *authService) UserChangePassword(ctx context.Context, r *pb.AuthUserChan
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserChangePassword{AuthUserChangePassword: r}})
 }
 
-// UserDelete deletes a user; his tokens end.
+// UserDelete deletes a user. Its tokens end.
 func (a *authService) UserDelete(ctx context.Context, r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error) {
 	return propose[*pb.AuthUserDeleteResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserDelete{AuthUserDelete: r}})
@@ -152,13 +152,13 @@ func (a *authService) RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRe
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleRevokePermission{AuthRoleRevokePermission: r}})
 }
 
-// AuthEnable makes users and roles count.
+// AuthEnable has every call asked for its user from then on.
 func (a *authService) AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
 	return propose[*pb.AuthEnableResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthEnable{AuthEnable: r}})
 }
 
-// AuthDisable opens the API to everybody; all tokens end.
+// AuthDisable opens the API to all callers. All tokens end.
 func (a *authService) AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error) {
 	return propose[*pb.AuthDisableResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthDisable{AuthDisable: r}})

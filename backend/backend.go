@@ -226,9 +226,6 @@ func (b *Backend) spawn(f func()) {
 // of Close.
 func (b *Backend) fail(err error) {
 	b.failOnce.Do(func() {
-		if !errors.Is(err, ErrClosed) {
-			b.cfg.Log.WithError(err).Error("the log cannot be followed any further; this zkine stops serving")
-		}
 		b.failErr = err
 		close(b.failed)
 		b.cancel(err)
@@ -241,7 +238,7 @@ func (b *Backend) fail(err error) {
 }
 
 // Failed is closed when the log can no longer be trusted, or by Close. The
-// reason is Ready's error.
+// reason is Ready's error, which the backend does not log.
 func (b *Backend) Failed() <-chan struct{} { return b.failed }
 
 func (b *Backend) failure() error {

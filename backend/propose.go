@@ -51,7 +51,7 @@ type proposer struct {
 	logger  *logrus.Entry
 }
 
-// propose asks the caller of a client's request (see access.go), sends its record
+// propose authorizes a client's request (see access.go), sends its record
 // through the log and returns the response. Errors: those of Authorize, and of
 // proposer.propose.
 func propose[T proto.Message](ctx context.Context, s *calls, request proto.Message, record *recordpb.Request) (T, error) {
@@ -64,8 +64,8 @@ func propose[T proto.Message](ctx context.Context, s *calls, request proto.Messa
 	return proposeUnsigned[T](ctx, s.proposer, record)
 }
 
-// proposeUnsigned is propose for records whose caller was asked, and for requests
-// of zkine's own.
+// proposeUnsigned is propose for logins, which are not authorized, and for
+// requests of zkine's own.
 func proposeUnsigned[T proto.Message](ctx context.Context, p *proposer, r *recordpb.Request) (T, error) {
 	response, err := p.propose(ctx, r)
 	if err != nil {
@@ -131,7 +131,7 @@ func (p *proposer) proposeAll(ctx context.Context, requests []*recordpb.Request)
 func newProposal(ctx context.Context, r *recordpb.Request) *proposal {
 	recordpb.StripUnknown(r)
 	size := proto.Size(r)
-	p := &proposal{ctx: ctx, request: r, size: size, held: heldBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
+	p := &proposal{ctx: ctx, request: r, size: size, memory: memoryBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
 	if p.timing != nil {
 		p.timing.mark(markQueued, time.Now())
 	}

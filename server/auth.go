@@ -37,11 +37,11 @@ type AuthBackend interface {
 	RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error)
 	RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error)
 
-	// AuthEnabled says whether users and roles count.
+	// AuthEnabled says whether authentication is enabled.
 	AuthEnabled() bool
-	// Authorize is nil if the call's user may make the request, and while users
-	// do not count. It is for watches, and for the requests of auth_guard.go; all
-	// other methods ask by themselves.
+	// Authorize is nil if the call's user may make the request, and while
+	// authentication is disabled. It is for watches, and for the requests of
+	// auth_guard.go; all other methods authorize by themselves.
 	Authorize(ctx context.Context, request proto.Message) error
 }
 

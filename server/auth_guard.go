@@ -9,15 +9,15 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// guardedMaintenance asks who calls before it passes a call on. Who may make
-// which call is said in backend/access.go.
+// guardedMaintenance authorizes calls before it passes them on. The rules are in
+// backend/access.go.
 type guardedMaintenance struct {
 	pb.UnsafeMaintenanceServer
 	backend AuthBackend
 	next    pb.MaintenanceServer
 }
 
-// guard calls if the backend has nothing against it.
+// guard authorizes a call, and makes it.
 func guard[Req proto.Message, Resp any](ctx context.Context, backend AuthBackend, r Req, call func(context.Context, Req) (Resp, error)) (Resp, error) {
 	if err := backend.Authorize(ctx, r); err != nil {
 		var none Resp
@@ -26,8 +26,8 @@ func guard[Req proto.Message, Resp any](ctx context.Context, backend AuthBackend
 	return call(ctx, r)
 }
 
-// Alarm asks only for an action that does not get to the backend, which asks for
-// all others: the record of a change names its caller.
+// Alarm authorizes only a request with an unknown action, which does not reach the
+// backend. The backend authorizes the others: its record names the caller.
 func (g *guardedMaintenance) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
 	if knownAction(r) {
 		return g.next.Alarm(ctx, r)

@@ -15,6 +15,7 @@ import (
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // patience bounds each wait of a test; none is expected to come near.
@@ -46,7 +47,7 @@ func onBoth(t *testing.T, test func(t *testing.T, open opener)) {
 		quiet := logrus.New()
 		quiet.SetOutput(io.Discard)
 		test(t, func(name string) backend.Log {
-			log, err := revision.Open(within(t), revision.Config{Dialer: e, Root: "/zkine", Name: name,
+			log, err := zklog.Open(within(t), zklog.Config{Dialer: e, Root: "/zkine", Name: name,
 				CheckpointFrom: 1, Log: logrus.NewEntry(quiet)})
 			require.NoError(t, err)
 			return closed(t, log)
@@ -178,7 +179,7 @@ func TestCheckpointsReplaceTheLogBeforeThem(t *testing.T) {
 		require.False(t, a.CheckpointDue(3))
 		require.ErrorIs(t, a.KeepNewest(within(t), 2), revision.ErrNotNeeded)
 		require.NoError(t, a.KeepNewest(within(t), 3))
-		require.NoError(t, a.Housekeep(within(t), true, unpaced))
+		require.NoError(t, a.TrimAndPack(within(t), unpaced))
 		require.NoError(t, a.Measure(within(t)))
 		require.True(t, a.Newest().Alone)
 

@@ -17,7 +17,7 @@ import (
 // is missing; open takes the next slot.
 type Store struct {
 	// MaxSlots ends a segment, and CheckpointFrom is how many bytes of log a
-	// checkpoint needs to be worth it; both as in revision.Config. They are set
+	// checkpoint needs to be worth it; both as in zklog.Config. They are set
 	// before the first Open.
 	MaxSlots       int64
 	CheckpointFrom int64
@@ -48,9 +48,10 @@ type checkpoint struct {
 	bytes   int64
 }
 
-// New makes an empty store.
+// New makes an empty store, which ends segments and is due for checkpoints as
+// zklog's is by default.
 func New() *Store {
-	return &Store{MaxSlots: revision.DefaultMaxSlots, CheckpointFrom: revision.DefaultCheckpointFrom,
+	return &Store{MaxSlots: 4096, CheckpointFrom: 4 << 20,
 		changed: make(chan struct{}), segments: map[int64][]slot{}, gone: map[int64]int64{}, first: 1, open: 1}
 }
 

@@ -72,8 +72,8 @@ func (m *Machine) alarm(r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
 	return resp, nil
 }
 
-// puts says whether a transaction has a put anywhere, on whichever branch:
-// these cost space, by etcd's reckoning, and are refused under NOSPACE.
+// puts says whether a transaction has a put, on either branch, in nested ones
+// too. For etcd a put is what takes space, and is refused under NOSPACE.
 func puts(r *pb.TxnRequest) bool {
 	return slices.ContainsFunc(r.GetSuccess(), isPut) || slices.ContainsFunc(r.GetFailure(), isPut)
 }

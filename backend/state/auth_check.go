@@ -7,13 +7,16 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// What may be done by whom, as etcd has it in auth/store.go and
-// etcdserver/apply/auth.go, in the order in which etcd looks. All of these
-// permit everything while authentication is disabled.
+// What a user may do: the rules of etcd's auth/store.go and
+// etcdserver/apply/auth.go, in etcd's order. All of them permit everything while
+// authentication is disabled.
+//
+// Writes are checked here, when they are applied (permitted). Which rule a read
+// or another call is asked is in backend/access.go.
 
-// permitted checks a request of the log, before it is evaluated. What zkine
-// itself asks for, and what etcd leaves to the server that accepted the request
-// (grants, renewals, compactions, alarms), passes.
+// permitted checks a request of the log before it is evaluated. Requests of
+// zkine's own pass. So does what etcd checks only on the server that accepts the
+// request: grants, renewals, compactions and alarms.
 func (s *store) permitted(r *recordpb.Request) error {
 	who := requester(r)
 	switch kind := r.GetKind().(type) {
@@ -36,8 +39,8 @@ func (s *store) permitted(r *recordpb.Request) error {
 	return nil
 }
 
-// mayAdminister is nil for users with the root role. How old the requester's
-// auth revision is does not matter here.
+// mayAdminister is nil for users with the root role. The requester's auth revision
+// may be an old one.
 func (s *store) mayAdminister(who Requester) error {
 	if !s.auth.enabled {
 		return nil
@@ -84,8 +87,8 @@ func (s *store) mayWrite(who Requester, key, end []byte) error {
 	return s.may(authpb.Permission_WRITE, who, key, end)
 }
 
-// mayPut also looks at the lease: who attaches a key to one must be allowed to
-// revoke it, and so to write all that is attached already.
+// mayPut also looks at the lease: a user that attaches a key to a lease must be
+// allowed to revoke it, and so to write all keys that are attached already.
 func (s *store) mayPut(who Requester, r *pb.PutRequest) error {
 	if err := s.mayWrite(who, r.GetKey(), nil); err != nil {
 		return err
@@ -109,7 +112,7 @@ func (s *store) mayDelete(who Requester, r *pb.DeleteRangeRequest) error {
 	return nil
 }
 
-// mayTxn looks at both branches: which of them is taken says something about
+// mayTxn looks at both branches: which one is executed reveals something about
 // the keys that are compared.
 func (s *store) mayTxn(who Requester, r *pb.TxnRequest) error {
 	for _, c := range r.GetCompare() {
@@ -142,7 +145,7 @@ func (s *store) mayOp(who Requester, op *pb.RequestOp) error {
 }
 
 // mayWriteLease is nil if the requester may write every key of the lease. A
-// lease that does not exist has none.
+// lease that does not exist has no keys.
 func (s *store) mayWriteLease(who Requester, id int64) error {
 	return s.mayLease(authpb.Permission_WRITE, who, id)
 }
@@ -164,7 +167,7 @@ func (s *store) mayLease(access authpb.Permission_Type, who Requester, id int64)
 // ErrUserNotFound, ErrPermissionDenied.
 func (v *View) MayAdminister(who Requester) error { return v.store.mayAdminister(who) }
 
-// MayReadUser is nil if the requester may see the user: any may see himself.
+// MayReadUser is nil if the requester may see the user. Each user may see itself.
 // Errors: those of MayAdminister.
 func (v *View) MayReadUser(who Requester, name string) error {
 	if err := v.MayAdminister(who); err != nil && name != who.User {
@@ -173,8 +176,8 @@ func (v *View) MayReadUser(who Requester, name string) error {
 	return nil
 }
 
-// MayReadRole is nil if the requester may see the role's permissions: any user
-// may see those of his own roles. Errors: those of MayAdminister.
+// MayReadRole is nil if the requester may see the role's permissions. Each user
+// may see those of its own roles. Errors: those of MayAdminister.
 func (v *View) MayReadRole(who Requester, role string) error {
 	err := v.MayAdminister(who)
 	if u := v.store.auth.user(who.User); err != nil && u != nil && u.hasRole(role) {
@@ -188,7 +191,8 @@ func (v *View) MayReadRole(who Requester, role string) error {
 // ErrPermissionDenied.
 func (v *View) MayRead(who Requester, key, end []byte) error { return v.store.mayRead(who, key, end) }
 
-// MayTxn is nil if the requester may do all that the transaction may come to.
+// MayTxn is nil if the requester may do everything in the transaction, on both
+// branches.
 func (v *View) MayTxn(who Requester, r *pb.TxnRequest) error { return v.store.mayTxn(who, r) }
 
 // MayRenew is nil if the requester may write all keys of the lease.

@@ -32,7 +32,7 @@ const (
 
 // TestBuildsAgree runs one log through processes of several builds, each with
 // hash seeds of its own, with other numbers of threads, other moments to
-// scavenge, and with restarts from checkpoints or none, and compares the digest
+// compact physically, and with restarts from checkpoints or none, and compares the digest
 // after every slot.
 func TestBuildsAgree(t *testing.T) {
 	path := writeLog(t)

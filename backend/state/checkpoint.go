@@ -14,9 +14,9 @@ import (
 // order, in chunks. Replaying the log from there gives what replaying all of it
 // would have given.
 //
-// Where a chunk ends depends on the keys alone, not on what lies before them:
-// so a change somewhere leaves the chunks elsewhere as they were, byte for byte,
-// and the next checkpoint can take them over.
+// Where a chunk ends depends on its keys alone, not on what comes before them. So
+// a change of a key leaves the other chunks as they were, byte for byte, and the
+// next checkpoint can take them over.
 
 // chunking says where a chunk ends.
 type chunking struct {
@@ -31,7 +31,7 @@ type chunking struct {
 var usual = chunking{min: 512 << 10, max: 4 << 20, mask: 1<<7 - 1}
 
 // CheckpointMeta encodes all of the state but its keys. Error: ErrCompacted,
-// if the machine has gone on and scavenged what this view needs.
+// if the machine has freed what this view needs.
 func (v *View) CheckpointMeta() ([]byte, error) {
 	s := &v.store
 	meta := &recordpb.CheckpointMeta{
@@ -59,7 +59,7 @@ func (v *View) CheckpointMeta() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return data, v.scavenged()
+	return data, v.freed()
 }
 
 // CheckpointKeys yields the keys in chunks, each a recordpb.CheckpointKeys in
@@ -76,7 +76,7 @@ func (v *View) checkpointKeys(c chunking, yield func(chunk []byte) bool) error {
 	s.walkNewest(span{kind: unbounded}, func(newest *version) bool {
 		versions := keptVersions(newest, s.compactRev)
 		if versions == nil {
-			return true // gone at the floor, and not scavenged yet
+			return true // deleted at the floor, and not freed yet
 		}
 		if len(chunk) > 0 && c.ends(len(chunk), newest.keyBytes()) {
 			if stopped = !yield(chunk); stopped {
@@ -99,11 +99,11 @@ func (v *View) checkpointKeys(c chunking, yield func(chunk []byte) bool) error {
 	if !stopped && len(chunk) > 0 {
 		yield(chunk)
 	}
-	return v.scavenged()
+	return v.freed()
 }
 
-// scavenged is ErrCompacted once versions that this view needs may be gone.
-func (v *View) scavenged() error {
+// freed is ErrCompacted once versions that this view needs may be freed.
+func (v *View) freed() error {
 	if int64(v.store.compactRev) < v.store.trimmed.Load() {
 		return ErrCompacted
 	}

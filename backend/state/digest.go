@@ -10,10 +10,9 @@ import (
 
 // Digest is a hash of all that the log has determined: the place in it, keys
 // and their versions from the floor on, changes, users and roles, leases,
-// alarms, and which nonces are duplicates. Two zkines that have applied the
-// same slots have the same digest, whatever each has scavenged. It reads
-// everything. Error: ErrCompacted, if the machine has gone on and scavenged
-// what this view needs.
+// alarms, and which nonces are duplicates. Two zkines that have applied the same
+// slots have the same digest; what each has freed does not matter. It reads
+// everything. Error: ErrCompacted, if the machine has freed what this view needs.
 func (v *View) Digest() (uint64, error) {
 	s := &v.store
 	d := digest{h: fnv.New64a()}

@@ -15,8 +15,8 @@ import (
 //
 // and its value the mvccpb.KeyValue; a tombstone's has the key alone. The key's
 // bytes are good until the next entry, the value's are shared and must not
-// change. Error: ErrCompacted, if the machine has gone on and scavenged what
-// this view needs; afterwards the sequence cannot fail any more.
+// change. Error: ErrCompacted, if the machine has freed what this view needs. Once
+// returned, the sequence cannot fail.
 func (v *View) EtcdEntries() (iter.Seq2[[]byte, []byte], error) {
 	s := &v.store
 	older := slices.DeleteFunc(s.atFloor(), func(v *version) bool { return v.mod >= s.compactRev })

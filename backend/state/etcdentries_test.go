@@ -30,7 +30,7 @@ func entriesOf(t testing.TB, v *View) (all []stored) {
 }
 
 // A bucket that is read back gives the same hash, the same keys and the same
-// history as the view, before and after the versions were scavenged that a
+// history as the view, before and after the versions were freed that a
 // compaction has made unreadable; and in a machine that a checkpoint has made.
 func TestEntries(t *testing.T) {
 	b := newBench(t)

@@ -11,7 +11,7 @@ import (
 )
 
 // FuzzApply applies whatever may be in a log, after a little history: it must
-// not panic, and two machines, of which one is scavenged, must agree.
+// not panic, and two machines, of which one compacts physically, must agree.
 func FuzzApply(f *testing.F) {
 	g := &gen{Rand: rand.New(rand.NewPCG(1, 2)), rev: 5, floor: 2}
 	for range 200 {

@@ -39,7 +39,7 @@ func TestHashCompaction(t *testing.T) {
 		}
 		for _, v := range []*View{old, b.View()} {
 			if _, err := v.HashCompaction(c); c.Before >= 0 && err != ErrCompacted {
-				t.Errorf("%v: %v once it is scavenged", c, err)
+				t.Errorf("%v: %v once it is freed", c, err)
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func (b *etcdBucket) compact(c Compaction) uint32 {
 	return crc.Sum32()
 }
 
-// Random histories, compacted at random and scavenged as far as the hash allows,
+// Random histories, compacted at random and freed as far as the hash allows,
 // while more is written: several compactions may wait for their hashes.
 func TestHashCompactionAsEtcd(t *testing.T) {
 	seed := rand.Uint64()

@@ -15,13 +15,14 @@ const treeDegree = 12
 // keyspace is the keys, with their versions since the floor.
 //
 // Invariants: a key is in live or in tombstones or in neither, never in both. The
-// version in live is the key's newest and no tombstone; the one in tombstones is
-// the newest and a tombstone. A key in neither has no version that can be read.
+// version in live is the key's newest and no tombstone. The one in tombstones is
+// the key's newest and a tombstone. A key in neither has no version that can be
+// read.
 // The string under which a version is kept is its own key().
 type keyspace struct {
 	live, tombstones *btree.Map[string, *version]
-	// keyCountLog holds, by revision, the versions that created or deleted a key:
-	// how the number of keys came about.
+	// keyCountLog holds, by revision, the versions that created or deleted a key,
+	// and so changed the number of keys.
 	keyCountLog vector[*version]
 	// liveBytes is the sum of size() over live.
 	liveBytes int64
@@ -137,8 +138,8 @@ func countIn(tree *btree.Map[string, *version], sp span) int {
 	return rankNear(tree, sp.hi, lo) - lo
 }
 
-// rank is how many keys of the tree are below key, of which at least the first
-// from are known to be.
+// rank is how many keys of the tree are below key. The first from keys are known
+// to be below it.
 func rank(tree *btree.Map[string, *version], key string, from int) int {
 	if last, _, ok := tree.Max(); !ok || last < key {
 		return tree.Len()
@@ -149,8 +150,8 @@ func rank(tree *btree.Map[string, *version], key string, from int) int {
 	})
 }
 
-// rankNear is rank, quicker if the result is near from: it strides ahead before
-// it searches.
+// rankNear is rank, and faster if the result is near from: it searches within
+// growing strides.
 func rankNear(tree *btree.Map[string, *version], key string, from int) int {
 	for stride := 16; from+stride < tree.Len(); stride *= 8 {
 		at, _, _ := tree.GetAt(from + stride)
@@ -166,8 +167,8 @@ func rankNear(tree *btree.Map[string, *version], key string, from int) int {
 }
 
 // countAt is how many keys the span had at an older revision. It takes the
-// number of today and undoes the creates and deletes since; or counts one by
-// one, if that is less work.
+// current number and undoes the creates and deletes since. It counts one by one
+// if that is less work.
 func (k *keyspace) countAt(sp span, rev revision.Rev) int {
 	since := k.keyCountLogUpTo(rev)
 	if sp.kind != oneKey {
@@ -181,7 +182,7 @@ func (k *keyspace) countAt(sp span, rev revision.Rev) int {
 	return n
 }
 
-// keyCountLogUpTo is the index in keyCountLog of the first one above rev.
+// keyCountLogUpTo is the index in keyCountLog of the first version above rev.
 func (k *keyspace) keyCountLogUpTo(rev revision.Rev) int {
 	first := k.keyCountLog.first
 	return first + sort.Search(k.keyCountLog.end-first, func(i int) bool {
@@ -189,7 +190,7 @@ func (k *keyspace) keyCountLogUpTo(rev revision.Rev) int {
 	})
 }
 
-// net is by how many keys the span has grown through the keyCountLog from an index on.
+// net is by how many keys the span has grown since an index of keyCountLog.
 func (k *keyspace) net(sp span, from int) int {
 	n := 0
 	for i := from; i < k.keyCountLog.end; i++ {
@@ -209,9 +210,9 @@ func (k *keyspace) net(sp span, from int) int {
 func (k *keyspace) insert(v, old *version) {
 	key := v.key()
 	if old == nil {
-		// Look first: a Delete in vain would still copy nodes.
-		if grave, ok := k.tombstones.Get(key); ok {
-			v.prev.Store(grave)
+		// Get first: a Delete that finds no key would still copy nodes.
+		if tombstone, ok := k.tombstones.Get(key); ok {
+			v.prev.Store(tombstone)
 			k.tombstones.Delete(key)
 		}
 		k.keyCountLog.append(v)
@@ -223,8 +224,8 @@ func (k *keyspace) insert(v, old *version) {
 	k.liveBytes += v.size()
 }
 
-// bury makes the tombstone v the newest version of its key, after old.
-func (k *keyspace) bury(v, old *version) {
+// insertTombstone makes the tombstone v the newest version of its key, after old.
+func (k *keyspace) insertTombstone(v, old *version) {
 	key := v.key()
 	v.prev.Store(old)
 	k.live.Delete(key)

@@ -74,9 +74,9 @@ func checkCount(t *testing.T, v *View, rev revision.Rev, keys []string, lo, hi [
 	}
 }
 
-// TestScavenge looks at what is left in memory after everything was deleted and
+// TestCompactPhysically looks at what is left in memory after everything was deleted and
 // compacted.
-func TestScavenge(t *testing.T) {
+func TestCompactPhysically(t *testing.T) {
 	b := newBench(t)
 	for i := range 3000 {
 		b.ok(&pb.PutRequest{Key: fmt.Appendf(nil, "%d", i%100), Value: []byte("v")})
@@ -89,7 +89,7 @@ func TestScavenge(t *testing.T) {
 		steps++
 	}
 	if steps < 250 {
-		t.Errorf("scavenged in %d steps", steps)
+		t.Errorf("freed in %d steps", steps)
 	}
 	if b.tombstones.Len() != 0 || b.live.Len() != 0 || b.liveBytes != 0 {
 		t.Errorf("%d tombstones, %d live keys of %d bytes are left", b.tombstones.Len(), b.live.Len(), b.liveBytes)
@@ -105,7 +105,7 @@ func TestScavenge(t *testing.T) {
 		t.Errorf("the change at the floor: %v, %v", c, ok)
 	}
 	if _, err := old.Range(&pb.RangeRequest{Key: []byte("1"), Revision: 50}); err != ErrCompacted {
-		t.Errorf("the old view at a scavenged revision: %v", err)
+		t.Errorf("the old view at a freed revision: %v", err)
 	}
 	if resp, err := old.Range(&pb.RangeRequest{Key: []byte("1")}); err != nil || resp.Count != 0 {
 		t.Errorf("the old view at its own revision: %v, %v", resp, err)

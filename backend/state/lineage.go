@@ -2,15 +2,17 @@ package state
 
 import "bytes"
 
-// CanSucceed says whether old can be this view's past: whether replaying more of
-// one log can have led from it to this view. It compares what both still hold of
-// the time up to old: every change above both floors, the versions that are
-// found at this view's floor, and leases that were not renewed since. It reads
-// everything.
+// CanSucceed says whether this view can follow on old: whether replaying more of
+// the log that led to old can have led to this view. It reads all of both.
 //
-// What says no is proof. What says yes is none for what was overwritten and
-// compacted meanwhile; but then whoever reads on from old's revision is told that
-// it is compacted.
+// It compares what both still hold of the time up to old:
+//   - every change above both floors,
+//   - the versions that a read at this view's floor finds,
+//   - the leases that were not renewed since.
+//
+// False is proof that the two come from different logs. True is no proof: a
+// difference may have been overwritten and compacted. A client that goes on from
+// old's revision is then told that this revision is compacted.
 func (v *View) CanSucceed(old *View) bool {
 	s, o := &v.store, &old.store
 	return !s.seq.Before(o.seq) && s.rev >= o.rev && s.compactRev >= o.compactRev && s.applied >= o.applied &&
@@ -33,8 +35,8 @@ func (s *store) sameChanges(o *store) bool {
 	return true
 }
 
-// sameVersions looks in o for the versions at s's floor that are as old: nothing
-// has changed their keys between o's floor and s's.
+// sameVersions compares the versions at s's floor that are no newer than o. Their
+// keys have not changed since, so that o must have the same versions.
 func (s *store) sameVersions(o *store) bool {
 	for _, v := range s.atFloor() {
 		if v.mod <= o.rev && !v.same(o.newestUpTo(v.key(), v)) {
@@ -44,8 +46,7 @@ func (s *store) sameVersions(o *store) bool {
 	return true
 }
 
-// newestUpTo is the key's newest version that is not newer than v; nil if there
-// is none.
+// newestUpTo is the newest version of the key that is not newer than v, or nil.
 func (k *keyspace) newestUpTo(key string, v *version) *version {
 	found, ok := k.live.Get(key)
 	if !ok {
@@ -61,7 +62,7 @@ func (v *version) same(other *version) bool {
 	return other != nil && v.mod == other.mod && v.sub == other.sub && bytes.Equal(v.wire, other.wire)
 }
 
-// sameLeases looks in o for the leases whose last grant or renewal is as old.
+// sameLeases compares the leases that were not granted or renewed since o.
 func (s *store) sameLeases(o *store) bool {
 	same := true
 	s.leases.Scan(func(id int64, l *lease) bool {

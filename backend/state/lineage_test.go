@@ -9,7 +9,7 @@ import (
 )
 
 // TestCanSucceedItsOwnPast has a machine stop at a random place of a random log,
-// with more or less scavenged, and loads the checkpoint that another has made
+// with more or less freed, and loads the checkpoint that another has made
 // further on.
 func TestCanSucceedItsOwnPast(t *testing.T) {
 	for range 50 {

@@ -24,11 +24,12 @@ type Machine struct {
 	compactions []Compaction
 	// seen holds the nonces of the slots of the current segment.
 	seen map[revision.Nonce]struct{}
-	// swept is the revision up to which CompactPhysically has come.
+	// swept is the revision up to which CompactPhysically has freed.
 	swept revision.Rev
-	// view is what View returned last, if it still is the state.
+	// view is what View returned last; nil if the state has changed since.
 	view *View
-	// generation counts views. What was made in the current one is in no view yet.
+	// generation counts views. What was made in the current generation is in no
+	// view yet.
 	generation uint64
 	// failpoint, if set, is called before each change; tests panic in it.
 	failpoint func(*recordpb.Request)
@@ -55,13 +56,13 @@ type Applied struct {
 	Auth []AuthChange
 	// Compactions are those that took place, in order.
 	Compactions []Compaction
-	// Compared is how many keys comparisons looked at, which is what a slot can
-	// cost without changing anything.
+	// Compared is how many keys comparisons looked at: a slot can cost that much
+	// without a change.
 	Compared int
 }
 
-// Result is the answer to a request: one of Response and Err; or neither, if
-// nobody wanted it.
+// Result is the answer to a request: Response or Err, or neither if no client
+// waits for it.
 type Result struct {
 	// Response is etcd's message for the request: PutResponse, TxnResponse and
 	// so on; LeaseRevokeResponse for an expiry, LeaseCheckpointResponse for a
@@ -72,7 +73,7 @@ type Result struct {
 	Err error
 }
 
-// New is a machine that has applied nothing: at revision 1, without a key.
+// New is a machine that has applied no slot: at revision 1, without keys.
 func New() *Machine {
 	m := &Machine{
 		store: store{
@@ -97,9 +98,8 @@ func (m *Machine) Apply(slot revision.Slot) Applied {
 	return m.ApplyFor(slot, func(int) bool { return true })
 }
 
-// ApplyFor is Apply if only those requests are to be answered which wanted says
-// so of. What becomes of the state, and which requests err, is the same: but
-// where somebody waits for it, nothing is read for the sake of an answer.
+// ApplyFor is Apply, and builds answers only for the requests that are wanted.
+// The state afterwards, and which requests err, do not depend on wanted.
 func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Applied {
 	before := m.View()
 	m.view = nil
@@ -107,7 +107,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	if duplicate {
 		return Applied{Duplicate: true}
 	}
-	// Where to go back to has the slot's place already.
+	// rollBack keeps the slot's place.
 	start := before.store
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
@@ -133,7 +133,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions, Compared: m.compared}
 }
 
-// enter moves to the slot's place, and says whether its batch was applied
+// enter moves to the slot's place. It says whether the slot's batch was applied
 // before.
 func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 	if slot.Seq.Segment != m.seq.Segment {
@@ -157,12 +157,12 @@ func (m *Machine) rollBack(start store) {
 	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
 }
 
-// try evaluates a request; it returns false if that panicked, and then the
-// state is whatever it was left in.
+// try evaluates a request. It returns false if that panicked: then the state is
+// undefined until rollBack.
 func (m *Machine) try(r *recordpb.Request, result *Result) (ok bool) {
 	defer func() {
 		if !ok {
-			recover() //nolint:errcheck // what it was is no part of the state
+			recover() //nolint:errcheck // the panic's value is no part of the state
 		}
 	}()
 	m.request = r

@@ -147,7 +147,7 @@ func compareChange(t *testing.T, v *View, model *model, rev revision.Rev) {
 	}
 }
 
-// TestDeterminism feeds two machines the same slots. One is scavenged and looked
+// TestDeterminism feeds two machines the same slots. One compacts physically and is looked
 // at all the time, the other not: they must answer the same and be the same.
 func TestDeterminism(t *testing.T) {
 	for range 20 {

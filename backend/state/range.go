@@ -35,8 +35,8 @@ func (s *store) rangeRev(r *pb.RangeRequest) (revision.Rev, error) {
 	return s.resolve(r.Revision)
 }
 
-// find is the answer to a range but for the keys, and these; none if they are
-// only counted.
+// find is the response to a range without its keys, and the versions to fill in;
+// nil if they are only counted.
 func (s *store) find(r *pb.RangeRequest, rev revision.Rev) (*pb.RangeResponse, []*version) {
 	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: int64(s.current())}}
 	if r.CountOnly {
@@ -155,7 +155,8 @@ func (s *store) grow(versions []*version, sp span, limit int) []*version {
 	return slices.Grow(versions, max(room, 1))
 }
 
-// get is the version of a key at rev, nil if there is none.
+// get is the version of a key at rev, nil if the key did not exist then. live
+// says whether it exists now.
 func (s *store) get(key string, rev revision.Rev) (v *version, live bool) {
 	if v, live = s.live.Get(key); !live {
 		if rev == s.current() {

@@ -50,12 +50,12 @@ type restoring struct {
 	m     *Machine
 	meta  *recordpb.CheckpointMeta
 	floor revision.Rev
-	// newest is the last version read, of a key whose end was not seen yet.
+	// newest is the last version read, of a key that may have more.
 	newest *version
 	// atFloor finds the versions of the floor's own revision that are kept.
 	atFloor map[int32]*version
-	// above holds the versions above the floor, in the order of keys: how many
-	// revisions there are is believed once there is a version for each.
+	// above holds the versions above the floor, in the order of keys. The number
+	// of revisions in the meta is trusted once there is a version for each.
 	above []*version
 }
 
@@ -150,7 +150,7 @@ func (r *restoring) finishKey() {
 	}
 }
 
-// changes rebuilds the history from the floor on, and what turned when.
+// changes rebuilds the history and the keyCountLog from the floor on.
 func (r *restoring) changes() error {
 	m := r.m
 	next := max(r.floor, firstChange) // the first revision with changes to record
@@ -186,8 +186,8 @@ func (r *restoring) changes() error {
 	return nil
 }
 
-// floorChanges records the changes of the floor itself, which the keys do not
-// hold all of.
+// floorChanges records the changes of the floor itself. The chunks of keys do not
+// hold all of them.
 func (r *restoring) floorChanges() error {
 	if len(r.meta.FloorEvents) == 0 {
 		return fmt.Errorf("%w: no changes at the compact revision", ErrBadCheckpoint)

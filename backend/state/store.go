@@ -8,7 +8,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// store is everything that can be read. A View holds one that never changes, the
+// store is everything that can be read. A View holds one that never changes. The
 // Machine holds the one that it works on.
 type store struct {
 	// rev is the current revision, compactRev the floor: -1 before the first
@@ -29,7 +29,7 @@ type store struct {
 
 	seq  revision.Seq
 	term uint64
-	// applied counts the requests that were applied, whatever came of them.
+	// applied counts the requests that were applied, those that erred too.
 	applied uint64
 	// nonces is the sum of the nonces of the current segment, for Digest.
 	nonces uint64
@@ -48,8 +48,8 @@ func (s *store) current() revision.Rev {
 	return s.rev
 }
 
-// overtaken says whether a read at rev, just done, may have missed versions
-// that the machine has scavenged meanwhile.
+// overtaken says whether a read at rev, just done, may have missed versions that
+// the machine has freed in the same time.
 func (s *store) overtaken(rev revision.Rev) bool {
 	return rev < s.current() && int64(rev) < s.trimmed.Load()
 }
@@ -68,7 +68,7 @@ func (s *store) resolve(rev int64) (revision.Rev, error) {
 	return at, nil
 }
 
-// copy is a store that shares all of s but can be changed apart from it.
+// copy is a store that shares all of s, and can be changed without changing s.
 func (s *store) copy() store {
 	c := *s
 	c.live, c.tombstones, c.leases = s.live.Copy(), s.tombstones.Copy(), s.leases.Copy()

@@ -8,13 +8,12 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// View is the state between two slots. It is immutable, and any goroutine may
-// read it for as long as it likes; while somebody does, it keeps the memory of
-// what it shows.
+// View is the state between two slots. It is immutable. Any goroutine may read it
+// for any time; as long as it is referenced, it keeps the memory of what it shows.
 //
-// Reads at the view's own revision never fail. Those at an older one answer
-// ErrCompacted not only below CompactRev, but as soon as the machine, which has
-// gone on, has scavenged what they need.
+// Reads at the view's own revision never fail. Reads at an older revision return
+// ErrCompacted below CompactRev. They also do once the machine has applied a
+// later compaction and freed what they need.
 type View struct{ store store }
 
 // Rev is the current revision.
@@ -34,8 +33,8 @@ func (v *View) Term() uint64 { return v.store.term }
 func (v *View) NumKeys() int { return v.store.live.Len() }
 
 // Range answers as etcd does. Errors: ErrCompacted, ErrFutureRev, and
-// ErrMalformed for a sort target that does not exist. What the response's
-// bytes are in is shared and must not change.
+// ErrMalformed for a sort target that does not exist. The bytes that the response
+// points to are shared and must not change.
 func (v *View) Range(r *pb.RangeRequest) (*pb.RangeResponse, error) { return v.store.rangeRequest(r) }
 
 // ReadTxn answers a transaction for which IsReadOnly holds; any other is
