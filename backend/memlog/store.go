@@ -10,12 +10,6 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// As in the log on ZooKeeper, unless a test sets others.
-const (
-	defaultMaxSlots       = 4096
-	defaultCheckpointFrom = 4 << 20 // bytes
-)
-
 // Store is what all members of a root share: the log, the checkpoints, the list
 // of members.
 //
@@ -54,9 +48,10 @@ type checkpoint struct {
 	bytes   int64
 }
 
-// New makes an empty store.
+// New makes an empty store, which ends segments and is due for checkpoints as
+// zklog's is by default.
 func New() *Store {
-	return &Store{MaxSlots: defaultMaxSlots, CheckpointFrom: defaultCheckpointFrom,
+	return &Store{MaxSlots: 4096, CheckpointFrom: 4 << 20,
 		changed: make(chan struct{}), segments: map[int64][]slot{}, gone: map[int64]int64{}, first: 1, open: 1}
 }
 
