@@ -14,8 +14,8 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Ensemble dials sessions on an ensemble. This file is the only one that
-// knows go-zookeeper/zk's traps; what each answer is for:
+// Ensemble dials sessions on a ZooKeeper ensemble. The traps of ZooKeeper's Go
+// client (go-zookeeper/zk), and the answer to each:
 //
 //   - The client reconnects by itself, and requests that wait in its queue
 //     survive reconnect and even expiry: so its dialer works once, and the
@@ -27,8 +27,11 @@ import (
 //   - The handshake's read deadline is ten times too long: the connection
 //     caps every deadline.
 //   - Its host provider resolves once and sleeps a second a round: servers
-//     are chosen, and their names resolved, here.
-//   - The event channel drops events: a callback is used.
+//     are chosen, and their names resolved, by a race.
+//   - The event channel drops events: a callback is used. That it is closed
+//     tells that the client's goroutines have ended.
+//   - A client that is closed answers only what it has sent: one that cannot
+//     send any more is closed once it has answered the rest; see shut.
 //   - The granted session timeout is not exposed: it is read off the wire.
 type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a

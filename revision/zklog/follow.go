@@ -158,5 +158,3 @@ func (f *follower) quiet(conn zkclient.Conn) {
 		}
 	}
 }
-
-// sleep returns false if the log or the connection ended first.
