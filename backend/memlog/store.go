@@ -8,7 +8,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/revision/zklog"
+)
+
+// As in the log on ZooKeeper, unless a test sets others.
+const (
+	defaultMaxSlots       = 4096
+	defaultCheckpointFrom = 4 << 20 // bytes
 )
 
 // Store is what all members of a root share: the log, the checkpoints, the list
@@ -51,7 +56,7 @@ type checkpoint struct {
 
 // New makes an empty store.
 func New() *Store {
-	return &Store{MaxSlots: zklog.DefaultMaxSlots, CheckpointFrom: zklog.DefaultCheckpointFrom,
+	return &Store{MaxSlots: defaultMaxSlots, CheckpointFrom: defaultCheckpointFrom,
 		changed: make(chan struct{}), segments: map[int64][]slot{}, gone: map[int64]int64{}, first: 1, open: 1}
 }
 

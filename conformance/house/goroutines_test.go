@@ -118,14 +118,17 @@ func goroutineRows(t *testing.T, text string) map[string]*entry {
 	return rows
 }
 
-// spawn is the name of the functions whose calls count instead of the go statement in them.
-const spawn = "spawn"
+// The calls of these functions count instead of the go statement in them.
+const (
+	spawn   = "spawn"
+	groupGo = "Group.Go"
+)
 
 // countStarts counts what starts goroutines in a file, by place.
 func countStarts(s source, started map[string]int) {
 	for _, declaration := range s.syntax.Decls {
 		name := nameOf(declaration)
-		if name == spawn || strings.HasSuffix(name, "."+spawn) {
+		if name == spawn || strings.HasSuffix(name, "."+spawn) || name == groupGo {
 			continue
 		}
 		place := s.path + " " + name

@@ -58,7 +58,8 @@ var imports = map[string][]string{
 	"revision/zkclient/fourletter": {},
 	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "throttle"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "throttle"},
-	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "throttle"},
+	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "throttle"},
+	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "throttle"},
 	// The records, and what generates them.
 	"revision/recordpb":     {},
 	"revision/recordpb/gen": {},

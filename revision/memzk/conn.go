@@ -52,7 +52,7 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 		e.dropLocked(c)
 		return nil, zk.ErrConnectionClosed
 	case Late:
-		e.late = append(e.late, func() { e.runLocked(c.server, c.session, ops) }) //nolint:errcheck // nobody waits for it
+		e.late = append(e.late, func() { e.runLocked(c.server, c.session, ops) }) //nolint:errcheck // no caller waits for it
 		e.dropLocked(c)
 		return nil, zk.ErrConnectionClosed
 	}

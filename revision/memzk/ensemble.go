@@ -107,7 +107,7 @@ func (e *Ensemble) Save() (restore func()) {
 	}
 }
 
-// EndAbandoned ends the sessions that nobody is connected to any more. Only Save
+// EndAbandoned ends the sessions that no client is connected to any more. Only Save
 // leaves such: a backup holds the ephemerals of sessions that lived then, and an
 // ensemble ends those of clients that do not come back within their timeout.
 func (e *Ensemble) EndAbandoned() {

@@ -14,7 +14,7 @@ import (
 //
 // ZooKeeper brings a server up to the creation of a session, too. This one does
 // not: a client that resumes a session can find itself on a server that lags,
-// and nobody may rely on a new session being current.
+// and no caller may rely on a new session being current.
 type server struct {
 	tree    *tree
 	applied int // how many of the ensemble's changes

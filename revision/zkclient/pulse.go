@@ -45,7 +45,7 @@ func (c *timedConn) owing() time.Duration {
 	return time.Since(c.debt.since)
 }
 
-// quiet says whether nobody has asked anything for a while. One that owes an
+// quiet says whether no caller has asked anything for a while. One that owes an
 // answer to calls that were given up is asked again: nothing else would tell
 // that it is back.
 func (c *timedConn) quiet() bool {

@@ -14,7 +14,7 @@ import (
 // A race is one Dial. Every address of every server is a contender, which is
 // asked again and again whatever the others do, until one has granted a session
 // and answered a quorum write. So a server that hangs, refuses, or has no quorum
-// holds nobody up, and one that begins to serve is found within a second.
+// holds no caller up, and one that begins to serve is found within a second.
 //
 // Contenders start one after the other, so that a healthy ensemble sees one
 // session: the next one as soon as one has failed, and twice as many with each
@@ -31,7 +31,7 @@ type race struct {
 
 	found  chan found
 	events chan raceEvent
-	leads  chan string // answers to "who leads", "" for nobody
+	leads  chan string // answers to "who leads", "" for none
 
 	// What follows is run's.
 	servers    []string            // z's, each once

@@ -85,7 +85,7 @@ type Log struct {
 	found      Found                         // as of Open
 	accepted   atomic.Int64                  // the number of the latest decision that is known; see trust.go
 	remembered atomic.Pointer[zkroot.Served] // what Served returned last, or what was recognised; nil for nothing
-	refusal    refusal                       // of writes; see keeper_code.go
+	refusal    refusal                       // of writes; see zkclient.Code
 	opened     bool                          // the first verification is over; only verifications touch it
 }
 
@@ -175,4 +175,20 @@ func (l *Log) Head() revision.Seq {
 		return l.tail.lastDelivered().Slot.Seq
 	}
 	return revision.Seq{Segment: segment.Number, Slot: count - 1}
+}
+
+// Owing implements backend.Log.
+func (l *Log) Owing() time.Duration { return l.session.Owing() }
+
+// Pulse implements backend.Log.
+func (l *Log) Pulse() {
+	conn, quiet := l.session.Quiet()
+	if !quiet {
+		return
+	}
+	l.group.Go(func() {
+		ctx, cancel := l.session.Bound(l.ctx)
+		defer cancel()
+		conn.Get(ctx, l.layout.Format()) //nolint:errcheck // Owing tells what came of it
+	})
 }

@@ -2,7 +2,6 @@ package zklog
 
 import (
 	"context"
-	"time"
 
 	"github.com/zkine/zkine/revision"
 )
@@ -20,19 +19,3 @@ func (l *Log) Alive(ctx context.Context, name string) (bool, error) { return l.m
 
 // Members implements backend.Log.
 func (l *Log) Members(ctx context.Context) ([]revision.Member, error) { return l.member.Members(ctx) }
-
-// Owing implements backend.Log.
-func (l *Log) Owing() time.Duration { return l.session.Owing() }
-
-// Pulse implements backend.Log.
-func (l *Log) Pulse() {
-	conn, quiet := l.session.Quiet()
-	if !quiet {
-		return
-	}
-	l.group.Go(func() {
-		ctx, cancel := l.session.Bound(l.ctx)
-		defer cancel()
-		conn.Get(ctx, l.layout.Format()) //nolint:errcheck // Owing tells what came of it
-	})
-}

@@ -36,7 +36,7 @@ type readyWindow struct {
 	raw   int
 	// generation counts the sessions, and the parts of the log that were skipped.
 	generation int
-	// reading says that slots are being read ahead. Meanwhile Next does not
+	// reading says that slots are being read ahead. Until that is over Next does not
 	// read, so that at any time one of them has the log's packs to itself.
 	reading bool
 	// failed says that reading ahead did not succeed, and Next has to.

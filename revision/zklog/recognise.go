@@ -29,7 +29,7 @@ func (l *Log) recognise(ctx context.Context, conn zkclient.Conn) error {
 
 func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 	// What is known has to be noted before the quorum write: another connection
-	// may still be in use, and learn more meanwhile.
+	// may still be in use, and learn more at the same time.
 	seen := l.tail.seen()
 	// A quorum write: afterwards this server shows all that was committed.
 	if err := l.on(conn).Barrier(ctx); err != nil {
@@ -47,7 +47,7 @@ func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 		return err
 	}
 	if last := l.tail.forgetReady(); last.Slot.Seq != seen.last.Slot.Seq {
-		// Next has gone on meanwhile, with what it had read before.
+		// Next has gone on until now, with what it had read before.
 		if err := l.on(conn).Barrier(ctx); err != nil {
 			return l.lostIfMissing(err, l.layout.Format())
 		}
@@ -99,7 +99,7 @@ func (l *Log) recogniseFirst(ctx context.Context, conn zkclient.Conn) error {
 }
 
 // mustExist shows that the open segment is there. It may have been sealed and
-// removed in the meantime: then the caller begins anew.
+// removed in the meantime: then the caller begins again.
 func (l *Log) mustExist(ctx context.Context, conn zkclient.Conn, open zkroot.SegmentRef) error {
 	path := l.layout.Segment(open.Name)
 	_, stat, err := conn.Get(ctx, path)

@@ -80,7 +80,7 @@ func (l *Log) haltOthers() {
 
 // leaveHalt tries on new connections until it is done or ctx ends. left is false
 // if nothing was to be written: the root is gone, or another cluster's, or a
-// person has decided meanwhile.
+// person has decided before.
 func (l *Log) leaveHalt(ctx context.Context, why error) (left bool, err error) {
 	for {
 		left, err = l.leaveHaltOnce(ctx, why)

@@ -73,7 +73,7 @@ func (a *asker) silent(err error) error {
 	return fmt.Errorf("%w: ask %s for a sign of life: %w", revision.ErrUnavailable, a.path, err)
 }
 
-// look looks at the znode once, and leaves the challenge there if nobody's is.
+// look looks at the znode once, and leaves the challenge there if there is none.
 // known says that alive is the answer.
 func (a *asker) look(ctx context.Context) (alive, known bool, err error) {
 	data, stat, err := a.conn.Get(ctx, a.path)

@@ -16,11 +16,11 @@ import (
 // A member's znode may be held by another session: that of a zkine with the same
 // name which was killed a moment ago, in another container or on another
 // machine, or of one that lives. The session would tell after its timeout, which
-// is long, and rounded up by the servers to what nobody here knows. So the
+// is long, and rounded up by the servers to what is not known here. So the
 // claimant asks: it writes a challenge into the holder's znode, and the holder
 // writes that back as its answer, which takes it a moment, since it watches its
 // znode. A holder that has not answered after many looks, each of which shows
-// that ZooKeeper answers, is dead, or so stuck that it serves nobody; its znode
+// that ZooKeeper answers, is dead, or so stuck that it serves no client; its znode
 // is removed. If it wakes up after all it finds that, claims in its turn, gets
 // an answer and ends: the znode fences nothing, what members do is decided by
 // the log.
@@ -33,7 +33,7 @@ const (
 	proofLooks = 50
 )
 
-// errHeld says that another session holds the znode, and nobody knows yet
+// errHeld says that another session holds the znode, and it is not known yet
 // whether its zkine lives.
 var errHeld = errors.New("revision: the member's name is held")
 
@@ -48,7 +48,7 @@ type claimant struct {
 	path   string
 
 	// challenge is what to ask the holder whose id is asked; looks counts how
-	// often it had left a challenge without an answer, whoever's.
+	// often it had left a challenge without an answer, any claimant's.
 	challenge string
 	asked     revision.Nonce
 	looks     int
@@ -146,7 +146,7 @@ func (c *claimant) displace(ctx context.Context) error {
 			revision.ErrNameTaken, c.path, holder.Incarnation)
 	case !holder.Answers:
 		return c.outlast(holder)
-	case holder.Challenge == holder.Answer: // nobody asks, or not any more
+	case holder.Challenge == holder.Answer: // no claimant asks, or not any more
 		return c.ask(ctx, data, stat, holder)
 	case c.looks < proofLooks:
 		c.looks++

@@ -30,7 +30,7 @@ func (m *Membership) Leave(ctx context.Context) error {
 		switch {
 		case err == nil, errors.Is(err, zk.ErrNoNode):
 			return nil
-		case errors.Is(err, zk.ErrBadVersion): // somebody has just asked for a sign of life
+		case errors.Is(err, zk.ErrBadVersion): // a member has just asked for a sign of life
 		default:
 			return fmt.Errorf("%w: leave the members: %w", revision.ErrUnavailable, err)
 		}

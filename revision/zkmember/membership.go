@@ -75,7 +75,7 @@ func (m *Membership) Join(ctx context.Context, member revision.Member) error {
 		}
 		c := m.claim(conn)
 		if c == nil {
-			return revision.ErrClosed // it has left meanwhile
+			return revision.ErrClosed // it has left by now
 		}
 		err = c.putUp(ctx, proofWait)
 		if err == nil || c.later(err) {
@@ -168,7 +168,7 @@ func (m *Membership) Members(ctx context.Context) ([]revision.Member, error) {
 		path := m.Layout.Member(name)
 		data, stat, err := conn.Get(ctx, path)
 		if errors.Is(err, zk.ErrNoNode) {
-			continue // it left meanwhile
+			continue // it has left by now
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", revision.ErrUnavailable, err)

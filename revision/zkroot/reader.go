@@ -36,6 +36,7 @@ type Reader struct {
 	layout Layout
 }
 
+// NewReader reads the root of a layout on conn, which stays the caller's.
 func NewReader(conn Nodes, l Layout) Reader { return Reader{conn, l} }
 
 // StoredSlot is a slot that is known with its content.
