@@ -26,7 +26,11 @@ const (
 // the caller that dials again has lost that one, or does not trust it. With PreferLeader it
 // begins with the leader; see leader.go.
 func (z *Ensemble) Dial(ctx context.Context) (Conn, error) {
-	conn, err := z.race(ctx, z.PreferLeader)
+	wanted := anyServer
+	if z.PreferLeader {
+		wanted = leaderFirst
+	}
+	conn, err := z.race(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func (z *Ensemble) Bulk() Dialer { return bulk{z} }
 type bulk struct{ z *Ensemble }
 
 func (b bulk) Dial(ctx context.Context) (Conn, error) {
-	conn, err := b.z.race(ctx, false)
+	conn, err := b.z.race(ctx, anyServer)
 	if err != nil {
 		return nil, err
 	}

@@ -27,10 +27,10 @@ func (d *debt) asked(now time.Time) {
 	}
 }
 
-// replied notes an answer; more says that other calls wait for theirs.
-func (d *debt) replied(now time.Time, more bool) {
+// replied notes an answer; so many other calls wait for theirs.
+func (d *debt) replied(now time.Time, waiting int) {
 	d.since = time.Time{}
-	if more {
+	if waiting > 0 {
 		d.since = now
 	}
 }

@@ -27,7 +27,7 @@ type race struct {
 	// connection that has won waits for them when it is closed, and a Dial that
 	// fails does.
 	group  Group
-	leader bool // it is preferred
+	wanted preference
 
 	found  chan found
 	events chan raceEvent
@@ -50,6 +50,14 @@ type race struct {
 	holding <-chan time.Time
 }
 
+// preference says which server's session a race is for.
+type preference int
+
+const (
+	anyServer   preference = iota
+	leaderFirst            // the leader's, if it is known in time
+)
+
 // raceEvent is what became of a connection: it is proven, or why not.
 type raceEvent struct {
 	target target
@@ -71,12 +79,12 @@ const (
 // errRival says that another server was faster.
 var errRival = errors.New("another server granted a session first")
 
-func (z *Ensemble) race(ctx context.Context, preferLeader bool) (*zkConn, error) {
+func (z *Ensemble) race(ctx context.Context, wanted preference) (*zkConn, error) {
 	if len(z.Servers) == 0 {
 		return nil, errors.New("revision: no ZooKeeper servers given")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	r := &race{z: z, ctx: ctx, leader: preferLeader,
+	r := &race{z: z, ctx: ctx, wanted: wanted,
 		found: make(chan found), events: make(chan raceEvent), leads: make(chan string),
 		names: map[string][]target{}, contenders: map[string]*contender{}, demands: map[string]error{}, release: 1}
 	for _, server := range z.Servers {
@@ -177,7 +185,7 @@ func (r *race) start() {
 	}
 	r.started = true
 	r.queue = r.z.inOrder(r.queue)
-	if r.leader && len(r.queue) > 1 {
+	if r.wanted == leaderFirst && len(r.queue) > 1 {
 		r.askWhoLeads()
 		return
 	}
@@ -212,7 +220,7 @@ func (r *race) onEvent(e raceEvent) *zkConn {
 			return e.conn
 		}
 	}
-	if !r.leader || len(r.addresses()) < 2 || e.conn.address == r.told {
+	if r.wanted != leaderFirst || len(r.addresses()) < 2 || e.conn.address == r.told {
 		return e.conn
 	}
 	r.held = e.conn

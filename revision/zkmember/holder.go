@@ -61,7 +61,7 @@ func (c *claimant) hold(ctx context.Context) error {
 	var watch <-chan zk.Event
 	for c.alive(ctx) {
 		opCtx, cancel := c.m.Session.Bound(ctx)
-		lost, err := c.answer(opCtx, &watch)
+		lost, err := c.respond(opCtx, &watch)
 		cancel()
 		if err != nil || lost {
 			return err
@@ -79,9 +79,9 @@ func (c *claimant) hold(ctx context.Context) error {
 	return nil
 }
 
-// answer looks at the znode, and answers a challenge that is in it. lost says
+// respond looks at the znode, and answers a challenge that is in it. lost says
 // that the znode is another's, or gone.
-func (c *claimant) answer(ctx context.Context, watch *<-chan zk.Event) (lost bool, err error) {
+func (c *claimant) respond(ctx context.Context, watch *<-chan zk.Event) (lost bool, err error) {
 	var data []byte
 	var stat *zk.Stat
 	if *watch == nil {
