@@ -23,8 +23,8 @@ import (
 // spares starting members the log before it, which therefore may go.
 
 // ChunkRef is what a manifest says of a chunk's bytes.
-func ChunkRef(c *recordpb.StoredChunk) blobRef {
-	return blobRef{Parts: int(c.Parts), Length: int(c.StoredLength), Raw: int(c.RawLength), Checksum: c.Checksum}
+func ChunkRef(c *recordpb.StoredChunk) BlobRef {
+	return BlobRef{Parts: int(c.Parts), Length: int(c.StoredLength), Raw: int(c.RawLength), Checksum: c.Checksum}
 }
 
 // Checkpoints reads <root>/checkpoint and its version. A root made before there

@@ -127,11 +127,11 @@ type CheckpointRef struct {
 	Revision revision.Rev `json:"revision"`
 	// Bytes is what its chunks hold as stored, those taken over included.
 	Bytes    int64   `json:"bytes"`
-	Manifest blobRef `json:"manifest"`
+	Manifest BlobRef `json:"manifest"`
 }
 
-// blobRef says how a stored blob is put together.
-type blobRef struct {
+// BlobRef says how a stored blob is put together.
+type BlobRef struct {
 	Parts    int    `json:"parts"`
 	Length   int    `json:"length"` // as stored, bytes
 	Raw      int    `json:"raw"`    // bytes
