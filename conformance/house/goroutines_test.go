@@ -18,7 +18,7 @@ import (
 //	`revision/race.go race.onEvent ×2`
 //
 // What one function starts for several rows is in each of these; the counts add up to its go statements. A call of a
-// function spawn, which starts its argument and has it waited for, stands for the go statement in that. A method is
+// function spawn or Go, which starts its argument and has it waited for, stands for the go statement in that. A method is
 // written with its type, as Type.method; what a package variable's function starts, with the variable's name. A row of
 // goroutines of a library has no entry.
 const (
@@ -125,15 +125,15 @@ func goroutineRows(t *testing.T, text string) map[string]*entry {
 	return rows
 }
 
-// spawn is the name of the functions whose calls count instead of the go statement in them.
+// spawn is the name, besides Go, of functions whose calls count instead of the go statement in them.
 const spawn = "spawn"
 
 // countStarts counts what starts goroutines in a file, by place.
 func countStarts(s source, started map[string]int) {
 	for _, declaration := range s.syntax.Decls {
 		name := nameOf(declaration)
-		if name == spawn || strings.HasSuffix(name, "."+spawn) {
-			continue
+		if method := name[strings.Index(name, ".")+1:]; method == spawn || method == "Go" {
+			continue // its calls count
 		}
 		place := s.path + " " + name
 		ast.Inspect(declaration, func(n ast.Node) bool {
