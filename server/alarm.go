@@ -15,7 +15,7 @@ func (s *maintenanceServer) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.
 	}
 	resp, err := s.backend.Alarm(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil

@@ -61,7 +61,7 @@ func serveAuth[Req proto.Message, Resp interface{ GetHeader() *pb.ResponseHeader
 	}
 	resp, err := call(ctx, r)
 	if err != nil {
-		return none, toGRPC(ctx, err)
+		return none, ToGRPC(ctx, err)
 	}
 	s.header.fill(resp.GetHeader())
 	return resp, nil

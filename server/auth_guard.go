@@ -22,7 +22,7 @@ type guardedMaintenance struct {
 func guard[Req, Resp any](ctx context.Context, require func(context.Context) error, r Req, call func(context.Context, Req) (Resp, error)) (Resp, error) {
 	if err := require(ctx); err != nil {
 		var none Resp
-		return none, toGRPC(ctx, err)
+		return none, ToGRPC(ctx, err)
 	}
 	return call(ctx, r)
 }
@@ -53,7 +53,7 @@ func (g *guardedMaintenance) HashKV(ctx context.Context, r *pb.HashKVRequest) (*
 
 func (g *guardedMaintenance) Snapshot(r *pb.SnapshotRequest, stream pb.Maintenance_SnapshotServer) error {
 	if err := g.backend.RequireRoot(stream.Context()); err != nil {
-		return toGRPC(stream.Context(), err)
+		return ToGRPC(stream.Context(), err)
 	}
 	return g.next.Snapshot(r, stream)
 }
@@ -77,7 +77,7 @@ func (g *guardedCluster) MemberList(ctx context.Context, r *pb.MemberListRequest
 	// As in etcd, who asks is looked at after the barrier.
 	resp, err := g.next.MemberList(ctx, r)
 	if err == nil {
-		err = toGRPC(ctx, g.backend.RequireUser(ctx))
+		err = ToGRPC(ctx, g.backend.RequireUser(ctx))
 	}
 	if err != nil {
 		return nil, err

@@ -5,14 +5,12 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
 // The checks of this file look at a request alone, never at the state. They
-// refuse what etcd's v3rpc/key.go refuses, in its order and words: whoever
-// sends a request with two faults is told the same one.
+// refuse what etcd's v3rpc/key.go refuses, in its order and words: the
+// client of a request with two faults is told the same one.
 
 type limits struct {
 	maxRequestBytes int
@@ -40,11 +38,11 @@ func checkRangeStream(r *pb.RangeRequest) error {
 	}
 	ascendingKeys := r.SortTarget == pb.RangeRequest_KEY && r.SortOrder == pb.RangeRequest_ASCEND
 	if r.SortOrder != pb.RangeRequest_NONE && !ascendingKeys {
-		return status.Error(codes.Unimplemented, "RangeStream does not support custom sort orders")
+		return errStreamOrder
 	}
 	filtered := r.MinModRevision != 0 || r.MaxModRevision != 0 || r.MinCreateRevision != 0 || r.MaxCreateRevision != 0
 	if filtered {
-		return status.Error(codes.Unimplemented, "RangeStream does not support revision filters")
+		return errStreamFilter
 	}
 	return nil
 }

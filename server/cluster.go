@@ -4,13 +4,21 @@ import (
 	"context"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/revision"
 )
+
+// Cluster is the list of the running members.
+type Cluster interface {
+	// Members lists the live members, after a barrier if linearizable.
+	Members(ctx context.Context, linearizable bool) ([]revision.Member, error)
+}
 
 // clusterServer lists the running members. They come and go by being started
 // and stopped, so nothing here changes them.
 type clusterServer struct {
 	pb.UnsafeClusterServer
-	backend Backend
+	cluster Cluster
 	header  header
 }
 
@@ -18,9 +26,9 @@ type clusterServer struct {
 // member's client URLs stand for its peer URLs, since some clients take the first
 // of these without a look, and the JSON gateway leaves out what is empty.
 func (s *clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
-	members, err := s.backend.Members(ctx, r.Linearizable)
+	members, err := s.cluster.Members(ctx, r.Linearizable)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp := &pb.MemberListResponse{Header: s.header.fillIdentity(nil)}
 	for _, m := range members {

@@ -126,7 +126,7 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) secure() bool {
 	says := func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "unixs://") }
 	return slices.ContainsFunc(slices.Concat(c.ClientURLs, c.MetricsURLs), says) ||
-		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), isSecure)
+		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), IsSecure)
 }
 
 func setDefault[T comparable](field *T, value T) {

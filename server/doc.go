@@ -3,13 +3,13 @@
 // errors into etcd's codes and words. It holds no state of the store.
 //
 // One file holds one service (kv.go, watch.go, lease.go, cluster.go,
-// maintenance.go, auth.go); a handler is check, call, map the error, fill the
-// header. Beside them stand check.go and overlap.go (what can be refused
-// without looking at the state), errors.go (the only place that knows gRPC
-// codes), header.go, interceptor.go (what holds for every call), slow.go,
-// grpc.go (transport options), listen.go, port.go, tls.go and credentials.go
-// (from a URL to a connection), http.go and health.go (the metrics URLs),
-// gateway.go (JSON), loopback.go and concurrency.go (lock and election),
+// maintenance.go, auth.go, lock.go, election.go); a handler is check, call, map the
+// error, fill the header. Beside them stand check.go and check_overlap.go (what can
+// be refused without looking at the state), errors.go and errors_statuses.go (the
+// only places that know gRPC codes), header.go, interceptor.go (what holds for every
+// call), calllog.go, grpc.go (transport options), listen.go, protocolmux.go, tls.go
+// and transportcreds.go (from a URL to a connection), http.go and health.go (the
+// metrics URLs), gateway.go (JSON), loopback.go (the server as its own client),
 // metrics.go, and server.go with the life cycle.
 //
 // # Life cycle
@@ -30,7 +30,7 @@
 //   - readiness (readiness.go): owned by Server; polls Backend.Ready, keeps the
 //     gRPC health service true, opens the client listeners, ends require-leader
 //     streams after a long outage; ended by Stop.
-//   - per client listener an accept loop (port.go), and one each in grpc.Server
+//   - per client listener an accept loop (protocolmux.go), and one each in grpc.Server
 //     and http.Server, which take from its queues; ended by Stop.
 //   - per new connection one until it is known what it speaks, bounded by time.
 //   - one accept loop a metrics listener, in http.Server.Serve; ended by Stop.
@@ -48,8 +48,8 @@
 // # One port for gRPC and HTTP
 //
 // A client URL serves gRPC and, for the JSON gateway, /version and /health, HTTP.
-// A port decides once for each connection, by its first bytes in plaintext and
-// by what the client offers in ALPN with TLS (see port), so that gRPC's have
+// A Mux decides once for each connection, by its first bytes in plaintext and
+// by what the client offers in ALPN with TLS (see Mux), so that gRPC's have
 // grpc-go's own transport to themselves. There are three gRPC servers with the
 // same services on them: for those connections; for calls that reach gRPC
 // through net/http, since a client offered HTTP/1 too; and for the loopback,

@@ -9,7 +9,7 @@ import (
 
 // The encoding of the responses that matter, byte for byte what proto.Marshal
 // makes of them. It knows the messages, where proto.Marshal looks them up field
-// by field, and a large list goes into pooled chunks instead of one buffer that
+// by field, and a large list goes into pooled buffers instead of one buffer that
 // the garbage collector has to clear and take away.
 //
 // Messages are those that this server made: none has unknown fields. Field
@@ -27,29 +27,29 @@ func encode(v any) (mem.BufferSlice, bool) {
 		return encodeRange(m), true
 	case *pb.RangeStreamResponse:
 		size := sizeRange(m.RangeResponse)
-		w := newChunks(sizeMessage(m.RangeResponse != nil, size))
+		w := newBuffers(sizeMessage(m.RangeResponse != nil, size))
 		if m.RangeResponse != nil {
 			w.message(1, size)
 			w.rangeResponse(m.RangeResponse)
 		}
 		return w.close(), true
 	case *pb.PutResponse:
-		w := newChunks(sizePut(m))
+		w := newBuffers(sizePut(m))
 		w.putResponse(m)
 		return w.close(), true
 	case *pb.DeleteRangeResponse:
-		w := newChunks(sizeDelete(m))
+		w := newBuffers(sizeDelete(m))
 		w.deleteResponse(m)
 		return w.close(), true
 	case *pb.TxnResponse:
-		w := newChunks(sizeTxn(m))
+		w := newBuffers(sizeTxn(m))
 		w.txnResponse(m)
 		return w.close(), true
 	case *pb.WatchResponse:
 		if m.CancelReason != "" {
-			return nil, false // seldom, and a string has to be UTF-8
+			return nil, false // rare, and a string has to be UTF-8
 		}
-		w := newChunks(sizeWatch(m))
+		w := newBuffers(sizeWatch(m))
 		w.watchResponse(m)
 		return w.close(), true
 	}
@@ -174,7 +174,7 @@ func sizeBool(b bool) int {
 
 // Messages, without tag and length.
 
-func (w *chunks) rangeResponse(m *pb.RangeResponse) {
+func (w *buffers) rangeResponse(m *pb.RangeResponse) {
 	w.header(m.GetHeader())
 	for _, kv := range m.GetKvs() {
 		w.keyValue(2, kv)
@@ -183,14 +183,14 @@ func (w *chunks) rangeResponse(m *pb.RangeResponse) {
 	w.int(4, m.GetCount())
 }
 
-func (w *chunks) putResponse(m *pb.PutResponse) {
+func (w *buffers) putResponse(m *pb.PutResponse) {
 	w.header(m.GetHeader())
 	if kv := m.GetPrevKv(); kv != nil {
 		w.keyValue(2, kv)
 	}
 }
 
-func (w *chunks) deleteResponse(m *pb.DeleteRangeResponse) {
+func (w *buffers) deleteResponse(m *pb.DeleteRangeResponse) {
 	w.header(m.GetHeader())
 	w.int(2, m.GetDeleted())
 	for _, kv := range m.GetPrevKvs() {
@@ -198,7 +198,7 @@ func (w *chunks) deleteResponse(m *pb.DeleteRangeResponse) {
 	}
 }
 
-func (w *chunks) txnResponse(m *pb.TxnResponse) {
+func (w *buffers) txnResponse(m *pb.TxnResponse) {
 	w.header(m.GetHeader())
 	w.bool(2, m.GetSucceeded())
 	for _, op := range m.GetResponses() {
@@ -207,7 +207,7 @@ func (w *chunks) txnResponse(m *pb.TxnResponse) {
 	}
 }
 
-func (w *chunks) responseOp(m *pb.ResponseOp) {
+func (w *buffers) responseOp(m *pb.ResponseOp) {
 	switch op := m.GetResponse().(type) {
 	case *pb.ResponseOp_ResponseRange:
 		w.message(1, sizeRange(op.ResponseRange))
@@ -224,7 +224,7 @@ func (w *chunks) responseOp(m *pb.ResponseOp) {
 	}
 }
 
-func (w *chunks) watchResponse(m *pb.WatchResponse) {
+func (w *buffers) watchResponse(m *pb.WatchResponse) {
 	w.header(m.Header)
 	w.int(2, m.WatchId)
 	w.bool(3, m.Created)
@@ -245,7 +245,7 @@ func (w *chunks) watchResponse(m *pb.WatchResponse) {
 
 // Fields, with tag and length.
 
-func (w *chunks) header(m *pb.ResponseHeader) {
+func (w *buffers) header(m *pb.ResponseHeader) {
 	if m == nil {
 		return
 	}
@@ -258,7 +258,7 @@ func (w *chunks) header(m *pb.ResponseHeader) {
 	w.int(4, int64(m.RaftTerm))
 }
 
-func (w *chunks) keyValue(field protowire.Number, m *mvccpb.KeyValue) {
+func (w *buffers) keyValue(field protowire.Number, m *mvccpb.KeyValue) {
 	size := sizeKV(m)
 	w.room(maxHead + size)
 	w.head(field, size)

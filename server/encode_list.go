@@ -51,7 +51,7 @@ func encodeParts(parts []*pb.RangeResponse) mem.BufferSlice {
 }
 
 func encodeRange(m *pb.RangeResponse) mem.BufferSlice {
-	w := newChunks(sizeRange(m))
+	w := newBuffers(sizeRange(m))
 	w.rangeResponse(m)
 	return w.close()
 }

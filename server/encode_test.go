@@ -28,8 +28,8 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// A message larger than a chunk is spread over several, and so is one with a
-// value larger than a chunk.
+// A message larger than a buffer is spread over several, and so is one with a
+// value larger than a buffer.
 func TestEncodeLarge(t *testing.T) {
 	g := responses{rand.New(rand.NewPCG(1, 0))}
 	list := &pb.RangeResponse{Header: g.header(), Count: 5000, More: true}
@@ -37,7 +37,7 @@ func TestEncodeLarge(t *testing.T) {
 		kv := g.keyValue()
 		kv.Value = make([]byte, 1000)
 		if i%1000 == 7 {
-			kv.Value = make([]byte, chunkBytes+i)
+			kv.Value = make([]byte, largeBytes+i)
 		}
 		list.Kvs = append(list.Kvs, kv)
 	}

@@ -11,101 +11,24 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision"
 )
 
-// Errors of the facade itself, as causes of a context's end.
-var (
-	// errRequestTimeout is why a call's context ends when RequestTimeout is over.
-	errRequestTimeout = errors.New("server: request timeout")
-	// errStopped is why endless streams end when the server drains.
-	errStopped = rpctypes.ErrGRPCStopped
-)
+// ErrRequestTimeout is the cause with which a call's context ends when its
+// Config.RequestTimeout is over. Clients are told etcd's "request timed out".
+var ErrRequestTimeout = errors.New("server: request timeout")
 
-// Answers that etcd has no words for.
-var (
-	errMalformed = status.Error(codes.InvalidArgument, "zkine: malformed request")
-	// The code is gRPC's for a message that is too large to be sent, which is
-	// what etcd's clients hear of an answer over 2 GiB.
-	errAnswerTooLarge = status.Error(codes.ResourceExhausted, "zkine: the answer to the transaction would take more than 512 MiB, and it had no effect; ask for less at once")
-	errUnanswered     = status.Error(codes.ResourceExhausted, "zkine: the transaction took effect, but its answer takes more than 512 MiB")
-	errAnswerFailed   = status.Error(codes.Internal, "zkine: the request took effect, but its answer could not be built")
-	errRefused        = status.Error(codes.FailedPrecondition, "zkine: ZooKeeper refuses the request, which had no effect; zkine's log says why")
-	errForbidden      = status.Error(codes.PermissionDenied, "zkine: ZooKeeper does not let this zkine in; zkine's log says why")
-	errEvaluation     = status.Error(codes.Internal, "zkine: the request could not be evaluated, and had no effect")
-)
-
-// answer is what etcd says to an error.
-type answer struct{ sentinel, answer error }
-
-// answers, and authAnswers, map sentinel errors to what etcd says. Clients go by the message as
-// much as by the code, so both are etcd's, from rpctypes.
-var answers = []answer{
-	// First: the batch may be in the log, and clients must not take it for refused.
-	{revision.ErrUnknown, rpctypes.ErrGRPCTimeout},
-	{state.ErrCompacted, rpctypes.ErrGRPCCompacted},
-	{state.ErrFutureRev, rpctypes.ErrGRPCFutureRev},
-	{state.ErrKeyNotFound, rpctypes.ErrGRPCKeyNotFound},
-	{state.ErrLeaseNotFound, rpctypes.ErrGRPCLeaseNotFound},
-	{state.ErrLeaseExists, rpctypes.ErrGRPCLeaseExist},
-	{state.ErrLeaseTTLTooLarge, rpctypes.ErrGRPCLeaseTTLTooLarge},
-	{state.ErrNoSpace, rpctypes.ErrGRPCNoSpace},
-	{state.ErrCorrupt, rpctypes.ErrGRPCCorrupt},
-	// etcd itself would panic on these; the request had no effect.
-	{state.ErrMalformed, errMalformed},
-	{state.ErrEvaluation, errEvaluation},
-	{state.ErrTooManyCompared, rpctypes.ErrGRPCTooManyOps},
-	{state.ErrAnswerTooLarge, errAnswerTooLarge},
-	{state.ErrUnanswered, errUnanswered},
-	{state.ErrAnswerFailed, errAnswerFailed},
-
-	{revision.ErrQuota, rpctypes.ErrGRPCNoSpace},
-	{revision.ErrRefused, errRefused},
-	{revision.ErrForbidden, errForbidden},
-	{revision.ErrUnauthenticated, errForbidden},
-	{revision.ErrUnavailable, rpctypes.ErrGRPCNoLeader},
-	{revision.ErrTooLarge, rpctypes.ErrGRPCRequestTooLarge},
-	{revision.ErrClosed, rpctypes.ErrGRPCStopped},
-	{backend.ErrClosed, rpctypes.ErrGRPCStopped},
-	{backend.ErrTooManyRequests, rpctypes.ErrGRPCRequestTooManyRequests},
-
-	// This zkine must not serve any more; another one may.
-	{state.ErrUnknownRequest, rpctypes.ErrGRPCStopped},
-	{revision.ErrForeignRoot, rpctypes.ErrGRPCStopped},
-	{revision.ErrNewerFormat, rpctypes.ErrGRPCStopped},
-	{revision.ErrLogLost, rpctypes.ErrGRPCStopped},
-	{revision.ErrHalted, rpctypes.ErrGRPCStopped},
-	{revision.ErrNameTaken, rpctypes.ErrGRPCStopped},
-	{revision.ErrAccepted, rpctypes.ErrGRPCStopped},
-	{revision.ErrWrongCluster, rpctypes.ErrGRPCStopped},
-	{revision.ErrCorrupt, rpctypes.ErrGRPCCorrupt},
-}
-
-// explained are those for which etcd has no words: they are answered in their
-// own, which name what is to be done, and with a code that clients do not try
-// again on, since somebody has to do it first.
-var explained = []struct {
-	sentinel error
-	code     codes.Code
-}{
-	{backend.ErrTempDir, codes.FailedPrecondition},
-	{backend.ErrTempDirFull, codes.ResourceExhausted},
-	{backend.ErrTooManySnapshots, codes.ResourceExhausted},
-	{backend.ErrUnconfirmed, codes.FailedPrecondition},
-}
-
-// toGRPC turns a backend's error into etcd's. ctx is the call's: it tells the
-// server's own time limit from the client's. Nothing becomes a success, and
-// what nobody foresaw becomes Unknown, as in etcd: a write may have happened;
-// and clients do not try it again by themselves, for ever if the fault lasts.
-func toGRPC(ctx context.Context, err error) error {
+// ToGRPC turns a backend's error into etcd's. ctx is the call's: it tells the
+// server's own time limit from the client's. Only nil becomes nil. What has no
+// answer here becomes Unknown, as in etcd: a write may have happened, and clients do
+// not try it again by themselves, which would be for ever if the fault lasts.
+func ToGRPC(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, table := range [][]answer{answers, authAnswers} {
+	for _, table := range [...][]rpcStatus{statuses, authStatuses} {
 		for _, a := range table {
 			if errors.Is(err, a.sentinel) {
-				return a.answer
+				return a.status
 			}
 		}
 	}
@@ -115,7 +38,7 @@ func toGRPC(ctx context.Context, err error) error {
 		}
 	}
 	switch {
-	case errors.Is(err, errRequestTimeout):
+	case errors.Is(err, ErrRequestTimeout):
 		return rpctypes.ErrGRPCTimeout
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return contextError(ctx, err)
@@ -130,7 +53,7 @@ func toGRPC(ctx context.Context, err error) error {
 // server has one, else with gRPC's own words for what the client did.
 func contextError(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, errRequestTimeout) {
+	if errors.Is(cause, ErrRequestTimeout) {
 		return rpctypes.ErrGRPCTimeout
 	}
 	if s, ok := status.FromError(cause); ok && cause != nil {
@@ -142,7 +65,7 @@ func contextError(ctx context.Context, err error) error {
 	return status.FromContextError(context.Canceled).Err()
 }
 
-// unforeseen is an error that has no place in answers; callLog logs it.
+// unforeseen is an error that has no place in statuses; see Unforeseen.
 type unforeseen struct{ err error }
 
 func (u *unforeseen) Error() string { return u.err.Error() }
@@ -153,8 +76,28 @@ func (u *unforeseen) GRPCStatus() *status.Status {
 	return status.New(codes.Unknown, "zkine: "+u.err.Error())
 }
 
-// refused answers a call that zkine does not serve, by name, with what to do
-// instead.
-func refused(method, instead string) error {
-	return status.Error(codes.Unimplemented, "zkine: "+method+" is not supported: "+instead)
+// Unforeseen is the backend's error behind an answer of ToGRPC that was made up for
+// it, to be logged; nil for all other answers.
+func Unforeseen(answer error) error {
+	if answer == nil {
+		return nil
+	}
+	var u *unforeseen
+	if errors.As(answer, &u) {
+		return u.err
+	}
+	return nil
+}
+
+// watchRefusal is what a client is told that may not have a watch; false for an
+// error that does not say so.
+func watchRefusal(err error) (reason string, refused bool) {
+	for _, sentinel := range []error{
+		state.ErrPermissionDenied, state.ErrUserEmpty, state.ErrAuthOldRevision, backend.ErrInvalidAuthToken,
+	} {
+		if errors.Is(err, sentinel) {
+			return ToGRPC(context.Background(), err).Error(), true
+		}
+	}
+	return "", false
 }

@@ -94,7 +94,7 @@ var errorCases = []struct {
 	{backend.ErrUnconfirmed, codes.FailedPrecondition, "zkine: while testing: no other member has confirmed the state of this one; see whether all members are well", ""},
 	{context.Canceled, codes.Canceled, "context canceled", "unless it was the client's doing"},
 	{context.DeadlineExceeded, codes.DeadlineExceeded, "context deadline exceeded", "unless it was the client's doing"},
-	{errRequestTimeout, codes.Unavailable, "etcdserver: request timed out", "it may be in time the next time"},
+	{ErrRequestTimeout, codes.Unavailable, "etcdserver: request timed out", "it may be in time the next time"},
 	{status.Error(codes.Aborted, "as it is"), codes.Aborted, "as it is", ""},
 	{errors.New("nobody thought of it"), codes.Unknown, "zkine: while testing: nobody thought of it", ""},
 }
@@ -116,7 +116,7 @@ func TestErrors(t *testing.T) {
 			requireStatus(t, status.Error(c.code, c.text), got)
 		})
 	}
-	require.NoError(t, toGRPC(context.Background(), nil))
+	require.NoError(t, ToGRPC(context.Background(), nil))
 }
 
 func testError(err error) error {
@@ -156,7 +156,7 @@ func TestErrorsAreRetried(t *testing.T) {
 }
 
 // TestEverySentinelHasItsCode reads the sources of the packages whose errors
-// reach toGRPC: each sentinel is in errorCases or in unanswered.
+// reach ToGRPC: each sentinel is in errorCases or in unanswered.
 func TestEverySentinelHasItsCode(t *testing.T) {
 	source, err := os.ReadFile("errors_test.go")
 	require.NoError(t, err)
@@ -205,7 +205,7 @@ func sentinels(t *testing.T, dir string) (names []string) {
 // made it so.
 func TestUnknownOutcomeBeforeContext(t *testing.T) {
 	err := errors.Join(context.DeadlineExceeded, revision.ErrUnknown)
-	requireStatus(t, rpctypes.ErrGRPCTimeout, toGRPC(context.Background(), err))
+	requireStatus(t, rpctypes.ErrGRPCTimeout, ToGRPC(context.Background(), err))
 }
 
 // What has no answer is logged, once.

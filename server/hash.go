@@ -10,7 +10,7 @@ import (
 func (s *maintenanceServer) HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
 	resp, err := s.backend.HashKV(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
@@ -20,7 +20,7 @@ func (s *maintenanceServer) HashKV(ctx context.Context, r *pb.HashKVRequest) (*p
 func (s *maintenanceServer) Hash(ctx context.Context, r *pb.HashRequest) (*pb.HashResponse, error) {
 	resp, err := s.backend.Hash(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil

@@ -13,7 +13,14 @@ type header struct {
 	current             func() (revision.Rev, uint64)
 }
 
-func newHeader(b Backend, memberID uint64) header {
+// Identity is what every response header tells.
+type Identity interface {
+	ClusterID() uint64
+	// Current returns the store's revision and the term, at next to no cost.
+	Current() (revision.Rev, uint64)
+}
+
+func newHeader(b Identity, memberID uint64) header {
 	return header{clusterID: b.ClusterID(), memberID: memberID, current: b.Current}
 }
 

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // healthCheck is one line of /livez or /readyz. The names and the texts around
@@ -140,11 +138,11 @@ func (s *Server) checkRead(ctx context.Context, serializable bool) error {
 		return s.starting()
 	}
 	if serializable {
-		return toGRPC(ctx, f.backend.Probe(ctx, true))
+		return ToGRPC(ctx, f.backend.Probe(ctx, true))
 	}
 	ctx, cancel := whileServed(ctx, f.backend)
 	defer cancel()
-	return toGRPC(ctx, f.backend.Probe(ctx, false))
+	return ToGRPC(ctx, f.backend.Probe(ctx, false))
 }
 
 // whileServed is a context that ends, with the reason, once clients are not
@@ -161,7 +159,7 @@ func whileServed(parent context.Context, b Backend) (context.Context, context.Ca
 			case <-ticker.C:
 			}
 			if err := b.Ready(); err != nil {
-				cancel(status.Error(codes.Unavailable, err.Error()))
+				cancel(NotServing(err))
 				return
 			}
 		}
@@ -180,7 +178,7 @@ func (s *Server) checkLinearizable(ctx context.Context) error {
 // serveHealth answers as etcd's /health does, with ?serializable=true and
 // ?exclude=NOSPACE.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, errRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, ErrRequestTimeout)
 	defer cancel()
 	answer := struct {
 		Health string `json:"health"`
@@ -235,7 +233,7 @@ func (s *Server) handleChecks(mux *http.ServeMux, group string, checks []healthC
 // serveChecks runs checks. The reasons are shown when one fails, or with
 // ?verbose.
 func (s *Server) serveChecks(w http.ResponseWriter, r *http.Request, group string, checks []healthCheck) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, errRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, ErrRequestTimeout)
 	defer cancel()
 	var report strings.Builder
 	failed, noticed := false, false

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,13 +35,11 @@ func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Serv
 func (s *Server) serveHTTP(l net.Listener) {
 	h := s.newHTTP(s.httpHandler(), metricsHeaderTimeout)
 	s.https = append(s.https, h)
-	if isSecure(l) {
-		l = tls.NewListener(l, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return s.tls.config(), nil
-		}})
+	if IsSecure(l) {
+		l = s.tls.Listen(l)
 	}
 	s.log.WithField("address", l.Addr().String()).Info("serving metrics and health")
-	s.accepts.Go(func() { s.report("metrics", l, h.Serve(l)) })
+	s.accepts.Go(func() { s.report("metrics", l.Addr(), h.Serve(l)) })
 }
 
 // httpHandler is what the metrics URLs serve, and the client URLs too.

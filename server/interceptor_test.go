@@ -56,7 +56,7 @@ func TestShortOutage(t *testing.T) {
 	f.accepting.Store(true)
 	f.grpc, f.health = nil, newHealth()
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s.streams.live = map[*liveCall]struct{}{{ctx: ctx, cancel: cancel, requireLeader: true}: {}}
+	s.live.calls = map[*liveCall]struct{}{{ctx: ctx, cancel: cancel, kind: leaderBound}: {}}
 	look := readiness{server: s}
 	now := time.Now()
 	see := func(err error, after time.Duration) {

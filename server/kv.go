@@ -7,11 +7,29 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
+// KV is the store of the KV service.
+type KV interface {
+	Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error)
+	// RangeStream answers a range in chunks of at most chunkBytes or so, as
+	// etcd's RangeStream does.
+	RangeStream(ctx context.Context, r *pb.RangeRequest, chunkBytes int, send func(*pb.RangeStreamResponse) error) error
+	Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error)
+	DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error)
+	Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error)
+	// Compact does not wait for what it makes unreadable to be given back:
+	// Scavenged does.
+	Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error)
+	Scavenged(ctx context.Context, rev int64) error
+	// RequireRoot is nil if the call's user has the root role, and while users do
+	// not count.
+	RequireRoot(ctx context.Context) error
+}
+
 type kvServer struct {
 	pb.UnsafeKVServer
-	backend Backend
-	header  header
-	limits  limits
+	kv     KV
+	header header
+	limits limits
 	// timeout is how long a RangeStream may take to send its first chunk, and a
 	// compaction to get into the log.
 	timeout time.Duration
@@ -21,9 +39,9 @@ func (s *kvServer) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResp
 	if err := checkRange(r); err != nil {
 		return nil, err
 	}
-	resp, err := s.backend.Range(ctx, r)
+	resp, err := s.kv.Range(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
@@ -38,16 +56,16 @@ func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServe
 	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	waiting := time.AfterFunc(s.timeout, func() { cancel(errRequestTimeout) })
+	waiting := time.AfterFunc(s.timeout, func() { cancel(ErrRequestTimeout) })
 	defer waiting.Stop()
-	err := s.backend.RangeStream(ctx, r, s.limits.maxRequestBytes, func(resp *pb.RangeStreamResponse) error {
+	err := s.kv.RangeStream(ctx, r, s.limits.maxRequestBytes, func(resp *pb.RangeStreamResponse) error {
 		waiting.Stop()
 		if h := resp.GetRangeResponse().GetHeader(); h != nil {
 			s.header.fillIdentity(h)
 		}
 		return stream.Send(resp)
 	})
-	return toGRPC(ctx, err)
+	return ToGRPC(ctx, err)
 }
 
 func (s *kvServer) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
@@ -57,9 +75,9 @@ func (s *kvServer) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, 
 	if err := checkSize(&pb.InternalRaftRequest{Put: r}, s.limits.maxRequestBytes); err != nil {
 		return nil, err
 	}
-	resp, err := s.backend.Put(ctx, r)
+	resp, err := s.kv.Put(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
@@ -72,9 +90,9 @@ func (s *kvServer) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*
 	if err := checkSize(&pb.InternalRaftRequest{DeleteRange: r}, s.limits.maxRequestBytes); err != nil {
 		return nil, err
 	}
-	resp, err := s.backend.DeleteRange(ctx, r)
+	resp, err := s.kv.DeleteRange(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
@@ -91,9 +109,9 @@ func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 			return nil, err
 		}
 	}
-	resp, err := s.backend.Txn(ctx, r)
+	resp, err := s.kv.Txn(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
@@ -107,8 +125,8 @@ func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Co
 		return nil, err
 	}
 	if r.Physical {
-		if err := s.backend.Scavenged(ctx, r.Revision); err != nil {
-			return nil, toGRPC(ctx, err)
+		if err := s.kv.Scavenged(ctx, r.Revision); err != nil {
+			return nil, ToGRPC(ctx, err)
 		}
 	}
 	resp.Header = s.header.fill(resp.Header)
@@ -116,11 +134,11 @@ func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Co
 }
 
 func (s *kvServer) compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, ErrRequestTimeout)
 	defer cancel()
-	if err := s.backend.RequireRoot(ctx); err != nil {
-		return nil, toGRPC(ctx, err)
+	if err := s.kv.RequireRoot(ctx); err != nil {
+		return nil, ToGRPC(ctx, err)
 	}
-	resp, err := s.backend.Compact(ctx, r)
-	return resp, toGRPC(ctx, err)
+	resp, err := s.kv.Compact(ctx, r)
+	return resp, ToGRPC(ctx, err)
 }

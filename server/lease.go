@@ -12,34 +12,49 @@ import (
 	"github.com/zkine/zkine/backend/state"
 )
 
-// renewalsInFlight bounds the renewals of one keepalive stream that wait for
-// the log at once. Clients send those of all their leases on one stream, and
-// one at a time would have each wait for the one before.
-const renewalsInFlight = 64
+// keepalivesInFlight bounds the keepalives of one stream that wait for the
+// log at once. Clients send those of all their leases on one stream, and one at a
+// time would have each wait for the one before.
+const keepalivesInFlight = 64
+
+// Lease is the store of the Lease service.
+type Lease interface {
+	LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error)
+	LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, error)
+	// LeaseKeepAlive renews once. An unknown lease is TTL 0, not an error; the
+	// header's revision is the one before the renewal.
+	LeaseKeepAlive(ctx context.Context, r *pb.LeaseKeepAliveRequest) (*pb.LeaseKeepAliveResponse, error)
+	LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error)
+	LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*pb.LeaseLeasesResponse, error)
+	// Ready is nil while there is a leader, in etcd's words.
+	Ready() error
+}
 
 type leaseServer struct {
 	pb.UnsafeLeaseServer
-	backend Backend
-	header  header
-	// timeout bounds a renewal, as the interceptor bounds unary calls.
+	leases Lease
+	header header
+	// timeout bounds a keepalive, as the interceptor bounds unary calls.
 	timeout time.Duration
+	// readers counts the goroutines that read streams.
+	readers *sync.WaitGroup
 }
 
 // LeaseGrant leaves it to the state to refuse too large a TTL: users and alarms
 // come first, as in etcd.
 func (s *leaseServer) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
-	resp, err := s.backend.LeaseGrant(ctx, r)
+	resp, err := s.leases.LeaseGrant(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
 }
 
 func (s *leaseServer) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, error) {
-	resp, err := s.backend.LeaseRevoke(ctx, r)
+	resp, err := s.leases.LeaseRevoke(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
@@ -47,39 +62,39 @@ func (s *leaseServer) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest)
 
 // LeaseTimeToLive answers TTL -1 for an unknown lease, which is no error.
 func (s *leaseServer) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
-	resp, err := s.backend.LeaseTimeToLive(ctx, r)
+	resp, err := s.leases.LeaseTimeToLive(ctx, r)
 	err = s.leaderless(ctx, err)
 	if errors.Is(err, state.ErrLeaseNotFound) {
 		resp, err = &pb.LeaseTimeToLiveResponse{ID: r.ID, TTL: -1}, nil
 	}
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
 }
 
 func (s *leaseServer) LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*pb.LeaseLeasesResponse, error) {
-	resp, err := s.backend.LeaseLeases(ctx, r)
+	resp, err := s.leases.LeaseLeases(ctx, r)
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
 }
 
-// renewal is the outcome of one keepalive request.
-type renewal struct {
+// kept is the outcome of one keepalive request.
+type kept struct {
 	resp *pb.LeaseKeepAliveResponse
 	err  error
 }
 
-// LeaseKeepAlive renews leases as requests come, several at once, and answers
+// LeaseKeepAlive renews leases as keepalives come, several at once, and answers
 // in the order of the requests. The first error ends the stream.
 func (s *leaseServer) LeaseKeepAlive(stream pb.Lease_LeaseKeepAliveServer) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
-	in := receive(ctx, stream.Recv)
-	queue := make(chan chan renewal, renewalsInFlight)
+	in := receive(ctx, s.readers, stream.Recv)
+	queue := make(chan chan kept, keepalivesInFlight)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel(nil)
@@ -90,7 +105,7 @@ func (s *leaseServer) LeaseKeepAlive(stream pb.Lease_LeaseKeepAliveServer) error
 	for outcome := range queue {
 		r := <-outcome
 		if r.err != nil {
-			return toGRPC(ctx, r.err)
+			return ToGRPC(ctx, r.err)
 		}
 		if err := stream.Send(r.resp); err != nil {
 			return err
@@ -102,8 +117,8 @@ func (s *leaseServer) LeaseKeepAlive(stream pb.Lease_LeaseKeepAliveServer) error
 	return in.err
 }
 
-// renewAll starts a renewal for each request, and queues its outcome.
-func (s *leaseServer) renewAll(ctx context.Context, in *inbox[pb.LeaseKeepAliveRequest], queue chan<- chan renewal, workers *sync.WaitGroup) {
+// renewAll starts each keepalive, and queues its outcome.
+func (s *leaseServer) renewAll(ctx context.Context, in *inbox[pb.LeaseKeepAliveRequest], queue chan<- chan kept, workers *sync.WaitGroup) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -112,7 +127,7 @@ func (s *leaseServer) renewAll(ctx context.Context, in *inbox[pb.LeaseKeepAliveR
 			if !ok {
 				return
 			}
-			outcome := make(chan renewal, 1)
+			outcome := make(chan kept, 1)
 			select {
 			case queue <- outcome:
 			case <-ctx.Done():
@@ -123,22 +138,22 @@ func (s *leaseServer) renewAll(ctx context.Context, in *inbox[pb.LeaseKeepAliveR
 	}
 }
 
-func (s *leaseServer) renew(ctx context.Context, r *pb.LeaseKeepAliveRequest) renewal {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errRequestTimeout)
+func (s *leaseServer) renew(ctx context.Context, r *pb.LeaseKeepAliveRequest) kept {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, ErrRequestTimeout)
 	defer cancel()
-	resp, err := s.backend.LeaseKeepAlive(ctx, r)
+	resp, err := s.leases.LeaseKeepAlive(ctx, r)
 	if err = s.leaderless(ctx, err); err != nil {
-		return renewal{err: toGRPC(ctx, err)}
+		return kept{err: ToGRPC(ctx, err)}
 	}
 	resp.Header = s.header.fill(resp.Header)
-	return renewal{resp: resp}
+	return kept{resp: resp}
 }
 
 // leaderless is what a call ends with that etcd passes on to its leader: one
 // that has waited in vain for there to be a leader is told so, and not that its
 // time is over; etcd's waitLeader.
 func (s *leaseServer) leaderless(ctx context.Context, err error) error {
-	if err != nil && errors.Is(context.Cause(ctx), errRequestTimeout) && s.backend.Ready() != nil {
+	if err != nil && errors.Is(context.Cause(ctx), ErrRequestTimeout) && s.leases.Ready() != nil {
 		return rpctypes.ErrGRPCNoLeader
 	}
 	return err

@@ -23,7 +23,7 @@ func (r *running) keepAlive(t *testing.T, ctx context.Context) pb.Lease_LeaseKee
 // Renewals run at the same time, and are answered in the order of the requests.
 func TestKeepAliveOrder(t *testing.T) {
 	r := start(t)
-	const n = renewalsInFlight
+	const n = keepalivesInFlight
 	arrived, release := make(chan int64, n), make(chan struct{})
 	r.backend.setAnswer(func(_ context.Context, req any) (any, error) {
 		id := req.(*pb.LeaseKeepAliveRequest).ID

@@ -30,7 +30,7 @@ func listenAll(flag string, urls []string) ([]net.Listener, error) {
 	for _, u := range urls {
 		l, err := listenOne(flag, u)
 		if err != nil {
-			closeListeners(bound)
+			CloseAll(bound)
 			return nil, err
 		}
 		bound = append(bound, l)
@@ -38,7 +38,8 @@ func listenAll(flag string, urls []string) ([]net.Listener, error) {
 	return bound, nil
 }
 
-func closeListeners(ls []net.Listener) {
+// CloseAll closes sockets.
+func CloseAll(ls []net.Listener) {
 	for _, l := range ls {
 		l.Close()
 	}
@@ -78,7 +79,8 @@ func secured(l net.Listener, err error) (net.Listener, error) {
 	return secureListener{l}, nil
 }
 
-func isSecure(l net.Listener) bool {
+// IsSecure says whether a socket that Listen has bound is that of a URL with TLS.
+func IsSecure(l net.Listener) bool {
 	_, ok := l.(secureListener)
 	return ok
 }
@@ -90,7 +92,7 @@ func BoundURL(l net.Listener) string {
 	if l.Addr().Network() == "unix" {
 		scheme = "unix"
 	}
-	if isSecure(l) {
+	if IsSecure(l) {
 		scheme += "s"
 	}
 	return scheme + "://" + l.Addr().String()
@@ -119,8 +121,8 @@ func inUse(flag, rawURL string, err error) error {
 
 // listenUnix binds a socket that only this user may connect to. A socket file
 // left behind by a process that is gone is replaced; one that answers, or a
-// file that is no socket, is an error. The folder is locked meanwhile, so that
-// of two that start at once none removes the other's socket.
+// file that is no socket, is an error. The folder is locked during that, so
+// that of two that start at once neither removes the other's socket.
 func listenUnix(flag, rawURL, path string) (net.Listener, error) {
 	if path == "" {
 		return nil, fmt.Errorf("listen URL %q in %s: must be unix://path or unixs://path", rawURL, flag)

@@ -3,29 +3,56 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-semver/semver"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+
+	"github.com/zkine/zkine/backend"
 )
+
+// Maintenance is the store of the Maintenance service.
+type Maintenance interface {
+	Cluster
+	Status() Status
+	// ConfirmLeader finds out whether the member that Status names lives.
+	ConfirmLeader(ctx context.Context)
+	// Ready is nil while there is a leader, in etcd's words.
+	Ready() error
+
+	Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error)
+	Hash(ctx context.Context, r *pb.HashRequest) (*pb.HashResponse, error)
+	HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error)
+	// Defragment makes what ZooKeeper holds as small as it gets.
+	Defragment(ctx context.Context) error
+	// Snapshot makes a database of etcd's; the caller closes it.
+	Snapshot(ctx context.Context) (Snapshot, error)
+}
+
+// Status is a snapshot of where the backend stands.
+type Status = backend.Status
+
+// Snapshot is a database of etcd's as one file.
+type Snapshot = backend.Snapshot
 
 // maintenanceServer is etcd's Maintenance service; docs/maintenance.md says
 // what each call means here. Alarms are in alarm.go, hashes in hash.go,
 // snapshots in snapshot.go.
 type maintenanceServer struct {
 	pb.UnsafeMaintenanceServer
-	backend        Backend
+	backend        Maintenance
 	header         header
 	version        string
 	storageVersion string
 	snapshotStall  time.Duration
+	// senders counts the goroutines that send snapshots.
+	senders *sync.WaitGroup
 }
 
-// Status is answered from memory, ready or not: it is what people ask when
-// something is wrong. With ZooKeeper at hand it names a leader that lives.
+// Status is answered from memory, ready or not: it is what operators ask when
+// something is wrong. While ZooKeeper can be reached it names a leader that lives.
 func (s *maintenanceServer) Status(ctx context.Context, _ *pb.StatusRequest) (*pb.StatusResponse, error) {
 	s.backend.ConfirmLeader(ctx)
 	st := s.backend.Status()
@@ -33,7 +60,7 @@ func (s *maintenanceServer) Status(ctx context.Context, _ *pb.StatusRequest) (*p
 		Header:           s.header.fill(&pb.ResponseHeader{Revision: int64(st.Revision)}),
 		Version:          s.version,
 		StorageVersion:   s.storageVersion,
-		DbSize:           dbSize(st),
+		DbSize:           DBSize(st),
 		DbSizeInUse:      st.Sizes.Live,
 		DbSizeQuota:      st.Quota,
 		Leader:           s.leader(st),
@@ -49,8 +76,9 @@ func (s *maintenanceServer) Status(ctx context.Context, _ *pb.StatusRequest) (*p
 	return resp, nil
 }
 
-// dbSize is never 0: etcdctl divides by it.
-func dbSize(st Status) int64 { return max(st.Sizes.Total(), 1) }
+// DBSize is what etcd calls the size of its database, in bytes. It is never 0:
+// etcdctl divides by it.
+func DBSize(st Status) int64 { return max(st.Sizes.Total(), 1) }
 
 // leader is the id of the member that does the housekeeping. Without ZooKeeper
 // there is no quorum, which etcd calls having no leader: 0.
@@ -65,7 +93,7 @@ func (s *maintenanceServer) leader(st Status) uint64 {
 // pays. As etcd's, its answer has no header.
 func (s *maintenanceServer) Defragment(ctx context.Context, _ *pb.DefragmentRequest) (*pb.DefragmentResponse, error) {
 	if err := s.backend.Defragment(ctx); err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	return &pb.DefragmentResponse{}, nil
 }
@@ -79,7 +107,7 @@ func (s *maintenanceServer) MoveLeader(ctx context.Context, r *pb.MoveLeaderRequ
 	}
 	members, err := s.backend.Members(ctx, true) // one that has just joined is one
 	if err != nil {
-		return nil, toGRPC(ctx, err)
+		return nil, ToGRPC(ctx, err)
 	}
 	for _, m := range members {
 		switch {
@@ -92,9 +120,6 @@ func (s *maintenanceServer) MoveLeader(ctx context.Context, r *pb.MoveLeaderRequ
 	}
 	return nil, rpctypes.ErrGRPCBadLeaderTransferee
 }
-
-// errUnknownMethod is etcd's answer to an action that does not exist.
-var errUnknownMethod = status.Error(codes.Unknown, "etcdserver: unknown method")
 
 // Downgrade answers as an etcd whose cluster cannot be downgraded. As there, to
 // cancel what is not under way is no error.

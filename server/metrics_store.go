@@ -48,7 +48,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	show(descIsLeader, oneIf(served && st.Leader == f.memberID && st.Leader != 0))
 	show(descRevision, float64(st.Revision))
 	show(descCompact, float64(st.CompactRevision))
-	show(descSize, float64(dbSize(st)))
+	show(descSize, float64(DBSize(st)))
 	show(descInUse, float64(st.Sizes.Live))
 	show(descQuota, float64(st.Quota))
 	show(descKnown, float64(st.Index))

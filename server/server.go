@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 )
@@ -20,7 +21,7 @@ type Server struct {
 	cfg     Config
 	log     *logrus.Entry
 	metrics *metrics
-	streams streams
+	live    liveCalls
 	slow    *slowLimit
 
 	// facade is nil until Attach, and then stays.
@@ -32,8 +33,8 @@ type Server struct {
 	servesOnce sync.Once
 
 	clients []net.Listener
-	ports   []*port
-	tls     *tlsSource // nil without https:// and unixs:// URLs
+	muxes   []*Mux
+	tls     *TLSSource // nil without https:// and unixs:// URLs
 	// web serves HTTP on the client URLs, once clients are served.
 	web   *http.Server
 	https []*http.Server
@@ -63,6 +64,7 @@ type facade struct {
 	overHTTP *grpc.Server
 	loopback *loopback
 	health   *health.Server
+	services *Registered
 	// accepting says that client listeners are open; only the readiness loop
 	// writes it.
 	accepting atomic.Bool
@@ -86,10 +88,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	switch {
 	case cfg.secure():
-		if s.tls, err = newTLSSource(cfg.TLS, cfg.Log); err != nil {
+		if s.tls, err = NewTLSSource(cfg.TLS, cfg.Log); err != nil {
 			return nil, err
 		}
-	case cfg.TLS.set():
+	case cfg.TLS.Given():
 		s.log.Warn("--cert-file and --key-file are not used: no URL begins with https:// or unixs://")
 	}
 	if s.metrics, err = newMetrics(cfg, s); err != nil {
@@ -147,22 +149,18 @@ func (s *Server) bind() (metricsListeners []net.Listener, err error) {
 	s.clients, metricsListeners = s.cfg.Listeners, s.cfg.MetricsListeners
 	if s.clients == nil {
 		if s.clients, err = Listen(s.cfg.ClientURLs); err != nil {
-			closeListeners(metricsListeners)
+			CloseAll(metricsListeners)
 			return nil, err
 		}
 	}
 	if metricsListeners == nil {
 		if metricsListeners, err = ListenMetrics(s.cfg.MetricsURLs); err != nil {
-			closeListeners(s.clients)
+			CloseAll(s.clients)
 			return nil, err
 		}
 	}
 	for _, l := range s.clients {
-		var source *tlsSource
-		if isSecure(l) {
-			source = s.tls
-		}
-		s.ports = append(s.ports, newPort(l, source, s.log))
+		s.muxes = append(s.muxes, NewMux(l, s.tls, s.log))
 	}
 	return metricsListeners, nil
 }
@@ -203,17 +201,17 @@ func (s *Server) stop(ctx context.Context) error {
 	close(s.stopping)
 	s.readiness.Wait()
 	var errs []error
-	for _, p := range s.ports {
-		p.close()
+	for _, m := range s.muxes {
+		m.Close()
 	}
 	if f := s.facade.Load(); f != nil {
 		errs = append(errs, s.drain(ctx, f))
 	}
 	if !s.started {
-		closeListeners(s.cfg.Listeners)
-		closeListeners(s.cfg.MetricsListeners)
+		CloseAll(s.cfg.Listeners)
+		CloseAll(s.cfg.MetricsListeners)
 	}
-	closeListeners(s.clients)
+	CloseAll(s.clients)
 	for _, h := range s.https {
 		if err := h.Shutdown(ctx); err != nil {
 			h.Close()
@@ -237,7 +235,7 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 			_ = s.web.Shutdown(ctx) // its error is ctx's end
 		}
 	}()
-	s.streams.endEndless(errStopped)
+	s.live.endEndless(rpctypes.ErrGRPCStopped)
 	var err error
 	select {
 	case <-drained:
@@ -258,21 +256,21 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 func (s *Server) accept(f *facade) {
 	s.web = s.newHTTP(s.clientHandler(f), clientHeaderTimeout)
 	s.accepts.Go(f.loopback.serve)
-	for _, p := range s.ports {
+	for _, m := range s.muxes {
 		s.log.WithFields(logrus.Fields{
-			"address": p.socket.Addr().String(), "tls": p.tls != nil,
+			"address": m.Addr().String(), "tls": m.Secure(),
 			"name": s.cfg.Name, "advertised": s.cfg.AdvertiseClientURLs,
 		}).Info("serving etcd clients")
-		s.accepts.Go(func() { s.report("clients", p.socket, p.serve()) })
-		s.accepts.Go(func() { s.report("clients", p.socket, f.grpc.Serve(p.grpc)) })
-		s.accepts.Go(func() { s.report("clients", p.socket, s.web.Serve(p.http)) })
+		s.accepts.Go(func() { s.report("clients", m.Addr(), m.Serve()) })
+		s.accepts.Go(func() { s.report("clients", m.Addr(), f.grpc.Serve(m.GRPC())) })
+		s.accepts.Go(func() { s.report("clients", m.Addr(), s.web.Serve(m.HTTP())) })
 	}
 }
 
 // report fails the server if one of its accept loops ended before the stop.
-func (s *Server) report(what string, l net.Listener, err error) {
+func (s *Server) report(what string, addr net.Addr, err error) {
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) && !errors.Is(err, http.ErrServerClosed) {
-		s.fail(fmt.Errorf("serving %s on %s: %w", what, l.Addr(), err))
+		s.fail(fmt.Errorf("serving %s on %s: %w", what, addr, err))
 	}
 }
 

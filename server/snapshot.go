@@ -8,8 +8,6 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/backend"
 )
@@ -24,30 +22,30 @@ func (s *maintenanceServer) Snapshot(_ *pb.SnapshotRequest, stream pb.Maintenanc
 	ctx := stream.Context()
 	snapshot, err := s.backend.Snapshot(ctx)
 	if err != nil {
-		return toGRPC(ctx, err)
+		return ToGRPC(ctx, err)
 	}
 	out := &snapshotSender{stream: stream, remaining: snapshot.Size(), sum: sha256.New()}
 	sent := make(chan error, 1)
 	// It ends soon after the handler, at the latest, since the stream does then.
-	go func() {
+	s.senders.Go(func() {
 		_, err := snapshot.WriteTo(out)
 		if err == nil {
 			err = out.finish()
 		}
 		sent <- errors.Join(err, snapshot.Close())
-	}()
+	})
 	ticker := time.NewTicker(max(s.snapshotStall/stallTicks, 1))
 	defer ticker.Stop()
 	chunks, since := int64(0), 0 // how many ticks ago chunks was less
 	for {
 		select {
 		case err := <-sent:
-			return toGRPC(ctx, err)
+			return ToGRPC(ctx, err)
 		case <-ticker.C:
 			if now := out.chunks.Load(); now > chunks {
 				chunks, since = now, 0
 			} else if since++; since > stallTicks {
-				return status.Errorf(codes.Aborted, "zkine: the snapshot is given up, since the client has taken nothing of it for %v", s.snapshotStall)
+				return snapshotStalled(s.snapshotStall)
 			}
 		}
 	}

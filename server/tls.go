@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -34,13 +35,13 @@ type TLS struct {
 	MinVersion, MaxVersion string
 }
 
-// set tells whether there is a certificate to serve with.
-func (t TLS) set() bool { return t.CertFile != "" || t.KeyFile != "" }
+// Given says whether there is a certificate to serve with.
+func (t TLS) Given() bool { return t.CertFile != "" || t.KeyFile != "" }
 
-// tlsSource has the configuration of new connections, from files that may be
+// TLSSource has the configuration of new connections, from files that may be
 // replaced at any time. What cannot be used is reported, and what was there
 // before stays in use: certificate and key are rarely replaced in one step.
-type tlsSource struct {
+type TLSSource struct {
 	files TLS
 	base  *tls.Config // what no file says
 	log   *logrus.Entry
@@ -48,7 +49,7 @@ type tlsSource struct {
 	mu      sync.Mutex
 	current *tls.Config
 	seen    []fileState
-	reports seldom
+	reports throttle
 }
 
 // fileState is what changes when a file is replaced or written.
@@ -58,8 +59,8 @@ type fileState struct {
 	time time.Time
 }
 
-// newTLSSource reads the files, and refuses what cannot be.
-func newTLSSource(t TLS, log *logrus.Entry) (*tlsSource, error) {
+// NewTLSSource reads the files of t. Its errors name the flag to change.
+func NewTLSSource(t TLS, log *logrus.Entry) (*TLSSource, error) {
 	if t.CertFile == "" || t.KeyFile == "" {
 		return nil, errors.New("a https:// or unixs:// URL needs a certificate and its key; set --cert-file and --key-file")
 	}
@@ -67,7 +68,7 @@ func newTLSSource(t TLS, log *logrus.Entry) (*tlsSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &tlsSource{files: t, base: base, log: log}
+	s := &TLSSource{files: t, base: base, log: log}
 	s.seen = s.look()
 	if s.current, err = s.load(); err != nil {
 		return nil, err
@@ -75,8 +76,16 @@ func newTLSSource(t TLS, log *logrus.Entry) (*tlsSource, error) {
 	return s, nil
 }
 
-// config is for one connection, and shared; it must not be changed.
-func (s *tlsSource) config() *tls.Config {
+// Listen has the connections of a socket speak TLS.
+func (s *TLSSource) Listen(socket net.Listener) net.Listener {
+	return tls.NewListener(socket, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return s.Config(), nil
+	}})
+}
+
+// Config is for one connection, and shared: it must not be changed. It reads the
+// files again if they have changed.
+func (s *TLSSource) Config() *tls.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.look()
@@ -85,7 +94,7 @@ func (s *tlsSource) config() *tls.Config {
 	}
 	loaded, err := s.load()
 	if err != nil {
-		if s.reports.now(err.Error()) {
+		if s.reports.allow(err.Error()) {
 			s.log.WithError(err).Error("the TLS files changed and cannot be used; the ones before stay in use")
 		}
 		return s.current
@@ -96,7 +105,7 @@ func (s *tlsSource) config() *tls.Config {
 }
 
 // look notes the state of each file, zero for one that is not there.
-func (s *tlsSource) look() []fileState {
+func (s *TLSSource) look() []fileState {
 	var seen []fileState
 	for _, name := range []string{s.files.CertFile, s.files.KeyFile, s.files.TrustedCAFile, s.files.ClientCRLFile} {
 		var f fileState
@@ -120,7 +129,7 @@ func same(a, b []fileState) bool {
 	return true
 }
 
-func (s *tlsSource) load() (*tls.Config, error) {
+func (s *TLSSource) load() (*tls.Config, error) {
 	t, c := s.files, s.base.Clone()
 	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 	if err != nil {

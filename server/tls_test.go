@@ -24,8 +24,8 @@ import (
 func startTLS(t *testing.T, files TLS) *running {
 	t.Helper()
 	r := start(t, func(c *Config) {
-		closeListeners(c.Listeners)
-		closeListeners(c.MetricsListeners)
+		CloseAll(c.Listeners)
+		CloseAll(c.MetricsListeners)
 		var err error
 		c.Listeners, err = Listen([]string{"https://127.0.0.1:0"})
 		require.NoError(t, err)

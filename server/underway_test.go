@@ -26,7 +26,7 @@ func TestRequestsUnderWayAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := &underWay{}
-			g := &gate{cfg: Config{RequestTimeout: DefaultRequestTimeout}, backend: newFakeBackend(), streams: &streams{}, metrics: start(t).Server.metrics, underWay: u}
+			g := &gate{cfg: Config{RequestTimeout: DefaultRequestTimeout}, backend: newFakeBackend(), live: &liveCalls{}, metrics: start(t).Server.metrics, underWay: u}
 			let, inside := make(chan struct{}), make(chan struct{})
 			wait := func(context.Context, any) (any, error) { inside <- struct{}{}; <-let; return nil, nil }
 			call := func(req any, handler grpc.UnaryHandler) error {

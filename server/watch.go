@@ -6,17 +6,31 @@ import (
 	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/backend"
 )
+
+// Watch is the store of the Watch service.
+type Watch interface {
+	// Watch opens a watch stream; the caller closes it.
+	Watch() WatchStream
+	// PermitWatch is nil if the call's user may watch what the request says, and
+	// while users do not count.
+	PermitWatch(ctx context.Context, r *pb.WatchCreateRequest) error
+}
+
+// WatchStream is the watchers of one gRPC watch stream.
+type WatchStream = backend.WatchStream
 
 type watchServer struct {
 	pb.UnsafeWatchServer
-	backend Backend
+	backend Watch
 	header  header
-	metrics *metrics
+	// streams and watchers show how many there are.
+	streams, watchers Gauge
+	// readers counts the goroutines that read streams.
+	readers *sync.WaitGroup
 	// fragmentBytes is the size from which a watcher that asked for it gets a
 	// response in parts.
 	fragmentBytes int
@@ -29,12 +43,12 @@ type watchServer struct {
 func (s *watchServer) Watch(stream pb.Watch_WatchServer) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	s.metrics.watchStreams.Inc()
-	defer s.metrics.watchStreams.Dec()
+	s.streams.Inc()
+	defer s.streams.Dec()
 
 	watch := s.backend.Watch()
 	defer watch.Close()
-	in := receive(ctx, stream.Recv)
+	in := receive(ctx, s.readers, stream.Recv)
 	var dispatcher sync.WaitGroup
 	dispatcher.Go(func() { s.dispatch(ctx, cancel, in, watch) })
 	err := s.deliver(ctx, stream, watch)
@@ -88,8 +102,8 @@ func (s *watchServer) dispatchRequest(ctx context.Context, r *pb.WatchRequest, w
 }
 
 // create adds a watcher if the client may have it. Whether it may is not asked
-// for a start that is refused to everybody. An error is one of finding out, and
-// ends the stream.
+// for a start that every client is refused. An error is one of finding out, and ends
+// the stream.
 func (s *watchServer) create(ctx context.Context, r *pb.WatchCreateRequest, watch WatchStream) error {
 	if r.StartRevision >= 0 {
 		if err := s.backend.PermitWatch(ctx, r); err != nil {
@@ -107,7 +121,7 @@ func (s *watchServer) create(ctx context.Context, r *pb.WatchCreateRequest, watc
 
 // deliver sends the stream's responses until something ends it.
 func (s *watchServer) deliver(ctx context.Context, stream pb.Watch_WatchServer, watch WatchStream) error {
-	watchers := watcherCount{gauge: s.metrics.watchers}
+	watchers := watcherCount{gauge: s.watchers}
 	defer watchers.none()
 	for {
 		resp, err := watch.Next(ctx)
@@ -137,46 +151,28 @@ func watchError(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return rpctypes.ErrGRPCWatchCanceled
 	}
-	return toGRPC(ctx, err)
+	return ToGRPC(ctx, err)
 }
 
-// sendFragments sends a response in parts of less than maxBytes each, or of one
-// event if that is larger. All parts but the last are marked as fragments. The
-// parts share the response's header and events, and are not changed after they
-// were sent, since gRPC may still be encoding them.
-func sendFragments(resp *pb.WatchResponse, maxBytes int, send func(*pb.WatchResponse) error) error {
-	if len(resp.Events) < 2 || proto.Size(resp) < maxBytes {
-		return send(resp)
-	}
-	part := func() *pb.WatchResponse {
-		return &pb.WatchResponse{
-			Header: resp.Header, WatchId: resp.WatchId,
-			Created: resp.Created, Canceled: resp.Canceled,
-			CompactRevision: resp.CompactRevision, CancelReason: resp.CancelReason,
-			Fragment: true,
-		}
-	}
-	empty := proto.Size(part())
-	rest := resp.Events
-	for len(rest) > 0 {
-		n, size := 1, empty+eventSize(rest[0])
-		for ; n < len(rest); n++ {
-			if size += eventSize(rest[n]); size >= maxBytes {
-				break
-			}
-		}
-		p := part()
-		p.Events, rest = rest[:n:n], rest[n:]
-		p.Fragment = len(rest) > 0
-		if err := send(p); err != nil {
-			return err
-		}
-	}
-	return nil
+// watcherCount keeps one stream's part of a gauge, from the responses that
+// announce watchers and their ends. A watcher may be cancelled twice.
+type watcherCount struct {
+	gauge Gauge
+	live  map[int64]bool
 }
 
-// eventSize is what an event adds to the size of a response.
-func eventSize(e *mvccpb.Event) int {
-	const eventsField = 11 // of pb.WatchResponse
-	return protowire.SizeTag(eventsField) + protowire.SizeBytes(proto.Size(e))
+func (w *watcherCount) see(r *pb.WatchResponse) {
+	switch {
+	case r.Canceled && w.live[r.WatchId]:
+		delete(w.live, r.WatchId)
+		w.gauge.Dec()
+	case r.Created && !r.Canceled:
+		if w.live == nil {
+			w.live = make(map[int64]bool)
+		}
+		w.live[r.WatchId] = true
+		w.gauge.Inc()
+	}
 }
+
+func (w *watcherCount) none() { w.gauge.Sub(float64(len(w.live))) }

@@ -24,7 +24,7 @@ func TestPortsOfEveryKind(t *testing.T) {
 	files := newTLSFiles(t, a.sign("server"))
 	plain, secure := socketPath(t), socketPath(t)
 	r := start(t, func(c *Config) {
-		closeListeners(c.Listeners)
+		CloseAll(c.Listeners)
 		var err error
 		c.Listeners, err = Listen([]string{"http://127.0.0.1:0", "unix://" + plain, "https://127.0.0.1:0", "unixs://" + secure})
 		require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestPortsOfEveryKind(t *testing.T) {
 			return new(net.Dialer).DialContext(ctx, l.Addr().Network(), l.Addr().String())
 		}
 		creds, scheme := insecure.NewCredentials(), "http"
-		if isSecure(l) {
+		if IsSecure(l) {
 			creds, scheme = credentials.NewTLS(&tls.Config{RootCAs: a.pool(), ServerName: "localhost"}), "https"
 		}
 		conn, err := grpc.NewClient("passthrough:///localhost", grpc.WithTransportCredentials(creds),

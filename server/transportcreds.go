@@ -8,14 +8,16 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// handshaken are the credentials of connections that come from a port, which
-// has done the handshake: what is left is to tell gRPC about it, so that a call
-// knows its client's certificate (see commonName).
+// handshaken are the credentials of connections that come from a Mux, which has
+// done the handshake.
 type handshaken struct {
 	credentials.TransportCredentials
 }
 
-func newHandshaken() credentials.TransportCredentials {
+// TransportCredentials are for the gRPC server that a Mux hands connections to.
+// They tell gRPC of the handshake that the Mux has done, so that a call's peer
+// shows its client's certificate.
+func TransportCredentials() credentials.TransportCredentials {
 	return handshaken{insecure.NewCredentials()}
 }
 

@@ -12,19 +12,19 @@ import (
 
 var errLate = errors.New("late")
 
-type timedKey struct{}
+type lazyKey struct{}
 
-// A timed context behaves as one that context.WithTimeoutCause makes, whenever
+// A lazyDeadline behaves as one that context.WithTimeoutCause makes, whenever
 // it is looked at first.
 func TestTimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		parent, cancel := context.WithCancelCause(context.WithValue(t.Context(), timedKey{}, "v"))
+		parent, cancel := context.WithCancelCause(context.WithValue(t.Context(), lazyKey{}, "v"))
 		ctx := withTimeout(parent, time.Second, errLate)
 		deadline, ok := ctx.Deadline()
 		require.True(t, ok)
 		require.Equal(t, time.Now().Add(time.Second), deadline)
 		require.NoError(t, ctx.Err())
-		require.Equal(t, "v", ctx.Value(timedKey{}))
+		require.Equal(t, "v", ctx.Value(lazyKey{}))
 
 		child, stop := context.WithCancel(ctx)
 		defer stop()
@@ -35,7 +35,7 @@ func TestTimed(t *testing.T) {
 		require.Equal(t, context.DeadlineExceeded, ctx.Err())
 		require.Equal(t, errLate, context.Cause(ctx))
 		require.Equal(t, errLate, context.Cause(child))
-		require.Equal(t, "v", ctx.Value(timedKey{}))
+		require.Equal(t, "v", ctx.Value(lazyKey{}))
 		ctx.release()
 		require.Equal(t, errLate, context.Cause(ctx))
 
@@ -46,12 +46,12 @@ func TestTimed(t *testing.T) {
 		require.Equal(t, errLate, context.Cause(ctx))
 		ctx.release()
 
-		// The parent ends, before anybody waits and after.
+		// The parent ends, before Done is called and after.
 		gone := errors.New("gone")
 		early, waiting := withTimeout(parent, time.Hour, errLate), withTimeout(parent, time.Hour, errLate)
 		waiting.Done()
 		cancel(gone)
-		for _, ctx := range []*timed{early, waiting} {
+		for _, ctx := range []*lazyDeadline{early, waiting} {
 			require.Equal(t, context.Canceled, ctx.Err())
 			<-ctx.Done()
 			require.Equal(t, gone, context.Cause(ctx))

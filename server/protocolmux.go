@@ -32,22 +32,22 @@ const preface = "PRI * HTTP/2.0"
 // recordTypeHandshake is the first byte of a client that begins with TLS.
 const recordTypeHandshake = 0x16
 
-// port is the socket of a client URL, on which gRPC and HTTP are served side by
+// Mux is the socket of a client URL, on which gRPC and HTTP are served side by
 // side. It decides once for each connection, so that gRPC's run on grpc-go's own
 // transport and nothing stands in their way afterwards:
 //
 //	plaintext, HTTP/2 preface                 gRPC, and nothing else, as in etcd
 //	plaintext, anything else                  HTTP/1
 //	TLS, the client offers h2 only (ALPN)     gRPC: that is how gRPC clients do
-//	TLS, anything else                        HTTP/1 and HTTP/2, see httpGRPC
+//	TLS, anything else                        HTTP/1 and HTTP/2
 //
 // Goroutines: one a connection, until it is handed on, which is bounded by the
-// timeouts above; all are over when serve returns.
-type port struct {
+// timeouts above. All have ended when Serve returns.
+type Mux struct {
 	socket net.Listener
-	tls    *tlsSource // nil for plaintext
+	tls    *TLSSource // nil for plaintext
 	log    *logrus.Entry
-	hints  seldom
+	hints  throttle
 
 	grpc, http *queue
 
@@ -57,28 +57,47 @@ type port struct {
 	routes    sync.WaitGroup
 }
 
-func newPort(socket net.Listener, source *tlsSource, log *logrus.Entry) *port {
-	return &port{
-		socket: socket, tls: source, log: log,
+// NewMux makes a Mux on a socket that Listen has bound, which it owns from then
+// on. source is used if the socket's URL says TLS, and may be nil otherwise.
+func NewMux(socket net.Listener, source *TLSSource, log *logrus.Entry) *Mux {
+	m := &Mux{
+		socket: socket, log: log,
 		grpc: newQueue(socket.Addr()), http: newQueue(socket.Addr()),
 		undecided: make(map[net.Conn]struct{}),
 	}
+	if IsSecure(socket) {
+		m.tls = source
+	}
+	return m
 }
 
-// serve accepts connections until the port is closed, which is no error. It
-// returns when the last connection has been handed on or closed; for that the
-// servers must have closed their queues.
-func (p *port) serve() error {
-	defer p.routes.Wait()
+// GRPC is the listener of the server for connections that speak gRPC. Those with
+// TLS are *tls.Conn, with the handshake done: see TransportCredentials.
+func (m *Mux) GRPC() net.Listener { return m.grpc }
+
+// HTTP is the listener of the server for connections that speak HTTP.
+func (m *Mux) HTTP() net.Listener { return m.http }
+
+// Addr is the address of the socket.
+func (m *Mux) Addr() net.Addr { return m.socket.Addr() }
+
+// Secure says whether the connections have TLS.
+func (m *Mux) Secure() bool { return m.tls != nil }
+
+// Serve accepts connections until Close, which is no error. It returns when the
+// last connection has been handed on or closed; for that the servers must have
+// closed GRPC and HTTP.
+func (m *Mux) Serve() error {
+	defer m.routes.Wait()
 	pause := time.Duration(0)
 	for {
-		conn, err := p.socket.Accept()
+		conn, err := m.socket.Accept()
 		if err == nil {
 			pause = 0
-			p.take(conn)
+			m.take(conn)
 			continue
 		}
-		if p.isClosed() {
+		if m.isClosed() {
 			return nil
 		}
 		var passing interface{ Temporary() bool }
@@ -86,42 +105,42 @@ func (p *port) serve() error {
 			return err
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), maxAcceptPause)
-		p.log.WithError(err).Warn("cannot accept connections for a moment")
+		m.log.WithError(err).Warn("cannot accept connections for a moment")
 		time.Sleep(pause)
 	}
 }
 
-// close stops accepting, and closes the connections that are not handed on.
-func (p *port) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	p.socket.Close()
-	for c := range p.undecided {
+// Close stops accepting, and closes the connections that are not handed on.
+func (m *Mux) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.socket.Close()
+	for c := range m.undecided {
 		c.Close()
 	}
 }
 
-func (p *port) isClosed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed
+func (m *Mux) isClosed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.closed
 }
 
 // take begins to find out where conn belongs.
-func (p *port) take(conn net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
+func (m *Mux) take(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
 		conn.Close()
 		return
 	}
-	p.undecided[conn] = struct{}{}
-	p.routes.Go(func() {
-		decided, to := p.route(conn)
-		p.mu.Lock()
-		delete(p.undecided, conn)
-		p.mu.Unlock()
+	m.undecided[conn] = struct{}{}
+	m.routes.Go(func() {
+		decided, to := m.route(conn)
+		m.mu.Lock()
+		delete(m.undecided, conn)
+		m.mu.Unlock()
 		if to == nil || !to.put(decided) {
 			conn.Close()
 		}
@@ -130,30 +149,30 @@ func (p *port) take(conn net.Conn) {
 
 // route returns the connection as the server that it belongs to is to see it;
 // no queue if it belongs to none.
-func (p *port) route(conn net.Conn) (net.Conn, *queue) {
-	if p.tls != nil {
-		return p.routeTLS(conn)
+func (m *Mux) route(conn net.Conn) (net.Conn, *queue) {
+	if m.tls != nil {
+		return m.routeTLS(conn)
 	}
 	conn.SetReadDeadline(time.Now().Add(firstBytesTimeout))
 	head := make([]byte, len(preface))
 	for n := 0; n < len(head); {
-		m, err := conn.Read(head[n:])
-		n += m
+		read, err := conn.Read(head[n:])
+		n += read
 		switch {
 		case n > 0 && head[0] == recordTypeHandshake:
-			p.hint(conn, "a client speaks TLS to a plaintext URL; give it http:// as the endpoint, or listen on https://", nil)
+			m.hint(conn, "a client speaks TLS to a plaintext URL; give it http:// as the endpoint, or listen on https://", nil)
 			return nil, nil
 		case string(head[:n]) != preface[:n]:
-			return resume(conn, head[:n]), p.http
+			return resume(conn, head[:n]), m.http
 		case err != nil:
 			return nil, nil // it said nothing
 		}
 	}
-	return resume(conn, head), p.grpc
+	return resume(conn, head), m.grpc
 }
 
-func (p *port) routeTLS(conn net.Conn) (net.Conn, *queue) {
-	config := p.tls.config().Clone()
+func (m *Mux) routeTLS(conn net.Conn) (net.Conn, *queue) {
+	config := m.tls.Config().Clone()
 	var offered []string
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		offered = hello.SupportedProtos
@@ -163,45 +182,45 @@ func (p *port) routeTLS(conn net.Conn) (net.Conn, *queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
-		p.refuse(conn, err)
+		m.refuse(conn, err)
 		return nil, nil
 	}
 	if secure.ConnectionState().NegotiatedProtocol == "h2" && !slices.Contains(offered, "http/1.1") {
-		return secure, p.grpc
+		return secure, m.grpc
 	}
-	return secure, p.http
+	return secure, m.http
 }
 
 // refuse says why a handshake failed, to people, and to a client that speaks
 // plaintext HTTP.
-func (p *port) refuse(conn net.Conn, err error) {
+func (m *Mux) refuse(conn net.Conn, err error) {
 	var notTLS tls.RecordHeaderError
 	switch {
-	case errors.Is(err, io.EOF) || p.isClosed():
+	case errors.Is(err, io.EOF) || m.isClosed():
 		// a probe, or the end
 	case errors.As(err, &notTLS) && notTLS.Conn != nil:
-		p.hint(conn, "a client speaks plaintext to a TLS URL; give it https:// as the endpoint, and the certificates", nil)
+		m.hint(conn, "a client speaks plaintext to a TLS URL; give it https:// as the endpoint, and the certificates", nil)
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	default:
-		p.hint(conn, "a TLS handshake failed", err)
+		m.hint(conn, "a TLS handshake failed", err)
 	}
 }
 
 // hint logs what a client does wrong, not more often than is of use: such
 // clients come back at once.
-func (p *port) hint(conn net.Conn, text string, err error) {
-	if !p.hints.now(text + fmt.Sprint(err)) {
+func (m *Mux) hint(conn net.Conn, text string, err error) {
+	if !m.hints.allow(text + fmt.Sprint(err)) {
 		return
 	}
-	e := p.log.WithField("client", conn.RemoteAddr().String())
+	e := m.log.WithField("client", conn.RemoteAddr().String())
 	if err != nil {
 		e = e.WithError(err)
 	}
 	e.Warn(text)
 }
 
-// queue is the listener of a server that gets its connections from a port.
+// queue is the listener of a server that gets its connections from a Mux.
 type queue struct {
 	addr  net.Addr
 	conns chan net.Conn

@@ -17,7 +17,7 @@ import (
 // maxLoggedKey is how much of a key goes into the log.
 const maxLoggedKey = 128
 
-// callLog logs calls that took long or that failed in a way nobody foresaw.
+// callLog logs calls that took long or that failed in a way for which there is no answer.
 // Keys are logged, values never: they may be secrets.
 type callLog struct {
 	log   *logrus.Entry
@@ -106,4 +106,12 @@ func loggedKey(key []byte) string {
 		return string(key[:maxLoggedKey]) + "..."
 	}
 	return string(key)
+}
+
+// logUnforeseen logs the errors that v3rpc has no answer for. They were not
+// logged where they arose.
+func (c *callLog) logUnforeseen(method string, err error) {
+	if cause := Unforeseen(err); cause != nil {
+		c.log.WithField("method", method).WithError(cause).Error("unforeseen error; answered Unknown")
+	}
 }

@@ -7,10 +7,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// chunks collects a message's bytes in buffers from pools, which take them back
+// buffers collects a message's bytes in buffers from pools, which take them back
 // once they are on the wire: gRPC frees what it gets from a codec. One that is
 // not closed is garbage, and no leak.
-type chunks struct {
+type buffers struct {
 	full mem.BufferSlice
 	// Where b comes from; nil if from no pool.
 	pool   mem.BufferPool
@@ -21,9 +21,9 @@ type chunks struct {
 }
 
 const (
-	// chunkBytes is the size of the buffers of a large message: small enough
+	// largeBytes is the size of the buffers of a large message: small enough
 	// to stay in the processor's cache while it is filled.
-	chunkBytes = 128 << 10
+	largeBytes = 128 << 10
 	// smallBytes is up to which size gRPC's own pool has fitting buffers, which
 	// it clears each time.
 	smallBytes = 32 << 10
@@ -31,17 +31,17 @@ const (
 	maxHead = 1 + 10
 )
 
-// large has buffers of chunkBytes, with whatever is in them.
-var large = &chunkPool{}
+// large has buffers of largeBytes, with whatever is in them.
+var large = &largePool{}
 
-// chunkPool is a mem.BufferPool.
-type chunkPool struct{ pool sync.Pool }
+// largePool is a mem.BufferPool.
+type largePool struct{ pool sync.Pool }
 
-// Get returns a buffer of n bytes, at most chunkBytes.
-func (p *chunkPool) Get(n int) *[]byte {
+// Get returns a buffer of n bytes, at most largeBytes.
+func (p *largePool) Get(n int) *[]byte {
 	b, ok := p.pool.Get().(*[]byte)
 	if !ok {
-		fresh := make([]byte, chunkBytes)
+		fresh := make([]byte, largeBytes)
 		b = &fresh
 	}
 	*b = (*b)[:n]
@@ -49,27 +49,27 @@ func (p *chunkPool) Get(n int) *[]byte {
 }
 
 // Put takes a buffer back, unless it has been replaced by a larger one.
-func (p *chunkPool) Put(b *[]byte) {
-	if cap(*b) == chunkBytes {
+func (p *largePool) Put(b *[]byte) {
+	if cap(*b) == largeBytes {
 		p.pool.Put(b)
 	}
 }
 
-// newChunks makes room for a message of size bytes.
-func newChunks(size int) *chunks {
-	w := &chunks{left: size}
-	w.next(min(size, chunkBytes))
+// newBuffers makes room for a message of size bytes.
+func newBuffers(size int) *buffers {
+	w := &buffers{left: size}
+	w.next(min(size, largeBytes))
 	return w
 }
 
 // next begins a buffer of at least n bytes.
-func (w *chunks) next(n int) {
+func (w *buffers) next(n int) {
 	switch {
 	case mem.IsBelowBufferPoolingThreshold(n):
 		w.pool, w.pooled, w.b = nil, nil, make([]byte, 0, n)
 		w.left -= n
 		return
-	case n > smallBytes && n <= chunkBytes:
+	case n > smallBytes && n <= largeBytes:
 		w.pool = large
 	default:
 		w.pool = mem.DefaultBufferPool()
@@ -82,17 +82,17 @@ func (w *chunks) next(n int) {
 // room begins the next buffer if this one has no room for n bytes and is not
 // the last. It is called before each thing that stays in one buffer; small
 // numbers may come without, at the price of a copy if they do not fit.
-func (w *chunks) room(n int) {
+func (w *buffers) room(n int) {
 	free := cap(w.b) - len(w.b)
 	if free >= n || w.left <= 0 {
 		return
 	}
 	w.flush()
 	w.left += free
-	w.next(max(n, min(w.left, chunkBytes)))
+	w.next(max(n, min(w.left, largeBytes)))
 }
 
-func (w *chunks) flush() {
+func (w *buffers) flush() {
 	if w.pool == nil {
 		w.full = append(w.full, mem.SliceBuffer(w.b))
 		return
@@ -102,37 +102,37 @@ func (w *chunks) flush() {
 }
 
 // close returns the message.
-func (w *chunks) close() mem.BufferSlice {
+func (w *buffers) close() mem.BufferSlice {
 	w.flush()
 	return w.full
 }
 
 // message begins a field that holds a message of size bytes.
-func (w *chunks) message(field protowire.Number, size int) {
+func (w *buffers) message(field protowire.Number, size int) {
 	w.room(2 * maxHead) // the tag and the length, and small numbers after them
 	w.head(field, size)
 }
 
-func (w *chunks) head(field protowire.Number, size int) {
+func (w *buffers) head(field protowire.Number, size int) {
 	w.b = append(w.b, byte(field<<3|protowire.Number(protowire.BytesType)))
 	w.b = protowire.AppendVarint(w.b, uint64(size))
 }
 
-func (w *chunks) bytes(field protowire.Number, data []byte) {
+func (w *buffers) bytes(field protowire.Number, data []byte) {
 	if len(data) > 0 {
 		w.head(field, len(data))
 		w.b = append(w.b, data...)
 	}
 }
 
-func (w *chunks) int(field protowire.Number, n int64) {
+func (w *buffers) int(field protowire.Number, n int64) {
 	if n != 0 {
 		w.b = append(w.b, byte(field<<3|protowire.Number(protowire.VarintType)))
 		w.b = protowire.AppendVarint(w.b, uint64(n))
 	}
 }
 
-func (w *chunks) bool(field protowire.Number, set bool) {
+func (w *buffers) bool(field protowire.Number, set bool) {
 	if set {
 		w.b = append(w.b, byte(field<<3|protowire.Number(protowire.VarintType)), 1)
 	}
