@@ -14,14 +14,15 @@ const (
 )
 
 // slowLimit bounds what slow requests write into the log: when everything is
-// slow, a line for each helps nobody. At the end of a period one line tells of
+// slow, a line for each is of no use. At the end of a period one line tells of
 // those that had none.
 type slowLimit struct {
 	log *logrus.Entry
 
 	mu     sync.Mutex
-	lines  int // in this period, which begins with the first
-	quiet  int // requests without a line
+	period *time.Timer // nil before the first
+	lines  int         // in this period, which begins with the first
+	quiet  int         // requests without a line
 	worst  time.Duration
 	method string // of the worst
 }
@@ -31,7 +32,7 @@ func (l *slowLimit) admit(method string, took time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lines == 0 {
-		time.AfterFunc(slowPeriod, l.end)
+		l.period = time.AfterFunc(slowPeriod, l.end)
 	}
 	if l.lines < slowLines {
 		l.lines++
@@ -42,6 +43,16 @@ func (l *slowLimit) admit(method string, took time.Duration) bool {
 		l.worst, l.method = took, method
 	}
 	return false
+}
+
+// close ends the period at once. No call is asked about after it.
+func (l *slowLimit) close() {
+	l.mu.Lock()
+	period := l.period
+	l.mu.Unlock()
+	if period != nil && period.Stop() {
+		l.end()
+	}
 }
 
 func (l *slowLimit) end() {

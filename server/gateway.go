@@ -38,7 +38,7 @@ func (s *Server) clientHandler(f *facade) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(gatewayPath, refuseNames(f.backend, s.cfg.TLS.ClientCertAuth, s.gateway(f.loopback.conn)))
 	mux.Handle("/", s.httpHandler())
-	return &access{next: mux, grpc: f.overHTTP, origins: s.cfg.CORS}
+	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS}
 }
 
 // gateway translates JSON to gRPC and back, with the same library and options

@@ -92,14 +92,19 @@ func requireNothingRuns(t *testing.T) {
 }
 
 func leftovers() string {
-	buf := make([]byte, 1<<20)
-	for _, stack := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+	for _, stack := range strings.Split(stacks(), "\n\n") {
 		ours := strings.Contains(stack, "zkine/server.") || strings.Contains(stack, "internal/transport.NewServerTransport")
 		if ours && !strings.Contains(stack, "testing.tRunner") && !strings.Contains(stack, "server.leftovers") {
 			return stack
 		}
 	}
 	return ""
+}
+
+// stacks are the stacks of all goroutines.
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
 }
 
 func ctxFor(t *testing.T) context.Context {

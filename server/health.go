@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -20,7 +21,7 @@ type healthCheck struct {
 }
 
 // probeTimeout bounds the reads of a probe, so that it answers within a second
-// whatever happens: who asks for /readyz wants to know how things are, not to
+// whatever happens: a probe of /readyz wants to know how things are, and not to
 // wait until they are better.
 const probeTimeout = 900 * time.Millisecond
 
@@ -46,7 +47,7 @@ func (s *Server) handleHealth(mux *http.ServeMux) {
 	s.handleChecks(mux, "readyz", []healthCheck{
 		{"backend", s.checkServing},
 		{"data_corruption", s.checkCorruption},
-		{"serializable_read", func(ctx context.Context) error { return s.checkRead(ctx, true) }},
+		{"serializable_read", s.checkSerializable},
 		{"linearizable_read", s.checkLinearizable},
 		{"non_learner", func(context.Context) error { return nil }},
 	})
@@ -58,7 +59,7 @@ func (s *Server) checkAlive(ctx context.Context) error {
 	if f := s.facade.Load(); f == nil || !f.accepting.Load() {
 		return nil
 	}
-	return s.checkRead(ctx, true)
+	return s.checkSerializable(ctx)
 }
 
 // checkBackend says why clients are not served, without asking ZooKeeper.
@@ -132,24 +133,34 @@ func (s *Server) writesRefused() error {
 	return nil
 }
 
-func (s *Server) checkRead(ctx context.Context, serializable bool) error {
+// checkSerializable reads from memory.
+func (s *Server) checkSerializable(ctx context.Context) error {
 	f := s.facade.Load()
 	if f == nil {
 		return s.starting()
 	}
-	if serializable {
-		return ToGRPC(ctx, f.backend.Probe(ctx, true))
+	return ToGRPC(ctx, f.backend.Probe(ctx, true))
+}
+
+// checkLinearizable reads behind a barrier, and does not wait for what Ready says
+// will not come.
+func (s *Server) checkLinearizable(ctx context.Context) error {
+	if err := s.checkBackend(ctx); err != nil {
+		return err
 	}
+	f := s.facade.Load()
 	ctx, cancel := whileServed(ctx, f.backend)
 	defer cancel()
 	return ToGRPC(ctx, f.backend.Probe(ctx, false))
 }
 
 // whileServed is a context that ends, with the reason, once clients are not
-// served any more: what it waits for will not come soon.
-func whileServed(parent context.Context, b Backend) (context.Context, context.CancelFunc) {
+// served any more: what it waits for will not come soon. The backend is not asked
+// any more when end has returned.
+func whileServed(parent context.Context, b Backend) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	go func() {
+	var asking sync.WaitGroup
+	asking.Go(func() {
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
 		for {
@@ -163,16 +174,11 @@ func whileServed(parent context.Context, b Backend) (context.Context, context.Ca
 				return
 			}
 		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
-// checkLinearizable does not wait for what Ready says will not come.
-func (s *Server) checkLinearizable(ctx context.Context) error {
-	if err := s.checkBackend(ctx); err != nil {
-		return err
+	})
+	return ctx, func() {
+		cancel(nil)
+		asking.Wait()
 	}
-	return s.checkRead(ctx, false)
 }
 
 // serveHealth answers as etcd's /health does, with ?serializable=true and
@@ -209,7 +215,11 @@ func (s *Server) health(ctx context.Context, r *http.Request) error {
 	if err := s.checkBackend(ctx); err != nil && !serializable {
 		return fmt.Errorf("RAFT NO LEADER: %w", err)
 	}
-	if err := s.checkRead(ctx, serializable); err != nil {
+	read := s.checkLinearizable
+	if serializable {
+		read = s.checkSerializable
+	}
+	if err := read(ctx); err != nil {
 		return fmt.Errorf("RANGE ERROR:%w", err)
 	}
 	return nil

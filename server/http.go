@@ -27,13 +27,14 @@ func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Serv
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ErrorLog:          stdlog.New(io.Discard, "", 0), // what clients do wrong
+		ConnContext:       withConn,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: math.MaxInt32},
 	}
 }
 
 // serveHTTP serves one metrics URL in the background.
 func (s *Server) serveHTTP(l net.Listener) {
-	h := s.newHTTP(s.httpHandler(), metricsHeaderTimeout)
+	h := s.newHTTP(s.calls.counted(s.httpHandler()), metricsHeaderTimeout)
 	s.https = append(s.https, h)
 	if IsSecure(l) {
 		l = s.tls.Listen(l)

@@ -38,6 +38,8 @@ type Server struct {
 	// web serves HTTP on the client URLs, once clients are served.
 	web   *http.Server
 	https []*http.Server
+	// calls are the HTTP requests on all URLs, but for those of gRPC.
+	calls httpCalls
 
 	// startStop serialises Start, Attach and Stop; they are rare.
 	startStop sync.Mutex
@@ -219,6 +221,8 @@ func (s *Server) stop(ctx context.Context) error {
 		}
 	}
 	s.accepts.Wait()
+	s.calls.stop(ctx)
+	s.slow.close()
 	return errors.Join(errs...)
 }
 
@@ -249,6 +253,7 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 	<-drained
 	f.overHTTP.Stop()
 	f.loopback.close()
+	f.services.Wait()
 	return err
 }
 
