@@ -20,6 +20,7 @@ import (
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // member is a zkine with its clients: the server of this package on the real
@@ -58,7 +59,7 @@ func startMemberOn(t *testing.T, z revision.Dialer, name string, back backend.Co
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 
-	cfg := Config{Backend: b, MemberID: fakeMemberID, Name: name, ClientURLs: []string{"http://127.0.0.1:0"}, Log: entry}
+	cfg := Config{Backend: b, MemberID: servertest.MemberID, Name: name, ClientURLs: []string{"http://127.0.0.1:0"}, Log: entry}
 	for _, e := range edit {
 		e(&cfg)
 	}

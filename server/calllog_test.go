@@ -8,6 +8,7 @@ import (
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision/zktest"
@@ -78,4 +79,17 @@ func TestSlowRequestsAreLimited(t *testing.T) {
 	require.True(t, l.admit("put", 1), "a new period")
 	l.end()
 	require.Len(t, hook.AllEntries(), 1, "nothing was left out")
+}
+
+// FuzzDescribe describes whatever parses as a Txn: no request may panic in the log.
+func FuzzDescribe(f *testing.F) {
+	wire, err := proto.Marshal(&pb.TxnRequest{Compare: []*pb.Compare{{Key: []byte("k")}}, Success: []*pb.RequestOp{{}}})
+	require.NoError(f, err)
+	f.Add(wire)
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		r := &pb.TxnRequest{}
+		if proto.Unmarshal(wire, r) == nil {
+			describe(logrus.Fields{}, r)
+		}
+	})
 }

@@ -152,6 +152,5 @@ func FuzzCheckTxn(f *testing.F) {
 		_, otherwise := dumbOverlap(r.Failure)
 		require.Equal(t, then && otherwise, whole == nil)
 		_ = checkSize(&pb.InternalRaftRequest{Txn: r}, DefaultMaxRequestBytes)
-		describe(map[string]any{}, r)
 	})
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -111,8 +110,8 @@ func TestErrors(t *testing.T) {
 	r := start(t)
 	for _, c := range errorCases {
 		t.Run(c.err.Error(), func(t *testing.T) {
-			r.backend.fail(testError(c.err))
-			_, got := r.send(ctxFor(t), &pb.PutRequest{Key: []byte("k")})
+			r.backend.Fail(testError(c.err))
+			_, got := r.Send(ctxFor(t), &pb.PutRequest{Key: []byte("k")})
 			requireStatus(t, status.Error(c.code, c.text), got)
 		})
 	}
@@ -137,7 +136,7 @@ func TestErrorsAreRetried(t *testing.T) {
 	for _, c := range errorCases {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			calls := 0
-			r.backend.setAnswer(func(context.Context, any) (any, error) {
+			r.backend.SetAnswer(func(context.Context, any) (any, error) {
 				if calls++; calls == 1 {
 					return nil, testError(c.err)
 				}
@@ -206,18 +205,4 @@ func sentinels(t *testing.T, dir string) (names []string) {
 func TestUnknownOutcomeBeforeContext(t *testing.T) {
 	err := errors.Join(context.DeadlineExceeded, revision.ErrUnknown)
 	requireStatus(t, rpctypes.ErrGRPCTimeout, ToGRPC(context.Background(), err))
-}
-
-// What has no answer is logged, once.
-func TestUnforeseenIsLogged(t *testing.T) {
-	r := start(t)
-	r.backend.fail(errors.New("nobody thought of it"))
-	_, err := r.send(ctxFor(t), &pb.PutRequest{Key: []byte("k"), Value: []byte("secret")})
-	require.Equal(t, codes.Unknown, status.Code(err))
-	entries := r.logged(logrus.ErrorLevel)
-	require.Len(t, entries, 1)
-	require.Equal(t, "/etcdserverpb.KV/Put", entries[0].Data["method"])
-	text, err := entries[0].String()
-	require.NoError(t, err)
-	require.NotContains(t, text, "secret")
 }

@@ -11,21 +11,15 @@ import (
 
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/server/servertest"
 )
-
-func (r *running) keepAlive(t *testing.T, ctx context.Context) pb.Lease_LeaseKeepAliveClient {
-	t.Helper()
-	stream, err := pb.NewLeaseClient(r.conn).LeaseKeepAlive(ctx)
-	require.NoError(t, err)
-	return stream
-}
 
 // Renewals run at the same time, and are answered in the order of the requests.
 func TestKeepAliveOrder(t *testing.T) {
 	r := start(t)
 	const n = keepalivesInFlight
 	arrived, release := make(chan int64, n), make(chan struct{})
-	r.backend.setAnswer(func(_ context.Context, req any) (any, error) {
+	r.backend.SetAnswer(func(_ context.Context, req any) (any, error) {
 		id := req.(*pb.LeaseKeepAliveRequest).ID
 		arrived <- id
 		if id == 0 {
@@ -33,7 +27,7 @@ func TestKeepAliveOrder(t *testing.T) {
 		}
 		return nil, nil
 	})
-	stream := r.keepAlive(t, ctxFor(t))
+	stream := r.KeepAlive(t, ctxFor(t))
 	for id := range int64(n) {
 		require.NoError(t, stream.Send(&pb.LeaseKeepAliveRequest{ID: id}))
 	}
@@ -46,7 +40,7 @@ func TestKeepAliveOrder(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, id, resp.ID)
 		require.Equal(t, int64(60), resp.TTL)
-		requireHeader(t, 14, resp.Header)
+		servertest.RequireHeader(t, 14, resp.Header)
 	}
 	require.NoError(t, stream.CloseSend())
 	_, err := stream.Recv()
@@ -55,8 +49,8 @@ func TestKeepAliveOrder(t *testing.T) {
 
 func TestKeepAliveError(t *testing.T) {
 	r := start(t)
-	r.backend.fail(revision.ErrUnknown)
-	stream := r.keepAlive(t, ctxFor(t))
+	r.backend.Fail(revision.ErrUnknown)
+	stream := r.KeepAlive(t, ctxFor(t))
 	require.NoError(t, stream.Send(&pb.LeaseKeepAliveRequest{ID: 1}))
 	_, err := stream.Recv()
 	requireStatus(t, rpctypes.ErrGRPCTimeout, err)
@@ -65,11 +59,11 @@ func TestKeepAliveError(t *testing.T) {
 // A renewal has a time limit, though its stream has none.
 func TestKeepAliveTimeout(t *testing.T) {
 	r := start(t, func(c *Config) { c.RequestTimeout = 1 })
-	r.backend.setAnswer(func(ctx context.Context, _ any) (any, error) {
+	r.backend.SetAnswer(func(ctx context.Context, _ any) (any, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
-	stream := r.keepAlive(t, ctxFor(t))
+	stream := r.KeepAlive(t, ctxFor(t))
 	require.NoError(t, stream.Send(&pb.LeaseKeepAliveRequest{ID: 1}))
 	_, err := stream.Recv()
 	requireStatus(t, rpctypes.ErrGRPCTimeout, err)
@@ -79,14 +73,14 @@ func TestKeepAliveTimeout(t *testing.T) {
 func TestKeepAliveClientLeaves(t *testing.T) {
 	r := start(t)
 	arrived, ended := make(chan struct{}), make(chan struct{})
-	r.backend.setAnswer(func(ctx context.Context, _ any) (any, error) {
+	r.backend.SetAnswer(func(ctx context.Context, _ any) (any, error) {
 		close(arrived)
 		<-ctx.Done()
 		close(ended)
 		return nil, ctx.Err()
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	require.NoError(t, r.keepAlive(t, ctx).Send(&pb.LeaseKeepAliveRequest{ID: 1}))
+	require.NoError(t, r.KeepAlive(t, ctx).Send(&pb.LeaseKeepAliveRequest{ID: 1}))
 	<-arrived
 	cancel()
 	<-ended
@@ -94,10 +88,10 @@ func TestKeepAliveClientLeaves(t *testing.T) {
 
 func TestTimeToLiveOfUnknownLease(t *testing.T) {
 	r := start(t)
-	r.backend.fail(state.ErrLeaseNotFound)
-	resp, err := pb.NewLeaseClient(r.conn).LeaseTimeToLive(ctxFor(t), &pb.LeaseTimeToLiveRequest{ID: 5})
+	r.backend.Fail(state.ErrLeaseNotFound)
+	resp, err := pb.NewLeaseClient(r.Conn).LeaseTimeToLive(ctxFor(t), &pb.LeaseTimeToLiveRequest{ID: 5})
 	require.NoError(t, err)
 	require.Equal(t, int64(-1), resp.TTL)
 	require.Equal(t, int64(5), resp.ID)
-	requireHeader(t, 42, resp.Header)
+	servertest.RequireHeader(t, 42, resp.Header)
 }

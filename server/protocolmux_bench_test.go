@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // BenchmarkPorts measures a call that costs nothing but its transport: on
@@ -25,7 +27,7 @@ func BenchmarkPorts(b *testing.B) {
 	listeners, err := Listen([]string{"http://127.0.0.1:0", "https://127.0.0.1:0"})
 	require.NoError(b, err)
 	logger, _ := logrustest.NewNullLogger()
-	s, err := New(Config{Backend: newFakeBackend(), Listeners: listeners, TLS: files.TLS, Log: logrus.NewEntry(logger)})
+	s, err := New(Config{Backend: servertest.NewBackend(), Listeners: listeners, TLS: files.TLS, Log: logrus.NewEntry(logger)})
 	require.NoError(b, err)
 	require.NoError(b, s.Start())
 	defer s.Stop(b.Context())

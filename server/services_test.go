@@ -14,21 +14,22 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/server/servertest"
 )
 
 func TestMemberList(t *testing.T) {
 	r := start(t)
-	resp, err := pb.NewClusterClient(r.conn).MemberList(ctxFor(t), &pb.MemberListRequest{Linearizable: true})
+	resp, err := pb.NewClusterClient(r.Conn).MemberList(ctxFor(t), &pb.MemberListRequest{Linearizable: true})
 	require.NoError(t, err)
-	requireHeader(t, 0, resp.Header) // as etcd's
-	require.Equal(t, []any{true}, r.backend.requests())
+	servertest.RequireHeader(t, 0, resp.Header) // as etcd's
+	require.Equal(t, []any{true}, r.backend.Requests())
 	require.Len(t, resp.Members, 2)
 	require.True(t, proto.Equal(&pb.Member{
-		ID: fakeMemberID, Name: "one", PeerURLs: []string{"http://one:2379"}, ClientURLs: []string{"http://one:2379"},
+		ID: servertest.MemberID, Name: "one", PeerURLs: []string{"http://one:2379"}, ClientURLs: []string{"http://one:2379"},
 	}, resp.Members[0]))
 
-	r.backend.fail(revision.ErrUnavailable)
-	_, err = pb.NewClusterClient(r.conn).MemberList(ctxFor(t), &pb.MemberListRequest{})
+	r.backend.Fail(revision.ErrUnavailable)
+	_, err = pb.NewClusterClient(r.Conn).MemberList(ctxFor(t), &pb.MemberListRequest{})
 	requireStatus(t, rpctypes.ErrGRPCNoLeader, err)
 }
 
@@ -37,7 +38,7 @@ func TestMemberList(t *testing.T) {
 func TestRefusedByName(t *testing.T) {
 	r := start(t)
 	served := map[string]bool{"MemberList": true}
-	for _, client := range []any{pb.NewClusterClient(r.conn)} {
+	for _, client := range []any{pb.NewClusterClient(r.Conn)} {
 		v := reflect.ValueOf(client)
 		for i := range v.NumMethod() {
 			name := v.Type().Method(i).Name
@@ -51,7 +52,7 @@ func TestRefusedByName(t *testing.T) {
 			})
 		}
 	}
-	require.Empty(t, r.backend.requests())
+	require.Empty(t, r.backend.Requests())
 }
 
 // callByReflection calls a client's method with an empty request, but for the

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // stopsAfter has the server stop, without time to drain, and requires that Stop
@@ -40,26 +42,26 @@ func (r *running) stopsAfter(t *testing.T, release func()) {
 
 // slowSnapshot is closed when the test lets it be.
 type slowSnapshot struct {
-	fakeSnapshot
+	servertest.Snapshot
 	closing, let chan struct{}
 }
 
 func (s *slowSnapshot) Close() error {
 	close(s.closing)
 	<-s.let
-	return s.fakeSnapshot.Close()
+	return s.Snapshot.Close()
 }
 
 // Stop waits for a snapshot whose client was given up.
 func TestStopWaitsForSnapshots(t *testing.T) {
 	r := start(t, func(c *Config) { c.SnapshotStall = time.Millisecond })
-	file := &slowSnapshot{fakeSnapshot{bytes: make([]byte, 64<<20)}, make(chan struct{}), make(chan struct{})}
-	r.backend.setAnswer(func(context.Context, any) (any, error) { return file, nil })
-	_, err := pb.NewMaintenanceClient(r.conn).Snapshot(ctxFor(t), &pb.SnapshotRequest{})
+	file := &slowSnapshot{servertest.Snapshot{Bytes: make([]byte, 64<<20)}, make(chan struct{}), make(chan struct{})}
+	r.backend.SetAnswer(func(context.Context, any) (any, error) { return file, nil })
+	_, err := pb.NewMaintenanceClient(r.Conn).Snapshot(ctxFor(t), &pb.SnapshotRequest{})
 	require.NoError(t, err)
 	<-file.closing
 	r.stopsAfter(t, func() { close(file.let) })
-	require.True(t, file.isClosed())
+	require.True(t, file.IsClosed())
 }
 
 // Stop waits for the reads of probes, on either kind of URL.
@@ -70,7 +72,7 @@ func TestStopWaitsForProbes(t *testing.T) {
 			r.accepting(t)
 			reading, let := make(chan struct{}), make(chan struct{})
 			var over atomic.Bool
-			r.backend.setAnswer(func(context.Context, any) (any, error) {
+			r.backend.SetAnswer(func(context.Context, any) (any, error) {
 				close(reading)
 				<-let
 				over.Store(true)
@@ -93,11 +95,11 @@ func TestStopEndsStalledWebsockets(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"create_request":{"key":"aw=="}}`)))
-	<-r.backend.watch.did
-	large := &pb.WatchResponse{Header: at(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 32<<20)}}}}
-	r.backend.watch.out <- large
+	<-r.backend.Stream.Did
+	large := &pb.WatchResponse{Header: servertest.Header(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 32<<20)}}}}
+	r.backend.Stream.Out <- large
 	sending := func() bool {
-		return strings.Contains(stacks(), "wsproxy.(*Proxy).proxy") && strings.Contains(stacks(), "websocket.(*Conn).WriteMessage")
+		return strings.Contains(servertest.Stacks(), "wsproxy.(*Proxy).proxy") && strings.Contains(servertest.Stacks(), "websocket.(*Conn).WriteMessage")
 	}
 	require.Eventually(t, sending, soon, time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -110,7 +112,7 @@ func TestStopEndsStalledWebsockets(t *testing.T) {
 // slowReady is a backend that is asked whether it is ready, and does not answer
 // before the test lets it.
 type slowReady struct {
-	*fakeBackend
+	*servertest.Backend
 	let chan struct{}
 }
 
@@ -122,7 +124,7 @@ func (b slowReady) Ready() error {
 // A probe has ended when nothing of it asks the backend any more.
 func TestWhileServedEndsWithItsProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := slowReady{newFakeBackend(), make(chan struct{})}
+		b := slowReady{servertest.NewBackend(), make(chan struct{})}
 		_, cancel := whileServed(t.Context(), b)
 		time.Sleep(time.Second)
 		var over atomic.Bool

@@ -254,7 +254,7 @@ func TestCommonName(t *testing.T) {
 	files.trust(a)
 	r := startTLS(t, files.TLS)
 	var name string
-	r.backend.setAnswer(func(ctx context.Context, _ any) (any, error) {
+	r.backend.SetAnswer(func(ctx context.Context, _ any) (any, error) {
 		name = commonName(ctx)
 		return nil, status.Error(42, "enough")
 	})

@@ -4,72 +4,48 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/server/servertest"
 )
 
-func (r *running) watchStream(t *testing.T, ctx context.Context) pb.Watch_WatchClient {
-	t.Helper()
-	stream, err := pb.NewWatchClient(r.conn).Watch(ctx, grpc.WaitForReady(true))
-	require.NoError(t, err)
-	return stream
-}
-
 func created(id, rev int64) *pb.WatchResponse {
-	return &pb.WatchResponse{Header: at(rev), WatchId: id, Created: true}
-}
-
-func create(key string) *pb.WatchRequest {
-	return &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte(key)}}}
-}
-
-// established makes a stream that certainly reached the backend.
-func (r *running) established(t *testing.T, ctx context.Context) pb.Watch_WatchClient {
-	t.Helper()
-	stream := r.watchStream(t, ctx)
-	require.NoError(t, stream.Send(create("k")))
-	r.backend.watch.out <- created(0, 42)
-	resp, err := stream.Recv()
-	require.NoError(t, err)
-	require.True(t, resp.Created)
-	return stream
+	return &pb.WatchResponse{Header: servertest.Header(rev), WatchId: id, Created: true}
 }
 
 func TestWatch(t *testing.T) {
 	r := start(t)
-	w := r.backend.watch
-	stream := r.watchStream(t, ctxFor(t))
-	require.NoError(t, stream.Send(create("k")))
-	require.Equal(t, "k", string((<-w.did).(*pb.WatchCreateRequest).Key))
+	w := r.backend.Stream
+	stream := r.WatchStream(t, ctxFor(t))
+	require.NoError(t, stream.Send(servertest.CreateWatch("k")))
+	require.Equal(t, "k", string((<-w.Did).(*pb.WatchCreateRequest).Key))
 	require.NoError(t, stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}}))
-	require.Equal(t, "progress", <-w.did)
+	require.Equal(t, "progress", <-w.Did)
 	require.NoError(t, stream.Send(&pb.WatchRequest{})) // ignored
 	require.NoError(t, stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: &pb.WatchCancelRequest{WatchId: 3}}}))
-	require.Equal(t, int64(3), <-w.did)
+	require.Equal(t, int64(3), <-w.Did)
 
 	event := &mvccpb.Event{Kv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: 43}}
 	sent := []*pb.WatchResponse{
 		created(0, 42),
-		{Header: at(43), Events: []*mvccpb.Event{event}},
-		{Header: at(0), WatchId: 0, Canceled: true, CompactRevision: 40},
-		{Header: at(44), WatchId: -1},
+		{Header: servertest.Header(43), Events: []*mvccpb.Event{event}},
+		{Header: servertest.Header(0), WatchId: 0, Canceled: true, CompactRevision: 40},
+		{Header: servertest.Header(44), WatchId: -1},
 	}
 	for _, s := range sent {
-		w.out <- proto.Clone(s).(*pb.WatchResponse)
+		w.Out <- proto.Clone(s).(*pb.WatchResponse)
 		got, err := stream.Recv()
 		require.NoError(t, err)
-		requireHeader(t, s.Header.Revision, got.Header)
+		servertest.RequireHeader(t, s.Header.Revision, got.Header)
 		got.Header = s.Header
 		require.True(t, proto.Equal(s, got), "%v is not %v", got, s)
 	}
@@ -78,9 +54,9 @@ func TestWatch(t *testing.T) {
 // A client that has closed its side goes on receiving.
 func TestWatchHalfClosed(t *testing.T) {
 	r := start(t)
-	stream := r.established(t, ctxFor(t))
+	stream := r.Established(t, ctxFor(t))
 	require.NoError(t, stream.CloseSend())
-	r.backend.watch.out <- &pb.WatchResponse{Header: at(50), WatchId: -1}
+	r.backend.Stream.Out <- &pb.WatchResponse{Header: servertest.Header(50), WatchId: -1}
 	got, err := stream.Recv()
 	require.NoError(t, err)
 	require.Equal(t, int64(50), got.Header.Revision)
@@ -90,11 +66,11 @@ func TestWatchHalfClosed(t *testing.T) {
 func TestWatchClientLeaves(t *testing.T) {
 	r := start(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	r.established(t, ctx)
+	r.Established(t, ctx)
 	require.Equal(t, 1.0, gauge(r.Server.metrics.watchers))
 	require.Equal(t, 1.0, gauge(r.Server.metrics.watchStreams))
 	cancel()
-	<-r.backend.watch.closed
+	<-r.backend.Stream.Closed
 	require.Eventually(t, func() bool {
 		return gauge(r.Server.metrics.watchStreams) == 0 && gauge(r.Server.metrics.watchers) == 0
 	}, soon, 1)
@@ -112,46 +88,37 @@ func TestWatchBackendEnds(t *testing.T) {
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			r := start(t)
-			stream := r.established(t, ctxFor(t))
-			r.backend.watch.broken <- c.err
+			stream := r.Established(t, ctxFor(t))
+			r.backend.Stream.Broken <- c.err
 			_, err := stream.Recv()
 			requireStatus(t, c.want, err)
-			<-r.backend.watch.closed
+			<-r.backend.Stream.Closed
 		})
 	}
 }
 
-// A request that gRPC refuses ends the stream with gRPC's reason.
-func TestWatchRequestTooLarge(t *testing.T) {
-	r := start(t)
-	stream := r.established(t, ctxFor(t))
-	require.NoError(t, stream.Send(create(strings.Repeat("k", 2<<20))))
-	_, err := stream.Recv()
-	require.Equal(t, codes.ResourceExhausted, status.Code(err), err)
-}
-
 func TestWatchFragments(t *testing.T) {
 	r := start(t, func(c *Config) { c.MaxRequestBytes = 1 }) // 512 KiB and 1 byte
-	r.backend.watch.fragmented = true
-	stream := r.watchStream(t, ctxFor(t))
-	resp := &pb.WatchResponse{Header: at(43)}
+	r.backend.Stream.Fragments = true
+	stream := r.WatchStream(t, ctxFor(t))
+	resp := &pb.WatchResponse{Header: servertest.Header(43)}
 	for range 3 {
 		resp.Events = append(resp.Events, &mvccpb.Event{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 300<<10)}})
 	}
-	r.backend.watch.out <- resp
+	r.backend.Stream.Out <- resp
 	for i := range 3 {
 		got, err := stream.Recv()
 		require.NoError(t, err)
 		require.Len(t, got.Events, 1)
 		require.Equal(t, i < 2, got.Fragment)
-		requireHeader(t, 43, got.Header)
+		servertest.RequireHeader(t, 43, got.Header)
 	}
 }
 
 // The parts are as large as they may be and together the whole; compared with
 // a slow way to cut them.
 func TestSendFragments(t *testing.T) {
-	resp := &pb.WatchResponse{Header: at(43), WatchId: 7, CompactRevision: 1, CancelReason: "x"}
+	resp := &pb.WatchResponse{Header: servertest.Header(43), WatchId: 7, CompactRevision: 1, CancelReason: "x"}
 	for i := range 40 {
 		resp.Events = append(resp.Events, &mvccpb.Event{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, i*i%131)}})
 	}
