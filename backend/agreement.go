@@ -89,7 +89,7 @@ func (b *Backend) digestLoop() {
 func (b *Backend) report(at revision.Seq, sum uint64) {
 	ctx, cancel := context.WithTimeout(b.ctx, digestPatience)
 	defer cancel()
-	b.proposeAll(ctx, []*recordpb.Request{{Kind: &recordpb.Request_DigestReport{DigestReport: &recordpb.DigestReport{
+	b.proposer.proposeAll(ctx, []*recordpb.Request{{Kind: &recordpb.Request_DigestReport{DigestReport: &recordpb.DigestReport{
 		Segment: at.Segment, Slot: at.Slot, MemberId: b.cfg.Member.ID, Digest: sum}}}})
 }
 
@@ -129,5 +129,5 @@ func (b *Backend) beginRound(ctx context.Context) {
 
 // mark begins a round.
 func (b *Backend) mark(ctx context.Context) {
-	b.proposeAll(ctx, []*recordpb.Request{{Kind: &recordpb.Request_DigestMark{DigestMark: &recordpb.DigestMark{}}}})
+	b.proposer.proposeAll(ctx, []*recordpb.Request{{Kind: &recordpb.Request_DigestMark{DigestMark: &recordpb.DigestMark{}}}})
 }

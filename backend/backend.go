@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -43,8 +44,8 @@ type Config struct {
 	// TempDir is the folder for snapshots, while they are sent; empty for the
 	// system's folder for temporary files.
 	TempDir string
-	// Starting is told how far Open has come; nil if nobody asks.
-	Starting *Starting
+	// Startup is told how far Open has come; may be nil.
+	Startup *Startup
 	// Random is where nonces and lease ids come from: a source that never fails
 	// and may be read by many at once; nil is crypto/rand's.
 	Random io.Reader
@@ -71,31 +72,29 @@ const (
 // Backend is the replicated state machine: requests go through the log, reads
 // and watches are served from the state that applying the log has made.
 type Backend struct {
-	cfg     Config
-	log     Log
-	machine *state.Machine // the apply loop's
-	view    atomic.Pointer[state.View]
+	cfg  Config
+	log  Log
+	view atomic.Pointer[state.View]
 
-	queue    *queue
-	pending  *pending
-	progress *progress
-	reads    *reads
-	serving  serving
-	hub      *hub
-	lessor   *lessor
-	keeper   *keeper
-	proof    leaderProof
-	renewals renewals
-	auth     *authenticator
-	hashes   *compactionHashes
+	proposer   *proposer
+	applier    *applier
+	reads      *reads
+	serving    serving
+	hub        *hub
+	lessor     *lessor
+	keeper     *keeper
+	proof      leaderProof
+	keepAlives *keepAlives
+	auth       *authenticator
+	hashes     *compactionHashes
 	// agreement compares this state with the other members'.
 	agreement *agreement
-	// boundaries hands the views at the ends of segments to the housekeeping;
+	// segmentEnds hands the views at the ends of segments to the housekeeping;
 	// it has room for one.
-	boundaries chan *state.View
-	// wantBoundaries is set while boundaries are wanted of a member that may not
-	// be the keeper.
-	wantBoundaries atomic.Bool
+	segmentEnds chan *state.View
+	// wantSegmentEnds is set while they are wanted of a member that may not be the
+	// keeper.
+	wantSegmentEnds atomic.Bool
 	// wishes hands those for a tidy-up to the housekeeping.
 	wishes wishes
 	// awaited counts who waits for housekeeping, or for memory to be given back:
@@ -111,22 +110,16 @@ type Backend struct {
 	replay replayCost
 	// scavenged is the floor down to which memory was given back.
 	scavenged scavenged
-	// size is how many bytes the root holds, as of the last slot or measurement.
-	size atomic.Int64
-	// others is how many bytes the store holds besides, as of the last
-	// measurement.
-	others atomic.Int64
-	// raising is held by who raises the alarm NOSPACE.
-	raising chan struct{}
+	quota     *quota
 	// live is set once the replay is over.
 	live      atomic.Bool
 	compactor compactor // the keeper loop's
 	// lastRound is when the keeper loop last logged a mark; its own.
 	lastRound time.Time
 	metrics   *metrics
-	// copies are the files of snapshots; databaseHash is for Hash.
-	copies       *copies
-	databaseHash hashes
+	// snapshots and hasher show the state as a database of etcd's.
+	snapshots *etcddb.Snapshots
+	hasher    *etcddb.Hasher
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -150,8 +143,8 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.DigestInterval <= 0 {
 		cfg.DigestInterval = DefaultDigestInterval
 	}
-	if cfg.Starting == nil {
-		cfg.Starting = new(Starting)
+	if cfg.Startup == nil {
+		cfg.Startup = new(Startup)
 	}
 	if cfg.QuotaBytes == 0 {
 		cfg.QuotaBytes = DefaultQuotaBytes
@@ -165,33 +158,37 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
-	b := &Backend{cfg: cfg, log: log, queue: newQueue(), pending: newPending(),
-		progress: &progress{}, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
-		auth: newAuthenticator(cfg.Auth)}
+	b := &Backend{cfg: cfg, log: log, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+		auth: newAuthenticator(cfg.Auth), quota: newQuota(cfg.QuotaBytes)}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
-	b.boundaries = make(chan *state.View, 1)
+	b.segmentEnds = make(chan *state.View, 1)
 	b.wishes.wake = make(chan struct{}, 1)
-	b.copies = newCopies(b)
-	b.databaseHash.turn = make(chan struct{}, 1)
-	b.raising = make(chan struct{}, 1)
+	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
+	b.hasher = etcddb.NewHasher()
 	b.scavenged.changed = make(chan struct{})
 	b.lessor = newLessor(log.SessionTimeout())
-	machine, err := b.restore(ctx)
+	checkpoint := loader{log, cfg.Startup, cfg.Log}
+	machine, err := checkpoint.load(ctx)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	b.start(machine)
-	b.reads = newReads(log, b.progress, b.lessor.quorumWrite)
-	b.reads.succeeded, b.pending.served = b.served, b.served
+	b.hub = newHub(&b.view, machine.View().Rev())
+	b.applier = &applier{log: log, checkpoint: checkpoint, view: &b.view, pending: newPending(b.served),
+		applied: new(applyWait), effects: applyEffects{b}}
+	b.applier.start(machine)
+	b.reads = newReads(log, b.applier.applied, b.lessor.quorumWrite, b.served)
+	queue := newQueue()
+	b.keepAlives = newKeepAlives(b.ctx, queue)
+	b.proposer = &proposer{log: log, queue: queue, pending: b.applier.pending, reads: b.reads,
+		quorumWrite: b.lessor.quorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
 	b.keeper = &keeper{log: log, self: cfg.Member.ID}
 	b.proof.wanted = make(chan struct{}, 1)
-	b.hub = newHub(&b.view)
 	b.agreement = newAgreement()
 	b.hashes = newCompactionHashes()
 	b.compactor = compactor{cfg: cfg.AutoCompaction}
 	b.lastRound = time.Now()
 	for range cfg.MaxInFlight {
-		b.spawn(b.appendLoop)
+		b.spawn(func() { b.proposer.appendLoop(b.ctx) })
 	}
 	b.spawn(func() { b.reads.loop(b.ctx) })
 	b.spawn(func() { b.hub.run(b.ctx) })
@@ -215,12 +212,12 @@ func (b *Backend) catchUp(ctx context.Context) error {
 	stop := b.onFailure(cancel)
 	defer stop()
 	began := time.Now()
-	slots, err := b.log.Backlog(ctx)
+	slots, err := b.applier.log.Backlog(ctx)
 	if err != nil {
 		return fmt.Errorf("look how long the log is: %w", err)
 	}
-	b.cfg.Starting.begin("replaying the log", slots, "slots")
-	b.spawn(b.applyLoop)
+	b.cfg.Startup.begin("replaying the log", slots, "slots")
+	b.spawn(func() { b.applier.loop(b.ctx) })
 	if err := b.reads.wait(ctx); err != nil {
 		return fmt.Errorf("replay the log: %w", err)
 	}
@@ -229,7 +226,7 @@ func (b *Backend) catchUp(ctx context.Context) error {
 		"revision": v.Rev(), "keys": v.NumKeys(), "log-position": v.Seq().String(),
 		"took": time.Since(began).Round(time.Millisecond),
 	}).Info("replayed the log")
-	b.cfg.Starting.begin(fmt.Sprintf("joining as member %q", b.cfg.Member.Name), 0, "")
+	b.cfg.Startup.begin(fmt.Sprintf("joining as member %q", b.cfg.Member.Name), 0, "")
 	if err := b.log.Join(ctx, b.cfg.Member); err != nil {
 		return fmt.Errorf("join as member %q: %w", b.cfg.Member.Name, err)
 	}
@@ -240,13 +237,13 @@ func (b *Backend) catchUp(ctx context.Context) error {
 // onFailure cancels when the backend fails; stop ends that.
 func (b *Backend) onFailure(cancel context.CancelCauseFunc) (stop func()) {
 	done := make(chan struct{})
-	go func() {
+	b.spawn(func() {
 		select {
 		case <-b.failed:
 			cancel(b.failErr)
 		case <-done:
 		}
-	}()
+	})
 	return func() { close(done) }
 }
 
@@ -268,9 +265,9 @@ func (b *Backend) fail(err error) {
 		b.failErr = err
 		close(b.failed)
 		b.cancel(err)
-		b.queue.close(err)
-		b.pending.close(err)
-		b.progress.close(err)
+		b.proposer.queue.close(err)
+		b.proposer.pending.close(err)
+		b.applier.applied.close(err)
 		b.reads.close(err)
 		b.hub.close(err)
 	})
@@ -293,7 +290,7 @@ func (b *Backend) failure() error {
 // backend runs when it returns.
 func (b *Backend) Close() error {
 	b.fail(ErrClosed)
-	b.copies.close()
+	b.snapshots.Close(ErrClosed)
 	b.wg.Wait()
 	return b.log.Close()
 }

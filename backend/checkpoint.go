@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"runtime"
 	"slices"
 	"time"
@@ -21,106 +20,18 @@ import (
 // remove what no member needs any more. All of it is harmless if two do it at
 // once, and can end at any step.
 
-// restore makes a machine from the log's checkpoint, or an empty one if the
-// log still begins with the first slot.
-func (b *Backend) restore(ctx context.Context) (*state.Machine, error) {
-	for {
-		cp, found := b.log.Checkpoint()
-		if !found {
-			return state.New(), nil
-		}
-		began := time.Now()
-		m, err := state.Restore(cp.Meta, b.counted(cp, cp.Chunks(ctx)))
-		if err == nil {
-			v := m.View()
-			b.cfg.Log.WithFields(logrus.Fields{"segment": cp.Segment, "revision": v.Rev(), "keys": v.NumKeys(),
-				"took": time.Since(began).Round(time.Millisecond)}).Info("loaded a checkpoint")
-			return m, nil
-		}
-		if errors.Is(err, state.ErrBadCheckpoint) || errors.Is(err, revision.ErrCorrupt) || ctx.Err() != nil {
-			return nil, fmt.Errorf("load the checkpoint of segment %d: %w; restore <root>/checkpoint, with all under it, from a backup of ZooKeeper", cp.Segment, err)
-		}
-		// The connection was lost, or the checkpoint was replaced by a newer one
-		// and swept while it was read.
-		b.cfg.Log.WithError(err).Warn("could not load the checkpoint; trying again")
-		if err := b.log.Reload(ctx); err != nil {
-			return nil, err
-		}
-	}
-}
-
-const mib = 1 << 20
-
-// counted tells how far a checkpoint was loaded.
-func (b *Backend) counted(cp *revision.Checkpoint, chunks iter.Seq2[[]byte, error]) iter.Seq2[[]byte, error] {
-	b.cfg.Starting.begin("loading the checkpoint", cp.RawBytes()/mib, "MiB")
-	return func(yield func([]byte, error) bool) {
-		loaded := int64(0)
-		for chunk, err := range chunks {
-			if !yield(chunk, err) {
-				return
-			}
-			before := loaded / mib
-			loaded += int64(len(chunk))
-			b.cfg.Starting.add(loaded/mib - before)
-		}
-	}
-}
-
-// start begins with a machine that has applied nothing or was restored.
-func (b *Backend) start(m *state.Machine) {
-	b.machine = m
-	v := m.View()
-	b.floorMoved.Store(v.Seq().Segment)
-	b.view.Store(v)
-	b.cfg.Published(v)
-	b.lessor.reset(v)
-	b.progress.reached(v.Seq())
-}
-
-// reload goes on from a checkpoint, when this zkine was away for so long that
-// the log that it needs is gone. The state never goes back.
-func (b *Backend) reload() error {
-	b.cfg.Log.Warn("this zkine was left behind; going on from the newest checkpoint")
-	if err := b.log.Reload(b.ctx); err != nil {
-		return err
-	}
-	m, err := b.restore(b.ctx)
-	if err != nil {
-		return err
-	}
-	old, v := b.view.Load(), m.View()
-	if v.Rev() < old.Rev() || v.Seq().Before(old.Seq()) {
-		return fmt.Errorf("%w: the newest checkpoint is at revision %d, this zkine was at %d", revision.ErrLogLost, v.Rev(), old.Rev())
-	}
-	// Whether the log went back while this zkine was away, its slots do not tell
-	// any more.
-	if !v.MayFollow(old) {
-		return fmt.Errorf("%w: the newest checkpoint, at revision %d, has another past than this zkine, which was at %d; see docs/operations.md, \"The log went back\"",
-			revision.ErrLogLost, v.Rev(), old.Rev())
-	}
-	// Users may have changed in the part that was skipped.
-	b.auth.simple.Clear()
-	b.start(m)
-	b.log.Applied(v.Seq(), v.Rev())
-	b.hub.wake()
-	// What became of batches in the part that was skipped, nobody here knows.
-	b.pending.failAll(fmt.Errorf("%w: this zkine was left behind", revision.ErrUnknown))
-	return nil
-}
-
-// crossed is called by the apply loop when the log has moved on to the next
+// segmentEnded is called by the apply loop when the log has moved on to the next
 // segment: before is the view at the end of the one before.
-func (b *Backend) crossed(before *state.View) {
-	if !b.live.Load() || !b.keeper.isSelf() && !b.wantBoundaries.Load() {
+func (b *Backend) segmentEnded(before *state.View) {
+	if !b.live.Load() || !b.keeper.isSelf() && !b.wantSegmentEnds.Load() {
 		return
 	}
 	select {
-	case <-b.boundaries: // a newer one serves better than one that nobody took
+	case <-b.segmentEnds: // a newer one serves better than one that nobody took
 	default:
 		b.scavengeHolds.Add(1) // what the view shows must stay
 	}
-	b.boundaries <- before
+	b.segmentEnds <- before
 }
 
 // housekeepLoop does slow work: what the keeper does at each boundary, and what
@@ -132,7 +43,7 @@ func (b *Backend) housekeepLoop() {
 	b.measure(b.ctx)
 	for {
 		select {
-		case v := <-b.boundaries:
+		case v := <-b.segmentEnds:
 			if err := b.housekeep(b.ctx, v); err != nil && b.ctx.Err() == nil {
 				b.cfg.Log.WithError(err).Warn("housekeeping is not done; going on with the next segment")
 			}
@@ -142,7 +53,7 @@ func (b *Backend) housekeepLoop() {
 			b.keepRoom(b.ctx)
 			b.measure(b.ctx)
 			b.boundReplay(b.ctx)
-			if b.queue.drained() {
+			if b.proposer.queue.drained() {
 				runtime.GC()
 			}
 		case <-b.ctx.Done():
@@ -183,7 +94,7 @@ func (b *Backend) housekeep(ctx context.Context, v *state.View) error {
 // packs, and measures. A cramped root keeps one checkpoint.
 func (b *Backend) cleanUp(ctx context.Context, trim bool) error {
 	b.measure(ctx)
-	if newest := b.log.Newest(); trim && b.cramped() && newest.Segment > 0 && !newest.Alone {
+	if newest := b.log.Newest(); trim && b.quota.cramped() && newest.Segment > 0 && !newest.Alone {
 		here, err := b.here(ctx)
 		if err == nil {
 			err = b.keepNewest(ctx, newest.Segment, here)
@@ -209,12 +120,12 @@ func (b *Backend) measure(ctx context.Context) {
 		b.cfg.Log.WithError(err).Debug("could not measure what ZooKeeper holds")
 	}
 	size := b.log.Sizes().Total()
-	b.size.Store(size)
+	b.quota.size.Store(size)
 	if b.cfg.Held == nil {
 		return
 	}
 	if held, err := b.cfg.Held(ctx); err == nil {
-		b.others.Store(max(0, held-size))
+		b.quota.others.Store(max(0, held-size))
 	} else if b.ctx.Err() == nil {
 		b.cfg.Log.WithError(err).Debug("could not ask how much ZooKeeper holds in all")
 	}
@@ -228,7 +139,7 @@ func (b *Backend) saveCheckpoint(ctx context.Context, v *state.View, force bool)
 	if segment == 0 || !force && !b.log.CheckpointDue(segment) {
 		return b.here(ctx)
 	}
-	began, covers := time.Now(), b.replay.crossed.Load()
+	began, covers := time.Now(), b.replay.ended.Load()
 	meta, err := v.CheckpointMeta()
 	if err != nil {
 		return read, err

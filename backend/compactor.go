@@ -108,7 +108,7 @@ func (b *Backend) autoCompact(ctx context.Context) {
 		return
 	}
 	b.compactor.last = now
-	_, err := proposeUnsigned[*pb.CompactionResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Compaction{
+	_, err := proposeUnsigned[*pb.CompactionResponse](ctx, b.proposer, &recordpb.Request{Kind: &recordpb.Request_Compaction{
 		Compaction: &pb.CompactionRequest{Revision: int64(rev)}}})
 	switch {
 	case err == nil:

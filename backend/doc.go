@@ -5,8 +5,7 @@
 // It owns the append loops (append.go: group commit), the apply loop (apply.go),
 // linearizable reads by shared barriers (read.go), watch delivery by pull
 // (hub.go, watch.go), the deadlines of leases on a service clock (lessor.go)
-// and the keeper's proposals (keeper.go). It also shows the state as a database
-// of etcd's (database.go), for its snapshots and hashes.
+// and the keeper's proposals (keeper.go).
 //
 // # One write
 //

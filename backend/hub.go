@@ -38,8 +38,8 @@ type hub struct {
 
 type watcherSet map[*watcher]struct{}
 
-func newHub(view *atomic.Pointer[state.View]) *hub {
-	return &hub{view: view, woken: make(chan struct{}, 1), turns: newTurns(), rev: view.Load().Rev(),
+func newHub(view *atomic.Pointer[state.View], rev revision.Rev) *hub {
+	return &hub{view: view, woken: make(chan struct{}, 1), turns: newTurns(), rev: rev,
 		keys: map[string]watcherSet{}, ranges: adt.NewIntervalTree(),
 		streams: map[*watchStream]struct{}{}, all: map[*watchStream]struct{}{}}
 }

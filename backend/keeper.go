@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -148,9 +146,9 @@ func (b *Backend) tendLeases(ctx context.Context) {
 	if b.keeper.isSelf() {
 		patience = 0
 	}
-	b.proposeAll(ctx, b.expiries(patience))
+	b.proposer.proposeAll(ctx, b.expiries(patience))
 	if b.keeper.isSelf() {
-		b.proposeAll(ctx, b.notes())
+		b.proposer.proposeAll(ctx, b.notes())
 	}
 }
 
@@ -171,34 +169,4 @@ func (b *Backend) notes() (out []*recordpb.Request) {
 		}})
 	}
 	return out
-}
-
-// proposeAll sends records of the keeper's and waits for them. What fails is
-// proposed again with the next tick, and void if it was done after all.
-func (b *Backend) proposeAll(ctx context.Context, requests []*recordpb.Request) {
-	var sent []*proposal
-	for _, r := range requests {
-		p := b.proposal(ctx, r)
-		if b.queue.put(p) != nil {
-			break
-		}
-		sent = append(sent, p)
-	}
-	// What is not done when its time is over would be proposed twice.
-	defer func() {
-		for _, p := range sent {
-			b.queue.drop(p)
-		}
-	}()
-	for _, p := range sent {
-		select {
-		case o := <-p.done:
-			if revoked, ok := o.response.(*pb.LeaseRevokeResponse); ok && o.err == nil {
-				b.cfg.Log.WithField("lease", p.request.GetLeaseExpire().GetId()).
-					WithField("revision", revoked.GetHeader().GetRevision()).Debug("lease expired")
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
 }

@@ -17,9 +17,9 @@ const maxCompared = 64 << 20
 
 // replayCost is what a start would have to do besides what the log's size tells.
 type replayCost struct {
-	// compared counts keys since the beginning; crossed is that at the end of the
+	// compared counts keys since the beginning; ended is that at the end of the
 	// last segment, and covered at the end of the newest checkpoint.
-	compared, crossed, covered atomic.Int64
+	compared, ended, covered atomic.Int64
 	// limit is maxCompared, unless a test has set it.
 	limit atomic.Int64
 }
@@ -28,8 +28,8 @@ func (c *replayCost) due() bool {
 	return c.compared.Load()-c.covered.Load() > cmp.Or(c.limit.Load(), maxCompared)
 }
 
-// boundary notes that all so far is in the segments that are over.
-func (c *replayCost) boundary() { c.crossed.Store(c.compared.Load()) }
+// segmentEnded notes that all so far is in the segments that are over.
+func (c *replayCost) segmentEnded() { c.ended.Store(c.compared.Load()) }
 
 // boundReplay ends the segment if a start has become dear, for a checkpoint. The
 // slot that follows begins the next one: that is a mark, if nobody writes

@@ -121,9 +121,9 @@ func (b *Backend) isTidy(ctx context.Context) bool {
 }
 
 func (b *Backend) tidy(ctx context.Context) error {
-	b.wantBoundaries.Store(true)
-	defer b.wantBoundaries.Store(false)
-	if b.measure(ctx); b.cramped() { // first make room
+	b.wantSegmentEnds.Store(true)
+	defer b.wantSegmentEnds.Store(false)
+	if b.measure(ctx); b.quota.cramped() { // first make room
 		if err := b.cleanUp(ctx, b.agreedNow(ctx)); err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (b *Backend) seal(ctx context.Context) (*state.View, error) {
 	}
 	for {
 		select {
-		case v := <-b.boundaries:
+		case v := <-b.segmentEnds:
 			if v.Seq().Segment >= segment {
 				return v, nil
 			}
@@ -200,7 +200,7 @@ func (b *Backend) seal(ctx context.Context) (*state.View, error) {
 
 // proposeNothing logs a record without an effect: a renewal of no lease.
 func (b *Backend) proposeNothing(ctx context.Context) error {
-	_, err := proposeUnsigned[*pb.LeaseKeepAliveResponse](ctx, b,
+	_, err := proposeUnsigned[*pb.LeaseKeepAliveResponse](ctx, b.proposer,
 		&recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: &recordpb.LeaseRenew{}}})
 	return err
 }

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/server/servertest"
 )
 
@@ -142,5 +142,5 @@ func TestStatusWithoutQuota(t *testing.T) {
 
 // The database of a snapshot says that it is of the version that clients are told.
 func TestSnapshotVersion(t *testing.T) {
-	require.Equal(t, Config{Version: DefaultVersion}.minorVersion(), backend.DatabaseVersion)
+	require.Equal(t, Config{Version: DefaultVersion}.minorVersion(), etcddb.Version)
 }

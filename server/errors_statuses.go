@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
@@ -87,9 +88,9 @@ var explained = []struct {
 	sentinel error
 	code     codes.Code
 }{
-	{backend.ErrTempDir, codes.FailedPrecondition},
-	{backend.ErrTempDirFull, codes.ResourceExhausted},
-	{backend.ErrTooManySnapshots, codes.ResourceExhausted},
+	{etcddb.ErrTempDir, codes.FailedPrecondition},
+	{etcddb.ErrTempDirFull, codes.ResourceExhausted},
+	{etcddb.ErrTooManySnapshots, codes.ResourceExhausted},
 	{backend.ErrUnconfirmed, codes.FailedPrecondition},
 }
 

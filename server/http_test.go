@@ -87,7 +87,9 @@ func TestHTTPWhileStarting(t *testing.T) {
 
 // A backend that replays is not read from.
 func TestHTTPWhileReplaying(t *testing.T) {
-	r := start(t, func(c *Config) { c.Backend.(*servertest.Backend).SetReady(errors.New("replaying the log: slot 3 of 9")) })
+	r := start(t, func(c *Config) {
+		c.Backend.(*servertest.Backend).SetReady(errors.New("replaying the log: slot 3 of 9"))
+	})
 	r.requireAnswer(t, "/livez", 200, "ok\n")
 	code, body := r.ask(t, "/readyz")
 	require.Equal(t, 503, code)

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 )
 
 // Maintenance is the store of the Maintenance service.
@@ -35,7 +36,7 @@ type Maintenance interface {
 type Status = backend.Status
 
 // Snapshot is a database of etcd's as one file.
-type Snapshot = backend.Snapshot
+type Snapshot = etcddb.Snapshot
 
 // maintenanceServer is etcd's Maintenance service; docs/maintenance.md says
 // what each call means here. Alarms are in alarm.go, hashes in hash.go,

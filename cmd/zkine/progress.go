@@ -73,7 +73,7 @@ func bar(p backend.Progress) string {
 
 // follow shows how far a start has come until the returned function is called:
 // as a bar if there is a status line, else in the log now and then.
-func follow(log *logrus.Entry, status *statusLine, starting *backend.Starting) (done func()) {
+func follow(log *logrus.Entry, status *statusLine, starting *backend.Startup) (done func()) {
 	period := patience
 	if status != nil {
 		period = barPeriod

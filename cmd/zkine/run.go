@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/server"
 )
@@ -39,7 +40,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	defer fail(nil)
 	gc := tuneGC()
 	registry := newRegistry()
-	starting := new(backend.Starting)
+	starting := new(backend.Startup)
 	front, err := startFront(cfg, starting, registry, log, fail)
 	if err != nil {
 		return err
@@ -123,7 +124,7 @@ func wait(ctx context.Context, cfg config, b *backend.Backend) error {
 // opening is how far a start has come, and where to show it; status may be nil.
 // held tells how much the local ZooKeeper holds, and is nil without one.
 type opening struct {
-	starting *backend.Starting
+	starting *backend.Startup
 	status   *statusLine
 	held     func(context.Context) (int64, error)
 	memory   *memory // of what is served once it is open
@@ -145,7 +146,7 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 		QuotaBytes:             cfg.quotaBytes,
 		TempDir:                cfg.tempDir,
 		Held:                   o.held,
-		Starting:               o.starting,
+		Startup:               o.starting,
 		Auth:                   cfg.auth.config(cfg.tls.ClientCertAuth),
 		Registerer:             registry,
 		Log:                    log,
@@ -160,7 +161,7 @@ func openBackend(ctx context.Context, cfg config, front *front, servers []string
 
 // warnOfTempDir says so early if no snapshot can be made; all else can.
 func warnOfTempDir(dir string, log *logrus.Entry) {
-	if err := backend.CheckTempDir(dir); err != nil {
+	if err := etcddb.CheckTempDir(dir); err != nil {
 		log.WithError(err).Warn("snapshots cannot be made")
 	}
 }
@@ -218,7 +219,7 @@ type front struct {
 
 // startFront binds all sockets and serves the metrics URLs. fail is called with
 // the error of a listener that breaks later.
-func startFront(cfg config, starting *backend.Starting, registry *prometheus.Registry, log *logrus.Entry, fail func(error)) (*front, error) {
+func startFront(cfg config, starting *backend.Startup, registry *prometheus.Registry, log *logrus.Entry, fail func(error)) (*front, error) {
 	clients, err := server.Listen(cfg.clientURLs)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -203,8 +204,8 @@ func (b *Backend) Defragment(ctx context.Context) error {
 	return err
 }
 
-func (b *Backend) Snapshot(ctx context.Context) (backend.Snapshot, error) {
-	return call[backend.Snapshot](ctx, b, "snapshot", &Snapshot{Bytes: make([]byte, 100<<10)})
+func (b *Backend) Snapshot(ctx context.Context) (etcddb.Snapshot, error) {
+	return call[etcddb.Snapshot](ctx, b, "snapshot", &Snapshot{Bytes: make([]byte, 100<<10)})
 }
 
 func (b *Backend) Status() backend.Status { return b.Stands }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Snapshot is a backend.Snapshot in memory, written in pieces that fit no chunk.
+// Snapshot is an etcddb.Snapshot in memory, written in pieces that fit no chunk.
 type Snapshot struct {
 	Bytes []byte
 	// Broken ends WriteTo, if not nil.

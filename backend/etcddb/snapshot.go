@@ -1,4 +1,4 @@
-package backend
+package etcddb
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 )
 
 // Snapshot is a database of etcd's (see database.go) as one file. It never
-// changes; whoever got it closes it.
+// changes; the caller that got it closes it.
 type Snapshot interface {
 	// WriteTo writes the file: Size bytes, if nothing fails. Errors:
 	// ErrTempDir, and the writer's.
@@ -20,13 +20,14 @@ type Snapshot interface {
 	io.Closer
 }
 
-// Snapshot makes a database of the state as it is here, while writes go on:
-// like etcd's, it does not wait for what other members have acknowledged, and
-// can be had while ZooKeeper is away. It is a file in Config.TempDir without a
-// name, which all share that want the same state. Errors: ErrTempDir,
-// ErrTempDirFull, ErrTooManySnapshots; trying again at once helps with none.
-func (b *Backend) Snapshot(ctx context.Context) (Snapshot, error) {
-	c, err := b.copies.join()
+// Make makes a database of the state as it is here, while writes go on: like
+// etcd's, it does not wait for what other members have acknowledged, and can be
+// had while ZooKeeper is away. It is a file without a name in Config.Dir, shared
+// by all callers that want the same state. Errors: ErrTempDir, ErrTempDirFull,
+// ErrTooManySnapshots, of which none goes away by asking again at once; Failure's;
+// the cause of ctx's end.
+func (s *Snapshots) Make(ctx context.Context) (Snapshot, error) {
+	c, err := s.join()
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
@@ -37,16 +38,16 @@ func (b *Backend) Snapshot(ctx context.Context) (Snapshot, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("snapshot: %w", err), b.copies.leave(c))
+		return nil, errors.Join(fmt.Errorf("snapshot: %w", err), s.leave(c))
 	}
-	return &reader{copies: b.copies, copy: c}, nil
+	return &reader{snapshots: s, copy: c}, nil
 }
 
 // reader is one use of a copy.
 type reader struct {
-	copies *copies
-	copy   *databaseCopy
-	closed bool
+	snapshots *Snapshots
+	copy      *databaseCopy
+	closed    bool
 }
 
 func (r *reader) Size() int64 { return r.copy.file.size }
@@ -64,10 +65,10 @@ func (r *reader) Close() error {
 		return nil
 	}
 	r.closed = true
-	return r.copies.leave(r.copy)
+	return r.snapshots.leave(r.copy)
 }
 
-// section tells errors of reading from those of whoever is written to.
+// section tells errors of reading the file from those of the writer.
 type section struct{ r *io.SectionReader }
 
 func (s *section) Read(p []byte) (int, error) {

@@ -1,4 +1,4 @@
-package backend
+package etcddb
 
 import (
 	"bytes"
@@ -35,11 +35,11 @@ import (
 //	                 storageVersion                   "3.7.0"
 //
 // Numbers are big-endian. There are no members in it: zkine's come and go with
-// their sessions and are no part of the state, and whoever restores a database
-// names the members of the new cluster anyway.
+// their sessions and are no part of the state, and etcdutl is told the members of
+// the new cluster when it restores a database.
 
-// DatabaseVersion is the version of etcd's storage that the layout follows.
-const DatabaseVersion = "3.7.0"
+// Version is the version of etcd's storage that the layout follows.
+const Version = "3.7.0"
 
 const metaBucket = "meta"
 
@@ -72,7 +72,7 @@ func smallBuckets(v *state.View) []bucket {
 		{"auth", authEntries(v).inOrder()},
 		{"authRoles", namedEntries(v.Roles()).inOrder()},
 		{"authUsers", namedEntries(v.Users()).inOrder()},
-		{"cluster", entries{{[]byte("clusterVersion"), []byte(DatabaseVersion)}}.inOrder()},
+		{"cluster", entries{{[]byte("clusterVersion"), []byte(Version)}}.inOrder()},
 		{"lease", leaseEntries(v).inOrder()},
 		{"members", entries{}.inOrder()},
 		{"members_removed", entries{}.inOrder()},
@@ -160,7 +160,7 @@ func metaEntries(v *state.View) entries {
 	list := entries{
 		{[]byte("confState"), []byte(`{"auto_leave":false}`)},
 		{[]byte("consistent_index"), number(v.Seq().Index())},
-		{[]byte("storageVersion"), []byte(DatabaseVersion)},
+		{[]byte("storageVersion"), []byte(Version)},
 		{[]byte("term"), number(v.Term())},
 	}
 	if floor := v.CompactRev(); floor >= 0 {

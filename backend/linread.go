@@ -10,25 +10,38 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// reads makes reads linearizable. A read joins the group that forms; a group
-// is released once the state has reached a place that a barrier, or an append
-// sent after the last of the group arrived, has shown to be current. One
-// barrier serves its whole group. While barriers are under way the next group
-// forms, for as long as they serve many reads: then it is the processors that
-// bound how fast reads are, and barriers that cost them. Few reads wait for
-// nothing but the barriers, and more of these at once serve them sooner.
+// Barrier is what linearizable reads need of the log.
+type Barrier interface {
+	// Barrier returns a place at or after every append that any member had
+	// acknowledged before the call. The state at that place may be served.
+	Barrier(ctx context.Context) (revision.Seq, error)
+
+	// Refused says why ZooKeeper takes no writes at present; of these,
+	// revision.ErrUnauthenticated means that it answers no read either.
+	Refused() error
+}
+
+// reads makes reads linearizable.
+//
+// Reads that wait form a group. A barrier is sent for the group, or the group
+// rides on an append that is sent after its last read arrived; either shows a
+// place in the log. The group is released once the state has reached that place.
+//
+// Up to maxBarriers are under way at once, so that few reads wait for a barrier of
+// their own only. Once the barriers under way serve manyReads, the next group
+// forms until one of them ends: then the processors bound how fast reads are, and
+// each barrier costs them.
 type reads struct {
-	log      Log
-	progress *progress
-	// quorumWrite hears of each barrier that succeeded.
+	log     Barrier
+	applied *applyWait
+	// quorumWrite is told of each barrier that succeeded.
 	quorumWrite func(time.Time)
-	// succeeded hears of each read that did; may be nil.
+	// succeeded is told of each read that succeeded.
 	succeeded func()
 
 	mu      sync.Mutex
 	forming *readGroup
-	// barriers are how many are under way, and served the reads that wait for
-	// them. Those that end take their part away.
+	// barriers is how many are under way, served how many reads these serve.
 	barriers, served int
 	closed           error
 	// wake has room for one: there is a group, or a barrier less.
@@ -46,13 +59,16 @@ const (
 // readGroup is reads that are released together.
 type readGroup struct {
 	size int // reads; under reads.mu while it forms
-	done chan struct{}
-	err  error // valid once done is closed
+	// joined are groups that rode in vain and are released with this one; under
+	// reads.mu while it forms.
+	joined []*readGroup
+	done   chan struct{}
+	err    error // valid once done is closed
 	// sent is when its barrier or its append was, shown when that was answered.
 	sent, shown moment
 }
 
-// moment is one that somebody may ask for who does not know whether it has come.
+// moment is a time that is not known yet, and that any goroutine may ask for.
 type moment struct{ at atomic.Pointer[time.Time] }
 
 func (m *moment) come() {
@@ -68,8 +84,8 @@ func (m *moment) get() time.Time {
 	return time.Time{}
 }
 
-func newReads(log Log, p *progress, quorumWrite func(time.Time)) *reads {
-	return &reads{log: log, progress: p, quorumWrite: quorumWrite, wake: make(chan struct{}, 1)}
+func newReads(log Barrier, applied *applyWait, quorumWrite func(time.Time), succeeded func()) *reads {
+	return &reads{log: log, applied: applied, quorumWrite: quorumWrite, succeeded: succeeded, wake: make(chan struct{}, 1)}
 }
 
 // wait returns once the published view shows every write that was
@@ -94,7 +110,7 @@ func (r *reads) wait(ctx context.Context) error {
 	}
 	select {
 	case <-group.done:
-		if group.err == nil && r.succeeded != nil {
+		if group.err == nil {
 			r.succeeded()
 		}
 		return group.err
@@ -106,6 +122,11 @@ func (r *reads) wait(ctx context.Context) error {
 func (r *reads) join() (*readGroup, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.enter()
+}
+
+// enter counts a read into the group that forms. The lock is held.
+func (r *reads) enter() (*readGroup, error) {
 	if r.closed != nil {
 		return nil, r.closed
 	}
@@ -137,33 +158,36 @@ func (r *reads) ride() *readGroup {
 	return group
 }
 
-// again sends a group that rode in vain through a barrier of its own.
+// again has a group that rode in vain released with the group that forms.
 func (r *reads) again(group *readGroup) {
 	if group == nil {
 		return
 	}
-	next, err := r.join()
+	r.mu.Lock()
+	next, err := r.enter()
+	if err == nil {
+		next.joined = append(next.joined, group)
+	}
+	r.mu.Unlock()
 	if err != nil {
 		r.release(group, err)
-		return
 	}
-	go func() {
-		<-next.done
-		r.release(group, next.err)
-	}()
 }
 
 // resolved releases a group once the state has reached seq.
 func (r *reads) resolved(group *readGroup, seq revision.Seq) {
 	if group != nil {
 		group.shown.come()
-		r.progress.when(seq, func(err error) { r.release(group, err) })
+		r.applied.when(seq, func(err error) { r.release(group, err) })
 	}
 }
 
 func (r *reads) release(group *readGroup, err error) {
 	group.err = err
 	close(group.done)
+	for _, joined := range group.joined {
+		r.release(joined, err)
+	}
 }
 
 // loop sends barriers while reads wait. It ends with ctx, and waits for the
@@ -228,65 +252,5 @@ func (r *reads) close(err error) {
 	if r.forming != nil {
 		r.release(r.forming, err)
 		r.forming = nil
-	}
-}
-
-// progress is the place that the state has reached, and who waits for which.
-type progress struct {
-	mu      sync.Mutex
-	seq     revision.Seq
-	waiters []waiter
-	closed  error
-}
-
-type waiter struct {
-	seq  revision.Seq
-	call func(error)
-}
-
-// when calls f once the state has reached seq, or with an error if it never
-// will. f must not block.
-func (p *progress) when(seq revision.Seq, f func(error)) {
-	p.mu.Lock()
-	reached, closed := !p.seq.Before(seq), p.closed
-	if !reached && closed == nil {
-		p.waiters = append(p.waiters, waiter{seq, f})
-	}
-	p.mu.Unlock()
-	if reached {
-		f(nil)
-	} else if closed != nil {
-		f(closed)
-	}
-}
-
-// reached notes that the slot at seq is applied and its view published.
-func (p *progress) reached(seq revision.Seq) {
-	p.mu.Lock()
-	p.seq = seq
-	var ready []waiter
-	kept := p.waiters[:0]
-	for _, w := range p.waiters {
-		if seq.Before(w.seq) {
-			kept = append(kept, w)
-		} else {
-			ready = append(ready, w)
-		}
-	}
-	clear(p.waiters[len(kept):])
-	p.waiters = kept
-	p.mu.Unlock()
-	for _, w := range ready {
-		w.call(nil)
-	}
-}
-
-func (p *progress) close(err error) {
-	p.mu.Lock()
-	waiters := p.waiters
-	p.waiters, p.closed = nil, err
-	p.mu.Unlock()
-	for _, w := range waiters {
-		w.call(err)
 	}
 }

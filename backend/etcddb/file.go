@@ -1,4 +1,4 @@
-package backend
+package etcddb
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func newDatabaseFile(ctx context.Context, dir string, buckets []bucket) (*databa
 	if err != nil {
 		return nil, err
 	}
-	// As etcd opens its own; and nobody needs the file after a power cut.
+	// As etcd opens its own; and the file is not needed after a power cut.
 	db, err := bbolt.Open(temp.write.Name(), 0o600, &bbolt.Options{
 		NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, NoSync: true, NoGrowSync: true,
 		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return temp.write, nil },
@@ -84,10 +84,14 @@ func (f *filling) fill(buckets []bucket) (size int64, err error) {
 			return 0, err
 		}
 	}
-	if err := f.commit(false); err != nil {
+	if err := f.tx.Commit(); err != nil {
 		return 0, err
 	}
-	return f.tx.Size(), f.tx.Rollback()
+	read, err := f.db.Begin(false)
+	if err != nil {
+		return 0, err
+	}
+	return read.Size(), read.Rollback()
 }
 
 func (f *filling) write(b bucket) error {
@@ -101,7 +105,7 @@ func (f *filling) write(b bucket) error {
 			if f.ctx.Err() != nil {
 				return context.Cause(f.ctx)
 			}
-			if err := f.commit(true); err != nil {
+			if err := f.nextTx(); err != nil {
 				return err
 			}
 			into = f.tx.Bucket([]byte(b.name))
@@ -115,13 +119,13 @@ func (f *filling) write(b bucket) error {
 	return nil
 }
 
-// commit ends the transaction and begins the next.
-func (f *filling) commit(writable bool) error {
+// nextTx commits the transaction and begins the next.
+func (f *filling) nextTx() error {
 	if err := f.tx.Commit(); err != nil {
 		return err
 	}
 	f.pending = 0
-	next, err := f.db.Begin(writable)
+	next, err := f.db.Begin(true)
 	if err == nil {
 		f.tx = next
 	}

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,7 +16,6 @@ import (
 
 // heldBarriers are barriers that end when they are told.
 type heldBarriers struct {
-	Log
 	mu   sync.Mutex
 	held []chan error
 	// quorum is when a barrier proved one.
@@ -58,7 +58,7 @@ func (h *heldBarriers) end(i int, err error) {
 func heldReads(t *testing.T, test func(h *heldBarriers, read func(n int) chan error)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &heldBarriers{}
-		r := newReads(h, &progress{}, func(at time.Time) { h.quorum = append(h.quorum, at) })
+		r := newReads(h, new(applyWait), func(at time.Time) { h.quorum = append(h.quorum, at) }, func() {})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(ErrClosed)
 		go r.loop(ctx)
@@ -134,4 +134,31 @@ func TestABarrierProvesAQuorumWhenItIsAnswered(t *testing.T) {
 		h.end(1, errors.New("broken"))
 		require.Len(t, h.quorum, 1)
 	})
+}
+
+// TestGroupsThatRodeInVainShareTheNextBarrier: they wait for it without a
+// goroutine each, which Close would have to wait for.
+func TestGroupsThatRodeInVainShareTheNextBarrier(t *testing.T) {
+	for name, end := range map[string]func(*reads){
+		"released": func(r *reads) { r.release(r.begin(), nil) },
+		"closed":   func(r *reads) { r.close(ErrClosed) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReads(&heldBarriers{}, new(applyWait), func(time.Time) {}, func() {})
+			before := runtime.NumGoroutine()
+			var groups []*readGroup
+			for range 100 {
+				_, err := r.join()
+				require.NoError(t, err)
+				groups = append(groups, r.ride())
+				r.again(groups[len(groups)-1])
+				r.again(nil)
+			}
+			require.LessOrEqual(t, runtime.NumGoroutine(), before)
+			end(r)
+			for _, group := range groups {
+				<-group.done
+			}
+		})
+	}
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Starting tells how far Open has come, to whoever asks meanwhile. Its zero
+// Startup tells how far Open has come, to whoever asks meanwhile. Its zero
 // value has not come to any step yet.
-type Starting struct {
+type Startup struct {
 	mu    sync.Mutex
 	step  Progress
 	began time.Time
@@ -17,7 +17,7 @@ type Starting struct {
 }
 
 // Waiting notes what keeps a start from its first step.
-func (s *Starting) Waiting(why error) {
+func (s *Startup) Waiting(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting = why
@@ -37,20 +37,20 @@ type Progress struct {
 	Waiting error
 }
 
-func (s *Starting) begin(step string, total int64, unit string) {
+func (s *Startup) begin(step string, total int64, unit string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.step, s.began = Progress{Step: step, Total: total, Unit: unit}, time.Now()
 }
 
-func (s *Starting) add(n int64) {
+func (s *Startup) add(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.step.Done += n
 }
 
 // Progress is that of the step under way.
-func (s *Starting) Progress() Progress {
+func (s *Startup) Progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.step

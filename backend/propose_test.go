@@ -17,7 +17,7 @@ import (
 // TestClosedPendingIsUnknown closes for a reason that would be a definite answer:
 // what was handed to the log before may be in it, what comes later is not.
 func TestClosedPendingIsUnknown(t *testing.T) {
-	p := newPending()
+	p := newPending(func() {})
 	sent := &proposal{done: make(chan outcome, 1)}
 	require.NoError(t, p.add(revision.NewNonce(), []*proposal{sent}))
 	p.close(revision.ErrCorrupt)
@@ -31,7 +31,7 @@ func TestClosedPendingIsUnknown(t *testing.T) {
 
 // tooLarge is a log that takes no batch, and does something before it says so.
 type tooLarge struct {
-	Log
+	Appender
 	meanwhile func()
 	appends   int
 }
@@ -46,22 +46,22 @@ func (l *tooLarge) Append(context.Context, *revision.Batch) (revision.Appended, 
 // batch while the log finds it too large: they are not sent one by one, which
 // would answer them twice.
 func TestABatchThatWasAnsweredIsNotSentAgain(t *testing.T) {
-	b := &Backend{pending: newPending(), cfg: Config{Random: rand.Reader}}
-	log := &tooLarge{meanwhile: func() { b.pending.failAll(revision.ErrUnknown) }}
-	b.log = log
+	p := &proposer{pending: newPending(func() {}), reads: new(reads), random: rand.Reader}
+	log := &tooLarge{meanwhile: func() { p.pending.failAll(revision.ErrUnknown) }}
+	p.log = log
 	batch := []*proposal{{done: make(chan outcome, 1)}, {done: make(chan outcome, 1)}}
-	b.appendBatch(batch, nil)
+	p.appendBatch(t.Context(), batch, nil)
 	require.Equal(t, 1, log.appends)
-	for _, p := range batch {
-		require.ErrorIs(t, (<-p.done).err, revision.ErrUnknown)
-		require.Empty(t, p.done)
+	for _, one := range batch {
+		require.ErrorIs(t, (<-one.done).err, revision.ErrUnknown)
+		require.Empty(t, one.done)
 	}
 }
 
 // TestOnlyWhoWaitsIsAnswered: of a batch those requests are wanted whose clients
 // are still there; of one that nobody here has sent, none.
 func TestOnlyWhoWaitsIsAnswered(t *testing.T) {
-	p := newPending()
+	p := newPending(func() {})
 	gone, leave := context.WithCancel(context.Background())
 	batch := []*proposal{{ctx: context.Background(), done: make(chan outcome, 1)}, {ctx: gone, done: make(chan outcome, 1)}}
 	nonce := revision.NewNonce()

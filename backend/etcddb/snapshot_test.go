@@ -1,4 +1,4 @@
-package backend_test
+package etcddb
 
 import (
 	"bytes"
@@ -14,37 +14,34 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/recordpb"
 )
 
 // TestSnapshotsShareACopy has eight read one state at once: one file serves all,
 // and goes with the last. What changes the state but not the revision counts.
 func TestSnapshotsShareACopy(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
-	put(t, b, "k", "v")
+	b := newStore(t, "")
+	b.put(t, "k", "v")
 	var all sync.WaitGroup
-	snapshots := make([]backend.Snapshot, 8)
+	snapshots := make([]Snapshot, 8)
 	for i := range snapshots {
 		all.Go(func() {
 			var err error
-			snapshots[i], err = b.Snapshot(within(t))
+			snapshots[i], err = b.Make(within(t))
 			assert.NoError(t, err)
 		})
 	}
 	all.Wait()
 	require.False(t, t.Failed())
-	require.Equal(t, 1, b.Copies())
-	lease, err := b.LeaseGrant(within(t), &pb.LeaseGrantRequest{ID: 7, TTL: 600})
+	require.Equal(t, 1, b.copies())
+	b.apply(t, &recordpb.Request{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: &pb.LeaseGrantRequest{ID: 7, TTL: 600}}})
+	require.Equal(t, 1, b.entriesIn(t, "lease"), "the old copy does not have it")
+	other, err := b.Make(within(t))
 	require.NoError(t, err)
-	require.Len(t, snapshot(t, b)["lease"], 1, "the old copy does not have it")
-	other, err := b.Snapshot(within(t))
+	b.apply(t, &recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: &recordpb.LeaseRenew{Id: 7}}})
+	renewed, err := b.Make(within(t))
 	require.NoError(t, err)
-	_, err = b.LeaseKeepAlive(within(t), &pb.LeaseKeepAliveRequest{ID: lease.ID})
-	require.NoError(t, err)
-	renewed, err := b.Snapshot(within(t))
-	require.NoError(t, err)
-	require.Equal(t, 2, b.Copies(), "a renewal is not in a snapshot")
+	require.Equal(t, 2, b.copies(), "a renewal is not in a snapshot")
 	require.NoError(t, other.Close())
 
 	var first []byte
@@ -57,66 +54,66 @@ func TestSnapshotsShareACopy(t *testing.T) {
 			first = got.Bytes()
 		}
 		require.Equal(t, first, got.Bytes())
-		require.Equal(t, 2, b.Copies())
+		require.Equal(t, 2, b.copies())
 		require.NoError(t, s.Close())
 		require.NoError(t, s.Close(), "once more is harmless")
 	}
-	require.Equal(t, 1, b.Copies())
+	require.Equal(t, 1, b.copies())
 	require.NoError(t, renewed.Close())
-	require.Zero(t, b.Copies())
+	require.Zero(t, b.copies())
 }
 
 // TestSnapshotsWhileOneIsMade all get the next, which shows all that they have
 // seen; and who does not wait any longer is in nobody's way.
 func TestSnapshotsWhileOneIsMade(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
-	release := b.HoldCopies()
+	b := newStore(t, "")
+	release := b.hold()
 	var all sync.WaitGroup
 	ctx, cancel := context.WithCancel(within(t))
 	for i := range 8 {
-		put(t, b, fmt.Sprint(i), "v")
+		b.put(t, fmt.Sprint(i), "v")
 		all.Go(func() {
-			assert.GreaterOrEqual(t, len(snapshot(t, b)["key"]), i+1)
+			assert.GreaterOrEqual(t, b.entriesIn(t, "key"), i+1)
 		})
 		all.Go(func() {
-			_, err := b.Snapshot(ctx)
+			_, err := b.Make(ctx)
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 	}
-	eventually(t, "one copy is waited for", func() bool { return b.Copies() == 1 })
+	eventually(t, "one copy is waited for", func() bool { return b.copies() == 1 })
 	cancel()
 	release()
 	all.Wait()
-	eventually(t, "all are gone", func() bool { return b.Copies() == 0 })
+	eventually(t, "all are gone", func() bool { return b.copies() == 0 })
 
-	release = b.HoldCopies()
+	release = b.hold()
 	ctx, cancel = context.WithCancel(within(t))
 	all.Go(func() {
-		_, err := b.Snapshot(ctx)
+		_, err := b.Make(ctx)
 		assert.ErrorIs(t, err, context.Canceled)
 	})
-	eventually(t, "one copy is waited for", func() bool { return b.Copies() == 1 })
+	eventually(t, "one copy is waited for", func() bool { return b.copies() == 1 })
 	cancel()
 	all.Wait()
-	eventually(t, "nobody waits", func() bool { return b.Copies() == 0 })
+	eventually(t, "nobody waits", func() bool { return b.copies() == 0 })
 	release()
 }
 
 // TestSnapshotsAreBounded refuses more states at once than there may be files.
 func TestSnapshotsAreBounded(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
-	var open []backend.Snapshot
-	for i := range backend.MaxCopies {
-		put(t, b, "k", fmt.Sprint(i))
-		s, err := b.Snapshot(within(t))
+	b := newStore(t, "")
+	var open []Snapshot
+	for i := range maxCopies {
+		b.put(t, "k", fmt.Sprint(i))
+		s, err := b.Make(within(t))
 		require.NoError(t, err)
 		open = append(open, s)
 	}
-	put(t, b, "k", "another")
-	_, err := b.Snapshot(within(t))
-	require.ErrorIs(t, err, backend.ErrTooManySnapshots)
+	b.put(t, "k", "another")
+	_, err := b.Make(within(t))
+	require.ErrorIs(t, err, ErrTooManySnapshots)
 	require.NoError(t, open[0].Close())
-	require.Len(t, snapshot(t, b)["key"], backend.MaxCopies+1)
+	require.Equal(t, maxCopies+1, b.entriesIn(t, "key"))
 	for _, s := range open {
 		require.NoError(t, s.Close())
 	}
@@ -129,19 +126,19 @@ func TestTempDir(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	good := t.TempDir()
-	for dir, want := range map[string]error{missing: backend.ErrTempDir, file: backend.ErrTempDir, good: nil} {
-		b := openWith(t, memzk.New(), "a", func(c *backend.Config) { c.TempDir = dir })
-		err := backend.CheckTempDir(dir)
+	for dir, want := range map[string]error{missing: ErrTempDir, file: ErrTempDir, good: nil} {
+		b := newStore(t, dir)
+		err := CheckTempDir(dir)
 		require.ErrorIs(t, err, want)
 		if want != nil {
-			_, err = b.Snapshot(within(t))
+			_, err = b.Make(within(t))
 			require.ErrorIs(t, err, want)
 			require.ErrorContains(t, err, dir)
 			require.ErrorContains(t, err, "; name another one with --temp-dir")
-			require.Zero(t, b.Copies())
+			require.Zero(t, b.copies())
 			continue
 		}
-		s, err := b.Snapshot(within(t))
+		s, err := b.Make(within(t))
 		require.NoError(t, err)
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
@@ -164,7 +161,7 @@ func TestTempDirIsSwept(t *testing.T) {
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "zkine-snapshot-dir"), 0o700))
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "zkine-snapshot-dir"), old, old))
-	require.NoError(t, backend.CheckTempDir(dir))
+	require.NoError(t, CheckTempDir(dir))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	var left []string
@@ -177,19 +174,19 @@ func TestTempDirIsSwept(t *testing.T) {
 // TestSnapshotOutlivesClose: what was made can be read to its end, and no more
 // are made.
 func TestSnapshotOutlivesClose(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
-	s, err := b.Snapshot(within(t))
+	b := newStore(t, "")
+	s, err := b.Make(within(t))
 	require.NoError(t, err)
-	release := b.HoldCopies()
-	put(t, b, "k", "v")
+	release := b.hold()
+	b.put(t, "k", "v")
 	waited := make(chan error, 1)
 	go func() {
-		_, err := b.Snapshot(within(t))
+		_, err := b.Make(within(t))
 		waited <- err
 	}()
-	eventually(t, "another is waited for", func() bool { return b.Copies() == 2 })
-	require.NoError(t, b.Close())
-	require.ErrorIs(t, <-waited, backend.ErrClosed)
+	eventually(t, "another is waited for", func() bool { return b.copies() == 2 })
+	b.close()
+	require.ErrorIs(t, <-waited, errTestClosed)
 	release()
 	var got bytes.Buffer
 	n, err := s.WriteTo(&got)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestProgress(t *testing.T) {
-	var s Starting
+	var s Startup
 	require.Equal(t, "the log is not open yet", s.Progress().String())
 	s.begin("loading the checkpoint", 280, "MiB")
 	s.add(120)

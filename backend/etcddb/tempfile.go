@@ -1,4 +1,4 @@
-package backend
+package etcddb
 
 import (
 	"errors"
@@ -42,7 +42,7 @@ func (f tempFile) Close() error {
 	return errors.Join(errs...)
 }
 
-// tempError is what is wrong with the folder, in words for whoever can mend it.
+// tempError is what is wrong with the folder, and what an operator can do.
 func tempError(err error) error {
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, full) {
@@ -72,7 +72,7 @@ func CheckTempDir(dir string) error {
 }
 
 // sweepTempDir removes leftovers. What cannot be removed is another user's, and
-// in nobody's way.
+// does no harm.
 func sweepTempDir(dir string) {
 	if dir == "" {
 		dir = os.TempDir()
