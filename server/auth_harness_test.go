@@ -20,6 +20,7 @@ import (
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/server/listener"
 	"github.com/zkine/zkine/server/servertest"
 )
 
@@ -63,9 +64,9 @@ func startMemberOn(t *testing.T, z revision.Dialer, name string, back backend.Co
 	for _, e := range edit {
 		e(&cfg)
 	}
-	cfg.Listeners, err = Listen(cfg.ClientURLs)
+	cfg.Listeners, err = listener.Listen(cfg.ClientURLs)
 	require.NoError(t, err)
-	cfg.MetricsListeners, err = ListenMetrics([]string{"http://127.0.0.1:0"})
+	cfg.MetricsListeners, err = listener.ListenMetrics([]string{"http://127.0.0.1:0"})
 	require.NoError(t, err)
 	m.web = "http://" + cfg.MetricsListeners[0].Addr().String()
 	s, err := New(cfg)

@@ -4,13 +4,15 @@ import (
 	"context"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // Backend is what the facade needs of the state machine; *backend.Backend
 // satisfies it. It is what etcd's services need, and what health, readiness and
 // metrics ask besides.
 type Backend interface {
-	Services
+	v3rpc.Backend
 
 	// AuthEnabled says whether users and roles count.
 	AuthEnabled() bool
@@ -21,5 +23,5 @@ type Backend interface {
 	Probe(ctx context.Context, serializable bool) error
 	// Ready is nil while linearizable calls can be served, or says why not.
 	Ready() error
-	Status() Status
+	Status() v3rpc.Status
 }

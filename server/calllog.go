@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // maxLoggedKey is how much of a key goes into the log.
@@ -111,7 +112,7 @@ func loggedKey(key []byte) string {
 // logUnforeseen logs the errors that v3rpc has no answer for. They were not
 // logged where they arose.
 func (c *callLog) logUnforeseen(method string, err error) {
-	if cause := Unforeseen(err); cause != nil {
+	if cause := v3rpc.Unforeseen(err); cause != nil {
 		c.log.WithField("method", method).WithError(cause).Error("unforeseen error; answered Unknown")
 	}
 }

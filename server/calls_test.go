@@ -25,7 +25,7 @@ func TestRequestTooLarge(t *testing.T) {
 	write := &pb.PutRequest{Key: []byte("k"), Value: value(DefaultMaxRequestBytes)}
 	_, err := r.Send(ctxFor(t), write)
 	requireStatus(t, rpctypes.ErrGRPCRequestTooLarge, err)
-	_, err = r.Send(ctxFor(t), txn(&pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: write}}))
+	_, err = r.Send(ctxFor(t), &pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: write}}}})
 	requireStatus(t, rpctypes.ErrGRPCRequestTooLarge, err)
 	_, err = r.Send(ctxFor(t), &pb.DeleteRangeRequest{Key: value(DefaultMaxRequestBytes)})
 	requireStatus(t, rpctypes.ErrGRPCRequestTooLarge, err)

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // Credentials returns how to find what a client shows of itself in the context
@@ -43,7 +44,7 @@ func throughGateway(ctx context.Context) bool {
 // refuseNames refuses JSON from clients whose certificates have a common name,
 // in etcd's words, while that would stand for a user elsewhere: they might take
 // it for granted that it does here.
-func refuseNames(b AuthBackend, clientCertAuth bool, next http.Handler) http.Handler {
+func refuseNames(b v3rpc.Auth, clientCertAuth bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if clientCertAuth && r.TLS != nil && certificateName(r.TLS) != "" && b.AuthEnabled() {
 			http.Error(w, "CommonName of client sending a request against gateway will be ignored and not used as expected",

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/server/listener"
 )
 
 // Defaults are etcd's, where etcd has the setting.
@@ -54,7 +56,7 @@ type Config struct {
 	// does; they tell much of what the process does.
 	EnablePprof bool
 	// TLS is how the https:// and unixs:// ones among all these are served.
-	TLS TLS
+	TLS listener.TLS
 	// CORS are the origins of web pages that may read from the client URLs; "*"
 	// is any.
 	CORS []string
@@ -126,7 +128,7 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) secure() bool {
 	says := func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "unixs://") }
 	return slices.ContainsFunc(slices.Concat(c.ClientURLs, c.MetricsURLs), says) ||
-		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), IsSecure)
+		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), listener.IsSecure)
 }
 
 func setDefault[T comparable](field *T, value T) {

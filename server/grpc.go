@@ -10,6 +10,10 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+
+	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/v3rpc"
+	"github.com/zkine/zkine/server/wire"
 )
 
 // overheadBytes is what gRPC takes above MaxRequestBytes, as in etcd, so that
@@ -47,12 +51,12 @@ var (
 func (s *Server) newFacade(b Backend, memberID uint64) *facade {
 	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback()}
 	gate := &gate{cfg: s.cfg, backend: b, live: &s.live, metrics: s.metrics, underWay: &underWay{}}
-	f.grpc = s.newGRPC(gate, TransportCredentials(), grpc.NumStreamWorkers(streamWorkers))
+	f.grpc = s.newGRPC(gate, listener.TransportCredentials(), grpc.NumStreamWorkers(streamWorkers))
 	f.overHTTP = s.newGRPC(gate, nil)
 	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())
 	all := everywhere{f.grpc, f.overHTTP, f.loopback.grpc}
 	f.services = s.register(all, b, memberID)
-	RegisterConcurrency(all, f.loopback.client, onBehalf)
+	v3rpc.RegisterConcurrency(all, f.loopback.client, onBehalf)
 	healthpb.RegisterHealthServer(all, f.health)
 	for _, g := range all {
 		reflection.Register(g)
@@ -81,7 +85,7 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, mor
 		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement),
 		grpc.KeepaliveParams(keepaliveParameters),
 		grpc.WaitForHandlers(true),
-		grpc.ForceServerCodecV2(newCodec(s.metrics.traffic.sent, s.metrics.traffic.received)),
+		grpc.ForceServerCodecV2(wire.NewCodec(s.metrics.traffic.sent, s.metrics.traffic.received)),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connWindow),
@@ -107,8 +111,8 @@ func newHealth() *health.Server {
 }
 
 // register puts the services of etcd's API on to.
-func (s *Server) register(to grpc.ServiceRegistrar, b Backend, memberID uint64) *Registered {
-	return RegisterServices(to, b, ServicesConfig{
+func (s *Server) register(to grpc.ServiceRegistrar, b Backend, memberID uint64) *v3rpc.Services {
+	return v3rpc.Register(to, b, v3rpc.Config{
 		MemberID: memberID, MaxRequestBytes: s.cfg.MaxRequestBytes, MaxTxnOps: s.cfg.MaxTxnOps,
 		// etcd compares fragments with the limit that gRPC has, not with its own.
 		FragmentBytes:  s.cfg.MaxRequestBytes + overheadBytes,

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/zkine/zkine/server/listener"
 	"github.com/zkine/zkine/server/servertest"
 )
 
@@ -32,9 +33,9 @@ type running struct {
 func start(t *testing.T, edit ...func(*Config)) *running {
 	t.Helper()
 	b := servertest.NewBackend()
-	clients, err := Listen([]string{"http://127.0.0.1:0"})
+	clients, err := listener.Listen([]string{"http://127.0.0.1:0"})
 	require.NoError(t, err)
-	metrics, err := ListenMetrics([]string{"http://127.0.0.1:0"})
+	metrics, err := listener.ListenMetrics([]string{"http://127.0.0.1:0"})
 	require.NoError(t, err)
 	logger, hook := logrustest.NewNullLogger()
 	cfg := Config{

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // healthCheck is one line of /livez or /readyz. The names and the texts around
@@ -139,7 +141,7 @@ func (s *Server) checkSerializable(ctx context.Context) error {
 	if f == nil {
 		return s.starting()
 	}
-	return ToGRPC(ctx, f.backend.Probe(ctx, true))
+	return v3rpc.ToGRPC(ctx, f.backend.Probe(ctx, true))
 }
 
 // checkLinearizable reads behind a barrier, and does not wait for what Ready says
@@ -151,7 +153,7 @@ func (s *Server) checkLinearizable(ctx context.Context) error {
 	f := s.facade.Load()
 	ctx, cancel := whileServed(ctx, f.backend)
 	defer cancel()
-	return ToGRPC(ctx, f.backend.Probe(ctx, false))
+	return v3rpc.ToGRPC(ctx, f.backend.Probe(ctx, false))
 }
 
 // whileServed is a context that ends, with the reason, once clients are not
@@ -170,7 +172,7 @@ func whileServed(parent context.Context, b Backend) (ctx context.Context, end fu
 			case <-ticker.C:
 			}
 			if err := b.Ready(); err != nil {
-				cancel(NotServing(err))
+				cancel(v3rpc.NotServing(err))
 				return
 			}
 		}
@@ -184,7 +186,7 @@ func whileServed(parent context.Context, b Backend) (ctx context.Context, end fu
 // serveHealth answers as etcd's /health does, with ?serializable=true and
 // ?exclude=NOSPACE.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, ErrRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, v3rpc.ErrRequestTimeout)
 	defer cancel()
 	answer := struct {
 		Health string `json:"health"`
@@ -243,7 +245,7 @@ func (s *Server) handleChecks(mux *http.ServeMux, group string, checks []healthC
 // serveChecks runs checks. The reasons are shown when one fails, or with
 // ?verbose.
 func (s *Server) serveChecks(w http.ResponseWriter, r *http.Request, group string, checks []healthCheck) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, ErrRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, v3rpc.ErrRequestTimeout)
 	defer cancel()
 	var report strings.Builder
 	failed, noticed := false, false

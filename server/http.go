@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/zkine/zkine/server/listener"
 )
 
 // How long the headers of a request may take: for clients as in etcd, whose
@@ -36,7 +38,7 @@ func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Serv
 func (s *Server) serveHTTP(l net.Listener) {
 	h := s.newHTTP(s.calls.counted(s.httpHandler()), metricsHeaderTimeout)
 	s.https = append(s.https, h)
-	if IsSecure(l) {
+	if listener.IsSecure(l) {
 		l = s.tls.Listen(l)
 	}
 	s.log.WithField("address", l.Addr().String()).Info("serving metrics and health")

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // waits are the calls that last for as long as their client likes, besides
@@ -60,7 +62,7 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 		}
 		return resp, err
 	}
-	limited := withTimeout(ctx, g.cfg.RequestTimeout, ErrRequestTimeout)
+	limited := withTimeout(ctx, g.cfg.RequestTimeout, v3rpc.ErrRequestTimeout)
 	defer limited.release()
 	return handler(limited, req)
 }

@@ -116,7 +116,7 @@ func TestSlowRequestLog(t *testing.T) {
 	write := &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte("k"), Value: []byte("secret")}}}
 	_, err = r.Send(ctxFor(t), &pb.TxnRequest{
 		Compare: []*pb.Compare{{Key: []byte("compared"), TargetUnion: &pb.Compare_Value{Value: []byte("secret")}}},
-		Success: ops(write),
+		Success: []*pb.RequestOp{write},
 	})
 	require.NoError(t, err)
 	entries := r.logged(logrus.WarnLevel)

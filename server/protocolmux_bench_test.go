@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/zkine/zkine/server/listener"
 	"github.com/zkine/zkine/server/servertest"
 )
 
@@ -22,9 +23,9 @@ func BenchmarkPorts(b *testing.B) {
 	t := &testing.T{}
 	a := newAuthority(t)
 	dir := b.TempDir()
-	files := &tlsFiles{t: t, dir: dir, TLS: TLS{CertFile: dir + "/cert", KeyFile: dir + "/key"}}
+	files := &tlsFiles{t: t, dir: dir, TLS: listener.TLS{CertFile: dir + "/cert", KeyFile: dir + "/key"}}
 	files.replace(a.sign("server"))
-	listeners, err := Listen([]string{"http://127.0.0.1:0", "https://127.0.0.1:0"})
+	listeners, err := listener.Listen([]string{"http://127.0.0.1:0", "https://127.0.0.1:0"})
 	require.NoError(b, err)
 	logger, _ := logrustest.NewNullLogger()
 	s, err := New(Config{Backend: servertest.NewBackend(), Listeners: listeners, TLS: files.TLS, Log: logrus.NewEntry(logger)})

@@ -13,6 +13,9 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
+
+	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // Server serves etcd's API from a Backend. See the package comment for its
@@ -33,8 +36,8 @@ type Server struct {
 	servesOnce sync.Once
 
 	clients []net.Listener
-	muxes   []*Mux
-	tls     *TLSSource // nil without https:// and unixs:// URLs
+	muxes   []*listener.Mux
+	tls     *listener.TLSSource // nil without https:// and unixs:// URLs
 	// web serves HTTP on the client URLs, once clients are served.
 	web   *http.Server
 	https []*http.Server
@@ -66,7 +69,7 @@ type facade struct {
 	overHTTP *grpc.Server
 	loopback *loopback
 	health   *health.Server
-	services *Registered
+	services *v3rpc.Services
 	// accepting says that client listeners are open; only the readiness loop
 	// writes it.
 	accepting atomic.Bool
@@ -90,7 +93,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	switch {
 	case cfg.secure():
-		if s.tls, err = NewTLSSource(cfg.TLS, cfg.Log); err != nil {
+		if s.tls, err = listener.NewTLSSource(cfg.TLS, cfg.Log); err != nil {
 			return nil, err
 		}
 	case cfg.TLS.Given():
@@ -150,19 +153,19 @@ func (s *Server) Start() error {
 func (s *Server) bind() (metricsListeners []net.Listener, err error) {
 	s.clients, metricsListeners = s.cfg.Listeners, s.cfg.MetricsListeners
 	if s.clients == nil {
-		if s.clients, err = Listen(s.cfg.ClientURLs); err != nil {
-			CloseAll(metricsListeners)
+		if s.clients, err = listener.Listen(s.cfg.ClientURLs); err != nil {
+			listener.CloseAll(metricsListeners)
 			return nil, err
 		}
 	}
 	if metricsListeners == nil {
-		if metricsListeners, err = ListenMetrics(s.cfg.MetricsURLs); err != nil {
-			CloseAll(s.clients)
+		if metricsListeners, err = listener.ListenMetrics(s.cfg.MetricsURLs); err != nil {
+			listener.CloseAll(s.clients)
 			return nil, err
 		}
 	}
 	for _, l := range s.clients {
-		s.muxes = append(s.muxes, NewMux(l, s.tls, s.log))
+		s.muxes = append(s.muxes, listener.NewMux(l, s.tls, s.log))
 	}
 	return metricsListeners, nil
 }
@@ -210,10 +213,10 @@ func (s *Server) stop(ctx context.Context) error {
 		errs = append(errs, s.drain(ctx, f))
 	}
 	if !s.started {
-		CloseAll(s.cfg.Listeners)
-		CloseAll(s.cfg.MetricsListeners)
+		listener.CloseAll(s.cfg.Listeners)
+		listener.CloseAll(s.cfg.MetricsListeners)
 	}
-	CloseAll(s.clients)
+	listener.CloseAll(s.clients)
 	for _, h := range s.https {
 		if err := h.Shutdown(ctx); err != nil {
 			h.Close()

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/zkine/zkine/server/listener"
 	"github.com/zkine/zkine/server/servertest"
 )
 
@@ -87,7 +88,7 @@ func TestStopCutsOff(t *testing.T) {
 }
 
 func TestStopBeforeStart(t *testing.T) {
-	l, err := Listen([]string{"http://127.0.0.1:0"})
+	l, err := listener.Listen([]string{"http://127.0.0.1:0"})
 	require.NoError(t, err)
 	s, err := New(Config{Listeners: l})
 	require.NoError(t, err)
@@ -100,7 +101,7 @@ func TestStopBeforeStart(t *testing.T) {
 // Serve ends with its context, and with a listener that fails.
 func TestServe(t *testing.T) {
 	serve := func(ctx context.Context) (net.Listener, chan error) {
-		l, err := Listen([]string{"http://127.0.0.1:0"})
+		l, err := listener.Listen([]string{"http://127.0.0.1:0"})
 		require.NoError(t, err)
 		s, err := New(Config{Backend: servertest.NewBackend(), Listeners: l})
 		require.NoError(t, err)

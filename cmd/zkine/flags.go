@@ -11,6 +11,7 @@ import (
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // config is what the server command was told, in the order of its help.
@@ -30,7 +31,7 @@ type config struct {
 	advertiseURLs    []string
 	metricsURLs      []string
 	enablePprof      bool
-	tls              server.TLS
+	tls              listener.TLS
 	cors             []string
 	maxRequestBytes  int // of a client
 	maxTxnOps        int

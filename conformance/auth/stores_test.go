@@ -23,6 +23,7 @@ import (
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 const patience = time.Minute
@@ -95,7 +96,7 @@ func startZkine(t *testing.T, tokens string) *store {
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
-	listeners, err := server.Listen([]string{"http://127.0.0.1:0"})
+	listeners, err := listener.Listen([]string{"http://127.0.0.1:0"})
 	require.NoError(t, err)
 	s, err := server.New(server.Config{Backend: b, MemberID: member.ID, Listeners: listeners})
 	require.NoError(t, err)

@@ -1,0 +1,7 @@
+// Package listener leads from a URL to a connection: it binds the sockets of listen
+// URLs (listen.go), finds out whether a connection speaks gRPC or HTTP
+// (protocolmux.go), and has it speak TLS, from files that may be replaced at any time
+// (tls.go). What clients do wrong is logged, but not over and over (throttle.go).
+//
+// It may import gRPC's credentials and the logger; nothing of zkine.
+package listener
