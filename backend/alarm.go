@@ -13,7 +13,10 @@ import (
 // Alarm lists, raises or clears alarms. As in etcd, listing is linearizable.
 func (b *Backend) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
 	if r.Action != pb.AlarmRequest_GET {
-		return propose[*pb.AlarmResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: r}})
+		return propose[*pb.AlarmResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: r}})
+	}
+	if err := b.Authorize(ctx, r); err != nil {
+		return nil, err
 	}
 	if err := b.reads.wait(ctx); err != nil {
 		return nil, err

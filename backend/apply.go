@@ -52,16 +52,16 @@ type applier struct {
 	checkpoint loader
 	machine    *state.Machine
 	// view is the published one.
-	view    *atomic.Pointer[state.View]
-	pending *pending
-	applied *applyWait
-	effects effects
+	view     *atomic.Pointer[state.View]
+	pending  *pending
+	applied  *applyWait
+	effects  effects
+	physical physical
 }
 
 // effects is what the apply loop tells the rest of the backend, on its own
 // goroutine: none of the calls may wait for anything but a lock.
 type effects interface {
-	sweep
 	// SegmentEnded is called before the first slot of a segment is applied; end is
 	// the view at the end of the segment before.
 	SegmentEnded(end *state.View)
@@ -81,36 +81,38 @@ type effects interface {
 	Fail(err error)
 }
 
-// sweep says how much of what a compaction made unreadable may be given back.
-type sweep interface {
+// physical says how much of what a compaction made unreadable may be physically
+// compacted, which is to free its memory. *housekeep.PhysicalCompaction satisfies
+// it.
+type physical interface {
 	// Held says that nothing may be, since an older view is read as a whole.
 	Held() bool
 	// Awaited says that a caller waits for it.
 	Awaited() bool
-	// Limit is up to which revision history may be swept, given the floor.
+	// Limit is up to which revision history may be, given the compaction floor.
 	Limit(floor revision.Rev) revision.Rev
-	// Swept is the floor below which nothing is left; Reached raises it.
-	Swept() revision.Rev
+	// Floor is the compaction floor below which nothing is left; Reached raises it.
+	Floor() revision.Rev
 	Reached(floor revision.Rev)
 }
 
-// scavengeStep is how many versions are physically trimmed after each slot:
+// physicalStep is how many versions are physically compacted after each slot:
 // more than a slot of updates leaves behind, and too little to be felt.
-const scavengeStep = 1024
+const physicalStep = 1024
 
 // loop applies slots until ctx ends. After the first error of the log nothing can
 // be trusted: then the backend fails.
 func (a *applier) loop(ctx context.Context) {
-	more := false // to scavenge
+	more := false // to compact physically
 	idle := 1     // doubles with each time that no slot came
 	for ctx.Err() == nil {
 		slot, err := a.next(ctx, more, time.Duration(idle)*idleTime)
 		switch {
 		case err == nil:
 			a.apply(slot)
-			more, idle = a.scavenge(1), 1
+			more, idle = a.compactPhysically(1), 1
 		case errors.Is(err, errIdle):
-			more, idle = a.scavenge(idle), min(2*idle, a.idleMost())
+			more, idle = a.compactPhysically(idle), min(2*idle, a.idleMost())
 		case errors.Is(err, revision.ErrTrimmed):
 			if err := a.reload(ctx); err != nil {
 				if errors.Is(err, revision.ErrLogLost) {
@@ -127,7 +129,7 @@ func (a *applier) loop(ctx context.Context) {
 // errIdle says that no slot has come for a moment.
 var errIdle = errors.New("backend: no slot")
 
-// idleTime is how long no slot must have come for the apply loop to scavenge in
+// idleTime is how long no slot must have come for the apply loop to free memory in
 // between, at first. It grows up to idleMost times as long, since what the log
 // reads is cut off then, and has to get through on the slowest ensemble, too.
 const (
@@ -135,13 +137,13 @@ const (
 	idleMost = 64
 )
 
-// awaitedFactor is how much more is scavenged at once, and how much sooner, while
+// awaitedFactor is how much more is freed at once, and how much sooner, while
 // a caller waits for it: some hundred thousand versions a second.
 const awaitedFactor = 8
 
 // idleMost is idleMost, or less while a caller waits.
 func (a *applier) idleMost() int {
-	if a.effects.Awaited() {
+	if a.physical.Awaited() {
 		return idleMost / awaitedFactor
 	}
 	return idleMost
@@ -156,19 +158,19 @@ func (a *applier) next(ctx context.Context, more bool, idle time.Duration) (revi
 	return a.log.Next(ctx)
 }
 
-// scavenge frees some of what lies below the compaction floor, in so many steps.
+// compactPhysically frees some of what lies below the compaction floor, in so many steps.
 // It says whether there is more to do.
-func (a *applier) scavenge(steps int) (more bool) {
-	if a.effects.Held() {
-		return a.machine.View().CompactRev() > a.effects.Swept()
+func (a *applier) compactPhysically(steps int) (more bool) {
+	if a.physical.Held() {
+		return a.machine.View().CompactRev() > a.physical.Floor()
 	}
-	if a.effects.Awaited() {
+	if a.physical.Awaited() {
 		steps *= awaitedFactor
 	}
 	floor := a.view.Load().CompactRev()
-	to := a.effects.Limit(floor)
-	if more = a.machine.ScavengeTo(to, steps*scavengeStep) || to < floor; !more {
-		a.effects.Reached(floor)
+	to := a.physical.Limit(floor)
+	if more = a.machine.CompactPhysicallyTo(to, steps*physicalStep) || to < floor; !more {
+		a.physical.Reached(floor)
 	}
 	return more
 }

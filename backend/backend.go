@@ -14,7 +14,10 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/housekeep"
+	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -29,10 +32,13 @@ type Config struct {
 	// is told the revision; 0 is DefaultProgressNotifyInterval.
 	ProgressNotifyInterval time.Duration
 	// DigestInterval is how often members compare their states; 0 is
-	// DefaultDigestInterval.
+	// housekeep.DefaultDigestInterval.
 	DigestInterval time.Duration
+	// ReplayLimit is how many keys comparisons may have looked at since the last
+	// checkpoint; 0 is housekeep.DefaultReplayLimit.
+	ReplayLimit int64
 	// AutoCompaction says whether the keeper compacts by itself.
-	AutoCompaction AutoCompaction
+	AutoCompaction housekeep.AutoCompaction
 	// QuotaBytes bounds what the root may hold in ZooKeeper; negative for no
 	// bound, 0 is DefaultQuotaBytes.
 	QuotaBytes int64
@@ -62,9 +68,6 @@ const (
 	// DefaultMaxInFlight is as good as one on loopback, nearly, and meant for
 	// ensembles across a network; see docs/performance.md.
 	DefaultMaxInFlight = 2
-	// DefaultDigestInterval keeps the cost, one pass over the state in the
-	// background, well below a percent.
-	DefaultDigestInterval = 5 * time.Minute
 	// DefaultProgressNotifyInterval is etcd's.
 	DefaultProgressNotifyInterval = 10 * time.Minute
 )
@@ -72,54 +75,30 @@ const (
 // Backend is the replicated state machine: requests go through the log, reads
 // and watches are served from the state that applying the log has made.
 type Backend struct {
-	cfg  Config
-	log  Log
-	view atomic.Pointer[state.View]
+	*calls
+	authService
 
-	proposer   *proposer
+	cfg Config
+	// info, members and closeLog are what is left of the log besides what its
+	// other users hold.
+	info     Info
+	members  Membership
+	closeLog func() error
+
 	applier    *applier
-	reads      *reads
-	serving    serving
-	hub        *hub
-	lessor     *lessor
-	keeper     *keeper
-	proof      leaderProof
+	serving    *serving
+	watches    *watch.Hub
+	lessor     *lessor.Lessor
 	keepAlives *keepAlives
-	auth       *authenticator
-	hashes     *compactionHashes
-	// agreement compares this state with the other members'.
-	agreement *agreement
-	// segmentEnds hands the views at the ends of segments to the housekeeping;
-	// it has room for one.
-	segmentEnds chan *state.View
-	// wantSegmentEnds is set while they are wanted of a member that may not be the
-	// keeper.
-	wantSegmentEnds atomic.Bool
-	// wishes hands those for a tidy-up to the housekeeping.
-	wishes wishes
-	// awaited counts who waits for housekeeping, or for memory to be given back:
-	// while there are any, neither rests.
-	awaited atomic.Int32
-	// floorMoved is the segment in which the compaction floor last rose, or that
-	// of the checkpoint that this zkine has started from.
-	floorMoved atomic.Int64
-	// scavengeHolds counts who reads an older view as a whole: digests and
-	// checkpoints. While there are any, nothing is scavenged.
-	scavengeHolds atomic.Int32
-	// replay is what a start costs.
-	replay replayCost
-	// scavenged is the floor down to which memory was given back.
-	scavenged scavenged
-	quota     *quota
-	// live is set once the replay is over.
-	live      atomic.Bool
-	compactor compactor // the keeper loop's
-	// lastRound is when the keeper loop last logged a mark; its own.
-	lastRound time.Time
-	metrics   *metrics
+	quota      *quota
+	metrics    *metrics
+	// housekeeper does what is done beside the requests of clients.
+	housekeeper *housekeep.Housekeeper
 	// snapshots and hasher show the state as a database of etcd's.
 	snapshots *etcddb.Snapshots
 	hasher    *etcddb.Hasher
+	// live is set once the replay is over.
+	live atomic.Bool
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -140,9 +119,6 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.ProgressNotifyInterval <= 0 {
 		cfg.ProgressNotifyInterval = DefaultProgressNotifyInterval
 	}
-	if cfg.DigestInterval <= 0 {
-		cfg.DigestInterval = DefaultDigestInterval
-	}
 	if cfg.Startup == nil {
 		cfg.Startup = new(Startup)
 	}
@@ -158,50 +134,41 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
-	b := &Backend{cfg: cfg, log: log, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
-		auth: newAuthenticator(cfg.Auth), quota: newQuota(cfg.QuotaBytes)}
+	b := &Backend{cfg: cfg, info: log, members: log, closeLog: log.Close, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+		quota: newQuota(cfg.QuotaBytes)}
+	b.calls = &calls{auth: newAuthenticator(cfg.Auth), view: new(atomic.Pointer[state.View]), logger: cfg.Log}
+	b.authService = authService{b.calls}
+	b.serving = &serving{log: log, failure: b.failure, read: func(ctx context.Context) error { return b.reads.wait(ctx) }}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
-	b.segmentEnds = make(chan *state.View, 1)
-	b.wishes.wake = make(chan struct{}, 1)
 	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
 	b.hasher = etcddb.NewHasher()
-	b.scavenged.changed = make(chan struct{})
-	b.lessor = newLessor(log.SessionTimeout())
+	b.housekeeper = newHousekeeper(b, log)
+	b.lessor = lessor.New(log.SessionTimeout())
 	checkpoint := loader{log, cfg.Startup, cfg.Log}
 	machine, err := checkpoint.load(ctx)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	b.hub = newHub(&b.view, machine.View().Rev())
-	b.applier = &applier{log: log, checkpoint: checkpoint, view: &b.view, pending: newPending(b.served),
-		applied: new(applyWait), effects: applyEffects{b}}
+	b.watches = watch.NewHub(b.view.Load, machine.View().Rev(), cfg.ProgressNotifyInterval)
+	b.applier = &applier{log: log, checkpoint: checkpoint, view: b.view, pending: newPending(b.serving.served),
+		applied: new(applyWait), effects: applyEffects{b}, physical: b.housekeeper.Physical()}
 	b.applier.start(machine)
-	b.reads = newReads(log, b.applier.applied, b.lessor.quorumWrite, b.served)
+	b.reads = newReads(log, b.applier.applied, b.lessor.QuorumWrite, b.serving.served)
 	queue := newQueue()
 	b.keepAlives = newKeepAlives(b.ctx, queue)
 	b.proposer = &proposer{log: log, queue: queue, pending: b.applier.pending, reads: b.reads,
-		quorumWrite: b.lessor.quorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
-	b.keeper = &keeper{log: log, self: cfg.Member.ID}
-	b.proof.wanted = make(chan struct{}, 1)
-	b.agreement = newAgreement()
-	b.hashes = newCompactionHashes()
-	b.compactor = compactor{cfg: cfg.AutoCompaction}
-	b.lastRound = time.Now()
+		quorumWrite: b.lessor.QuorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
 	for range cfg.MaxInFlight {
 		b.spawn(func() { b.proposer.appendLoop(b.ctx) })
 	}
 	b.spawn(func() { b.reads.loop(b.ctx) })
-	b.spawn(func() { b.hub.run(b.ctx) })
+	b.spawn(func() { b.watches.Run(b.ctx) })
 	if err := b.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	b.live.Store(true)
-	b.spawn(b.servingLoop)
-	b.spawn(b.digestLoop)
-	b.spawn(b.compactionHashLoop)
-	b.spawn(b.housekeepLoop)
-	b.spawn(b.keeperLoop)
-	b.spawn(b.leaderLoop)
+	b.spawn(func() { b.serving.loop(b.ctx) })
+	b.housekeeper.Start()
 	return b, nil
 }
 
@@ -227,10 +194,10 @@ func (b *Backend) catchUp(ctx context.Context) error {
 		"took": time.Since(began).Round(time.Millisecond),
 	}).Info("replayed the log")
 	b.cfg.Startup.begin(fmt.Sprintf("joining as member %q", b.cfg.Member.Name), 0, "")
-	if err := b.log.Join(ctx, b.cfg.Member); err != nil {
+	if err := b.members.Join(ctx, b.cfg.Member); err != nil {
 		return fmt.Errorf("join as member %q: %w", b.cfg.Member.Name, err)
 	}
-	b.keeper.refresh(ctx)
+	b.housekeeper.Refresh(ctx)
 	return nil
 }
 
@@ -259,9 +226,6 @@ func (b *Backend) spawn(f func()) {
 // of Close.
 func (b *Backend) fail(err error) {
 	b.failOnce.Do(func() {
-		if !errors.Is(err, ErrClosed) {
-			b.cfg.Log.WithError(err).Error("the log cannot be followed any further; this zkine stops serving")
-		}
 		b.failErr = err
 		close(b.failed)
 		b.cancel(err)
@@ -269,12 +233,12 @@ func (b *Backend) fail(err error) {
 		b.proposer.pending.close(err)
 		b.applier.applied.close(err)
 		b.reads.close(err)
-		b.hub.close(err)
+		b.watches.Close(err)
 	})
 }
 
 // Failed is closed when the log can no longer be trusted, or by Close. The
-// reason is Ready's error.
+// reason is Ready's error, which the backend does not log.
 func (b *Backend) Failed() <-chan struct{} { return b.failed }
 
 func (b *Backend) failure() error {
@@ -291,6 +255,7 @@ func (b *Backend) failure() error {
 func (b *Backend) Close() error {
 	b.fail(ErrClosed)
 	b.snapshots.Close(ErrClosed)
+	b.housekeeper.Close(ErrClosed)
 	b.wg.Wait()
-	return b.log.Close()
+	return b.closeLog()
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -69,7 +71,7 @@ func TestOutageAndReturn(t *testing.T) {
 	e := memzk.New()
 	b := openOn(t, e, "a")
 	put(t, b, "k", "1")
-	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+	s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 
 	e.Stop()
 	eventually(t, "not ready", func() bool { return b.Ready() != nil })
@@ -93,7 +95,7 @@ func TestOutageAndReturn(t *testing.T) {
 func TestLostRootStopsServing(t *testing.T) {
 	e := memzk.New()
 	b := openOn(t, e, "a")
-	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+	s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 	put(t, b, "x", "1")
 	e.Remove("/zkine")
 	e.Cut()
@@ -105,12 +107,27 @@ func TestLostRootStopsServing(t *testing.T) {
 	require.ErrorContains(t, err, "the log went back")
 }
 
+// The owner of a backend is told why it failed, and says so; the backend does not
+// log the same error besides.
+func TestAFailureIsToldOnce(t *testing.T) {
+	logger, logged := test.NewNullLogger()
+	e := memzk.New()
+	b := openWith(t, e, "a", func(c *backend.Config) { c.Log = logrus.NewEntry(logger) })
+	e.Remove("/zkine")
+	e.Cut()
+	<-b.Failed()
+	require.Error(t, b.Ready())
+	for _, entry := range logged.AllEntries() {
+		require.NotContains(t, entry.Data, logrus.ErrorKey, entry.Message)
+	}
+}
+
 func TestNothingOutlivesClose(t *testing.T) {
 	checkGoroutines(t, func() {
 		e := memzk.New()
 		b := openOn(t, e, "a")
 		put(t, b, "k", "1")
-		s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+		s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 		require.NoError(t, b.Close())
 		_, err := s.Next(within(t))
 		require.ErrorIs(t, err, backend.ErrClosed)

@@ -10,7 +10,4 @@ var (
 	ErrTooManyRequests = errors.New("backend: too many requests")
 	// ErrInvalidAuthToken says that a token stands for nobody, or not any more.
 	ErrInvalidAuthToken = errors.New("backend: invalid auth token")
-	// ErrUnconfirmed says that no checkpoint was written, since no other member
-	// has confirmed the state of this one in time.
-	ErrUnconfirmed = errors.New("backend: no other member has confirmed the state of this one; see whether all members are well")
 )

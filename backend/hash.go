@@ -13,26 +13,27 @@ import (
 // HashKV is etcd's hash of the keys' history up to a revision, 0 for the
 // current one, of the state as it is here: like etcd's it does not wait for
 // what other members have acknowledged. For a revision that was compacted at it
-// is that of before; see compaction_hash.go.
+// is that of before; see
+// housekeep.Housekeeper.CompactionHash.
 func (b *Backend) HashKV(ctx context.Context, r *pb.HashKVRequest) (response *pb.HashKVResponse, err error) {
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	one, err := b.compactionHash(ctx, revision.Rev(r.Revision))
+	one, err := b.housekeeper.CompactionHash(ctx, revision.Rev(r.Revision))
 	if err != nil {
 		return nil, err
 	}
 	if one != nil {
 		return &pb.HashKVResponse{
 			Header: &pb.ResponseHeader{Revision: int64(b.view.Load().Rev())},
-			Hash:   one.sum, CompactRevision: int64(one.Before), HashRevision: int64(one.At),
+			Hash:   one.Sum, CompactRevision: int64(one.Before), HashRevision: int64(one.At),
 		}, nil
 	}
 	err = b.shown().Show(func(v *state.View) error {
-		hash, compactRev, hashRev, err := v.HashKV(revision.Rev(r.Revision))
+		hash, err := v.HashKV(revision.Rev(r.Revision))
 		response = &pb.HashKVResponse{
 			Header: &pb.ResponseHeader{Revision: int64(v.Rev())},
-			Hash:   hash, CompactRevision: int64(compactRev), HashRevision: int64(hashRev),
+			Hash:   hash.Hash, CompactRevision: int64(hash.CompactRev), HashRevision: int64(hash.At),
 		}
 		return err
 	})

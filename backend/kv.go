@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -22,11 +22,11 @@ func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	v, err := b.permitRange(ctx, r)
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return v.Range(r)
+	return c.view.Range(r)
 }
 
 // Put stores a key.
@@ -34,12 +34,12 @@ func (b *Backend) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, e
 	if err := b.admit(ctx, putCost(r)); err != nil {
 		return nil, err
 	}
-	return propose[*pb.PutResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
+	return propose[*pb.PutResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
 }
 
 // DeleteRange deletes keys, all in one revision.
 func (b *Backend) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
-	return propose[*pb.DeleteRangeResponse](ctx, b,
+	return propose[*pb.DeleteRangeResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_DeleteRange{DeleteRange: r}})
 }
 
@@ -52,7 +52,7 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 		if err := b.admit(ctx, txnCost(r)); err != nil {
 			return nil, err
 		}
-		return propose[*pb.TxnResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
+		return propose[*pb.TxnResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
 	}
 	if !state.IsSerializable(r) {
 		if err := b.reads.wait(ctx); err != nil {
@@ -62,50 +62,27 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	v, err := b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayTxn(who, r) })
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Afford(r); err != nil {
+	if err := c.view.Afford(r); err != nil {
 		return nil, err
 	}
-	return v.ReadTxn(r)
-}
-
-func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.View, error) {
-	return b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayRead(who, r.Key, r.RangeEnd) })
+	return c.view.ReadTxn(r)
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
-// back bit by bit, for which Scavenged waits, and what ZooKeeper holds shrinks
-// with the next checkpoints.
+// back bit by bit, for which CompactedPhysically waits, and what ZooKeeper holds
+// shrinks with the next checkpoints.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
-	return propose[*pb.CompactionResponse](ctx, b,
+	return propose[*pb.CompactionResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
 }
 
-// Scavenged returns once all is gone from memory that a compaction at a revision
-// made unreadable, which is when etcd's is gone from its backend; it does not
-// compact. What ZooKeeper holds of it, and nobody can reach, is removed next. A
-// backend that ends meanwhile says so.
-func (b *Backend) Scavenged(ctx context.Context, rev int64) error {
-	b.awaited.Add(1)
-	defer b.awaited.Add(-1)
-	for {
-		reached, changed := b.scavenged.look(revision.Rev(rev))
-		if reached {
-			b.wishes.add(make(tidyUp, 1))
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-b.failed:
-			return b.failErr
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
+// Watch opens a watch stream; the caller closes it. Its events come from the state
+// as it is here, without waiting for what other members have acknowledged.
+func (b *Backend) Watch() watch.Stream { return b.watches.Open() }
 
 // firstChunk is how many keys the first chunk of a RangeStream holds at most;
 // etcd's figure, so that a client sees something soon.
@@ -124,11 +101,11 @@ func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkByte
 	if err := b.failure(); err != nil {
 		return err
 	}
-	v, err := b.permitRange(ctx, r)
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return err
 	}
-	s, err := newChunker(v, r, chunkBytes)
+	s, err := newChunker(c.view, r, chunkBytes)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -16,7 +17,7 @@ type Log interface {
 	Appender
 	Source
 	Barrier
-	Store
+	housekeep.Store
 	Membership
 	Info
 
@@ -25,42 +26,10 @@ type Log interface {
 	Close() error
 }
 
-// Store is what housekeeping needs: checkpoints, and what the root holds in
-// ZooKeeper.
-type Store interface {
-	// CheckpointDue says whether the log has outgrown the last checkpoint so
-	// far that one at the end of this segment would pay.
-	CheckpointDue(segment int64) bool
-
-	// SaveCheckpoint stores the state at the end of a segment and makes it the
-	// newest checkpoint. revision.ErrNotNeeded: there is one as new.
-	SaveCheckpoint(ctx context.Context, segment int64, rev revision.Rev, meta []byte,
-		keys func(yield func([]byte) bool) error, pace func(context.Context) error) error
-
-	// Housekeep packs what is sealed, and removes what no member can need any
-	// more; log only if trim is set.
-	Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error
-
-	// KeepNewest has the next Housekeep remove all but the newest checkpoint and
-	// the log after it, if that is the checkpoint of this segment;
-	// revision.ErrNotNeeded: there is a newer one.
-	KeepNewest(ctx context.Context, segment int64) error
-
-	// Newest is the newest checkpoint that is known of; up to date after Measure.
-	Newest() revision.Newest
-
-	// Seal ends a segment, if it is still the open one.
-	Seal(ctx context.Context, segment int64) error
-
-	// Sizes is what the root holds in ZooKeeper, without I/O.
-	Sizes() revision.Sizes
-
-	// Measure makes Sizes exact.
-	Measure(ctx context.Context) error
-}
-
 // Membership is the list of the zkines that run on the root.
 type Membership interface {
+	housekeep.Membership
+
 	// Join announces this zkine as a member, now and in later sessions.
 	// revision.ErrNameTaken: another live one holds the name. It may return
 	// before this zkine is in the list: where a dead one is in its way.
@@ -69,16 +38,6 @@ type Membership interface {
 	// Leave takes this zkine off the list of members, for good. Everything else
 	// goes on.
 	Leave(ctx context.Context) error
-
-	// Members lists the live members, the keeper first, as of the session's
-	// view of ZooKeeper; after a Barrier that view is current.
-	Members(ctx context.Context) ([]revision.Member, error)
-
-	// Alive asks a member for a sign of life, for as long as ctx allows: false if
-	// it gives none though the store answers, or is not listed. One of an earlier
-	// release, which does not answer, counts as alive. Error:
-	// revision.ErrUnavailable, if nothing can be known.
-	Alive(ctx context.Context, name string) (bool, error)
 }
 
 // Info is what can be told of the log without I/O.

@@ -19,12 +19,12 @@ import (
 func TestClosedPendingIsUnknown(t *testing.T) {
 	p := newPending(func() {})
 	sent := &proposal{done: make(chan outcome, 1)}
-	require.NoError(t, p.add(revision.NewNonce(), []*proposal{sent}))
+	require.NoError(t, p.add(revision.DrawNonce(rand.Reader), []*proposal{sent}))
 	p.close(revision.ErrCorrupt)
 	o := <-sent.done
 	require.ErrorIs(t, o.err, revision.ErrUnknown)
 	require.ErrorIs(t, o.err, revision.ErrCorrupt)
-	err := p.add(revision.NewNonce(), []*proposal{sent})
+	err := p.add(revision.DrawNonce(rand.Reader), []*proposal{sent})
 	require.ErrorIs(t, err, revision.ErrCorrupt)
 	require.NotErrorIs(t, err, revision.ErrUnknown)
 }
@@ -64,14 +64,14 @@ func TestOnlyWhoWaitsIsAnswered(t *testing.T) {
 	p := newPending(func() {})
 	gone, leave := context.WithCancel(context.Background())
 	batch := []*proposal{{ctx: context.Background(), done: make(chan outcome, 1)}, {ctx: gone, done: make(chan outcome, 1)}}
-	nonce := revision.NewNonce()
+	nonce := revision.DrawNonce(rand.Reader)
 	require.NoError(t, p.add(nonce, batch))
 	wanted := p.wanted(nonce)
 	require.True(t, wanted(0) && wanted(1))
 	leave()
 	require.True(t, wanted(0))
 	require.False(t, wanted(1) || wanted(2))
-	require.False(t, p.wanted(revision.NewNonce())(0))
+	require.False(t, p.wanted(revision.DrawNonce(rand.Reader))(0))
 	answered := &pb.PutResponse{}
 	p.answer(nonce, []state.Result{{Response: answered}, {}}, time.Now())
 	require.Equal(t, outcome{response: answered}, <-batch[0].done)

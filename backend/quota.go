@@ -67,10 +67,15 @@ func (q *quota) used() int64 { return q.size.Load() + q.others.Load() }
 // exceeded says whether a request of this cost would exceed the quota.
 func (q *quota) exceeded(cost int64) bool { return q.limit >= 0 && q.used()+cost >= q.limit }
 
-// cramped says whether more than half of the quota is used. Then a checkpoint
+// SetSize, SetOthers and Cramped implement housekeep.Quota.
+
+func (q *quota) SetSize(bytes int64)   { q.size.Store(bytes) }
+func (q *quota) SetOthers(bytes int64) { q.others.Store(bytes) }
+
+// Cramped says whether more than half of the quota is used. Then a checkpoint
 // with all keys new, beside the two before it and their log, could be more than
 // the store has room for, which is twice the quota; so only one of them is kept.
-func (q *quota) cramped() bool { return q.limit > 0 && q.used() > q.limit/2 }
+func (q *quota) Cramped() bool { return q.limit > 0 && q.used() > q.limit/2 }
 
 // admit is state.ErrNoSpace for a request that would exceed the quota; then
 // the alarm is raised. A request that does not exceed it goes into the log, and is
@@ -95,7 +100,7 @@ func (b *Backend) admit(ctx context.Context, cost int64) error {
 	}
 	// The size that is known may be too large: another member may have packed or
 	// removed some of it.
-	b.measure(ctx)
+	b.housekeeper.Measure(ctx)
 	if !b.quota.exceeded(cost) {
 		return nil
 	}

@@ -52,7 +52,7 @@ const mib = 1 << 20
 
 // counted tells how far a checkpoint was loaded.
 func (l loader) counted(cp *revision.Checkpoint, chunks iter.Seq2[[]byte, error]) iter.Seq2[[]byte, error] {
-	l.startup.begin("loading the checkpoint", cp.RawBytes()/mib, "MiB")
+	l.startup.begin("loading the checkpoint", cp.RawBytes/mib, "MiB")
 	return func(yield func([]byte, error) bool) {
 		loaded := int64(0)
 		for chunk, err := range chunks {
@@ -83,7 +83,7 @@ func (a *applier) reload(ctx context.Context) error {
 	}
 	// Whether the log went back while this zkine was away, its slots do not tell
 	// any more.
-	if !v.MayFollow(old) {
+	if !v.CanSucceed(old) {
 		return fmt.Errorf("%w: the newest checkpoint, at revision %d, has another past than this zkine, which was at %d; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, v.Rev(), old.Rev())
 	}

@@ -116,7 +116,7 @@ func TestReadsThatFailChangeNothing(t *testing.T) {
 				written := writeSlots(t, e, 200, cfg)
 				if packed {
 					cfg.Dialer = e
-					require.NoError(t, openLog(t, cfg).log.Housekeep(t.Context(), true, func(context.Context) error { return nil }))
+					require.NoError(t, openLog(t, cfg).log.TrimAndPack(t.Context(), func(context.Context) error { return nil }))
 				}
 				reads := watchReads(e)
 				reads.fails = func(count int) bool { return count%every == 0 && count < 200 }

@@ -82,7 +82,7 @@ func TestCheckpointsReplaceTheLog(t *testing.T) {
 	fillTo(a, 5)
 	require.NoError(t, save(a.log, 4))
 	require.Less(t, e.Count("/zkine/checkpoint")-first, 6, "unchanged chunks are taken over")
-	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	for _, name := range children(t, e, "/zkine/log") {
 		require.False(t, strings.HasPrefix(name, "1-") || strings.HasPrefix(name, "2-"), name)
 	}
@@ -92,7 +92,7 @@ func TestCheckpointsReplaceTheLog(t *testing.T) {
 	require.Equal(t, revision.Seq{Segment: 5, Slot: 0}, slots[0].Seq)
 	fillTo(a, 7)
 	require.NoError(t, save(a.log, 6))
-	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	checkLoaded(t, e, 6)
 	v := verify(t, e)
 	require.Empty(t, v.Findings)
@@ -121,7 +121,7 @@ func TestTrimmingKeepsTheLastSlot(t *testing.T) {
 	require.Len(t, children(t, e, "/zkine/log"), int(end.Segment)+2, "two segments without a slot")
 	require.NoError(t, save(a.log, end.Segment))
 	require.NoError(t, save(a.log, end.Segment+1))
-	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	for _, r := range []*reader{a, checkLoaded(t, e, end.Segment+1)} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		at, err := r.log.Barrier(ctx)
@@ -135,7 +135,7 @@ func TestPackedSlotsReadTheSame(t *testing.T) {
 	e, a := filled(t)
 	fillTo(a, 6)
 	before := e.Count("/zkine/log")
-	require.NoError(t, a.log.Housekeep(t.Context(), false, noPace))
+	require.NoError(t, a.log.Pack(t.Context(), noPace))
 	require.Less(t, e.Count("/zkine/log")+e.Count("/zkine/pack"), before)
 	require.Empty(t, verify(t, e).Findings)
 	end, err := a.log.Barrier(t.Context())
@@ -166,7 +166,7 @@ func TestHousekeepingSurvivesAnEndAtEachStep(t *testing.T) {
 				}
 				return memzk.None
 			})
-			err := errors.Join(save(a.log, 4), a.log.Housekeep(t.Context(), true, noPace))
+			err := errors.Join(save(a.log, 4), a.log.TrimAndPack(t.Context(), noPace))
 			e.SetFault(nil)
 			e.ReleaseLate()
 			if err == nil && left >= 0 {
@@ -176,7 +176,7 @@ func TestHousekeepingSurvivesAnEndAtEachStep(t *testing.T) {
 			if err := save(a.log, 4); err != nil {
 				require.ErrorIs(t, err, revision.ErrNotNeeded)
 			}
-			require.NoError(t, a.log.Housekeep(t.Context(), true, noPace), "step %d", step)
+			require.NoError(t, a.log.TrimAndPack(t.Context(), noPace), "step %d", step)
 			b := checkLoaded(t, e, 4)
 			end, err = a.log.Barrier(t.Context())
 			require.NoError(t, err)
@@ -211,8 +211,8 @@ func TestTwoKeepersAtOnce(t *testing.T) {
 			go func() {
 				defer func() { done <- struct{}{} }()
 				for range 3 {
-					save(keeper.log, k)                                      //nolint:errcheck // faults strike; judged below
-					keeper.log.Housekeep(context.Background(), true, noPace) //nolint:errcheck // likewise
+					save(keeper.log, k)                                  //nolint:errcheck // faults strike; judged below
+					keeper.log.TrimAndPack(context.Background(), noPace) //nolint:errcheck // likewise
 				}
 			}()
 		}
@@ -223,7 +223,7 @@ func TestTwoKeepersAtOnce(t *testing.T) {
 		if err := save(keepers[0].log, k); err != nil {
 			require.ErrorIs(t, err, revision.ErrNotNeeded)
 		}
-		require.NoError(t, keepers[0].log.Housekeep(t.Context(), true, noPace))
+		require.NoError(t, keepers[0].log.TrimAndPack(t.Context(), noPace))
 		require.Empty(t, verify(t, e).Findings)
 		b := checkLoaded(t, e, k)
 		b.reach(end)
@@ -289,7 +289,7 @@ func TestReaderLeftBehindReloads(t *testing.T) {
 	for k := int64(3); k <= 7; k += 2 {
 		fillTo(a, k)
 		require.NoError(t, save(a.log, k-1))
-		require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+		require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	}
 	for err == nil {
 		_, err = slow.Next(t.Context())
@@ -320,12 +320,12 @@ func TestTheNewestCheckpointAlone(t *testing.T) {
 		yield(incompressible(90_000))
 		return broken
 	}, noPace), broken)
-	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	require.Greater(t, len(children(t, e, "/zkine/log")), 3)
 	before := e.Bytes("/zkine")
 
 	require.NoError(t, a.log.KeepNewest(t.Context(), 5))
-	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	for _, name := range children(t, e, "/zkine/log") {
 		require.NotRegexp(t, "^[1-4]-", name) // the newest with slots stays
 	}

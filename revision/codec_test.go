@@ -17,7 +17,7 @@ import (
 )
 
 func testBatch(value string) *Batch {
-	return &Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{
+	return &Batch{Nonce: DrawNonce(rand.Reader), Requests: []*recordpb.Request{
 		{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{Key: []byte("k\x00\xff"), Value: []byte(value)}}},
 		{Kind: &recordpb.Request_LeaseExpire{LeaseExpire: &recordpb.LeaseExpire{Id: 7, Renewed: 9}}},
 	}}
@@ -116,15 +116,15 @@ func TestNewerRecordsAreRefusedByName(t *testing.T) {
 		"a request of a unknown kind": kind,
 		"a request of no kind":        {},
 	} {
-		sealed, err := seal(&Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{r}}, 1, new(compressor))
+		sealed, err := seal(&Batch{Nonce: DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}}, 1, new(compressor))
 		require.NoError(t, err)
 		opened, err := openEnvelope(sealed.bytes())
 		require.NoError(t, err)
 		_, err = opened.requests()
 		require.ErrorIs(t, err, ErrNewerFormat, name)
 		// What a client sends must never get that far.
-		StripUnknown(r)
-		require.False(t, unknown(r), name)
+		recordpb.StripUnknown(r)
+		require.False(t, recordpb.HasUnknown(r), name)
 	}
 }
 
@@ -207,43 +207,6 @@ func TestSeqOrderAndIndex(t *testing.T) {
 			require.Equal(t, i < j, a.Before(b), fmt.Sprint(a, b))
 			require.Equal(t, i < j, a.Index() < b.Index(), fmt.Sprint(a, b))
 		}
-	}
-}
-
-func TestRevMap(t *testing.T) {
-	var m revMap
-	_, found := m.locate(2)
-	require.False(t, found)
-	m.add(Seq{1, 0}, 4) // made 2, 3 and 4
-	m.add(Seq{1, 1}, 4) // made none
-	m.add(Seq{2, 0}, 5)
-	for rev, want := range map[Rev]Seq{2: {1, 0}, 4: {1, 0}, 5: {2, 0}} {
-		seq, found := m.locate(rev)
-		require.True(t, found)
-		require.Equal(t, want, seq)
-	}
-	_, found = m.locate(6)
-	require.False(t, found)
-	rev, found := m.at(Seq{1, 1})
-	require.True(t, found)
-	require.EqualValues(t, 4, rev)
-}
-
-// TestRevMapForgets the oldest, since a zkine runs for long.
-func TestRevMapForgets(t *testing.T) {
-	var m revMap
-	for i := range Rev(3 * maxMappings) {
-		m.add(Seq{1, int64(i)}, i+2)
-	}
-	require.LessOrEqual(t, len(m.entries), maxMappings)
-	_, found := m.locate(2)
-	require.False(t, found)
-	_, found = m.at(Seq{1, 0})
-	require.False(t, found)
-	for _, rev := range []Rev{m.floor + 1, 3*maxMappings + 1} {
-		seq, found := m.locate(rev)
-		require.True(t, found)
-		require.Equal(t, Seq{1, int64(rev - 2)}, seq)
 	}
 }
 

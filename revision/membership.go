@@ -182,7 +182,7 @@ func (l *Log) Members(ctx context.Context) ([]Member, error) {
 		}
 		record, err := parseMember(data)
 		if err != nil || record.Name != name {
-			if left, ok := l.seldom.now("member record"); ok {
+			if left, ok := l.said.Allow("member record"); ok {
 				l.cfg.Log.Warnf("%s is not a member record; remove it%s", path, left)
 			}
 			continue
@@ -193,7 +193,6 @@ func (l *Log) Members(ctx context.Context) ([]Member, error) {
 	members := make([]Member, len(found))
 	for i, f := range found {
 		members[i] = f.Member
-		members[i].Keeper = i == 0
 	}
 	return members, nil
 }

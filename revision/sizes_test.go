@@ -49,7 +49,7 @@ func TestSizesAreThoseOfTheTree(t *testing.T) {
 	require.Zero(t, s.Packed+s.Checkpoint)
 	require.Equal(t, s.Total(), s.Live)
 
-	require.NoError(t, a.log.Housekeep(t.Context(), false, noPace))
+	require.NoError(t, a.log.Pack(t.Context(), noPace))
 	packed := both()
 	require.Positive(t, packed.Packed)
 	require.Less(t, packed.Znodes, s.Znodes)
@@ -62,7 +62,7 @@ func TestSizesAreThoseOfTheTree(t *testing.T) {
 
 	fillTo(a, 6)
 	require.NoError(t, save(a.log, 5))
-	require.NoError(t, a.log.Housekeep(t.Context(), true, noPace))
+	require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	s = both()
 	require.Zero(t, s.Staged, "gone with its segment")
 	c := checkLoaded(t, e, 5)

@@ -129,7 +129,7 @@ func TestWhatWasServedIsRecognised(t *testing.T) {
 	t.Run("packed", func(t *testing.T) {
 		e, served, _, _ := start(t)
 		b := small(t, e)
-		require.NoError(t, b.log.Housekeep(t.Context(), false, noPace))
+		require.NoError(t, b.log.Pack(t.Context(), noPace))
 		b.close()
 		openLog(t, revision.Config{Dialer: e, Served: &served})
 	})
@@ -139,7 +139,7 @@ func TestWhatWasServedIsRecognised(t *testing.T) {
 		b.reach(fillTo(b, 7))
 		require.NoError(t, save(b.log, 5))
 		require.NoError(t, save(b.log, 6))
-		require.NoError(t, b.log.Housekeep(t.Context(), true, noPace))
+		require.NoError(t, b.log.TrimAndPack(t.Context(), noPace))
 		b.close()
 		openLog(t, revision.Config{Dialer: e, Served: &served})
 	})

@@ -62,7 +62,7 @@ func TestPhysicalCompaction(t *testing.T) {
 	physical := &pb.CompactionRequest{Revision: 5, Physical: true}
 	bounded := make(chan bool, 1)
 	r.backend.SetAnswer(func(ctx context.Context, req any) (any, error) {
-		if _, waiting := req.(servertest.Scavenged); waiting {
+		if _, waiting := req.(servertest.CompactedPhysically); waiting {
 			_, deadline := ctx.Deadline()
 			bounded <- deadline
 		}
@@ -71,7 +71,7 @@ func TestPhysicalCompaction(t *testing.T) {
 	h, err := r.Send(context.Background(), physical)
 	require.NoError(t, err)
 	servertest.RequireHeader(t, 42, h)
-	require.Equal(t, servertest.Scavenged(5), r.backend.Requests()[1])
+	require.Equal(t, servertest.CompactedPhysically(5), r.backend.Requests()[1])
 	require.False(t, <-bounded)
 	_, err = r.Send(ctxFor(t), &pb.CompactionRequest{Revision: 6})
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestPhysicalCompaction(t *testing.T) {
 	// A wait ends with the server.
 	waits := make(chan struct{})
 	r.backend.SetAnswer(func(ctx context.Context, req any) (any, error) {
-		if _, waiting := req.(servertest.Scavenged); !waiting {
+		if _, waiting := req.(servertest.CompactedPhysically); !waiting {
 			return nil, nil
 		}
 		close(waits)

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // Credentials returns how to find what a client shows of itself in the context
@@ -33,7 +32,7 @@ func Credentials(clientCertAuth bool) func(context.Context) backend.Credentials 
 }
 
 // gatewayHeader is in the metadata of what a JSON gateway passes on. Then the
-// certificate is the gateway's, and says nothing about who asks.
+// certificate is the gateway's, and says nothing about the caller.
 const gatewayHeader = "grpcgateway-accept"
 
 func throughGateway(ctx context.Context) bool {
@@ -41,12 +40,12 @@ func throughGateway(ctx context.Context) bool {
 	return len(md.Get(gatewayHeader)) > 0
 }
 
-// refuseNames refuses JSON from clients whose certificates have a common name,
-// in etcd's words, while that would stand for a user elsewhere: they might take
-// it for granted that it does here.
-func refuseNames(b v3rpc.Auth, clientCertAuth bool, next http.Handler) http.Handler {
+// refuseNames refuses JSON from clients whose certificates have a common name, in
+// etcd's words, while authentication is enabled. With --client-cert-auth the name
+// stands for a user elsewhere, and clients might expect that it does here.
+func refuseNames(authEnabled func() bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if clientCertAuth && r.TLS != nil && certificateName(r.TLS) != "" && b.AuthEnabled() {
+		if r.TLS != nil && certificateName(r.TLS) != "" && authEnabled() {
 			http.Error(w, "CommonName of client sending a request against gateway will be ignored and not used as expected",
 				http.StatusBadRequest)
 			return

@@ -173,7 +173,7 @@ func (w *world) crash(l *life) {
 }
 
 // freeze stops a zkine: what it sends and what it would hear waits. Its session
-// may expire meanwhile.
+// may expire in that time.
 func (w *world) freeze(z *zkine, d time.Duration) {
 	z.frozenUntil = max(z.frozenUntil, w.now()+d)
 	life := z.life
@@ -225,7 +225,7 @@ func (z *zkine) serving() *backend.Backend {
 // published is told each view by the goroutine that applies.
 func (l *life) published(v *state.View) {
 	w := l.z.w
-	runtime.Gosched() // whoever was answered too early goes on now, and finds l.view old
+	runtime.Gosched() // a client that was answered too early goes on now, and finds l.view old
 	w.mu.Lock()
 	old, harmed := l.view, l.harmed
 	l.view = v

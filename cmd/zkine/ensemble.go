@@ -8,13 +8,14 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // warnOfHeap asks a server for its heap, and warns of one that does not hold
 // what the quota allows. Only envi tells, which few servers answer: it has to be
 // on their 4lw.commands.whitelist.
 func warnOfHeap(ctx context.Context, server string, cfg config, log *logrus.Entry) {
-	answer, err := embedded.FourLetter(ctx, server, "envi")
+	answer, err := fourletter.Ask(ctx, server, "envi")
 	if err != nil {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/server"
 	"github.com/zkine/zkine/server/listener"
@@ -40,7 +41,7 @@ type config struct {
 	leaderLoss       leaderLoss
 	compaction       compactionFlags
 	housekeeping     housekeepingFlags
-	autoCompaction   backend.AutoCompaction // what compaction means
+	autoCompaction   housekeep.AutoCompaction // what compaction means
 	auth             authFlags
 
 	logLevel, logFormat string

@@ -90,6 +90,9 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	case <-b.Failed():
 	}
 	err = wait(ctx, cfg, b)
+	if err != nil && ctx.Err() == nil { // the error itself is told when all has stopped
+		log.Error("the log cannot be followed any further; this zkine stops serving")
+	}
 	leave(b, log)
 	front.drain()
 	return err

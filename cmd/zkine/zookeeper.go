@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 const (
@@ -137,7 +138,7 @@ func warnOfServers(ctx context.Context, servers []string, cfg config, log *logru
 	defer wg.Wait()
 	for _, server := range (&revision.ZooKeeper{Servers: servers}).Addresses(ctx) {
 		wg.Go(func() {
-			answer, err := embedded.FourLetter(ctx, server, "srvr")
+			answer, err := fourletter.Ask(ctx, server, "srvr")
 			if err != nil {
 				return
 			}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/throttle"
 )
 
 // TLS is how https:// and unixs:// URLs are served. Each field is etcd's flag of
@@ -49,7 +51,7 @@ type TLSSource struct {
 	mu      sync.Mutex
 	current *tls.Config
 	seen    []fileState
-	reports throttle
+	reports throttle.Lines
 }
 
 // fileState is what changes when a file is replaced or written.
@@ -68,7 +70,7 @@ func NewTLSSource(t TLS, log *logrus.Entry) (*TLSSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &TLSSource{files: t, base: base, log: log}
+	s := &TLSSource{files: t, base: base, log: log, reports: throttle.Lines{Period: hintPeriod, MaxKeys: maxHints}}
 	s.seen = s.look()
 	if s.current, err = s.load(); err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ func (s *TLSSource) Config() *tls.Config {
 	}
 	loaded, err := s.load()
 	if err != nil {
-		if s.reports.allow(err.Error()) {
+		if _, ok := s.reports.Allow(err.Error()); ok {
 			s.log.WithError(err).Error("the TLS files changed and cannot be used; the ones before stay in use")
 		}
 		return s.current

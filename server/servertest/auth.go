@@ -4,15 +4,15 @@ import (
 	"context"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // auth is the part of a Backend that is about users and roles, which do not count.
 type auth struct{ backend *Backend }
 
-func (*auth) AuthEnabled() bool                                         { return false }
-func (*auth) RequireUser(context.Context) error                         { return nil }
-func (*auth) RequireRoot(context.Context) error                         { return nil }
-func (*auth) PermitWatch(context.Context, *pb.WatchCreateRequest) error { return nil }
+func (*auth) AuthEnabled() bool { return false }
+
+func (*auth) Authorize(context.Context, proto.Message) error { return nil }
 
 func (a *auth) AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
 	return call(ctx, a.backend, r, &pb.AuthEnableResponse{Header: Header(20)})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -144,11 +145,11 @@ func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Com
 	return call(ctx, b, r, &pb.CompactionResponse{})
 }
 
-// Scavenged is the request that a wait for a physical compaction stands for.
-type Scavenged int64
+// CompactedPhysically is the request that a wait for a physical compaction stands for.
+type CompactedPhysically int64
 
-func (b *Backend) Scavenged(ctx context.Context, rev int64) error {
-	_, err := call(ctx, b, Scavenged(rev), any(nil))
+func (b *Backend) CompactedPhysically(ctx context.Context, rev int64) error {
+	_, err := call(ctx, b, CompactedPhysically(rev), any(nil))
 	return err
 }
 
@@ -172,7 +173,7 @@ func (b *Backend) LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*p
 	return call(ctx, b, r, &pb.LeaseLeasesResponse{})
 }
 
-func (b *Backend) Watch() backend.WatchStream { return b.Stream }
+func (b *Backend) Watch() watch.Stream { return b.Stream }
 
 func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Member, error) {
 	return call(ctx, b, linearizable, []revision.Member{

@@ -6,7 +6,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// WatchStream is a backend.WatchStream whose responses a test sends.
+// WatchStream is a watch.Stream whose responses a test sends.
 type WatchStream struct {
 	// Out takes the responses, Broken an error with which Next ends.
 	Out    chan *pb.WatchResponse

@@ -16,8 +16,8 @@ type authServer struct {
 	limits  limits
 }
 
-// Auth is the part of a Backend that is about users and roles. Requests
-// with passwords are the backend's: it takes the passwords out.
+// Auth is the store of the Auth service. Requests with passwords are the store's: it
+// takes the passwords out.
 type Auth interface {
 	AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error)
 	AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error)
@@ -36,15 +36,6 @@ type Auth interface {
 	RoleDelete(ctx context.Context, r *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error)
 	RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error)
 	RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error)
-
-	// AuthEnabled says whether users and roles count.
-	AuthEnabled() bool
-	// RequireUser is nil if the call is a user's, RequireRoot if that user has
-	// the root role, PermitWatch if he may watch what the request says. They
-	// are nil while users do not count.
-	RequireUser(ctx context.Context) error
-	RequireRoot(ctx context.Context) error
-	PermitWatch(ctx context.Context, r *pb.WatchCreateRequest) error
 }
 
 // serveAuth serves a call: check, call, map the error, fill the header.

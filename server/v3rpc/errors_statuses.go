@@ -10,6 +10,7 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
@@ -91,7 +92,7 @@ var explained = []struct {
 	{etcddb.ErrTempDir, codes.FailedPrecondition},
 	{etcddb.ErrTempDirFull, codes.ResourceExhausted},
 	{etcddb.ErrTooManySnapshots, codes.ResourceExhausted},
-	{backend.ErrUnconfirmed, codes.FailedPrecondition},
+	{housekeep.ErrUnconfirmed, codes.FailedPrecondition},
 }
 
 // authStatuses are the statuses about users and roles. For the last ones etcd has no

@@ -22,6 +22,7 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
@@ -91,7 +92,7 @@ var errorCases = []struct {
 	{etcddb.ErrTempDir, codes.FailedPrecondition, "zkine: while testing: the folder for temporary files cannot be used", ""},
 	{etcddb.ErrTempDirFull, codes.ResourceExhausted, "zkine: while testing: the folder for temporary files is full", ""},
 	{etcddb.ErrTooManySnapshots, codes.ResourceExhausted, "zkine: while testing: too many snapshots at once", ""},
-	{backend.ErrUnconfirmed, codes.FailedPrecondition, "zkine: while testing: no other member has confirmed the state of this one; see whether all members are well", ""},
+	{housekeep.ErrUnconfirmed, codes.FailedPrecondition, "zkine: while testing: no other member has confirmed the state of this one; see whether all members are well", ""},
 	{context.Canceled, codes.Canceled, "context canceled", "unless it was the client's doing"},
 	{context.DeadlineExceeded, codes.DeadlineExceeded, "context deadline exceeded", "unless it was the client's doing"},
 	{ErrRequestTimeout, codes.Unavailable, "etcdserver: request timed out", "it may be in time the next time"},
@@ -161,7 +162,7 @@ func TestEverySentinelHasItsCode(t *testing.T) {
 	source, err := os.ReadFile("errors_test.go")
 	require.NoError(t, err)
 	found := 0
-	for _, dir := range []string{"../../backend", "../../backend/etcddb", "../../backend/state", "../../backend/token", "../../revision"} {
+	for _, dir := range []string{"../../backend", "../../backend/etcddb", "../../backend/housekeep", "../../backend/state", "../../backend/token", "../../revision"} {
 		for _, name := range sentinels(t, dir) {
 			found++
 			name = filepath.Base(dir) + "." + name

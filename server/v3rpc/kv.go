@@ -17,12 +17,9 @@ type KV interface {
 	DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error)
 	Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error)
 	// Compact does not wait for what it makes unreadable to be given back:
-	// Scavenged does.
+	// CompactedPhysically does.
 	Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error)
-	Scavenged(ctx context.Context, rev int64) error
-	// RequireRoot is nil if the call's user has the root role, and while users do
-	// not count.
-	RequireRoot(ctx context.Context) error
+	CompactedPhysically(ctx context.Context, rev int64) error
 }
 
 type kvServer struct {
@@ -125,7 +122,7 @@ func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Co
 		return nil, err
 	}
 	if r.Physical {
-		if err := s.kv.Scavenged(ctx, r.Revision); err != nil {
+		if err := s.kv.CompactedPhysically(ctx, r.Revision); err != nil {
 			return nil, ToGRPC(ctx, err)
 		}
 	}
@@ -136,9 +133,6 @@ func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Co
 func (s *kvServer) compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, ErrRequestTimeout)
 	defer cancel()
-	if err := s.kv.RequireRoot(ctx); err != nil {
-		return nil, ToGRPC(ctx, err)
-	}
 	resp, err := s.kv.Compact(ctx, r)
 	return resp, ToGRPC(ctx, err)
 }

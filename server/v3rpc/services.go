@@ -24,6 +24,7 @@ type Backend interface {
 	Cluster
 	Maintenance
 	Auth
+	Access
 }
 
 // Config is what the services need besides the store.
@@ -80,8 +81,8 @@ func Register(to grpc.ServiceRegistrar, b Backend, cfg Config) *Services {
 		streams: cfg.WatchStreams, watchers: cfg.Watchers, readers: &s.streaming,
 	})
 	pb.RegisterLeaseServer(to, &leaseServer{leases: b, header: h, timeout: cfg.RequestTimeout, readers: &s.streaming})
-	pb.RegisterClusterServer(to, &guardedCluster{backend: b, next: &clusterServer{cluster: b, header: h}})
-	pb.RegisterMaintenanceServer(to, &guardedMaintenance{backend: b, next: &maintenanceServer{
+	pb.RegisterClusterServer(to, &guardedCluster{access: b, next: &clusterServer{cluster: b, header: h}})
+	pb.RegisterMaintenanceServer(to, &guardedMaintenance{access: b, next: &maintenanceServer{
 		backend: b, header: h, version: cfg.Version, storageVersion: cfg.StorageVersion,
 		snapshotStall: cfg.SnapshotStall, senders: &s.streaming,
 	}})

@@ -8,20 +8,18 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
-	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/watch"
 )
 
 // Watch is the store of the Watch service.
 type Watch interface {
 	// Watch opens a watch stream; the caller closes it.
 	Watch() WatchStream
-	// PermitWatch is nil if the call's user may watch what the request says, and
-	// while users do not count.
-	PermitWatch(ctx context.Context, r *pb.WatchCreateRequest) error
+	Access
 }
 
 // WatchStream is the watchers of one gRPC watch stream.
-type WatchStream = backend.WatchStream
+type WatchStream = watch.Stream
 
 type watchServer struct {
 	pb.UnsafeWatchServer
@@ -106,7 +104,7 @@ func (s *watchServer) dispatchRequest(ctx context.Context, r *pb.WatchRequest, w
 // the stream.
 func (s *watchServer) create(ctx context.Context, r *pb.WatchCreateRequest, watch WatchStream) error {
 	if r.StartRevision >= 0 {
-		if err := s.backend.PermitWatch(ctx, r); err != nil {
+		if err := s.backend.Authorize(ctx, r); err != nil {
 			reason, refused := watchRefusal(err)
 			if !refused {
 				return err
