@@ -33,7 +33,7 @@ const (
 // value of a limit stands for its default.
 type Config struct {
 	// Backend executes the requests. It may be nil when the server starts, and
-	// be handed in by Attach; the metrics URLs answer meanwhile.
+	// be handed in by Attach; the metrics URLs answer before that.
 	Backend Backend
 	// MemberID is the member_id of response headers, known with Backend.
 	MemberID uint64
@@ -68,9 +68,9 @@ type Config struct {
 	// Version is the version of etcd that clients are told.
 	Version string
 
-	// Progress says how far the start has come, as long as there is no Backend;
-	// nil if nobody knows.
-	Progress func() string
+	// StartupStep says how far the start has come, as long as there is no Backend;
+	// nil if that is not known.
+	StartupStep func() string
 
 	// RequestTimeout ends a unary call with "request timed out", if the
 	// client's own deadline does not come first.

@@ -33,10 +33,10 @@ var errStarting = errors.New("zkine is starting: the state is not loaded from Zo
 
 // starting is errStarting with how far that has come.
 func (s *Server) starting() error {
-	if s.cfg.Progress == nil || s.facade.Load() != nil {
+	if s.cfg.StartupStep == nil || s.facade.Load() != nil {
 		return errStarting
 	}
-	return fmt.Errorf("%w: %s", errStarting, s.cfg.Progress())
+	return fmt.Errorf("%w: %s", errStarting, s.cfg.StartupStep())
 }
 
 // handleHealth installs /health, and /livez and /readyz with a path for each

@@ -66,7 +66,7 @@ func TestHTTPWhenReady(t *testing.T) {
 func TestHTTPWhileStarting(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.Backend = nil
-		c.Progress = func() string { return "replaying the log: 43 %" }
+		c.StartupStep = func() string { return "replaying the log: 43 %" }
 	})
 	const why = "zkine is starting: the state is not loaded from ZooKeeper yet: replaying the log: 43 %"
 	r.requireAnswer(t, "/livez", 200, "ok\n")

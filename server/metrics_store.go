@@ -7,7 +7,7 @@ import (
 )
 
 // storeCollector shows where the backend stands, asked for at each scrape. It
-// shows nothing before there is a backend but that nobody can be served.
+// shows nothing before there is a backend but that no client can be served.
 type storeCollector struct{ server *Server }
 
 func storeGauge(name, help string) *prometheus.Desc {

@@ -247,7 +247,7 @@ func startFront(cfg config, starting *backend.Startup, registry *prometheus.Regi
 		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
 		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
-		Progress:        func() string { return starting.Progress().String() },
+		StartupStep:     func() string { return starting.Progress().String() },
 		Registry:        registry, Log: log,
 	})
 	if err != nil {
