@@ -13,7 +13,7 @@
 //
 // # Life cycle
 //
-// Listen binds the sockets, as early as possible, so that a port in use is an
+// listener.Listen binds the sockets, as early as possible, so that a port in use is an
 // error before anything else is started. New and Start bring up the metrics
 // URLs: /livez answers from then on, /readyz says what is missing. Attach
 // gives the server its Backend. Client connections are accepted once the

@@ -30,8 +30,8 @@
 //
 // # Imports
 //
-// Packages backend, backend/etcddb, backend/state, backend/token and revision, for
-// their sentinel errors and plain types; what the services need of a running backend
-// comes in as interfaces. bcrypt, for one error. etcd's API messages, its client, and
+// Package backend and those below it, and package revision, for their sentinel errors
+// and plain types; what the services need of a running backend comes in as
+// interfaces. bcrypt, for one error. etcd's API messages, its client, and
 // its lock and election servers. Never ZooKeeper's client, nor package server.
 package v3rpc

@@ -44,12 +44,12 @@ func (s *watchServer) Watch(stream pb.Watch_WatchServer) error {
 	s.streams.Inc()
 	defer s.streams.Dec()
 
-	watch := s.backend.Watch()
-	defer watch.Close()
+	w := s.backend.Watch()
+	defer w.Close()
 	in := receive(ctx, s.readers, stream.Recv)
 	var dispatcher sync.WaitGroup
-	dispatcher.Go(func() { s.dispatch(ctx, cancel, in, watch) })
-	err := s.deliver(ctx, stream, watch)
+	dispatcher.Go(func() { s.dispatch(ctx, cancel, in, w) })
+	err := s.deliver(ctx, stream, w)
 	cancel(err)
 	dispatcher.Wait()
 	return watchError(ctx, err)
@@ -57,9 +57,9 @@ func (s *watchServer) Watch(stream pb.Watch_WatchServer) error {
 
 // dispatch passes requests on until the client has no more. A broken stream
 // ends ctx; a client that is done does not.
-func (s *watchServer) dispatch(ctx context.Context, cancel context.CancelCauseFunc, in *inbox[pb.WatchRequest], watch WatchStream) {
+func (s *watchServer) dispatch(ctx context.Context, cancel context.CancelCauseFunc, in *inbox[pb.WatchRequest], w WatchStream) {
 	for {
-		if watch.Room(ctx) != nil {
+		if w.Room(ctx) != nil {
 			return
 		}
 		select {
@@ -72,7 +72,7 @@ func (s *watchServer) dispatch(ctx context.Context, cancel context.CancelCauseFu
 				}
 				return
 			}
-			if err := s.dispatchRequest(ctx, r, watch); err != nil {
+			if err := s.dispatchRequest(ctx, r, w); err != nil {
 				cancel(err)
 				return
 			}
@@ -81,19 +81,19 @@ func (s *watchServer) dispatch(ctx context.Context, cancel context.CancelCauseFu
 }
 
 // dispatchRequest ignores what it does not know, as etcd does.
-func (s *watchServer) dispatchRequest(ctx context.Context, r *pb.WatchRequest, watch WatchStream) error {
+func (s *watchServer) dispatchRequest(ctx context.Context, r *pb.WatchRequest, w WatchStream) error {
 	switch u := r.RequestUnion.(type) {
 	case *pb.WatchRequest_CreateRequest:
 		if u.CreateRequest != nil {
-			return s.create(ctx, u.CreateRequest, watch)
+			return s.create(ctx, u.CreateRequest, w)
 		}
 	case *pb.WatchRequest_CancelRequest:
 		if u.CancelRequest != nil {
-			watch.Cancel(u.CancelRequest.WatchId)
+			w.Cancel(u.CancelRequest.WatchId)
 		}
 	case *pb.WatchRequest_ProgressRequest:
 		if u.ProgressRequest != nil {
-			watch.RequestProgress()
+			w.RequestProgress()
 		}
 	}
 	return nil
@@ -102,34 +102,34 @@ func (s *watchServer) dispatchRequest(ctx context.Context, r *pb.WatchRequest, w
 // create adds a watcher if the client may have it. Whether it may is not asked
 // for a start that every client is refused. An error is one of finding out, and ends
 // the stream.
-func (s *watchServer) create(ctx context.Context, r *pb.WatchCreateRequest, watch WatchStream) error {
+func (s *watchServer) create(ctx context.Context, r *pb.WatchCreateRequest, w WatchStream) error {
 	if r.StartRevision >= 0 {
 		if err := s.backend.Authorize(ctx, r); err != nil {
 			reason, refused := watchRefusal(err)
 			if !refused {
 				return err
 			}
-			watch.Refuse(reason)
+			w.Refuse(reason)
 			return nil
 		}
 	}
-	watch.Create(r)
+	w.Create(r)
 	return nil
 }
 
 // deliver sends the stream's responses until something ends it.
-func (s *watchServer) deliver(ctx context.Context, stream pb.Watch_WatchServer, watch WatchStream) error {
+func (s *watchServer) deliver(ctx context.Context, stream pb.Watch_WatchServer, w WatchStream) error {
 	watchers := watcherCount{gauge: s.watchers}
 	defer watchers.none()
 	for {
-		resp, err := watch.Next(ctx)
+		resp, err := w.Next(ctx)
 		if err != nil {
 			return err
 		}
 		// A revision of 0 stays: it marks a watcher cancelled by compaction.
 		resp.Header = s.header.fillIdentity(resp.Header)
 		watchers.see(resp)
-		if watch.Fragmented(resp.WatchId) {
+		if w.Fragmented(resp.WatchId) {
 			err = sendFragments(resp, s.fragmentBytes, stream.Send)
 		} else {
 			err = stream.Send(resp)
