@@ -35,5 +35,5 @@ func (b *Backend) Alarms() []*pb.AlarmMember { return b.view.Load().Alarms() }
 
 // alarmText is an alarm as etcd's Status tells it. Whether one space or two
 // stand between fields is chosen by the protobuf library for each build, so
-// that nobody relies on it; here it is one.
+// that no program relies on it; here it is one.
 func alarmText(a *pb.AlarmMember) string { return strings.Join(strings.Fields(a.String()), " ") }

@@ -89,7 +89,7 @@ func (b *Backend) Watch() watch.Stream { return b.watches.Open() }
 const firstChunk = 10
 
 // RangeStream answers a range in chunks of about chunkBytes. The revision is
-// the one at the start; it cannot be compacted away meanwhile, unless the
+// the one at the start; it cannot be compacted away before the end, unless the
 // client named an older one and did not ask for an order of its own. Header, more
 // and count come with the last chunk, as in etcd.
 func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkBytes int, send func(*pb.RangeStreamResponse) error) error {

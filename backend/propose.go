@@ -131,7 +131,7 @@ func (p *proposer) proposeAll(ctx context.Context, requests []*recordpb.Request)
 func newProposal(ctx context.Context, r *recordpb.Request) *proposal {
 	recordpb.StripUnknown(r)
 	size := proto.Size(r)
-	p := &proposal{ctx: ctx, request: r, size: size, held: heldBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
+	p := &proposal{ctx: ctx, request: r, size: size, memory: memoryBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
 	if p.timing != nil {
 		p.timing.mark(markQueued, time.Now())
 	}

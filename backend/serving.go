@@ -9,10 +9,11 @@ import (
 )
 
 // Whether linearizable calls can be served is one truth, which Ready tells at
-// once: to probes, metrics, the log, Status, and the streams that want a leader. It is doubted from the moment in which something stands in the
-// way: the log has failed, there is no session, or ZooKeeper owes an answer for
-// longer than owingLimit. Then a linearizable read, or a write, must succeed until it
-// is believed again: a session may be up while the state is still behind.
+// once: to probes, metrics, the log, Status, and the streams that want a leader.
+// It is doubted from the moment in which something stands in the way: the log has
+// failed, there is no session, or ZooKeeper owes an answer for longer than
+// owingLimit. Then a linearizable read, or a write, must succeed until it is
+// believed again: a session may be up while the state is still behind.
 //
 // While nothing is asked of it, ZooKeeper is asked for a sign of life, which it
 // answers from memory; so an outage is known within a second of its begin. What

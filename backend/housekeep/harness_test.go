@@ -47,7 +47,7 @@ func (q *roomy) SetSize(bytes int64)   { q.size.Store(bytes) }
 func (q *roomy) SetOthers(bytes int64) { q.others.Store(bytes) }
 func (q *roomy) Cramped() bool         { return false }
 
-// open has a member join a root and begin to keep house; it ends with the test.
+// open has a member join a root and begin with the housekeeping; it ends with the test.
 func open(t *testing.T, root *memlog.Store, id uint64, adapt ...func(*Config)) *member {
 	t.Helper()
 	quiet := logrus.New()
@@ -74,7 +74,7 @@ func open(t *testing.T, root *memlog.Store, id uint64, adapt ...func(*Config)) *
 		Store: m.log, Members: m.log, Quota: &m.quota,
 	})
 	m.view.Store(m.machine.View())
-	m.Restored(m.view.Load())
+	m.Loaded(m.view.Load())
 	m.loop.Go(func() { m.applyLoop(ctx) })
 	require.NoError(t, m.catchUp(t.Context()))
 	require.NoError(t, m.log.Join(t.Context(), revision.Member{Name: fmt.Sprint(id), ID: id}))

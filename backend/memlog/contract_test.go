@@ -15,6 +15,7 @@ import (
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // patience bounds each wait of a test; none is expected to come near.
@@ -46,7 +47,7 @@ func onBoth(t *testing.T, test func(t *testing.T, open opener)) {
 		quiet := logrus.New()
 		quiet.SetOutput(io.Discard)
 		test(t, func(name string) backend.Log {
-			log, err := revision.Open(within(t), revision.Config{Dialer: e, Root: "/zkine", Name: name,
+			log, err := zklog.Open(within(t), zklog.Config{Dialer: e, Root: "/zkine", Name: name,
 				CheckpointFrom: 1, Log: logrus.NewEntry(quiet)})
 			require.NoError(t, err)
 			return closed(t, log)

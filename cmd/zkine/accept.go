@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 const acceptHelp = `Decide that what a root holds now is to be served, although a zkine has served more than that: its log
@@ -31,7 +32,7 @@ func newAcceptCommand(environ []string) *cobra.Command {
 func accept(cmd *cobra.Command, t *target) error {
 	w := cmd.OutOrStdout()
 	if t.cluster.id == 0 {
-		h, err := revision.Look(cmd.Context(), t.config())
+		h, err := zklog.Look(cmd.Context(), t.config())
 		if err != nil {
 			return about("root "+t.root, err)
 		}
@@ -39,7 +40,7 @@ func accept(cmd *cobra.Command, t *target) error {
 		return &problem{thing: "--cluster-id", what: "is needed to accept that", usage: true,
 			remedy: fmt.Sprintf("if nothing better can be found, add --cluster-id=%v", h.ClusterID)}
 	}
-	h, err := revision.Accept(cmd.Context(), t.config(), who())
+	h, err := zklog.Accept(cmd.Context(), t.config(), who())
 	if err != nil {
 		return about("root "+t.root, err)
 	}
@@ -58,7 +59,7 @@ func who() string {
 	return cmp.Or(name, "somebody") + "@" + cmp.Or(host, "somewhere")
 }
 
-func printHolding(w io.Writer, root string, h *revision.Holding) {
+func printHolding(w io.Writer, root string, h *zkroot.Holding) {
 	fmt.Fprintf(w, "root %s, cluster %v\n", root, h.ClusterID)
 	printHalt(w, h.Halt)
 	if h.Halt == nil {
@@ -71,7 +72,7 @@ func printHolding(w io.Writer, root string, h *revision.Holding) {
 		h.Revision, h.Segment, h.Slots, h.Written.UTC().Format(time.RFC3339))
 }
 
-func printHalt(w io.Writer, h *revision.Halt) {
+func printHalt(w io.Writer, h *zkroot.Halt) {
 	if h == nil {
 		return
 	}

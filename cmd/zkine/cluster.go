@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 // clusterFlags say which cluster is to be served.
@@ -15,8 +17,8 @@ type clusterFlags struct {
 	text  string
 	isNew bool
 
-	id     revision.ClusterID // what text says; 0 for any
-	served *revision.Served   // what is remembered; nil for nothing
+	id     zkroot.ClusterID // what text says; 0 for any
+	served *zkroot.Served   // what is remembered; nil for nothing
 }
 
 func (c *clusterFlags) bind(f *pflag.FlagSet) {
@@ -37,8 +39,8 @@ func (c *clusterFlags) check(v *checker) {
 }
 
 // clusterLine says what is served, and whether it was there before.
-func clusterLine(root string, l *revision.Log, rev int64) string {
-	id, found := revision.ClusterID(l.ClusterID()), l.Found()
+func clusterLine(root string, l *zklog.Log, rev int64) string {
+	id, found := zkroot.ClusterID(l.ClusterID()), l.Found()
 	if found.Made {
 		return fmt.Sprintf("made a new cluster under %s: serving cluster %v, which is empty", root, id)
 	}

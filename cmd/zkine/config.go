@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkroot"
 	"github.com/zkine/zkine/server/listener"
 )
 
@@ -33,7 +33,7 @@ const (
 func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	v := checker{flags: flags, from: from}
 	v.servers(&c.zookeeper)
-	if err := revision.CheckRoot(c.root); err != nil {
+	if err := zkroot.CheckRoot(c.root); err != nil {
 		v.refuse("zookeeper-root", err.Error(), "name a znode like /zkine")
 	}
 	v.between("zookeeper-session-timeout", int64(c.sessionTimeout), int64(minSessionTimeout), int64(maxSessionTimeout),

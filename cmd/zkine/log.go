@@ -6,7 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 const verifyHelp = `Read everything that zkine keeps under a root of a ZooKeeper ensemble, from the format record to the
@@ -35,7 +36,7 @@ func newVerifyCommand(environ []string) *cobra.Command {
 }
 
 func verify(cmd *cobra.Command, t *target) error {
-	v, err := revision.Verify(cmd.Context(), t.config())
+	v, err := zklog.Verify(cmd.Context(), t.config())
 	if err != nil {
 		return about("root "+t.root, err)
 	}
@@ -47,7 +48,7 @@ func verify(cmd *cobra.Command, t *target) error {
 	return nil
 }
 
-func printVerified(w io.Writer, root string, v *revision.Verified) {
+func printVerified(w io.Writer, root string, v *zkroot.Verified) {
 	fmt.Fprintf(w, "root %s, cluster %x\n", root, v.ClusterID)
 	fmt.Fprintf(w, "log: %d segments, %d slots, %d requests, %d bytes\n", v.Segments, v.Slots, v.Requests, v.Bytes)
 	if v.CheckpointSegment > 0 {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 const (
@@ -33,8 +33,8 @@ const (
 type memory struct {
 	path    string
 	log     *logrus.Entry
-	served  *revision.Served // as it was read; nil for nothing
-	written revision.Served
+	served  *zkroot.Served // as it was read; nil for nothing
+	written zkroot.Served
 	warned  bool
 
 	once sync.Once
@@ -50,7 +50,7 @@ func recall(dataDir, root string, log *logrus.Entry) (*memory, error) {
 	if errors.Is(err, fs.ErrNotExist) || err != nil && !errors.Is(err, fs.ErrPermission) && !isFile(m.path) {
 		return m, nil // whether the folder can be written, the first write shows
 	}
-	served := new(revision.Served)
+	served := new(zkroot.Served)
 	if err == nil {
 		if err = json.Unmarshal(data, served); err == nil {
 			err = served.Check()
@@ -99,7 +99,7 @@ func isFile(path string) bool {
 }
 
 // follow keeps the memory up to date with a log that is served.
-func (m *memory) follow(served func() revision.Served) {
+func (m *memory) follow(served func() zkroot.Served) {
 	m.keep(served())
 	m.wg.Go(func() {
 		ticker := time.NewTicker(keepEvery)
@@ -123,7 +123,7 @@ func (m *memory) stop() {
 }
 
 // keep writes a memory if it says something new.
-func (m *memory) keep(s revision.Served) {
+func (m *memory) keep(s zkroot.Served) {
 	same := s
 	same.At = m.written.At
 	if same == m.written {

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 // target is the root that a command looks after, and how to reach it.
@@ -41,7 +43,7 @@ func (t *target) bind(f *pflag.FlagSet) {
 
 func (t *target) check(v *checker) error {
 	v.servers(&t.zookeeper)
-	if err := revision.CheckRoot(t.root); err != nil {
+	if err := zkroot.CheckRoot(t.root); err != nil {
 		v.refuse("zookeeper-root", err.Error(), "name a znode like /zkine")
 	}
 	v.between("zookeeper-session-timeout", int64(t.sessionTimeout), int64(minSessionTimeout), int64(maxSessionTimeout),
@@ -82,7 +84,7 @@ func newTargetCommand(environ []string, cmd *cobra.Command, do func(*cobra.Comma
 		defer stop()
 		cmd.SetContext(ctx)
 		if len(t.zookeeper) == 0 {
-			cfg, plan := sizeLocal(config{dataDir: t.dataDir, maxRequest: revision.DefaultMaxRequest}, t.log)
+			cfg, plan := sizeLocal(config{dataDir: t.dataDir, maxRequest: zklog.DefaultMaxRequest}, t.log)
 			zoo, err := startZooKeeper(ctx, cfg, plan, t.log)
 			if err != nil {
 				return err
@@ -103,18 +105,18 @@ func holdsZooKeeper(folder string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-func (t *target) config() revision.Config {
-	zookeeper := &revision.ZooKeeper{Servers: t.zookeeper, Timeout: t.sessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: t.log}
-	return revision.Config{Dialer: patient{zookeeper, t}, Root: t.root, ClusterID: uint64(t.cluster.id), Log: t.log}
+func (t *target) config() zklog.Config {
+	zookeeper := &zkclient.Ensemble{Servers: t.zookeeper, Timeout: t.sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: t.log}
+	return zklog.Config{Dialer: patient{zookeeper, t}, Root: t.root, ClusterID: uint64(t.cluster.id), Log: t.log}
 }
 
 // patient is a dialer that gives up after a while.
 type patient struct {
-	revision.Dialer
+	zkclient.Dialer
 	t *target
 }
 
-func (p patient) Dial(ctx context.Context) (revision.Conn, error) {
+func (p patient) Dial(ctx context.Context) (zkclient.Conn, error) {
 	within, cancel := context.WithTimeoutCause(ctx, p.t.timeout, fmt.Errorf("tried for %v", p.t.timeout))
 	defer cancel()
 	conn, err := p.Dialer.Dial(within)

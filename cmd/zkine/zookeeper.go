@@ -12,9 +12,10 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkclient/fourletter"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 const (
@@ -103,13 +104,13 @@ func stopZooKeeper(server *embedded.Server, log *logrus.Entry) {
 }
 
 // openLog opens the log on servers, waiting for as long as none answers.
-func openLog(ctx context.Context, cfg config, servers []string, noted func(error), log *logrus.Entry) (*revision.Log, error) {
+func openLog(ctx context.Context, cfg config, servers []string, noted func(error), log *logrus.Entry) (*zklog.Log, error) {
 	list := strings.Join(servers, ",")
 	log.Infof("connecting to ZooKeeper at %s", list)
-	zookeeper := &revision.ZooKeeper{
+	zookeeper := &zkclient.Ensemble{
 		Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, PreferLeader: true, Log: log,
 	}
-	l, err := revision.Open(ctx, revision.Config{
+	l, err := zklog.Open(ctx, zklog.Config{
 		Dialer:         zookeeper,
 		Bulk:           zookeeper.Bulk(),
 		Root:           cfg.root,
@@ -136,7 +137,7 @@ func openLog(ctx context.Context, cfg config, servers []string, noted func(error
 func warnOfServers(ctx context.Context, servers []string, cfg config, log *logrus.Entry) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, server := range (&revision.ZooKeeper{Servers: servers}).Addresses(ctx) {
+	for _, server := range (&zkclient.Ensemble{Servers: servers}).Addresses(ctx) {
 		wg.Go(func() {
 			answer, err := fourletter.Ask(ctx, server, "srvr")
 			if err != nil {
