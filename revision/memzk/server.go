@@ -101,7 +101,7 @@ func (e *Ensemble) DialServer(server int) zkclient.Conn {
 	return e.connectLocked(e.servers[server])
 }
 
-// Dial implements revision.Dialer.
+// Dial implements zkclient.Dialer.
 func (e *Ensemble) Dial(ctx context.Context) (zkclient.Conn, error) {
 	for {
 		if conn := e.dialNext(); conn != nil {
