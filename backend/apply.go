@@ -4,43 +4,124 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
 
-// scavengeStep is how many versions are physically trimmed after each slot:
-// little enough not to be felt, and more than a slot of updates leaves behind.
-const scavengeStep = 1024
+// Source is what the apply loop needs of the log: the slots, and the checkpoint
+// before them.
+type Source interface {
+	// Checkpoint is the stored state after which Next begins; false if Next
+	// begins with the first slot there ever was.
+	Checkpoint() (*revision.Checkpoint, bool)
 
-// applyLoop applies slots in order. It owns the machine, and is the only one
-// that publishes views. It ends with the backend, or with the first error of
-// the log, after which nothing can be trusted: then the backend fails.
+	// Backlog is how many slots Next has still to return, as far as the server
+	// knows that is asked.
+	Backlog(ctx context.Context) (int64, error)
+
+	// Next blocks until the slot after the last returned one is known, and
+	// returns it. One goroutine calls it. An error other than ctx's is final:
+	// the log cannot be trusted any further.
+	Next(ctx context.Context) (revision.Slot, error)
+
+	// Applied tells the log how far the state has come: the slot at seq is
+	// applied and the store is at rev. Called by the caller of Next, after
+	// each slot.
+	Applied(seq revision.Seq, rev revision.Rev)
+
+	// Reload makes Next go on after the newest checkpoint, once Next has
+	// returned revision.ErrTrimmed: the slots it should return are gone.
+	Reload(ctx context.Context) error
+
+	// Distrust ends the log because the state shows that it went back: err wraps
+	// revision.ErrLogLost. Every zkine on the root is to stop.
+	Distrust(err error)
+}
+
+// applier applies slots in order. Only its loop touches the machine, and only it
+// publishes views.
 //
 // Ordering, for each slot: evaluate; publish the view; tell the lessor; wake
 // watchers and readers; answer clients. A client that has its answer finds its
 // write in every view.
-func (b *Backend) applyLoop() {
-	more := false // to scavenge
+type applier struct {
+	log        Source
+	checkpoint loader
+	machine    *state.Machine
+	// view is the published one.
+	view     *atomic.Pointer[state.View]
+	pending  *pending
+	applied  *applyWait
+	effects  effects
+	physical physical
+}
+
+// effects is what the apply loop tells the rest of the backend, on its own
+// goroutine: none of the calls may wait for anything but a lock.
+type effects interface {
+	// SegmentEnded is called before the first slot of a segment is applied; end is
+	// the view at the end of the segment before.
+	SegmentEnded(end *state.View)
+	// Evaluated is called before the view of a slot is published.
+	Evaluated(applied state.Applied)
+	// Published is called once it is, before readers and clients hear of it.
+	Published(before, view *state.View, applied state.Applied)
+	// Answered is called once the clients of the slot have their answers.
+	Answered(before, view *state.View)
+	// Skipping is called before the view of a checkpoint is published that takes
+	// the place of slots which are gone.
+	Skipping()
+	// Restored is called once the view of a checkpoint, or of the empty state, is
+	// published.
+	Restored(view *state.View)
+	// Fail ends the backend.
+	Fail(err error)
+}
+
+// physical says how much of what a compaction made unreadable may be physically
+// compacted, which is to free its memory. *housekeep.PhysicalCompaction satisfies
+// it.
+type physical interface {
+	// Held says that nothing may be, since an older view is read as a whole.
+	Held() bool
+	// Awaited says that a caller waits for it.
+	Awaited() bool
+	// Limit is up to which revision history may be, given the compaction floor.
+	Limit(floor revision.Rev) revision.Rev
+	// Floor is the compaction floor below which nothing is left; Reached raises it.
+	Floor() revision.Rev
+	Reached(floor revision.Rev)
+}
+
+// physicalStep is how many versions are physically compacted after each slot:
+// more than a slot of updates leaves behind, and too little to be felt.
+const physicalStep = 1024
+
+// loop applies slots until ctx ends. After the first error of the log nothing can
+// be trusted: then the backend fails.
+func (a *applier) loop(ctx context.Context) {
+	more := false // to compact physically
 	idle := 1     // doubles with each time that no slot came
-	for b.ctx.Err() == nil {
-		slot, err := b.next(more, time.Duration(idle)*idleTime)
+	for ctx.Err() == nil {
+		slot, err := a.next(ctx, more, time.Duration(idle)*idleTime)
 		switch {
 		case err == nil:
-			b.apply(slot)
-			more, idle = b.scavenge(1), 1
+			a.apply(slot)
+			more, idle = a.compactPhysically(1), 1
 		case errors.Is(err, errIdle):
-			more, idle = b.scavenge(idle), min(2*idle, b.idleMost())
+			more, idle = a.compactPhysically(idle), min(2*idle, a.idleMost())
 		case errors.Is(err, revision.ErrTrimmed):
-			if err := b.reload(); err != nil {
+			if err := a.reload(ctx); err != nil {
 				if errors.Is(err, revision.ErrLogLost) {
-					b.log.Distrust(err)
+					a.log.Distrust(err)
 				}
-				b.fail(err)
+				a.effects.Fail(err)
 			}
 		default:
-			b.fail(err)
+			a.effects.Fail(err)
 		}
 	}
 }
@@ -48,87 +129,83 @@ func (b *Backend) applyLoop() {
 // errIdle says that no slot has come for a moment.
 var errIdle = errors.New("backend: no slot")
 
-// idleTime is how long no slot must have come for the apply loop to scavenge
-// meanwhile, at first; up to idleMost times as long, since what the log reads is
-// cut off then, and has to get through on the slowest ensemble, too.
+// idleTime is how long no slot must have come for the apply loop to free memory in
+// between, at first. It grows up to idleMost times as long, since what the log
+// reads is cut off then, and has to get through on the slowest ensemble, too.
 const (
 	idleTime = 10 * time.Millisecond
 	idleMost = 64
 )
 
-// awaitedFactor is how much more is scavenged at once, and how much sooner, while
-// somebody waits for it: some hundred thousand versions a second.
+// awaitedFactor is how much more is freed at once, and how much sooner, while
+// a caller waits for it: some hundred thousand versions a second.
 const awaitedFactor = 8
 
-// idleMost is idleMost, or less while somebody waits.
-func (b *Backend) idleMost() int {
-	if b.awaited.Load() > 0 {
+// idleMost is idleMost, or less while a caller waits.
+func (a *applier) idleMost() int {
+	if a.physical.Awaited() {
 		return idleMost / awaitedFactor
 	}
 	return idleMost
 }
 
-func (b *Backend) next(more bool, idle time.Duration) (revision.Slot, error) {
+func (a *applier) next(ctx context.Context, more bool, idle time.Duration) (revision.Slot, error) {
 	if !more {
-		return b.log.Next(b.ctx)
+		return a.log.Next(ctx)
 	}
-	ctx, cancel := context.WithTimeoutCause(b.ctx, idle, errIdle)
+	ctx, cancel := context.WithTimeoutCause(ctx, idle, errIdle)
 	defer cancel()
-	return b.log.Next(ctx)
+	return a.log.Next(ctx)
 }
 
-// scavenge frees some of what lies below the compaction floor, in so many steps.
+// compactPhysically frees some of what lies below the compaction floor, in so many steps.
 // It says whether there is more to do.
-func (b *Backend) scavenge(steps int) (more bool) {
-	if b.scavengeHolds.Load() > 0 {
-		return b.machine.View().CompactRev() > b.scavenged.floor()
+func (a *applier) compactPhysically(steps int) (more bool) {
+	if a.physical.Held() {
+		return a.machine.View().CompactRev() > a.physical.Floor()
 	}
-	if b.awaited.Load() > 0 {
+	if a.physical.Awaited() {
 		steps *= awaitedFactor
 	}
-	floor := b.view.Load().CompactRev()
-	to := b.hashes.floor(floor)
-	if more = b.machine.ScavengeTo(to, steps*scavengeStep) || to < floor; !more {
-		b.scavenged.reached(floor)
+	floor := a.view.Load().CompactRev()
+	to := a.physical.Limit(floor)
+	if more = a.machine.ScavengeTo(to, steps*physicalStep) || to < floor; !more {
+		a.physical.Reached(floor)
 	}
 	return more
 }
 
-func (b *Backend) apply(slot revision.Slot) {
+func (a *applier) apply(slot revision.Slot) {
 	came := time.Now()
-	if end := b.view.Load(); slot.Seq.Segment > end.Seq().Segment && end.Seq().Segment > 0 {
-		b.replay.boundary()
-		b.crossed(end)
+	before := a.view.Load()
+	if slot.Seq.Segment > before.Seq().Segment && before.Seq().Segment > 0 {
+		a.effects.SegmentEnded(before)
 	}
-	applied := b.machine.ApplyFor(slot, b.pending.wanted(slot.Nonce))
-	b.replay.compared.Add(int64(applied.Compared))
+	applied := a.machine.ApplyFor(slot, a.pending.wanted(slot.Nonce))
 	for _, r := range applied.Results {
 		if errors.Is(r.Err, state.ErrUnknownRequest) {
-			b.fail(fmt.Errorf("%w: the slot at %v holds a request of a kind unknown to this zkine; upgrade it",
+			a.effects.Fail(fmt.Errorf("%w: the slot at %v holds a request of a kind unknown to this zkine; upgrade it",
 				revision.ErrNewerFormat, slot.Seq))
 			return
 		}
 	}
-	b.auth.applied(applied.Auth, b.live.Load())
-	if !b.live.Load() {
-		b.cfg.Starting.add(1)
-	}
-	before, view := b.view.Load(), b.machine.View()
-	if view.CompactRev() > before.CompactRev() {
-		b.floorMoved.Store(slot.Seq.Segment)
-	}
-	b.view.Store(view)
-	b.cfg.Published(view)
-	if len(applied.Compactions) > 0 && b.live.Load() {
-		b.hashes.add(applied.Compactions)
-	}
-	b.log.Applied(slot.Seq, view.Rev())
-	b.size.Store(b.log.Sizes().Total())
-	b.lessor.applied(applied.Leases)
-	b.hub.wake()
-	b.progress.reached(slot.Seq)
+	a.effects.Evaluated(applied)
+	view := a.machine.View()
+	a.view.Store(view)
+	a.log.Applied(slot.Seq, view.Rev())
+	a.effects.Published(before, view, applied)
+	a.applied.reached(slot.Seq)
 	if !applied.Duplicate {
-		b.pending.answer(slot.Nonce, applied.Results, came)
+		a.pending.answer(slot.Nonce, applied.Results, came)
 	}
-	b.observeAgreement(before, view, b.live.Load())
+	a.effects.Answered(before, view)
+}
+
+// start begins with a machine that has applied nothing or was restored.
+func (a *applier) start(m *state.Machine) {
+	a.machine = m
+	v := m.View()
+	a.view.Store(v)
+	a.effects.Restored(v)
+	a.applied.reached(v.Seq())
 }

@@ -32,7 +32,7 @@ func (s *slowLog) Next(ctx context.Context) (revision.Slot, error) {
 }
 
 // TestApplyGoesOnWhileNothingCanBeSwept holds what a compaction has left to
-// sweep, as a checkpoint does, on an ensemble whose reads take longer than the
+// free, as a checkpoint does, on an ensemble whose reads take longer than the
 // apply loop waits for a slot at first.
 func TestApplyGoesOnWhileNothingCanBeSwept(t *testing.T) {
 	quiet := logrus.New()
@@ -45,7 +45,7 @@ func TestApplyGoesOnWhileNothingCanBeSwept(t *testing.T) {
 	b, err := Open(ctx, slow, Config{Member: revision.Member{Name: "a", ID: 1}, Log: logrus.NewEntry(quiet)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.Close()) }()
-	b.scavengeHolds.Add(1)
+	b.housekeeper.Physical().Hold()
 	for range 3 {
 		_, err = b.Put(ctx, &pb.PutRequest{Key: []byte("k")})
 		require.NoError(t, err)

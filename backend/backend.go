@@ -13,7 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/housekeep"
+	"github.com/zkine/zkine/backend/lessor"
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -28,10 +32,13 @@ type Config struct {
 	// is told the revision; 0 is DefaultProgressNotifyInterval.
 	ProgressNotifyInterval time.Duration
 	// DigestInterval is how often members compare their states; 0 is
-	// DefaultDigestInterval.
+	// housekeep.DefaultDigestInterval.
 	DigestInterval time.Duration
+	// ReplayLimit is how many keys comparisons may have looked at since the last
+	// checkpoint; 0 is housekeep.DefaultReplayLimit.
+	ReplayLimit int64
 	// AutoCompaction says whether the keeper compacts by itself.
-	AutoCompaction AutoCompaction
+	AutoCompaction housekeep.AutoCompaction
 	// QuotaBytes bounds what the root may hold in ZooKeeper; negative for no
 	// bound, 0 is DefaultQuotaBytes.
 	QuotaBytes int64
@@ -43,8 +50,8 @@ type Config struct {
 	// TempDir is the folder for snapshots, while they are sent; empty for the
 	// system's folder for temporary files.
 	TempDir string
-	// Starting is told how far Open has come; nil if nobody asks.
-	Starting *Starting
+	// Startup is told how far Open has come; may be nil.
+	Startup *Startup
 	// Random is where nonces and lease ids come from: a source that never fails
 	// and may be read by many at once; nil is crypto/rand's.
 	Random io.Reader
@@ -61,9 +68,6 @@ const (
 	// DefaultMaxInFlight is as good as one on loopback, nearly, and meant for
 	// ensembles across a network; see docs/performance.md.
 	DefaultMaxInFlight = 2
-	// DefaultDigestInterval keeps the cost, one pass over the state in the
-	// background, well below a percent.
-	DefaultDigestInterval = 5 * time.Minute
 	// DefaultProgressNotifyInterval is etcd's.
 	DefaultProgressNotifyInterval = 10 * time.Minute
 )
@@ -71,62 +75,27 @@ const (
 // Backend is the replicated state machine: requests go through the log, reads
 // and watches are served from the state that applying the log has made.
 type Backend struct {
-	cfg     Config
-	log     Log
-	machine *state.Machine // the apply loop's
-	view    atomic.Pointer[state.View]
+	cfg  Config
+	log  Log
+	view atomic.Pointer[state.View]
 
-	queue    *queue
-	pending  *pending
-	progress *progress
-	reads    *reads
-	serving  serving
-	hub      *hub
-	lessor   *lessor
-	keeper   *keeper
-	proof    leaderProof
-	renewals renewals
-	auth     *authenticator
-	hashes   *compactionHashes
-	// agreement compares this state with the other members'.
-	agreement *agreement
-	// boundaries hands the views at the ends of segments to the housekeeping;
-	// it has room for one.
-	boundaries chan *state.View
-	// wantBoundaries is set while boundaries are wanted of a member that may not
-	// be the keeper.
-	wantBoundaries atomic.Bool
-	// wishes hands those for a tidy-up to the housekeeping.
-	wishes wishes
-	// awaited counts who waits for housekeeping, or for memory to be given back:
-	// while there are any, neither rests.
-	awaited atomic.Int32
-	// floorMoved is the segment in which the compaction floor last rose, or that
-	// of the checkpoint that this zkine has started from.
-	floorMoved atomic.Int64
-	// scavengeHolds counts who reads an older view as a whole: digests and
-	// checkpoints. While there are any, nothing is scavenged.
-	scavengeHolds atomic.Int32
-	// replay is what a start costs.
-	replay replayCost
-	// scavenged is the floor down to which memory was given back.
-	scavenged scavenged
-	// size is how many bytes the root holds, as of the last slot or measurement.
-	size atomic.Int64
-	// others is how many bytes the store holds besides, as of the last
-	// measurement.
-	others atomic.Int64
-	// raising is held by who raises the alarm NOSPACE.
-	raising chan struct{}
+	proposer   *proposer
+	applier    *applier
+	reads      *reads
+	serving    serving
+	watches    *watch.Hub
+	lessor     *lessor.Lessor
+	keepAlives *keepAlives
+	auth       *authenticator
+	quota      *quota
+	metrics    *metrics
+	// housekeeper does what is done beside the requests of clients.
+	housekeeper *housekeep.Housekeeper
+	// snapshots and hasher show the state as a database of etcd's.
+	snapshots *etcddb.Snapshots
+	hasher    *etcddb.Hasher
 	// live is set once the replay is over.
-	live      atomic.Bool
-	compactor compactor // the keeper loop's
-	// lastRound is when the keeper loop last logged a mark; its own.
-	lastRound time.Time
-	metrics   *metrics
-	// copies are the files of snapshots; databaseHash is for Hash.
-	copies       *copies
-	databaseHash hashes
+	live atomic.Bool
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -147,11 +116,8 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.ProgressNotifyInterval <= 0 {
 		cfg.ProgressNotifyInterval = DefaultProgressNotifyInterval
 	}
-	if cfg.DigestInterval <= 0 {
-		cfg.DigestInterval = DefaultDigestInterval
-	}
-	if cfg.Starting == nil {
-		cfg.Starting = new(Starting)
+	if cfg.Startup == nil {
+		cfg.Startup = new(Startup)
 	}
 	if cfg.QuotaBytes == 0 {
 		cfg.QuotaBytes = DefaultQuotaBytes
@@ -165,46 +131,38 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
-	b := &Backend{cfg: cfg, log: log, queue: newQueue(), pending: newPending(),
-		progress: &progress{}, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
-		auth: newAuthenticator(cfg.Auth)}
+	b := &Backend{cfg: cfg, log: log, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+		auth: newAuthenticator(cfg.Auth), quota: newQuota(cfg.QuotaBytes)}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
-	b.boundaries = make(chan *state.View, 1)
-	b.wishes.wake = make(chan struct{}, 1)
-	b.copies = newCopies(b)
-	b.databaseHash.turn = make(chan struct{}, 1)
-	b.raising = make(chan struct{}, 1)
-	b.scavenged.changed = make(chan struct{})
-	b.lessor = newLessor(log.SessionTimeout())
-	machine, err := b.restore(ctx)
+	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
+	b.hasher = etcddb.NewHasher()
+	b.housekeeper = newHousekeeper(b)
+	b.lessor = lessor.New(log.SessionTimeout())
+	checkpoint := loader{log, cfg.Startup, cfg.Log}
+	machine, err := checkpoint.load(ctx)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	b.start(machine)
-	b.reads = newReads(log, b.progress, b.lessor.quorumWrite)
-	b.reads.succeeded, b.pending.served = b.served, b.served
-	b.keeper = &keeper{log: log, self: cfg.Member.ID}
-	b.proof.wanted = make(chan struct{}, 1)
-	b.hub = newHub(&b.view)
-	b.agreement = newAgreement()
-	b.hashes = newCompactionHashes()
-	b.compactor = compactor{cfg: cfg.AutoCompaction}
-	b.lastRound = time.Now()
+	b.watches = watch.NewHub(b.view.Load, machine.View().Rev(), cfg.ProgressNotifyInterval)
+	b.applier = &applier{log: log, checkpoint: checkpoint, view: &b.view, pending: newPending(b.served),
+		applied: new(applyWait), effects: applyEffects{b}, physical: b.housekeeper.Physical()}
+	b.applier.start(machine)
+	b.reads = newReads(log, b.applier.applied, b.lessor.QuorumWrite, b.served)
+	queue := newQueue()
+	b.keepAlives = newKeepAlives(b.ctx, queue)
+	b.proposer = &proposer{log: log, queue: queue, pending: b.applier.pending, reads: b.reads,
+		quorumWrite: b.lessor.QuorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
 	for range cfg.MaxInFlight {
-		b.spawn(b.appendLoop)
+		b.spawn(func() { b.proposer.appendLoop(b.ctx) })
 	}
 	b.spawn(func() { b.reads.loop(b.ctx) })
-	b.spawn(func() { b.hub.run(b.ctx) })
+	b.spawn(func() { b.watches.Run(b.ctx) })
 	if err := b.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	b.live.Store(true)
 	b.spawn(b.servingLoop)
-	b.spawn(b.digestLoop)
-	b.spawn(b.compactionHashLoop)
-	b.spawn(b.housekeepLoop)
-	b.spawn(b.keeperLoop)
-	b.spawn(b.leaderLoop)
+	b.housekeeper.Start()
 	return b, nil
 }
 
@@ -215,12 +173,12 @@ func (b *Backend) catchUp(ctx context.Context) error {
 	stop := b.onFailure(cancel)
 	defer stop()
 	began := time.Now()
-	slots, err := b.log.Backlog(ctx)
+	slots, err := b.applier.log.Backlog(ctx)
 	if err != nil {
 		return fmt.Errorf("look how long the log is: %w", err)
 	}
-	b.cfg.Starting.begin("replaying the log", slots, "slots")
-	b.spawn(b.applyLoop)
+	b.cfg.Startup.begin("replaying the log", slots, "slots")
+	b.spawn(func() { b.applier.loop(b.ctx) })
 	if err := b.reads.wait(ctx); err != nil {
 		return fmt.Errorf("replay the log: %w", err)
 	}
@@ -229,24 +187,24 @@ func (b *Backend) catchUp(ctx context.Context) error {
 		"revision": v.Rev(), "keys": v.NumKeys(), "log-position": v.Seq().String(),
 		"took": time.Since(began).Round(time.Millisecond),
 	}).Info("replayed the log")
-	b.cfg.Starting.begin(fmt.Sprintf("joining as member %q", b.cfg.Member.Name), 0, "")
+	b.cfg.Startup.begin(fmt.Sprintf("joining as member %q", b.cfg.Member.Name), 0, "")
 	if err := b.log.Join(ctx, b.cfg.Member); err != nil {
 		return fmt.Errorf("join as member %q: %w", b.cfg.Member.Name, err)
 	}
-	b.keeper.refresh(ctx)
+	b.housekeeper.Refresh(ctx)
 	return nil
 }
 
 // onFailure cancels when the backend fails; stop ends that.
 func (b *Backend) onFailure(cancel context.CancelCauseFunc) (stop func()) {
 	done := make(chan struct{})
-	go func() {
+	b.spawn(func() {
 		select {
 		case <-b.failed:
 			cancel(b.failErr)
 		case <-done:
 		}
-	}()
+	})
 	return func() { close(done) }
 }
 
@@ -268,11 +226,11 @@ func (b *Backend) fail(err error) {
 		b.failErr = err
 		close(b.failed)
 		b.cancel(err)
-		b.queue.close(err)
-		b.pending.close(err)
-		b.progress.close(err)
+		b.proposer.queue.close(err)
+		b.proposer.pending.close(err)
+		b.applier.applied.close(err)
 		b.reads.close(err)
-		b.hub.close(err)
+		b.watches.Close(err)
 	})
 }
 
@@ -293,7 +251,8 @@ func (b *Backend) failure() error {
 // backend runs when it returns.
 func (b *Backend) Close() error {
 	b.fail(ErrClosed)
-	b.copies.close()
+	b.snapshots.Close(ErrClosed)
+	b.housekeeper.Close(ErrClosed)
 	b.wg.Wait()
 	return b.log.Close()
 }

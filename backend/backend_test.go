@@ -69,7 +69,7 @@ func TestOutageAndReturn(t *testing.T) {
 	e := memzk.New()
 	b := openOn(t, e, "a")
 	put(t, b, "k", "1")
-	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+	s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 
 	e.Stop()
 	eventually(t, "not ready", func() bool { return b.Ready() != nil })
@@ -93,7 +93,7 @@ func TestOutageAndReturn(t *testing.T) {
 func TestLostRootStopsServing(t *testing.T) {
 	e := memzk.New()
 	b := openOn(t, e, "a")
-	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+	s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 	put(t, b, "x", "1")
 	e.Remove("/zkine")
 	e.Cut()
@@ -110,7 +110,7 @@ func TestNothingOutlivesClose(t *testing.T) {
 		e := memzk.New()
 		b := openOn(t, e, "a")
 		put(t, b, "k", "1")
-		s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+		s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 		require.NoError(t, b.Close())
 		_, err := s.Next(within(t))
 		require.ErrorIs(t, err, backend.ErrClosed)

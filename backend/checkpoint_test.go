@@ -49,7 +49,7 @@ func TestRestartFromACheckpoint(t *testing.T) {
 				put(t, first, "old", "2")
 				_, err = first.Compact(within(t), &pb.CompactionRequest{Revision: 4})
 				require.NoError(t, err)
-				require.NoError(t, first.Scavenged(within(t), 4))
+				require.NoError(t, first.CompactedPhysically(within(t), 4))
 			}
 			trimmedTo(t, e, first, 4)
 			before, err := first.Range(within(t), all())
@@ -74,7 +74,7 @@ func TestRestartFromACheckpoint(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 			}
-			s := watch(t, second, &pb.WatchCreateRequest{Key: []byte{0}, RangeEnd: []byte{0}, StartRevision: 4})
+			s := watchOn(t, second, &pb.WatchCreateRequest{Key: []byte{0}, RangeEnd: []byte{0}, StartRevision: 4})
 			events := collect(t, s, after.Header.Revision)
 			require.EqualValues(t, 4, events[0].Kv.ModRevision, "history since the floor is there")
 			put(t, second, "key1", "goes on")
@@ -136,8 +136,8 @@ func TestLeftBehind(t *testing.T) {
 			g := &gate{Dialer: e}
 			a := openOn(t, e, "a", busyHousekeeping)
 			b := openOn(t, g, "b", busyHousekeeping)
-			s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("key"), RangeEnd: []byte("kez")})
-			idle := watch(t, b, &pb.WatchCreateRequest{Key: []byte("other")})
+			s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("key"), RangeEnd: []byte("kez")})
+			idle := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("other")})
 			put(t, a, "key0", "seen")
 			require.Len(t, next(t, s).Events, 1)
 			g.close()

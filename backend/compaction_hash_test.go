@@ -50,7 +50,7 @@ func TestHashKVAtACompaction(t *testing.T) {
 	everywhere()
 	compactAt(t, a, 5)
 	everywhere()
-	require.NoError(t, a.Scavenged(within(t), 5))
+	require.NoError(t, a.CompactedPhysically(within(t), 5))
 	everywhere()
 	now, err := a.HashKV(within(t), &pb.HashKVRequest{})
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestHashKVAtManyCompactions(t *testing.T) {
 	close(stop)
 	writers.Wait()
 	for _, b := range members {
-		require.NoError(t, b.Scavenged(within(t), floor))
+		require.NoError(t, b.CompactedPhysically(within(t), floor))
 	}
 }
 

@@ -2,11 +2,12 @@
 // log, applies the log, and serves reads and watches from the state that this
 // makes. The state itself, and what a request means, is package state.
 //
-// It owns the append loops (append.go: group commit), the apply loop (apply.go),
-// linearizable reads by shared barriers (read.go), watch delivery by pull
-// (hub.go, watch.go), the deadlines of leases on a service clock (lessor.go)
-// and the keeper's proposals (keeper.go). It also shows the state as a database
-// of etcd's (database.go), for its snapshots and hashes.
+// It owns the append loops (propose.go: group commit), the apply loop (apply.go)
+// and linearizable reads by shared barriers (linread.go). Watches are package
+// watch, the deadlines of leases package lessor, what is done beside the requests
+// of clients package housekeep, and how the state looks as a database of etcd's
+// package etcddb. Each of them gets what it needs as functions and small
+// interfaces.
 //
 // # One write
 //
@@ -22,16 +23,14 @@
 //	                                        appends may be under way
 //	applyLoop    input: Log.Next            ends with the log's first error
 //	reads.loop   input: forming groups      ends with the backend
-//	hub.run      input: published views     ends with the backend
-//	keeperLoop   input: a ticker            ends with the backend
-//	leaderLoop   input: Status calls        ends with the backend
-//	digestLoop   input: marks in the log    ends with the backend
-//	housekeepLoop input: ends of segments   ends with the backend
+//	Hub.Run      input: published views     ends with the backend
+//	servingLoop  input: a ticker            ends with the backend
 //
-// The apply loop alone touches the machine. Everyone else reads views, which
-// are immutable. Close ends them all and waits.
+// The apply loop alone touches the machine. All others read views, which
+// are immutable. Close ends them all, and those of housekeep and etcddb, and
+// waits.
 //
-// It may import state, revision (for the vocabulary; the log itself comes in
-// as the Log interface), etcd's API, and metrics; never ZooKeeper's client and
-// never server.
+// It may import housekeep, lessor, watch, etcddb, token, state, revision (for the
+// vocabulary; the log itself comes in as the Log interface), etcd's API, and
+// metrics; never ZooKeeper's client and never server.
 package backend

@@ -15,6 +15,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -83,14 +84,14 @@ func get(t testing.TB, b *backend.Backend, key string) *pb.RangeResponse {
 func all() *pb.RangeRequest { return &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}} }
 
 // next returns the stream's next response.
-func next(t testing.TB, s backend.WatchStream) *pb.WatchResponse {
+func next(t testing.TB, s watch.Stream) *pb.WatchResponse {
 	t.Helper()
 	response, err := s.Next(within(t))
 	require.NoError(t, err)
 	return response
 }
 
-func watch(t testing.TB, b *backend.Backend, r *pb.WatchCreateRequest) backend.WatchStream {
+func watchOn(t testing.TB, b *backend.Backend, r *pb.WatchCreateRequest) watch.Stream {
 	t.Helper()
 	s := b.Watch()
 	t.Cleanup(s.Close)
@@ -102,7 +103,7 @@ func watch(t testing.TB, b *backend.Backend, r *pb.WatchCreateRequest) backend.W
 }
 
 // collect reads events until one is at or after rev.
-func collect(t testing.TB, s backend.WatchStream, rev int64) (events []*mvccpb.Event) {
+func collect(t testing.TB, s watch.Stream, rev int64) (events []*mvccpb.Event) {
 	t.Helper()
 	for len(events) == 0 || events[len(events)-1].Kv.ModRevision < rev {
 		response := next(t, s)

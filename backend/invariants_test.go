@@ -193,7 +193,7 @@ func (h *history) check(t *testing.T) {
 		response, err := b.Range(within(t), all())
 		require.NoError(t, err)
 		require.Equal(t, end, response.Header.Revision)
-		s := watch(t, b, &pb.WatchCreateRequest{Key: []byte{0}, RangeEnd: []byte{0}, StartRevision: 2, PrevKv: true})
+		s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte{0}, RangeEnd: []byte{0}, StartRevision: 2, PrevKv: true})
 		events := collect(t, s, end)
 		if i == 0 {
 			first = events

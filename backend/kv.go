@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -77,35 +77,16 @@ func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.V
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
-// back bit by bit, for which Scavenged waits, and what ZooKeeper holds shrinks
-// with the next checkpoints.
+// back bit by bit, for which CompactedPhysically waits, and what ZooKeeper holds
+// shrinks with the next checkpoints.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	return propose[*pb.CompactionResponse](ctx, b,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
 }
 
-// Scavenged returns once all is gone from memory that a compaction at a revision
-// made unreadable, which is when etcd's is gone from its backend; it does not
-// compact. What ZooKeeper holds of it, and nobody can reach, is removed next. A
-// backend that ends meanwhile says so.
-func (b *Backend) Scavenged(ctx context.Context, rev int64) error {
-	b.awaited.Add(1)
-	defer b.awaited.Add(-1)
-	for {
-		reached, changed := b.scavenged.look(revision.Rev(rev))
-		if reached {
-			b.wishes.add(make(tidyUp, 1))
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-b.failed:
-			return b.failErr
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
+// Watch opens a watch stream; the caller closes it. Its events come from the state
+// as it is here, without waiting for what other members have acknowledged.
+func (b *Backend) Watch() watch.Stream { return b.watches.Open() }
 
 // firstChunk is how many keys the first chunk of a RangeStream holds at most;
 // etcd's figure, so that a client sees something soon.

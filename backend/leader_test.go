@@ -2,6 +2,7 @@ package backend_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func silentHolder(t *testing.T, server, root string, makeRoot func()) *holder {
 	h := &holder{conn: conn, path: root + "/members/silent"}
 	data, err := json.Marshal(map[string]any{"name": "silent", "id": silentID, "client_urls": []string{"http://silent"},
 		"answers_challenges": true, "incarnation": map[string]any{"host": "pod", "boot": "b", "pid_namespace": "pid:[1]",
-			"pid": 1, "started": "1", "nonce": revision.NewNonce()}})
+			"pid": 1, "started": "1", "nonce": revision.DrawNonce(rand.Reader)}})
 	require.NoError(t, err)
 	_, err = conn.Create(h.path, data, zk.FlagEphemeral, zk.WorldACL(zk.PermAll))
 	require.NoError(t, err)

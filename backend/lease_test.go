@@ -20,7 +20,7 @@ func TestLeaseExpiresWithAllItsKeysInOneRevision(t *testing.T) {
 	require.EqualValues(t, 2, granted.TTL, "the minimum")
 	require.Positive(t, granted.ID)
 	began := time.Now()
-	s := watch(t, a, &pb.WatchCreateRequest{Key: []byte("k"), RangeEnd: []byte("l"), Filters: []pb.WatchCreateRequest_FilterType{pb.WatchCreateRequest_NOPUT}})
+	s := watchOn(t, a, &pb.WatchCreateRequest{Key: []byte("k"), RangeEnd: []byte("l"), Filters: []pb.WatchCreateRequest_FilterType{pb.WatchCreateRequest_NOPUT}})
 	put(t, a, "k1", "v", granted.ID)
 	put(t, b, "k2", "v", granted.ID)
 	put(t, b, "k3", "v", granted.ID)

@@ -10,8 +10,6 @@ import (
 type metrics struct {
 	batch    prometheus.Histogram
 	duration prometheus.Histogram
-	// disagreement is 1 while members' digests differ.
-	disagreement prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -24,12 +22,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "zkine_append_duration_seconds", Help: "Time from sending a batch to ZooKeeper to its place in the log.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
-		disagreement: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "zkine_members_disagree", Help: "1 while members report different digests of the state.",
-		}),
 	}
 	if r != nil {
-		r.MustRegister(m.batch, m.duration, m.disagreement)
+		r.MustRegister(m.batch, m.duration)
 	}
 	return m
 }

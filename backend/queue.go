@@ -2,18 +2,15 @@ package backend
 
 import (
 	"context"
-	"fmt"
 	"sync"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// proposal is a request on its way through the log, and who waits for it.
+// proposal is a request on its way through the log, with the call that waits for
+// it.
 type proposal struct {
 	ctx     context.Context
 	request *recordpb.Request
@@ -21,10 +18,14 @@ type proposal struct {
 	held    int // bytes that it takes in memory; see heldBytes
 	// done gets the outcome, once; it has room for it.
 	done chan outcome
-	// timing is nil if nobody wants to know.
+	// timing is nil if no caller wants to know.
 	timing *Timing
-	// taken, if set, is called when the request leaves the queue.
+	// taken, if set, is called when the request leaves the queue, under the
+	// queue's lock.
 	taken func()
+	// finished, if set, gets the outcome in place of done. It is called once, with
+	// locks held: it must not block, and not call the queue.
+	finished func(outcome)
 
 	// Its place in the queue, under the queue's lock.
 	before, after *proposal
@@ -36,8 +37,20 @@ type outcome struct {
 	err      error
 }
 
-// finish hands the outcome over. Nobody may be waiting any more.
-func (p *proposal) finish(o outcome) { p.done <- o }
+// finish hands the outcome over. Its client may have gone.
+func (p *proposal) finish(o outcome) {
+	if p.finished != nil {
+		p.finished(o)
+		return
+	}
+	p.done <- o
+}
+
+func finishAll(batch []*proposal, err error) {
+	for _, p := range batch {
+		p.finish(outcome{err: err})
+	}
+}
 
 const (
 	// maxQueued bounds the requests that wait; etcd lets 5,000 wait between
@@ -58,8 +71,8 @@ const (
 )
 
 // queue holds proposals until an append loop takes them. During an outage that
-// is for as long as their clients wait, and no longer: who gives up takes his
-// request away, so that what is held is never more than what clients wait for.
+// is for as long as their clients wait, and no longer: a client that gives up takes
+// its request away, so that what is held is never more than what clients wait for.
 //
 // Invariants, under mu: the list from first to last, in the order in which they
 // came, is what is queued; count and bytes are its length and the sum of its
@@ -69,7 +82,7 @@ type queue struct {
 	first, last *proposal
 	count       int
 	bytes       int
-	peak        int // of bytes, since somebody asked
+	peak        int // of bytes, since drained was called
 	closed      error
 	// wake has room for one: there is something in the queue.
 	wake chan struct{}
@@ -144,7 +157,7 @@ func (q *queue) drop(p *proposal) {
 }
 
 // take removes the next batch, without those whose clients have gone and have
-// not come to drop them yet. Whatever is left wakes another who takes.
+// not come to drop them yet. If some are left, another append loop is woken.
 func (q *queue) take() (batch []*proposal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -197,91 +210,4 @@ func (q *queue) close(err error) {
 		q.remove(p)
 		p.finish(outcome{err: err})
 	}
-}
-
-// pending holds the batches that were handed to the log and not answered yet,
-// by nonce. The apply loop answers them from their slots.
-type pending struct {
-	mu      sync.Mutex
-	batches map[revision.Nonce][]*proposal
-	closed  error
-	// served hears of each batch that landed, before its clients; may be nil.
-	served func()
-}
-
-func newPending() *pending { return &pending{batches: map[revision.Nonce][]*proposal{}} }
-
-// add registers a batch before it is sent; its slot may be applied before
-// Append returns.
-func (p *pending) add(n revision.Nonce, batch []*proposal) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed != nil {
-		return p.closed
-	}
-	p.batches[n] = batch
-	return nil
-}
-
-func (p *pending) remove(n revision.Nonce) []*proposal {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	batch := p.batches[n]
-	delete(p.batches, n)
-	return batch
-}
-
-// wanted says which requests of a slot somebody here waits for.
-func (p *pending) wanted(n revision.Nonce) func(request int) bool {
-	p.mu.Lock()
-	batch := p.batches[n]
-	p.mu.Unlock()
-	return func(i int) bool { return i < len(batch) && batch[i].ctx.Err() == nil }
-}
-
-// answer gives a batch the results of its slot, which came at a moment. Whoever
-// has gone before it was evaluated has none.
-func (p *pending) answer(n revision.Nonce, results []state.Result, came time.Time) {
-	now, batch := time.Now(), p.remove(n)
-	if len(batch) > 0 && p.served != nil {
-		p.served()
-	}
-	for i, proposal := range batch {
-		proposal.timing.mark(markShown, came)
-		proposal.timing.mark(markApplied, now)
-		o := outcome{results[i].Response, results[i].Err}
-		if o.response == nil && o.err == nil {
-			o.err = context.Cause(proposal.ctx)
-		}
-		proposal.finish(o)
-	}
-}
-
-// fail gives a batch an error.
-func (p *pending) fail(n revision.Nonce, err error) {
-	for _, proposal := range p.remove(n) {
-		proposal.finish(outcome{err: err})
-	}
-}
-
-// failAll gives every batch an error, but goes on taking new ones.
-func (p *pending) failAll(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for n, batch := range p.batches {
-		delete(p.batches, n)
-		finishAll(batch, err)
-	}
-}
-
-// close refuses what comes. What was handed to the log may be in it, or still
-// get there, whatever the reason to close is.
-func (p *pending) close(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = err
-	for _, batch := range p.batches {
-		finishAll(batch, fmt.Errorf("%w: %w", revision.ErrUnknown, err))
-	}
-	p.batches = nil
 }

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -13,8 +14,8 @@ import (
 // The quota bounds what a root holds in ZooKeeper. As in etcd, the member that
 // accepts a write that would exceed it refuses that and raises the NOSPACE
 // alarm, which is a record in the log: from there on all members refuse what
-// costs space, at the same place, until somebody disarms the alarm. A size is
-// what one member knows at one moment, and never decides at apply.
+// costs space, at the same place, until the alarm is disarmed. A size is
+// what one member knows at one moment, so it never decides at apply.
 
 // DefaultQuotaBytes is etcd's.
 const DefaultQuotaBytes = 2 << 30
@@ -45,18 +46,48 @@ func branchCost(ops []*pb.RequestOp) (sum int64) {
 	return sum
 }
 
+// quota is what counts against the bound.
+type quota struct {
+	// limit is in bytes; negative for no bound.
+	limit int64
+	// size is how many bytes the root holds, as of the last slot or measurement.
+	size atomic.Int64
+	// others is how many bytes the store holds besides, as of the last
+	// measurement.
+	others atomic.Int64
+	// raising is held by the call that raises the alarm NOSPACE.
+	raising chan struct{}
+}
+
+func newQuota(limit int64) *quota { return &quota{limit: limit, raising: make(chan struct{}, 1)} }
+
+// used is how many bytes count against the quota.
+func (q *quota) used() int64 { return q.size.Load() + q.others.Load() }
+
+// exceeded says whether a request of this cost would exceed the quota.
+func (q *quota) exceeded(cost int64) bool { return q.limit >= 0 && q.used()+cost >= q.limit }
+
+// SetSize, SetOthers and Cramped implement housekeep.Quota.
+
+func (q *quota) SetSize(bytes int64)   { q.size.Store(bytes) }
+func (q *quota) SetOthers(bytes int64) { q.others.Store(bytes) }
+
+// Cramped says whether more than half of the quota is used. Then a checkpoint
+// with all keys new, beside the two before it and their log, could be more than
+// the store has room for, which is twice the quota; so only one of them is kept.
+func (q *quota) Cramped() bool { return q.limit > 0 && q.used() > q.limit/2 }
+
 // admit is state.ErrNoSpace for a request that would exceed the quota; then
-// the alarm is raised. What does not exceed it goes into the log, and is
+// the alarm is raised. A request that does not exceed it goes into the log, and is
 // refused there while the alarm is raised.
 func (b *Backend) admit(ctx context.Context, cost int64) error {
-	quota := b.cfg.QuotaBytes
-	if cost == 0 || quota < 0 || b.held()+cost < quota {
+	if cost == 0 || !b.quota.exceeded(cost) {
 		return nil
 	}
 	// Those that find it full at once raise one alarm.
 	select {
-	case b.raising <- struct{}{}:
-		defer func() { <-b.raising }()
+	case b.quota.raising <- struct{}{}:
+		defer func() { <-b.quota.raising }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -67,29 +98,21 @@ func (b *Backend) admit(ctx context.Context, cost int64) error {
 	if b.spaceAlarm() {
 		return state.ErrNoSpace
 	}
-	// What is known may be too much: another member may have packed or removed
-	// some of it.
-	b.measure(ctx)
-	if b.held()+cost < quota {
+	// The size that is known may be too large: another member may have packed or
+	// removed some of it.
+	b.housekeeper.Measure(ctx)
+	if !b.quota.exceeded(cost) {
 		return nil
 	}
-	b.cfg.Log.WithFields(logrus.Fields{"bytes": b.size.Load(), "others": b.others.Load(), "quota": quota}).
+	b.cfg.Log.WithFields(logrus.Fields{"bytes": b.quota.size.Load(), "others": b.quota.others.Load(), "quota": b.quota.limit}).
 		Error("ZooKeeper holds as much as --quota-backend-bytes allows: raising the alarm NOSPACE; see docs/maintenance.md")
-	_, err := proposeUnsigned[*pb.AlarmResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: &pb.AlarmRequest{
+	_, err := proposeUnsigned[*pb.AlarmResponse](ctx, b.proposer, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: &pb.AlarmRequest{
 		Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE, MemberID: b.cfg.Member.ID}}})
 	if err != nil {
 		return err
 	}
 	return state.ErrNoSpace
 }
-
-// held is what counts against the quota.
-func (b *Backend) held() int64 { return b.size.Load() + b.others.Load() }
-
-// cramped says whether more than half of the quota is used. Then a checkpoint
-// with all keys new, beside the two before it and their log, could be more than
-// the store has room for, which is twice the quota; so only one of them is kept.
-func (b *Backend) cramped() bool { return b.cfg.QuotaBytes > 0 && b.held() > b.cfg.QuotaBytes/2 }
 
 // spaceAlarm says whether the alarm is raised in the state as it is here.
 func (b *Backend) spaceAlarm() bool {

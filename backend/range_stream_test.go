@@ -97,7 +97,7 @@ func TestSortedRangeStreamUnderCompaction(t *testing.T) {
 				put(t, b, fmt.Sprintf("key%02d", i), "new")
 			}
 			compactAt(t, b, old+100)
-			require.NoError(t, b.Scavenged(within(t), old+100))
+			require.NoError(t, b.CompactedPhysically(within(t), old+100))
 		}
 		for _, kv := range c.RangeResponse.Kvs {
 			got = append(got, kv.String())

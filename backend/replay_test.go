@@ -8,6 +8,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
 )
@@ -16,7 +17,8 @@ import (
 // checkpointed, once, though it is short.
 func TestComparisonsMakeACheckpointDue(t *testing.T) {
 	e := memzk.New()
-	b := openOn(t, e, "a")
+	const limit = 1000 // keys
+	b := openWith(t, e, "a", func(c *backend.Config) { c.ReplayLimit = limit })
 	covered := func() int64 {
 		v, err := revision.Verify(within(t), revision.Config{Dialer: e, Root: "/zkine", Log: silent()})
 		require.NoError(t, err)
@@ -35,16 +37,15 @@ func TestComparisonsMakeACheckpointDue(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	const limit = 1000 // keys
 	compare(10)
-	b.BoundReplay(within(t), limit)
+	b.BoundReplay(within(t))
 	put(t, b, "x", "v")
 	require.Zero(t, covered(), "not due yet")
 	compare(1)
-	b.BoundReplay(within(t), limit)
+	b.BoundReplay(within(t))
 	eventually(t, "a checkpoint", func() bool { return covered() > 0 })
 	was := covered()
-	b.BoundReplay(within(t), limit)
+	b.BoundReplay(within(t))
 	put(t, b, "x", "v")
 	require.Equal(t, was, covered(), "it covers what was compared")
 }

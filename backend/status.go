@@ -44,7 +44,7 @@ func (b *Backend) Status() Status {
 		CompactRevision: v.CompactRev(),
 		Term:            term,
 		AppliedIndex:    v.Seq().Index(),
-		Leader:          b.keeper.leader(),
+		Leader:          b.housekeeper.Leader(),
 		Sizes:           b.log.Sizes(),
 		Quota:           b.cfg.QuotaBytes,
 		Refused:         b.log.Refused(),
@@ -71,7 +71,7 @@ func (b *Backend) Leave(ctx context.Context) error { return b.log.Leave(ctx) }
 // they were a moment ago, without I/O.
 func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Member, error) {
 	if !linearizable {
-		return slices.Clone(b.keeper.members()), b.failure()
+		return slices.Clone(b.housekeeper.Members()), b.failure()
 	}
 	if err := b.reads.wait(ctx); err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func TestAWatchOnAnotherZkineSeesWrites(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
 	at := func(c *revision.Config) { c.Root = root }
 	a, b := openOn(t, dialer(server.Addr()), "a", at), openOn(t, dialer(server.Addr()), "b", at)
-	s := watch(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
+	s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 	for i := range 50 {
 		rev := put(t, a, "k", fmt.Sprint(i))
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

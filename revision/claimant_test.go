@@ -2,6 +2,7 @@ package revision_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ func leftBehind(t *testing.T, server, root, name string, extra map[string]any) *
 	t.Cleanup(conn.Close)
 	fields := map[string]any{"name": name, "id": 7, "client_urls": []string{"http://gone"}, "answers_challenges": true,
 		"incarnation": map[string]any{"host": "pod", "boot": "b", "pid_namespace": "pid:[1]", "pid": 1, "started": "1",
-			"nonce": revision.NewNonce()}}
+			"nonce": revision.DrawNonce(rand.Reader)}}
 	for k, v := range extra {
 		fields[k] = v
 	}

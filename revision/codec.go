@@ -166,7 +166,7 @@ func (e *envelope) requests() ([]*recordpb.Request, error) {
 		return nil, fmt.Errorf("%w: a batch with fields unknown to this one; upgrade it", ErrNewerFormat)
 	}
 	for i, r := range batch.Requests {
-		if unknown(r) {
+		if recordpb.HasUnknown(r) {
 			return nil, fmt.Errorf("%w: request %d has fields unknown to this one; upgrade it", ErrNewerFormat, i)
 		}
 		if r.Kind == nil {

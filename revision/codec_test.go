@@ -17,7 +17,7 @@ import (
 )
 
 func testBatch(value string) *Batch {
-	return &Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{
+	return &Batch{Nonce: DrawNonce(rand.Reader), Requests: []*recordpb.Request{
 		{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{Key: []byte("k\x00\xff"), Value: []byte(value)}}},
 		{Kind: &recordpb.Request_LeaseExpire{LeaseExpire: &recordpb.LeaseExpire{Id: 7, Renewed: 9}}},
 	}}
@@ -116,15 +116,15 @@ func TestNewerRecordsAreRefusedByName(t *testing.T) {
 		"a request of a unknown kind": kind,
 		"a request of no kind":        {},
 	} {
-		sealed, err := seal(&Batch{Nonce: NewNonce(), Requests: []*recordpb.Request{r}}, 1, new(compressor))
+		sealed, err := seal(&Batch{Nonce: DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}}, 1, new(compressor))
 		require.NoError(t, err)
 		opened, err := openEnvelope(sealed.bytes())
 		require.NoError(t, err)
 		_, err = opened.requests()
 		require.ErrorIs(t, err, ErrNewerFormat, name)
 		// What a client sends must never get that far.
-		StripUnknown(r)
-		require.False(t, unknown(r), name)
+		recordpb.StripUnknown(r)
+		require.False(t, recordpb.HasUnknown(r), name)
 	}
 }
 

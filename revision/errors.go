@@ -26,6 +26,8 @@ var (
 	// ErrTrimmed says that the next slots were removed behind a checkpoint: this
 	// zkine was away for long, and goes on from there; see Log.Reload.
 	ErrTrimmed = errors.New("revision: the log was trimmed")
+	// ErrNotNeeded says that a checkpoint as new as this one is there already.
+	ErrNotNeeded = errors.New("revision: a newer checkpoint exists")
 	// ErrClosed says that the log was closed.
 	ErrClosed = errors.New("revision: log closed")
 )
@@ -59,3 +61,13 @@ var (
 	// ErrNameTaken says that another live zkine holds the member name.
 	ErrNameTaken = errors.New("revision: member name is taken")
 )
+
+// final lists the errors after which a zkine must not go on.
+func final(err error) bool {
+	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrHalted, ErrWrongCluster, ErrForbidden, ErrNameTaken} {
+		if errors.Is(err, f) {
+			return true
+		}
+	}
+	return false
+}

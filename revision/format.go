@@ -96,7 +96,7 @@ func createRoot(ctx context.Context, conn Conn, l layout, random io.Reader) erro
 		return err
 	}
 	var id [8]byte
-	draw(random, id[:])
+	Draw(random, id[:])
 	clusterID := binary.BigEndian.Uint64(id[:]) | 1
 	first := newSegmentRef(1, random)
 	_, err := conn.Multi(ctx,

@@ -88,7 +88,7 @@ type segmentRef struct {
 
 func newSegmentRef(number int64, random io.Reader) segmentRef {
 	var suffix [4]byte
-	draw(random, suffix[:])
+	Draw(random, suffix[:])
 	return segmentRef{number, fmt.Sprintf("%d-%s", number, hex.EncodeToString(suffix[:]))}
 }
 

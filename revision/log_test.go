@@ -2,6 +2,7 @@ package revision_test
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -22,7 +23,7 @@ func put(key, value string) *recordpb.Request {
 }
 
 func batchOf(requests ...*recordpb.Request) *revision.Batch {
-	return &revision.Batch{Nonce: revision.NewNonce(), Requests: requests}
+	return &revision.Batch{Nonce: revision.DrawNonce(crand.Reader), Requests: requests}
 }
 
 func quiet() *logrus.Entry {

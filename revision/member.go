@@ -1,6 +1,9 @@
 package revision
 
-// Member is a running zkine, as its ephemeral znode describes it.
+// Member is a running zkine, as its ephemeral znode describes it. The one that
+// has been listed for longest is the keeper, which proposes lease expiry and
+// does the housekeeping. Two may believe so at once; all that a keeper does is
+// decided by the log.
 type Member struct {
 	// Name is the znode's name, unique among the running members of a root.
 	Name string `json:"name"`
@@ -8,8 +11,4 @@ type Member struct {
 	ID uint64 `json:"id"`
 	// ClientURLs are where clients reach it.
 	ClientURLs []string `json:"client_urls"`
-	// Keeper marks the longest-lived member, which proposes lease expiry and
-	// does the housekeeping. Two may believe so at once; all that a keeper
-	// does is decided by the log.
-	Keeper bool `json:"-"`
 }

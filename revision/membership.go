@@ -193,7 +193,6 @@ func (l *Log) Members(ctx context.Context) ([]Member, error) {
 	members := make([]Member, len(found))
 	for i, f := range found {
 		members[i] = f.Member
-		members[i].Keeper = i == 0
 	}
 	return members, nil
 }

@@ -1,42 +1,5 @@
 package revision
 
-import "context"
-
-// KeepNewest makes the checkpoint of a segment, the newest one, the previous one
-// too, so that the next Housekeep removes all that it makes needless. A member
-// that is just starting from the one before goes on from this one instead.
-// Errors: ErrNotNeeded, if it is not the newest any more; else it may be tried
-// again.
-func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
-	conn, err := l.dialBulk(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	for range patientTries {
-		var record checkpointRecord
-		var version int64
-		if record, version, err = readCheckpointRecord(ctx, conn, l.layout); err != nil {
-			return err
-		}
-		l.noteCheckpoints(record)
-		switch {
-		case record.Latest == nil || record.Latest.Segment != segment:
-			return ErrNotNeeded
-		case record.alone():
-			return nil
-		}
-		record.Previous = record.Latest
-		if _, err = conn.Multi(ctx, setOp(l.layout.checkpoint(), mustJSON(record), version)); err == nil {
-			l.noteCheckpoints(record)
-		}
-		if !overtaken(err) {
-			return err
-		}
-	}
-	return err
-}
-
 // Newest is the newest checkpoint, as far as it is known.
 type Newest struct {
 	// Segment is the last one that it covers, 0 if there is no checkpoint.
@@ -45,24 +8,4 @@ type Newest struct {
 	Bytes int64
 	// Alone says that none is kept besides it.
 	Alone bool
-}
-
-// Newest implements backend.Log. It is up to date after Measure.
-func (l *Log) Newest() Newest {
-	record := l.checkpoints.Load()
-	if record == nil || record.Latest == nil {
-		return Newest{}
-	}
-	return Newest{Segment: record.Latest.Segment, Bytes: record.Latest.Bytes, Alone: record.alone()}
-}
-
-// noteCheckpoints remembers which checkpoints there are.
-func (l *Log) noteCheckpoints(record checkpointRecord) { l.checkpoints.Store(&record) }
-
-// CheckpointDue says whether the log up to the end of a segment has outgrown
-// the newest checkpoint that is known of: so the log never holds much more than
-// twice the state, and a checkpoint is paid for by as much log.
-func (l *Log) CheckpointDue(segment int64) bool {
-	newest := l.Newest()
-	return segment > newest.Segment && l.tail.bytesAfter(newest.Segment, segment) >= max(newest.Bytes, l.cfg.CheckpointFrom)
 }

@@ -52,16 +52,6 @@ const (
 	redialMax = time.Second
 )
 
-// final lists the errors after which a zkine must not go on.
-func final(err error) bool {
-	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrHalted, ErrWrongCluster, ErrForbidden, ErrNameTaken} {
-		if errors.Is(err, f) {
-			return true
-		}
-	}
-	return false
-}
-
 func newSession(d Dialer, log *logrus.Entry, said *seldom, greet func(context.Context, Conn) error) *session {
 	out := newOutage(log)
 	if z, ok := d.(*ZooKeeper); ok {

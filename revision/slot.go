@@ -1,7 +1,6 @@
 package revision
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -14,18 +13,16 @@ import (
 // skipped at apply.
 type Nonce [16]byte
 
-// NewNonce draws a random nonce.
-func NewNonce() Nonce { return DrawNonce(rand.Reader) }
-
 // DrawNonce draws a nonce from a source of random bytes that never fails.
 func DrawNonce(random io.Reader) Nonce {
 	var n Nonce
-	draw(random, n[:])
+	Draw(random, n[:])
 	return n
 }
 
-// draw fills b from a source that never fails, as crypto/rand's since Go 1.24.
-func draw(random io.Reader, b []byte) {
+// Draw fills b from a source of random bytes that never fails, as crypto/rand's
+// since Go 1.24.
+func Draw(random io.Reader, b []byte) {
 	if _, err := io.ReadFull(random, b); err != nil {
 		panic(fmt.Sprintf("revision: no random bytes: %v", err))
 	}

@@ -1,6 +1,7 @@
 package revision_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -140,7 +141,7 @@ func TestOrphansAreHarmless(t *testing.T) {
 	conn, err := e.Dial(t.Context())
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = conn.Multi(t.Context(), &zk.CreateRequest{Path: stage + "/" + revision.NewNonce().String() + "-0"})
+	_, err = conn.Multi(t.Context(), &zk.CreateRequest{Path: stage + "/" + revision.DrawNonce(rand.Reader).String() + "-0"})
 	require.NoError(t, err)
 	v := verify(t, e)
 	require.Empty(t, v.Findings)

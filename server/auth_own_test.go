@@ -19,6 +19,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zktest"
@@ -83,7 +84,7 @@ func TestProbesWhileUsersCount(t *testing.T) {
 func TestKeeperWhileUsersCount(t *testing.T) {
 	z := onZooKeeper(t)
 	back := backend.Config{
-		AutoCompaction: backend.AutoCompaction{Mode: backend.CompactPeriodic, Period: 500 * time.Millisecond},
+		AutoCompaction: housekeep.AutoCompaction{Mode: housekeep.CompactPeriodic, Period: 500 * time.Millisecond},
 		DigestInterval: 500 * time.Millisecond,
 	}
 	var view atomic.Pointer[state.View]

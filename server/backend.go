@@ -6,6 +6,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/watch"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -27,9 +29,9 @@ type Backend interface {
 	DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error)
 	Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error)
 	// Compact does not wait for what it makes unreadable to be given back:
-	// Scavenged does.
+	// CompactedPhysically does.
 	Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error)
-	Scavenged(ctx context.Context, rev int64) error
+	CompactedPhysically(ctx context.Context, rev int64) error
 
 	LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error)
 	LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, error)
@@ -75,7 +77,7 @@ type Backend interface {
 type Status = backend.Status
 
 // Snapshot is a database of etcd's as one file.
-type Snapshot = backend.Snapshot
+type Snapshot = etcddb.Snapshot
 
 // WatchStream is the watchers of one gRPC watch stream.
-type WatchStream = backend.WatchStream
+type WatchStream = watch.Stream

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -88,10 +90,10 @@ var explained = []struct {
 	sentinel error
 	code     codes.Code
 }{
-	{backend.ErrTempDir, codes.FailedPrecondition},
-	{backend.ErrTempDirFull, codes.ResourceExhausted},
-	{backend.ErrTooManySnapshots, codes.ResourceExhausted},
-	{backend.ErrUnconfirmed, codes.FailedPrecondition},
+	{etcddb.ErrTempDir, codes.FailedPrecondition},
+	{etcddb.ErrTempDirFull, codes.ResourceExhausted},
+	{etcddb.ErrTooManySnapshots, codes.ResourceExhausted},
+	{housekeep.ErrUnconfirmed, codes.FailedPrecondition},
 }
 
 // toGRPC turns a backend's error into etcd's. ctx is the call's: it tells the

@@ -22,6 +22,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
@@ -88,10 +90,10 @@ var errorCases = []struct {
 	{state.ErrPermissionNotGranted, codes.FailedPrecondition, "etcdserver: permission is not granted to the role", ""},
 	{state.ErrNoPasswordUser, codes.Unknown, "auth: authentication failed, password was given for no password user", ""},
 	{token.ErrVerifyOnly, codes.Unknown, "auth: token signing attempted with verify-only key", ""},
-	{backend.ErrTempDir, codes.FailedPrecondition, "zkine: while testing: the folder for temporary files cannot be used", ""},
-	{backend.ErrTempDirFull, codes.ResourceExhausted, "zkine: while testing: the folder for temporary files is full", ""},
-	{backend.ErrTooManySnapshots, codes.ResourceExhausted, "zkine: while testing: too many snapshots at once", ""},
-	{backend.ErrUnconfirmed, codes.FailedPrecondition, "zkine: while testing: no other member has confirmed the state of this one; see whether all members are well", ""},
+	{etcddb.ErrTempDir, codes.FailedPrecondition, "zkine: while testing: the folder for temporary files cannot be used", ""},
+	{etcddb.ErrTempDirFull, codes.ResourceExhausted, "zkine: while testing: the folder for temporary files is full", ""},
+	{etcddb.ErrTooManySnapshots, codes.ResourceExhausted, "zkine: while testing: too many snapshots at once", ""},
+	{housekeep.ErrUnconfirmed, codes.FailedPrecondition, "zkine: while testing: no other member has confirmed the state of this one; see whether all members are well", ""},
 	{context.Canceled, codes.Canceled, "context canceled", "unless it was the client's doing"},
 	{context.DeadlineExceeded, codes.DeadlineExceeded, "context deadline exceeded", "unless it was the client's doing"},
 	{errRequestTimeout, codes.Unavailable, "etcdserver: request timed out", "it may be in time the next time"},
@@ -161,7 +163,7 @@ func TestEverySentinelHasItsCode(t *testing.T) {
 	source, err := os.ReadFile("errors_test.go")
 	require.NoError(t, err)
 	found := 0
-	for _, dir := range []string{"../backend", "../backend/state", "../backend/token", "../revision"} {
+	for _, dir := range []string{"../backend", "../backend/etcddb", "../backend/housekeep", "../backend/state", "../backend/token", "../revision"} {
 		for _, name := range sentinels(t, dir) {
 			found++
 			name = filepath.Base(dir) + "." + name

@@ -125,7 +125,7 @@ func (b *fakeBackend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb
 // scavenged is what a wait for a compaction asks of answer.
 type scavenged int64
 
-func (b *fakeBackend) Scavenged(ctx context.Context, rev int64) error {
+func (b *fakeBackend) CompactedPhysically(ctx context.Context, rev int64) error {
 	_, err := call(ctx, b, scavenged(rev), any(nil))
 	return err
 }

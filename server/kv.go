@@ -107,7 +107,7 @@ func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Co
 		return nil, err
 	}
 	if r.Physical {
-		if err := s.backend.Scavenged(ctx, r.Revision); err != nil {
+		if err := s.backend.CompactedPhysically(ctx, r.Revision); err != nil {
 			return nil, toGRPC(ctx, err)
 		}
 	}

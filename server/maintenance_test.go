@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -184,7 +185,7 @@ func (f *fakeSnapshot) WriteTo(w io.Writer) (n int64, err error) {
 }
 
 func TestSnapshot(t *testing.T) {
-	require.Equal(t, Config{Version: DefaultVersion}.minorVersion(), backend.DatabaseVersion)
+	require.Equal(t, Config{Version: DefaultVersion}.minorVersion(), etcddb.Version)
 	r := start(t)
 	for _, size := range []int{0, 1, snapshotChunk, snapshotChunk + 1, 7*snapshotChunk - 1, 8 * snapshotChunk} {
 		file := &fakeSnapshot{bytes: make([]byte, size)}

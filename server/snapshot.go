@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 )
 
 // snapshotChunk is how many bytes of a snapshot one message holds, as in etcd.
@@ -104,6 +104,6 @@ func (s *snapshotSender) finish() error {
 
 func (s *snapshotSender) send(blob []byte) error {
 	return s.stream.Send(&pb.SnapshotResponse{
-		Blob: blob, RemainingBytes: uint64(max(s.remaining, 0)), Version: backend.DatabaseVersion,
+		Blob: blob, RemainingBytes: uint64(max(s.remaining, 0)), Version: etcddb.Version,
 	})
 }

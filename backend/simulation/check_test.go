@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"crypto/rand"
 	"fmt"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func sample() *replayed {
 		{Kind: &recordpb.Request_LeaseExpire{LeaseExpire: &recordpb.LeaseExpire{Id: 8, Renewed: 9}}},
 	} {
 		seq := revision.Seq{Segment: 1, Slot: int64(i)}
-		nonce := revision.NewNonce()
+		nonce := revision.DrawNonce(rand.Reader)
 		t.slots[seq] = revision.Slot{Seq: seq, Nonce: nonce, Requests: []*recordpb.Request{q}}
 		t.committed[seq] = time.Duration(i+2) * time.Second
 		t.attempts[nonce] = &attempt{who: keeper, began: t.committed[seq], at: seq}

@@ -51,7 +51,6 @@ func (o *observed) Members(ctx context.Context) ([]revision.Member, error) {
 	}
 	for i, m := range members {
 		if m.ID == o.l.member() {
-			members[0].Keeper, members[i].Keeper = false, true
 			members[0], members[i] = members[i], members[0]
 		}
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"crypto/rand"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ func report(at revision.Seq, member, digest uint64) *recordpb.Request {
 func TestAgreementRounds(t *testing.T) {
 	m := New()
 	apply := func(slot int64, requests ...*recordpb.Request) Agreement {
-		m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: slot}, Nonce: revision.NewNonce(), Requests: requests})
+		m.Apply(revision.Slot{Seq: revision.Seq{Segment: 1, Slot: slot}, Nonce: revision.DrawNonce(rand.Reader), Requests: requests})
 		return m.View().Agreement()
 	}
 	require.Equal(t, Agreement{}, apply(0, report(revision.Seq{Segment: 1, Slot: 0}, 1, 7)), "no round yet")

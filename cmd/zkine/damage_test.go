@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -306,7 +307,7 @@ func TestARecordOfANewerZkineStopsTheOlder(t *testing.T) {
 			running := startZkine(t, append(args, "--name=running"))
 			put(t, client(t, running.ready()), "a", "1")
 			log := d.openLog(revision.Config{})
-			out, err := log.Append(within(t), &revision.Batch{Nonce: revision.NewNonce(), Requests: []*recordpb.Request{request}})
+			out, err := log.Append(within(t), &revision.Batch{Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{request}})
 			require.NoError(t, err)
 			require.NoError(t, log.Close())
 			slot := d.openSegment() + fmt.Sprintf("/s-%010d", out.Seq.Slot)

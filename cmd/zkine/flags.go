@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/server"
 )
@@ -36,7 +37,7 @@ type config struct {
 	leaderLoss       leaderLoss
 	compaction       compactionFlags
 	housekeeping     housekeepingFlags
-	autoCompaction   backend.AutoCompaction // what compaction means
+	autoCompaction   housekeep.AutoCompaction // what compaction means
 	auth             authFlags
 
 	logLevel, logFormat string

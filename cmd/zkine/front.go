@@ -44,7 +44,7 @@ func (i *instance) startFront(fail func(error)) (*front, error) {
 		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
 		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
-		Progress:        func() string { return i.starting.Progress().String() },
+		Progress:        func() string { return i.startup.Progress().String() },
 		Registry:        i.registry, Log: i.log,
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ func (i *instance) openBackend(ctx context.Context) (*backend.Backend, error) {
 		return nil, err
 	}
 	i.log.Infof("replaying the log under %s", i.cfg.root)
-	defer showStartup(i.log, i.status, i.starting)()
+	defer showStartup(i.log, i.status, i.startup)()
 	b, err := backend.Open(ctx, l, backend.Config{
 		Member: revision.Member{
 			Name: i.cfg.name, ID: memberID(l.ClusterID(), i.cfg.name), ClientURLs: i.front.advertised,
@@ -30,7 +30,7 @@ func (i *instance) openBackend(ctx context.Context) (*backend.Backend, error) {
 		QuotaBytes:             i.cfg.quotaBytes,
 		TempDir:                i.cfg.tempDir,
 		Held:                   i.held,
-		Starting:               i.starting,
+		Startup:                i.startup,
 		Auth:                   i.cfg.auth.config(i.cfg.tls.ClientCertAuth),
 		Registerer:             i.registry,
 		Log:                    i.log,
@@ -59,7 +59,7 @@ func (i *instance) openLog(ctx context.Context) (*revision.Log, error) {
 		MaxSlots:       int64(cfg.housekeeping.segmentSlots),
 		MaxBytes:       cfg.housekeeping.segmentBytes,
 		CheckpointFrom: int64(cfg.housekeeping.checkpointLogBytes),
-		Noted:          i.starting.Waiting,
+		Noted:          i.startup.Waiting,
 		ClusterID:      uint64(cfg.cluster.id),
 		NewCluster:     cfg.cluster.isNew,
 		Served:         cfg.cluster.served,

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/etcddb"
 )
 
 // instance is one run of `zkine server`, as far as it has come.
@@ -17,7 +18,7 @@ type instance struct {
 	status   *statusLine // nil unless stderr is a terminal
 	log      *logrus.Entry
 	registry *prometheus.Registry
-	starting *backend.Starting
+	startup  *backend.Startup
 	front    *front
 	record   *servedRecord
 	// servers are ZooKeeper's addresses.
@@ -46,7 +47,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	gc := tuneGC()
-	i := &instance{cfg: cfg, status: status, log: log, registry: newRegistry(), starting: new(backend.Starting), servers: cfg.zookeeper}
+	i := &instance{cfg: cfg, status: status, log: log, registry: newRegistry(), startup: new(backend.Startup), servers: cfg.zookeeper}
 	var err error
 	if i.front, err = i.startFront(fail); err != nil {
 		return err
@@ -147,7 +148,7 @@ func wait(ctx context.Context, root string, b *backend.Backend) error {
 
 // warnOfTempDir says early if no snapshot can be made; all else is served.
 func warnOfTempDir(dir string, log *logrus.Entry) {
-	if err := backend.CheckTempDir(dir); err != nil {
+	if err := etcddb.CheckTempDir(dir); err != nil {
 		log.WithError(err).Warn("snapshots cannot be made")
 	}
 }

@@ -25,7 +25,7 @@ func bar(p backend.Progress) string {
 // showStartup shows how far a start has come until the returned function is
 // called: as a bar if there is a status line, else with a line in the log every
 // 10 s.
-func showStartup(log *logrus.Entry, status *statusLine, starting *backend.Starting) (done func()) {
+func showStartup(log *logrus.Entry, status *statusLine, starting *backend.Startup) (done func()) {
 	period := slowStep
 	if status != nil {
 		period = barPeriod

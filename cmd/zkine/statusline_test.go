@@ -53,7 +53,7 @@ func TestOnlyATerminalHasAStatusLine(t *testing.T) {
 func TestFollowDraws(t *testing.T) {
 	screen := &lockedBuffer{}
 	status := &statusLine{out: screen}
-	done := showStartup(logrus.NewEntry(logrus.New()), status, new(backend.Starting))
+	done := showStartup(logrus.NewEntry(logrus.New()), status, new(backend.Startup))
 	require.Eventually(t, func() bool { return strings.Contains(screen.String(), "the log is not open yet") },
 		30*time.Second, 10*time.Millisecond)
 	done()

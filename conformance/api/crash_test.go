@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
 // TestKill9UnderLoad kills a zkine at random moments. The watch of clientv3 goes on by itself.
 func TestKill9UnderLoad(t *testing.T) {
 	t.Parallel() // it waits, most of the time
-	random, z := newRand(t), subject.New(t)
+	random, z := newRand(t), rigtest.Start(t)
 	l := startLoad(t, 8, z.Endpoint)
 	watch := l.watch()
 	for range 4 {
@@ -33,7 +33,7 @@ func TestKill9OfOneOfTwo(t *testing.T) {
 	t.Parallel() // it waits, most of the time
 	random := newRand(t)
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
-	victim, other := subject.NewOn(t, zookeeper, root), subject.NewOn(t, zookeeper, root)
+	victim, other := rigtest.StartOn(t, zookeeper, root), rigtest.StartOn(t, zookeeper, root)
 	l := startLoad(t, 4, victim.Endpoint, other.Endpoint)
 	watch := l.watch()
 	for range 2 {
@@ -52,7 +52,7 @@ func TestKill9OfOneOfTwo(t *testing.T) {
 // streams that have no end are told why they end.
 func TestSIGTERMDrains(t *testing.T) {
 	t.Parallel() // it waits, most of the time
-	z := subject.New(t)
+	z := rigtest.Start(t)
 	idle := openWatch(t, z.Endpoint)
 	idle.create(putWatch("idle"))
 	l := startLoad(t, 8, z.Endpoint)
@@ -76,7 +76,7 @@ func TestSIGTERMDrains(t *testing.T) {
 // TestASecondSignalDoesNotLoseWrites ends a zkine that drains.
 func TestASecondSignalDoesNotLoseWrites(t *testing.T) {
 	t.Parallel() // it waits, most of the time
-	z := subject.New(t)
+	z := rigtest.Start(t)
 	l := startLoad(t, 4, z.Endpoint)
 	watch := l.watch()
 	l.await(100)

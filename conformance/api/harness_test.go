@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
-	"github.com/zkine/zkine/conformance/api/reference"
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/reference"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { zktest.Main(m) }
 // onBoth runs a check on a zkine and on an etcd: it holds for both, or one of them is not understood.
 func onBoth(t *testing.T, check func(t *testing.T, endpoint string)) {
 	t.Helper()
-	t.Run("zkine", func(t *testing.T) { check(t, subject.New(t).Endpoint) })
+	t.Run("zkine", func(t *testing.T) { check(t, rigtest.Start(t).Endpoint) })
 	t.Run("etcd", func(t *testing.T) { check(t, reference.Start(t)) })
 }
 

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -43,7 +43,7 @@ func TestLargeValues(t *testing.T) {
 }
 
 func TestLargeValuesSurviveAKill(t *testing.T) {
-	z := subject.New(t)
+	z := rigtest.Start(t)
 	c := client(t, z.Endpoint)
 	value := incompressible(mebi14)
 	for i := range 4 {
@@ -131,7 +131,7 @@ func TestRangeStream(t *testing.T) {
 
 // TestSortedRangeStream streams a range in another order than that of the keys. An etcd tells keys twice and others never.
 func TestSortedRangeStream(t *testing.T) {
-	endpoint := subject.New(t).Endpoint
+	endpoint := rigtest.Start(t).Endpoint
 	c := client(t, endpoint)
 	for batch := range 10 {
 		var puts []clientv3.Op
@@ -187,7 +187,7 @@ func diff(want, got proto.Message) string {
 // TestLinearizableReadsAcrossTwoZkines reads through one zkine what was acknowledged by another.
 func TestLinearizableReadsAcrossTwoZkines(t *testing.T) {
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
-	a, b := client(t, subject.NewOn(t, zookeeper, root).Endpoint), client(t, subject.NewOn(t, zookeeper, root).Endpoint)
+	a, b := client(t, rigtest.StartOn(t, zookeeper, root).Endpoint), client(t, rigtest.StartOn(t, zookeeper, root).Endpoint)
 	for name, pair := range map[string][2]*clientv3.Client{"a to b": {a, b}, "b to a": {b, a}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -34,7 +34,7 @@ func TestZooKeeperPaused(t *testing.T) {
 }
 
 func outage(t *testing.T, zookeeper string, lose, regain func()) {
-	z := subject.NewOn(t, zookeeper, "/zkine")
+	z := rigtest.StartOn(t, zookeeper, "/zkine")
 	c, conn, idle := client(t, z.Endpoint), dial(t, z.Endpoint), openWatch(t, z.Endpoint)
 	kv := pb.NewKVClient(conn)
 	before := mustPut(t, c, "k", "before")

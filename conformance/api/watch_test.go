@@ -11,7 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 )
 
 // watchStream is a plain watch stream, on which requests are sent and answers received one by one.
@@ -90,7 +90,7 @@ func TestRequestProgress(t *testing.T) {
 // TestProgressFollowsEvents asks for progress while events come in: no event at or below a progress comes after it, and
 // none above it before: kube-apiserver would take its cache for older than it is.
 func TestProgressFollowsEvents(t *testing.T) {
-	endpoint := subject.New(t).Endpoint
+	endpoint := rigtest.Start(t).Endpoint
 	c, w := client(t, endpoint), openWatch(t, endpoint)
 	w.create(&pb.WatchCreateRequest{Key: []byte("k"), RangeEnd: []byte("l"), StartRevision: 1})
 	const puts = 300
@@ -125,7 +125,7 @@ func TestProgressFollowsEvents(t *testing.T) {
 }
 
 func TestPeriodicProgress(t *testing.T) {
-	endpoint := subject.New(t, "--watch-progress-notify-interval=100ms").Endpoint
+	endpoint := rigtest.Start(t, "--watch-progress-notify-interval=100ms").Endpoint
 	c := client(t, endpoint)
 	watch := c.Watch(within(t), "k", clientv3.WithProgressNotify())
 	rev := mustPut(t, c, "other", "")

@@ -5,12 +5,17 @@
 //	go run ./bench -quick                              # a look at everything; numbers that nobody should quote
 //	go run ./bench -run '^update/100$' -contenders zkine3,etcd3 -seconds 3 -rounds 3
 //	go run ./bench -run watch -out a.jsonl             # keeps the results, one JSON object a line
+//	go run ./bench -before /path/of/zkine -contenders zkine1,zkine3 -rounds 9   # two builds against each other
 //	go run ./bench -render -markdown table.md -plots . a.jsonl b.jsonl
 //
 // It starts the contenders by itself (package contender). All are up for the whole run, and for each measurement they
 // take turns, round by round, so that what the machine does besides hits all alike. The load comes from a process of
 // its own (package load), which also takes the processor time that the servers burn while its clock runs. The table
 // shows medians of the rounds. A turn in which the rest of the machine was busy is taken again.
+//
+// With -before another build of zkine takes its turns beside this checkout's, on the same ZooKeepers, and a table shows
+// the ratios. All zkines are started again before each round then: two processes of one program differ for as long as
+// they run, so that what a change is worth shows over many rounds of new ones.
 //
 // After each measurement the stores are compacted, as kube-apiserver does every five minutes, and what was created is
 // removed. Start times are taken besides, each with processes and folders of its own.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"regexp"
 	"slices"
@@ -79,7 +80,7 @@ func parse() (o options, err error) {
 	flag.IntVar(&o.value, "value", 1024, "`bytes` of a value")
 	flag.StringVar(&o.dir, "dir", "", "where the data is kept, on a `disk` that is to be measured (default: .cache/bench of the checkout)")
 	flag.StringVar(&o.zkine, "zkine", "", "measure this `program` in place of the checkout's")
-	flag.StringVar(&o.before, "before", "", "measure this `program`, another zkine, too: before1 and before3")
+	flag.StringVar(&o.before, "before", "", "measure this `program`, another zkine, too, as before1 and before3, and show ratios to it")
 	flag.Float64Var(&o.others, "others", 0.25, "take a turn again, at most twice, in which everything else on the machine burned more `cores`")
 	flag.StringVar(&o.out, "out", "", "append the results to this `file`, one JSON object a line")
 	flag.StringVar(&o.markdown, "markdown", "", "write the table to this `file` too")
@@ -92,6 +93,11 @@ func parse() (o options, err error) {
 	if o.run, err = regexp.Compile(*run); err != nil {
 		return o, err
 	}
+	if o.before != "" {
+		if o.before, err = exec.LookPath(o.before); err != nil {
+			return o, fmt.Errorf("-before: %w", err)
+		}
+	}
 	if *who == "" {
 		everyone := slices.DeleteFunc(contender.Names(), func(name string) bool {
 			return o.before == "" && strings.HasPrefix(name, "before")
@@ -103,6 +109,9 @@ func parse() (o options, err error) {
 			return o, fmt.Errorf("no contender %q: there are %s", name, strings.Join(contender.Names(), ", "))
 		}
 		o.contenders = append(o.contenders, name)
+		if before := beforeOf(name); o.before != "" && before != name && !slices.Contains(strings.Split(*who, ","), before) {
+			o.contenders = append(o.contenders, before) // it is wanted beside the other one
+		}
 	}
 	for _, n := range strings.FieldsFunc(*clients, func(r rune) bool { return r == ',' }) {
 		number, err := strconv.Atoi(n)

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zkine/zkine/conformance/api/process"
 	"github.com/zkine/zkine/conformance/bench/contender"
 	"github.com/zkine/zkine/conformance/bench/machine"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // measure starts the contenders, takes all points and stops them.
@@ -78,7 +78,7 @@ func (p point) takes(name string) bool { return slices.Contains(p.on, contender.
 // folder makes a new one for this run's data.
 func folder(parent string) (string, error) {
 	if parent == "" {
-		root, err := process.Checkout()
+		root, err := rig.Checkout()
 		if err != nil {
 			return "", err
 		}

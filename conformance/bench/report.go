@@ -37,6 +37,7 @@ func markdown(records []record) string {
 		fmt.Fprintf(&b, "- %s: %s\n", name, contender.TitleOf(name))
 	}
 	writeBars(&b, records)
+	writeBefore(&b, records)
 	writeMetrics(&b, records)
 	writeStarts(&b, records)
 	writeCPU(&b, records)
@@ -109,20 +110,28 @@ func writeMetrics(b *strings.Builder, records []record) {
 // writeStarts shows how long processes take to serve.
 func writeStarts(b *strings.Builder, records []record) {
 	took := func(r record) float64 { return r.Result.Seconds * 1000 }
+	names := []string{"zkine1", "etcd1"}
+	if _, compared := median(records, startEmpty, beforeOf("zkine1"), took); compared {
+		names = append(names, beforeOf("zkine1"))
+	}
 	var rows string
 	for _, start := range []struct{ point, label string }{
 		{startEmpty, "without data, zkine with its JVM"},
 		{startFilled, fmt.Sprintf("with %d keys written one by one, zkine with its JVM", startKeys.keys)},
 		{startJoin, "the same, a zkine on a ZooKeeper that runs"},
 	} {
-		z, ok := median(records, start.point, "zkine1", took)
-		e, ok2 := median(records, start.point, "etcd1", took)
-		if ok || ok2 {
-			rows += fmt.Sprintf("| %s | %s | %s |\n", start.label, cell(z, ok), cell(e, ok2))
+		cells, found := []string{start.label}, false
+		for _, name := range names {
+			v, ok := median(records, start.point, name, took)
+			cells, found = append(cells, cell(v, ok)), found || ok
+		}
+		if found {
+			rows += fmt.Sprintf("| %s |\n", strings.Join(cells, " | "))
 		}
 	}
 	if rows != "" {
-		fmt.Fprintf(b, "\n| process start to first linearizable read, ms | zkine | etcd |\n|---|---|---|\n%s", rows)
+		fmt.Fprintf(b, "\n| process start to first linearizable read, ms | %s |\n|---|%s\n%s",
+			strings.Join(names, " | "), strings.Repeat("---|", len(names)), rows)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/zkine/zkine/conformance/bench/contender"
 	"github.com/zkine/zkine/conformance/bench/load"
 )
 
@@ -43,6 +44,34 @@ func TestTableShowsMediansRatiosAndBars(t *testing.T) {
 	require.Contains(t, text, "| update, 100 clients | p50, ms | 2.00 | 4.00 |  | 0.50 |")
 	require.Contains(t, text, "| update, 100 clients | 16.7 (8.33) | 50.0 (25.0) |")
 	require.NotContains(t, text, "kine-full")
+}
+
+// Two builds in one run are shown with the ratio of the medians, and the ratios of single rounds.
+func TestTableComparesTwoBuilds(t *testing.T) {
+	text := markdown([]record{
+		updates("zkine3", 1, 2_000, 1), updates("before3", 1, 1_000, 2),
+		updates("before3", 2, 2_000, 2), updates("zkine3", 2, 2_200, 1),
+		updates("zkine3", 3, 2_400, 1), updates("before3", 3, 3_000, 2),
+		updates("zkine1", 1, 2_000, 1),
+	})
+	require.Contains(t, text, "| update, 100 clients | ops/s | zkine3 | 1000 | 1100 | 1.100 | 0.800 to 2.000 |")
+	require.Contains(t, text, "| update, 100 clients | p50, ms | zkine3 | 2.00 | 1.00 | 0.500 | 0.500 to 0.500 |")
+	require.NotContains(t, text, "| zkine1 | 2000")
+	require.NotContains(t, markdown([]record{updates("zkine3", 1, 1, 1)}), "before")
+}
+
+func TestNoContenderIsAlwaysAfterTheSameOne(t *testing.T) {
+	on := []*contender.Contender{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	var got []string
+	for round := range 4 {
+		names := ""
+		for _, c := range order(on, round) {
+			names += c.Name
+		}
+		got = append(got, names)
+	}
+	require.Equal(t, []string{"abc", "acb", "cab", "cba"}, got)
+	require.Equal(t, "abc", on[0].Name+on[1].Name+on[2].Name, "the list itself is left alone")
 }
 
 func TestBarsThatAskForLess(t *testing.T) {

@@ -32,13 +32,16 @@ type starter struct {
 func (s *starter) take(ctx context.Context, dir string) error {
 	for round := range s.options.rounds {
 		at := filepath.Join(dir, fmt.Sprint(round))
-		if slices.Contains(s.options.contenders, "zkine1") {
-			z, err := s.programs.LoneZkine(filepath.Join(at, "zkine"), "")
+		for name, program := range map[string]string{"zkine1": s.programs.Zkine, beforeOf("zkine1"): s.programs.Before} {
+			if !slices.Contains(s.options.contenders, name) {
+				continue
+			}
+			z, err := s.programs.LoneZkine(program, filepath.Join(at, name), "")
 			if err != nil {
 				return err
 			}
-			again := func() error { return s.join(ctx, z, filepath.Join(at, "second"), round) }
-			if err := s.twice(ctx, "zkine1", z, round, again); err != nil {
+			again := func() error { return s.join(ctx, name, program, z, filepath.Join(at, name+"-second"), round) }
+			if err := s.twice(ctx, name, z, round, again); err != nil {
 				return err
 			}
 		}
@@ -58,7 +61,7 @@ func (s *starter) take(ctx context.Context, dir string) error {
 // twice starts a store without data, fills it, stops it in peace and starts it again, for further measurements.
 func (s *starter) twice(ctx context.Context, name string, l *contender.Lone, round int, further func() error) (err error) {
 	defer func() { err = errors.Join(err, l.Stop(ctx)) }()
-	took, err := l.Start(ctx)
+	took, err := l.Up(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func (s *starter) twice(ctx context.Context, name string, l *contender.Lone, rou
 	if err := l.Stop(ctx); err != nil {
 		return err
 	}
-	if took, err = l.Start(ctx); err != nil {
+	if took, err = l.Up(ctx); err != nil {
 		return err
 	}
 	if err := s.note(startFilled, name, round, took); err != nil {
@@ -86,20 +89,20 @@ func (s *starter) twice(ctx context.Context, name string, l *contender.Lone, rou
 }
 
 // join starts a second zkine on the first one's ZooKeeper and stops it.
-func (s *starter) join(ctx context.Context, first *contender.Lone, dir string, round int) error {
+func (s *starter) join(ctx context.Context, name, program string, first *contender.Lone, dir string, round int) error {
 	zooKeeper, err := first.ZooKeeper(ctx)
 	if err != nil {
 		return err
 	}
-	second, err := s.programs.LoneZkine(dir, zooKeeper)
+	second, err := s.programs.LoneZkine(program, dir, zooKeeper)
 	if err != nil {
 		return err
 	}
-	took, err := second.Start(ctx)
+	took, err := second.Up(ctx)
 	if err := errors.Join(err, second.Stop(ctx)); err != nil {
 		return err
 	}
-	return s.note(startJoin, "zkine1", round, took)
+	return s.note(startJoin, name, round, took)
 }
 
 func (s *starter) note(point, name string, round int, took time.Duration) error {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,8 +46,10 @@ func (b *bench) take(ctx context.Context, p point) error {
 		return err
 	}
 	for round := range b.rounds {
-		for turn := range on {
-			c := on[(round+turn)%len(on)] // nobody is always first
+		if err := b.startAgain(ctx, on); err != nil {
+			return err
+		}
+		for _, c := range order(on, round) {
 			result, err := b.quietTurn(ctx, c, p, rates[c.Name])
 			if err != nil {
 				return err
@@ -71,8 +74,19 @@ func (b *bench) take(ctx context.Context, p point) error {
 	return nil
 }
 
+// order is the contenders' order in a round: no one is always first, nor always after the same one.
+func order(on []*contender.Contender, round int) []*contender.Contender {
+	first := round % len(on)
+	turns := slices.Concat(on[first:], on[:first])
+	if round%2 == 1 {
+		slices.Reverse(turns)
+	}
+	return turns
+}
+
 // halves finds the rates of the schedules, by contender: half of what is taken flat out, measured now, by the etcd
-// with as many servers, or by the contender itself. Without an etcd among the contenders all have their own half.
+// with as many servers, or by the contender itself. Without an etcd among the contenders all have their own half; a
+// zkine has that of the one before, if there is one.
 func (b *bench) halves(ctx context.Context, p point, on []*contender.Contender) (map[string]float64, error) {
 	rates := make(map[string]float64)
 	if p.half == flatOut {
@@ -87,9 +101,14 @@ func (b *bench) halves(ctx context.Context, p point, on []*contender.Contender) 
 		progress("%-20s %-9s half is %.0f/s", p, c.Name, rates[c.Name])
 	}
 	for name := range rates {
-		etcd := "etcd" + name[len(name)-1:]
-		if rate, ok := rates[etcd]; ok && p.half == ofEtcd {
-			rates[name] = rate
+		servers := name[len(name)-1:]
+		etcd, asked := rates["etcd"+servers]
+		before, compared := rates[beforeOf("zkine"+servers)]
+		switch {
+		case asked && p.half == ofEtcd:
+			rates[name] = etcd
+		case compared && contender.KindOf(name) == contender.Zkine:
+			rates[name] = before // latencies of two zkines can be compared under the same load
 		}
 	}
 	return rates, nil

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/conformance/api/reference"
+	"github.com/zkine/zkine/conformance/reference"
 )
 
 // inTurn makes a check of a zkine and then of an etcd, while nothing else runs: it is about how fast they are.

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -62,8 +62,8 @@ $ etcdctl endpoint health
 func TestEtcdctlCluster(t *testing.T) {
 	t.Parallel()
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
-	one := subject.NewOn(t, zookeeper, root, "--name=one", patient)
-	two := subject.NewOn(t, zookeeper, root, "--name=two", patient)
+	one := rigtest.StartOn(t, zookeeper, root, "--name=one", patient)
+	two := rigtest.StartOn(t, zookeeper, root, "--name=two", patient)
 	script := fmt.Sprintf(`
 $ etcdctl member list
 <one>, started, one, http://%[1]s, http://%[1]s, false

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/zkine/zkine/conformance/api/reference"
+	"github.com/zkine/zkine/conformance/reference"
 )
 
 // TestEtcdctlMakeMirror copies a zkine to an etcd and an etcd to a zkine: what was there, over more than one page, and

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 )
 
 // running is an etcdctl that goes on until it is told to end. What it prints, both streams as one, is read line by
@@ -24,7 +26,7 @@ type running struct {
 
 func startEtcdctl(t *testing.T, endpoint string, args ...string) *running {
 	t.Helper()
-	r := &running{t: t, cmd: exec.CommandContext(within(t), component(t, "etcdctl"), args...), words: map[string]string{}}
+	r := &running{t: t, cmd: exec.CommandContext(within(t), rigtest.Component(t, "etcdctl"), args...), words: map[string]string{}}
 	r.cmd.Env = environment(t, endpoint)
 	var err error
 	r.stdin, err = r.cmd.StdinPipe()

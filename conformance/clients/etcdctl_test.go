@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"github.com/zkine/zkine/conformance/api/reference"
+	"github.com/zkine/zkine/conformance/reference"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 )
 
 // TestEtcdctl types what the transcripts in testdata hold, each on an empty store, and compares what etcdctl prints.
@@ -85,7 +86,7 @@ func play(t *testing.T, endpoint string, steps []step) {
 func environment(t *testing.T, endpoint string) []string {
 	t.Helper()
 	return append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint, "ETCDCTL_DIAL_TIMEOUT=1m", "ETCDCTL_COMMAND_TIMEOUT=1m",
-		"PATH="+filepath.Dir(component(t, "etcdctl"))+":"+os.Getenv("PATH"))
+		"PATH="+filepath.Dir(rigtest.Component(t, "etcdctl"))+":"+os.Getenv("PATH"))
 }
 
 // shell runs a command with etcdctl at hand, and returns what it printed but for the log lines of its client.

@@ -1,9 +1,7 @@
 package clients
 
 import (
-	"fmt"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
@@ -12,25 +10,25 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
-	"github.com/zkine/zkine/conformance/api/process"
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/rig"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 )
 
 // startProxy starts etcd's gRPC proxy in front of a store, and returns its endpoint.
 func startProxy(t *testing.T, endpoint string, flags ...string) string {
 	t.Helper()
-	port, err := embedded.FreePort()
+	free, err := rig.FreeAddresses(1)
 	require.NoError(t, err)
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	p, err := process.Start(component(t, "etcd"), append([]string{
+	address := free[0]
+	p, err := rig.Start(rig.Program{Path: rigtest.Component(t, "etcd"), Args: append([]string{
 		"grpc-proxy", "start", "--endpoints=" + endpoint, "--listen-addr=" + address, "--advertise-client-url=" + address,
 		"--data-dir=" + filepath.Join(t.TempDir(), "proxy"),
-	}, flags...))
+	}, flags...)})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		p.Kill()
-		if out := p.Output(); t.Failed() || strings.Contains(out, "panic:") {
-			t.Errorf("the proxy printed:\n%s", out)
+		if t.Failed() || p.CheckOutput() != nil {
+			t.Errorf("the proxy printed:\n%s", p.Output())
 		}
 	})
 	_, err = p.Await(within(t), "started gRPC proxy")

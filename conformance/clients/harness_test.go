@@ -3,9 +3,7 @@ package clients
 import (
 	"context"
 	"flag"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,9 +11,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
-	"github.com/zkine/zkine/conformance/api/process"
-	"github.com/zkine/zkine/conformance/api/reference"
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/reference"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -34,22 +31,10 @@ func slow(t *testing.T) {
 	}
 }
 
-var buildComponents = sync.OnceValues(func() (string, error) {
-	return process.Components(context.Background(), "etcd", "etcdctl", "etcdutl")
-})
-
-// component is the path of one of etcd's programs.
-func component(t *testing.T, name string) string {
-	t.Helper()
-	bin, err := buildComponents()
-	require.NoError(t, err)
-	return filepath.Join(bin, name)
-}
-
 // newZkine starts a zkine whose name is that of the etcds here.
-func newZkine(t *testing.T) *subject.Zkine {
+func newZkine(t *testing.T) *rigtest.Zkine {
 	t.Helper()
-	return subject.New(t, "--name=default", "--bcrypt-cost=4", patient) // with the race detector, more takes seconds
+	return rigtest.Start(t, "--name=default", "--bcrypt-cost=4", patient) // with the race detector, more takes seconds
 }
 
 // patient keeps a zkine from losing its session on a machine that is busy.

@@ -8,7 +8,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/ordering"
 
-	"github.com/zkine/zkine/conformance/api/subject"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -35,7 +35,7 @@ func TestOrderingNoticesAMemberThatIsBehind(t *testing.T) {
 	t.Parallel()
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
 	wire := zktest.NewProxy(t, zookeeper)
-	one, cutOff := subject.NewOn(t, zookeeper, root, patient), subject.NewOn(t, wire.Addr(), root)
+	one, cutOff := rigtest.StartOn(t, zookeeper, root, patient), rigtest.StartOn(t, wire.Addr(), root)
 	both := []string{one.Endpoint, cutOff.Endpoint}
 	put(t, connect(t, one.Endpoint), "k", "old")
 	require.Equal(t, "k=old", get(t, connect(t, cutOff.Endpoint), "k"))

@@ -7,14 +7,14 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/zkine/zkine/conformance/api/reference"
+	"github.com/zkine/zkine/conformance/reference"
 )
 
 // TestKeysOnly asks both for a leased key without its value, in every way there is: zkine always tells the lease, etcd
 // only when it sorts by value. Otherwise the answers are the same. Once etcd has mended it, withLeases can go.
 func TestKeysOnly(t *testing.T) {
 	const lease = 7
-	etcd, zkine := connect(t, etcdName, reference.Start(t)), connect(t, "zkine", startZkine(t, false).endpoint)
+	etcd, zkine := connect(t, etcdName, reference.Start(t)), connect(t, "zkine", startZkine(t, false).Endpoint)
 	for _, s := range []*store{etcd, zkine} {
 		_, err := s.lease.LeaseGrant(t.Context(), &pb.LeaseGrantRequest{ID: lease, TTL: 100_000})
 		require.NoError(t, err)

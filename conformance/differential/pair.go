@@ -11,7 +11,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/conformance/api/reference"
+	"github.com/zkine/zkine/conformance/reference"
 )
 
 // patience bounds a request, and what a watcher must send.
@@ -34,7 +34,7 @@ func newPair(t *testing.T, busy bool) *pair {
 	t.Helper()
 	program := startZkine(t, busy)
 	p := &pair{
-		etcd: connect(t, etcdName, reference.Start(t)), zkine: connect(t, "zkine", program.endpoint), program: program,
+		etcd: connect(t, etcdName, reference.Start(t)), zkine: connect(t, "zkine", program.Endpoint), program: program,
 		revision: 1, compactions: map[int64]bool{}, tally: tally{},
 	}
 	if difference := p.do(operation{Message: everything, stream: historyStream}); difference != "" {
@@ -185,11 +185,14 @@ func (p *pair) checkNewcomer(t *testing.T) (difference string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	newcomer := p.program.another(t)
-	defer newcomer.stop(t)
+	defer newcomer.Stop(ctx) //nolint:errcheck // so that its name is free again; the test's end looks at how it ended
+	if _, err := newcomer.Await(ctx, "zkine is ready"); err != nil {
+		return err.Error()
+	}
 	if !strings.Contains(newcomer.Output(), "loaded a checkpoint") {
 		return "a zkine that has just started found no checkpoint: the log is not busy"
 	}
-	fresh := &pair{etcd: p.etcd, zkine: connect(t, "a new zkine", newcomer.endpoint), revision: p.revision}
+	fresh := &pair{etcd: p.etcd, zkine: connect(t, "a new zkine", newcomer.Endpoint), revision: p.revision}
 	for _, o := range p.everything() {
 		if difference := fresh.compare(ctx, o); difference != "" {
 			return "a zkine that has just started: " + difference

@@ -3,15 +3,13 @@ package differential
 import (
 	"context"
 	"flag"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/conformance/api/process"
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/rig"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -20,10 +18,9 @@ const buildPatience = 5 * time.Minute
 
 // program is a zkine that runs.
 type program struct {
-	*process.Process
-	endpoint string
-	root     string
-	busy     bool
+	*rigtest.Zkine
+	root string
+	busy bool
 }
 
 // busyFlags make a zkine go on to a new segment after every few slots, pack the one before and write a checkpoint when
@@ -32,43 +29,22 @@ var busyFlags = []string{"--log-segment-slots=8", "--checkpoint-log-bytes=1"}
 
 func startZkine(t *testing.T, busy bool) *program {
 	t.Helper()
-	p := &program{root: zktest.Root(t), busy: busy}
-	p.start(t, "one")
-	t.Cleanup(func() { p.Kill(); p.inspect(t, t.Failed()) })
-	return p
+	return start(t, zktest.Root(t), "one", busy)
 }
 
 // another starts a second zkine on the same root.
 func (p *program) another(t *testing.T) *program {
 	t.Helper()
-	another := &program{root: p.root, busy: p.busy}
-	another.start(t, "two")
-	return another
+	return start(t, p.root, "two", p.busy)
 }
 
-func (p *program) start(t *testing.T, name string) {
+func start(t *testing.T, root, name string, busy bool) *program {
 	t.Helper()
-	bin := binary(t)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	port, err := embedded.FreePort()
-	require.NoError(t, err)
-	p.endpoint = fmt.Sprintf("127.0.0.1:%d", port)
-	args := []string{
-		"server", "--zookeeper=" + zktest.Shared(t).Addr(), "--zookeeper-root=" + p.root, "--name=" + name,
-		"--data-dir=" + t.TempDir(),
-		"--listen-client-urls=http://" + p.endpoint, "--listen-metrics-urls=http://127.0.0.1:0",
+	c := rig.ZkineConfig{Program: binary(t), Name: name, ZooKeeper: zktest.Shared(t).Addr(), Root: root}
+	if busy {
+		c.Args = busyFlags
 	}
-	if p.busy {
-		args = append(args, busyFlags...)
-	}
-	p.Process, err = process.Start(bin, args)
-	require.NoError(t, err)
-	if _, err = p.Await(ctx, "zkine is ready"); err != nil {
-		p.Kill()
-		p.inspect(t, true)
-		t.FailNow()
-	}
+	return &program{rigtest.StartAs(t, c), root, busy}
 }
 
 var named = flag.String("zkine", "", "the zkine to ask; by default this checkout's is built")
@@ -81,24 +57,7 @@ func binary(t *testing.T) string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), buildPatience)
 	defer cancel()
-	bin, err := process.Zkine(ctx, raceDetector)
+	bin, err := rig.BuildZkine(ctx, buildFlags...)
 	require.NoError(t, err)
 	return bin
-}
-
-// stop ends a zkine in peace, so that its name is free again.
-func (p *program) stop(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	code, err := p.Stop(ctx)
-	p.inspect(t, err != nil || code != 0)
-}
-
-// inspect prints what a zkine printed, if that is asked for or it broke.
-func (p *program) inspect(t *testing.T, show bool) {
-	t.Helper()
-	if out := p.Output(); show || strings.Contains(out, "DATA RACE") || strings.Contains(out, "panic") {
-		t.Errorf("zkine printed:\n%.20000s", out)
-	}
 }

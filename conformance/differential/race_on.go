@@ -2,5 +2,5 @@
 
 package differential
 
-// raceDetector says that this test runs with it: zkine does then too.
-const raceDetector = true
+// buildFlags are those that zkine is built with: as this test is, with the race detector or without.
+var buildFlags = []string{"-race"}

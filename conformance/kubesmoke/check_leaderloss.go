@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 const (
@@ -27,48 +29,47 @@ const (
 // leaderLoss is a control plane of its own on three ZooKeepers.
 type leaderLoss struct {
 	*cluster
-	ensemble *ensemble
+	ensemble *rig.ZooKeepers
 	note     []string
 }
 
 // checkLeaderLoss: leaders of ZooKeeper that are frozen, killed and frozen again within 65 s rebuild no watch cache of the API server.
-func checkLeaderLoss(dir, zooKeeper string, run programs) step {
+func checkLeaderLoss(dir string, run programs) step {
 	return func(ctx context.Context) (string, error) {
 		l := &leaderLoss{}
 		dir := filepath.Join(dir, "leader-loss")
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return "", err
 		}
-		err := l.start(ctx, dir, zooKeeper, run)
+		err := l.start(ctx, dir, run)
 		if err == nil {
 			err = l.lose(ctx)
 		}
 		if err != nil && l.cluster != nil {
-			printTail(l.apiserver.logPath, 15)
-			printTail(l.store.logPath, 40)
+			printTail(l.apiserver.Log, 15)
+			printTail(l.store.Log, 40)
 		}
 		if l.cluster != nil {
-			err = errors.Join(err, l.apiserver.stop(), l.store.stop())
+			err = errors.Join(err, stop(l.apiserver), stop(l.store.Process))
 		}
 		if l.ensemble != nil {
-			l.ensemble.stop()
+			l.ensemble.Kill()
 		}
 		return strings.Join(l.note, "; "), err
 	}
 }
 
-func (l *leaderLoss) start(ctx context.Context, dir, zooKeeper string, run programs) (err error) {
-	var p ports
-	if l.ensemble, err = startEnsemble(ctx, dir, zooKeeper, &p); err != nil {
+func (l *leaderLoss) start(ctx context.Context, dir string, run programs) (err error) {
+	if l.ensemble, err = startEnsemble(ctx, dir); err != nil {
 		return err
 	}
-	s, err := newZkine(dir, run.store, &p)
+	s, err := newZkine(dir, run.store)
 	if err != nil {
 		return err
 	}
-	s.args = append(s.args, "--zookeeper", l.ensemble.addresses(), "--zookeeper-root", "/smoke")
+	s.Args = append(s.Args, "--zookeeper", l.ensemble.Addresses(), "--zookeeper-root", "/smoke")
 	s.embeds = ""
-	if l.cluster, err = newCluster(dir, run, s, &p); err != nil {
+	if l.cluster, err = newCluster(dir, run, s); err != nil {
 		return err
 	}
 	if err := s.up(ctx); err != nil {
@@ -129,7 +130,7 @@ func (l *leaderLoss) lose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lines, err := count(l.apiserver.logPath, "no leader")
+	lines, err := count(l.apiserver.Log, "no leader")
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (l *leaderLoss) lose(ctx context.Context) error {
 		return fmt.Errorf("%v caches were made again, %v times that failed", madeAfter-made, failedAfter-failed)
 	}
 	if lines > noLeaderLines {
-		return fmt.Errorf("%d lines \"no leader\" in %s", lines, l.apiserver.logPath)
+		return fmt.Errorf("%d lines \"no leader\" in %s", lines, l.apiserver.Log)
 	}
 	return nil
 }
@@ -149,7 +150,7 @@ func (l *leaderLoss) loss(ctx context.Context, i int, signal syscall.Signal) err
 	if signal == syscall.SIGSTOP {
 		how = "frozen"
 	}
-	leader, err := l.ensemble.leader()
+	leader, err := l.ensemble.Leader(ctx)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // watchLimit is how long an event may take to arrive.
@@ -154,7 +156,7 @@ func (c *cluster) checkKubectlWatch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := startOnLastingThread(cmd); err != nil {
+	if err := rig.StartOnLastingThread(cmd); err != nil {
 		return "", err
 	}
 	defer func() { cancel(); _ = cmd.Wait() }()

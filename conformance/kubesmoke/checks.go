@@ -11,7 +11,7 @@ import (
 // checks runs everything in order. Without a control plane nothing else makes sense; after that each check stands
 // alone.
 func checks(s *suite, c *cluster, o options) {
-	if !s.check(c.store.name+" starts", func(ctx context.Context) (string, error) { return "", c.store.up(ctx) }) ||
+	if !s.check(c.store.Name+" starts", func(ctx context.Context) (string, error) { return "", c.store.up(ctx) }) ||
 		!s.check("kube-apiserver starts", c.startAPIServer) ||
 		!s.check("controller manager and scheduler start", func(ctx context.Context) (string, error) { return "", c.startControllers(ctx) }) ||
 		!s.check("a node registers and becomes ready", func(ctx context.Context) (string, error) { return "", c.startNode(ctx) }) {
@@ -45,7 +45,7 @@ func checks(s *suite, c *cluster, o options) {
 	s.check("everything is deleted", c.checkAllGone)
 	s.check("health at the end", c.checkHealth)
 	if c.store.embeds != "" {
-		s.check(leaderLossCheck, checkLeaderLoss(filepath.Dir(c.store.logPath), zooKeeperDir(o), c.programs))
+		s.check(leaderLossCheck, checkLeaderLoss(filepath.Dir(c.store.Log), c.programs))
 	}
 }
 
@@ -53,7 +53,7 @@ const leaderLossCheck = "three leaders of ZooKeeper lost in 65 s"
 
 // startAPIServer measures how long the API server takes on an empty store.
 func (c *cluster) startAPIServer(ctx context.Context) (string, error) {
-	if err := c.apiserver.start(); err != nil {
+	if err := c.apiserver.Start(); err != nil {
 		return "", err
 	}
 	took, err := timed(func() error { return c.ready(ctx, serverStartLimit) })

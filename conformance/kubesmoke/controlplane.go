@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/zkine/zkine/conformance/rig"
+	"github.com/zkine/zkine/revision/embedded"
 )
 
 const (
@@ -24,9 +27,9 @@ type programs struct {
 // cluster is a control plane on a store, with one node.
 type cluster struct {
 	store             *store
-	apiserver         *process
-	controllerManager *process
-	scheduler         *process
+	apiserver         *rig.Process
+	controllerManager *rig.Process
+	scheduler         *rig.Process
 	etcdctl           string // path of the program, to look into the store past the API server
 	programs          programs
 
@@ -39,12 +42,12 @@ type cluster struct {
 }
 
 // newCluster writes what the programs need into dir and starts nothing.
-func newCluster(dir string, run programs, s *store, p *ports) (*cluster, error) {
+func newCluster(dir string, run programs, s *store) (*cluster, error) {
 	ca, err := newAuthority(dir)
 	if err != nil {
 		return nil, err
 	}
-	port, err := p.next()
+	port, err := embedded.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +66,15 @@ func newCluster(dir string, run programs, s *store, p *ports) (*cluster, error) 
 	}
 	c.apiserver = newProcess(dir, "kube-apiserver", run.apiserver, c.apiserverFlags(port, ca, serving, tokens)...)
 	// Every 5 minutes or so the API server compares its cache with the store; a difference shall end it, loudly.
-	c.apiserver.env = []string{"KUBE_WATCHCACHE_CONSISTENCY_CHECKER=true"}
-	c.controllerManager, err = c.client(dir, run.controllerManager, "kube-controller-manager", ca, serving, p,
+	c.apiserver.Env = []string{"KUBE_WATCHCACHE_CONSISTENCY_CHECKER=true"}
+	c.controllerManager, err = c.client(dir, run.controllerManager, "kube-controller-manager", ca, serving,
 		"--use-service-account-credentials",
 		"--service-account-private-key-file", tokens.key,
 		"--root-ca-file", ca.path())
 	if err != nil {
 		return nil, err
 	}
-	c.scheduler, err = c.client(dir, run.scheduler, "kube-scheduler", ca, serving, p)
+	c.scheduler, err = c.client(dir, run.scheduler, "kube-scheduler", ca, serving)
 	return c, err
 }
 
@@ -124,8 +127,8 @@ func (c *cluster) apiserverFlags(port int, ca *authority, serving, tokens identi
 }
 
 // client describes a program that elects a leader and works through the API server as system:<name>.
-func (c *cluster) client(dir, path, name string, ca *authority, serving identity, p *ports, more ...string) (*process, error) {
-	port, err := p.next()
+func (c *cluster) client(dir, path, name string, ca *authority, serving identity, more ...string) (*rig.Process, error) {
+	port, err := embedded.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -151,14 +154,14 @@ func (c *cluster) client(dir, path, name string, ca *authority, serving identity
 }
 
 // processes lists all of them, those that need others first: the order in which to stop.
-func (c *cluster) processes() []*process {
-	return []*process{c.scheduler, c.controllerManager, c.apiserver, c.store.process}
+func (c *cluster) processes() []*rig.Process {
+	return []*rig.Process{c.scheduler, c.controllerManager, c.apiserver, c.store.Process}
 }
 
 // alive returns an error if a process has ended by itself.
 func (c *cluster) alive() error {
 	for _, p := range c.processes() {
-		if err := p.ended(); err != nil {
+		if err := ended(p); err != nil {
 			return err
 		}
 	}
@@ -168,7 +171,7 @@ func (c *cluster) alive() error {
 // ready waits until the API server says that it and the store are ready.
 func (c *cluster) ready(ctx context.Context, limit time.Duration) error {
 	return until(ctx, limit, "kube-apiserver becomes ready", func(ctx context.Context) error {
-		if err := c.apiserver.ended(); err != nil {
+		if err := ended(c.apiserver); err != nil {
 			return err
 		}
 		return httpOK(ctx, c.api.http, c.server+"/readyz")
@@ -177,17 +180,17 @@ func (c *cluster) ready(ctx context.Context, limit time.Duration) error {
 
 // startControllers starts controller manager and scheduler and waits until both say that they are healthy.
 func (c *cluster) startControllers(ctx context.Context) error {
-	for _, p := range []*process{c.controllerManager, c.scheduler} {
-		if err := p.start(); err != nil {
+	for _, p := range []*rig.Process{c.controllerManager, c.scheduler} {
+		if err := p.Start(); err != nil {
 			return err
 		}
 	}
-	for _, p := range []*process{c.controllerManager, c.scheduler} {
-		err := until(ctx, serverStartLimit, p.name+" becomes healthy", func(ctx context.Context) error {
-			if err := p.ended(); err != nil {
+	for _, p := range []*rig.Process{c.controllerManager, c.scheduler} {
+		err := until(ctx, serverStartLimit, p.Name+" becomes healthy", func(ctx context.Context) error {
+			if err := ended(p); err != nil {
 				return err
 			}
-			return httpOK(ctx, c.api.http, c.health[p.name])
+			return httpOK(ctx, c.api.http, c.health[p.Name])
 		})
 		if err != nil {
 			return err
@@ -215,7 +218,7 @@ func (c *cluster) startNode(ctx context.Context) error {
 func (c *cluster) stop() []error {
 	var errs []error
 	for _, p := range c.processes() {
-		if err := p.stop(); err != nil {
+		if err := stop(p); err != nil {
 			errs = append(errs, err)
 		}
 	}

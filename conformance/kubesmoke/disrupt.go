@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"time"
 )
 
@@ -61,16 +60,16 @@ func (d *disruptions) kinds() []disruption {
 	s := d.cluster.store
 	all := []disruption{
 		{"undisturbed", func(context.Context) error { return nil }, 1},
-		{s.name + " killed", d.killStore, 3},
-		{s.name + " restarted", d.restartStore, 1},
-		{fmt.Sprintf("%s frozen for %v", s.name, freeze), d.freezeStore, 1},
+		{s.Name + " killed", d.killStore, 3},
+		{s.Name + " restarted", d.restartStore, 1},
+		{fmt.Sprintf("%s frozen for %v", s.Name, freeze), d.freezeStore, 1},
 	}
 	if s.embeds == "" {
 		return all
 	}
 	return append(all,
 		disruption{"ZooKeeper killed", d.killZooKeeper, 3},
-		disruption{"ZooKeeper and " + s.name + " killed", d.killBoth, 1})
+		disruption{"ZooKeeper and " + s.Name + " killed", d.killBoth, 1})
 }
 
 // survive is a step: writers write, hit disrupts, writers have to get on, and everything acknowledged has to be there.
@@ -131,15 +130,17 @@ func (d *disruptions) acknowledge(ctx context.Context, n int) error {
 
 // killStore ends the store as a power cut would and starts it again.
 func (d *disruptions) killStore(ctx context.Context) error {
-	if err := d.cluster.store.kill(); err != nil {
+	s := d.cluster.store
+	if err := s.Ended(); err != nil {
 		return err
 	}
+	s.Kill()
 	return d.cluster.store.up(ctx)
 }
 
 // restartStore ends the store in order and starts it again.
 func (d *disruptions) restartStore(ctx context.Context) error {
-	if err := d.cluster.store.stop(); err != nil {
+	if err := stop(d.cluster.store.Process); err != nil {
 		return err
 	}
 	return d.cluster.store.up(ctx)
@@ -147,12 +148,10 @@ func (d *disruptions) restartStore(ctx context.Context) error {
 
 // freezeStore stops the store's clock, as a suspended virtual machine's.
 func (d *disruptions) freezeStore(ctx context.Context) error {
-	pid := d.cluster.store.pid()
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		return err
-	}
+	d.cluster.store.Freeze()
 	pause(ctx, freeze)
-	return syscall.Kill(pid, syscall.SIGCONT)
+	d.cluster.store.Thaw()
+	return d.cluster.store.Ended()
 }
 
 // killZooKeeper ends only the ZooKeeper; its zkine has to notice and start it again.
@@ -163,9 +162,7 @@ func (d *disruptions) killZooKeeper(context.Context) error {
 // killBoth is a power cut.
 func (d *disruptions) killBoth(ctx context.Context) error {
 	// zkine first: it would start a new ZooKeeper at once.
-	if err := syscall.Kill(d.cluster.store.pid(), syscall.SIGSTOP); err != nil {
-		return err
-	}
+	d.cluster.store.Freeze()
 	if err := d.cluster.store.killZooKeeper(); err != nil {
 		return err
 	}

@@ -13,14 +13,14 @@ const longestLine = 400
 // printTails shows the end of each log, that of the store last and longest.
 func printTails(c *cluster) {
 	for _, p := range c.processes() {
-		if p != c.store.process {
-			printTail(p.logPath, 15)
+		if p != c.store.Process {
+			printTail(p.Log, 15)
 		}
 	}
 	if c.store.zooKeeperLog != "" {
 		printTail(c.store.zooKeeperLog, 15)
 	}
-	printTail(c.store.logPath, 60)
+	printTail(c.store.Log, 60)
 }
 
 func printTail(path string, lines int) {

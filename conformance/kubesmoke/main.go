@@ -64,7 +64,7 @@ func run(ctx context.Context, o options) (err error) {
 	fmt.Printf("kubesmoke: store %s, seed %d, logs in %s\n", o.store, o.seed, dir)
 	s := &suite{ctx: ctx, out: os.Stdout}
 	if o.losses {
-		s.check(leaderLossCheck, checkLeaderLoss(dir, zooKeeperDir(o), c.programs))
+		s.check(leaderLossCheck, checkLeaderLoss(dir, c.programs))
 	} else {
 		checks(s, c, o)
 	}
@@ -112,22 +112,16 @@ func prepare(o options) (*cluster, string, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, "", err
 	}
-	var p ports
 	describe := newZkine
 	if o.store == "etcd" {
 		describe = newEtcd
 	}
-	s, err := describe(dir, run.store, &p)
+	s, err := describe(dir, run.store)
 	if err != nil {
 		return nil, "", err
 	}
-	c, err := newCluster(dir, run, s, &p)
+	c, err := newCluster(dir, run, s)
 	return c, dir, err
-}
-
-// zooKeeperDir is where make zookeeper puts it, beside the programs.
-func zooKeeperDir(o options) string {
-	return filepath.Join(filepath.Dir(filepath.Clean(o.bin)), "zookeeper")
 }
 
 // findPrograms says what to do about those that are missing.

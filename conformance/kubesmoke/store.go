@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // storeStartLimit is how long a store may take until it is ready: zkine starts a JVM and replays its log first.
@@ -19,79 +21,49 @@ const progressInterval = 5 * time.Second
 
 // store is what kube-apiserver keeps its state in: zkine, or etcd for comparison.
 type store struct {
-	*process
+	*rig.Process
 	endpoint string // for --etcd-servers
-	ready    string // URL that answers 200 once the store serves
+	// serve starts it and returns when it answers a linearizable read.
+	serve func(context.Context) error
 	// Of the ZooKeeper below it, empty where there is none: a text in its command line, and its log.
 	embeds       string
 	zooKeeperLog string
 }
 
 // newZkine describes a zkine with the ZooKeeper that it starts and supervises itself.
-func newZkine(dir, path string, p *ports) (*store, error) {
-	client, err := p.next()
+func newZkine(dir, path string) (*store, error) {
+	z, err := rig.NewZkine(rig.ZkineConfig{
+		Program: path, Name: "smoke", DataDir: filepath.Join(dir, "zkine"), Log: logPath(dir, "zkine"),
+		Args: []string{"--watch-progress-notify-interval", progressInterval.String()},
+	})
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := p.next()
-	if err != nil {
-		return nil, err
-	}
-	endpoint, admin := loopback(client), loopback(metrics)
+	z.Name = "zkine"
 	return &store{
-		process: newProcess(dir, "zkine", path, "server",
-			"--name", "smoke",
-			"--data-dir", filepath.Join(dir, "zkine"),
-			"--watch-progress-notify-interval", progressInterval.String(),
-			"--listen-client-urls", endpoint,
-			"--listen-metrics-urls", admin),
-		endpoint: endpoint,
-		ready:    admin + "/readyz",
-		embeds:   "org.apache.zookeeper",
-
-		zooKeeperLog: filepath.Join(dir, "zkine", "zookeeper.log"),
+		Process: z.Process, endpoint: "http://" + z.Endpoint, serve: z.Up,
+		embeds: "org.apache.zookeeper", zooKeeperLog: filepath.Join(dir, "zkine", "zookeeper.log"),
 	}, nil
 }
 
 // newEtcd describes an etcd cluster of one member.
-func newEtcd(dir, path string, p *ports) (*store, error) {
-	client, err := p.next()
+func newEtcd(dir, path string) (*store, error) {
+	e, err := rig.NewEtcd(rig.EtcdConfig{
+		Program: path, Name: "smoke", DataDir: filepath.Join(dir, "etcd"), Log: logPath(dir, "etcd"),
+		Args: []string{"--watch-progress-notify-interval", progressInterval.String()},
+	})
 	if err != nil {
 		return nil, err
 	}
-	peer, err := p.next()
-	if err != nil {
-		return nil, err
-	}
-	endpoint, peers := loopback(client), loopback(peer)
-	return &store{
-		process: newProcess(dir, "etcd", path,
-			"--name", "smoke",
-			"--data-dir", filepath.Join(dir, "etcd"),
-			"--watch-progress-notify-interval", progressInterval.String(),
-			"--listen-client-urls", endpoint,
-			"--advertise-client-urls", endpoint,
-			"--listen-peer-urls", peers,
-			"--initial-advertise-peer-urls", peers,
-			"--initial-cluster", "smoke="+peers),
-		endpoint: endpoint,
-		ready:    endpoint + "/readyz",
-	}, nil
+	e.Name = "etcd"
+	return &store{Process: e.Process, endpoint: "http://" + e.Endpoint, serve: e.Up}, nil
 }
 
-func loopback(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
-
-// up starts the store and waits until it says that it is ready.
+// up starts the store and waits until it serves.
 func (s *store) up(ctx context.Context) error {
-	if err := s.start(); err != nil {
-		return err
-	}
-	return until(ctx, storeStartLimit, s.name+" becomes ready", func(ctx context.Context) error {
-		if err := s.ended(); err != nil {
-			return err
-		}
-		return httpOK(ctx, http.DefaultClient, s.ready)
-	})
+	ctx, cancel := context.WithTimeoutCause(ctx, storeStartLimit, fmt.Errorf("not within %v", storeStartLimit))
+	defer cancel()
+	return s.serve(ctx)
 }
 
 // killZooKeeper ends the ZooKeeper below the store as a power cut would. Bringing it back is the store's duty.

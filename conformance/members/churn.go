@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
-	"github.com/zkine/zkine/conformance/bench/contender"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 const (
@@ -38,23 +37,23 @@ type usage struct{ resident, heap, goroutines, files float64 }
 
 // churn has everything come and go at two zkines: keys, leases, watches, connections, history. It prints what the
 // zkines hold meanwhile, and fails if that grows without end.
-func churn(ctx context.Context, o options, p programs, dir string, out io.Writer) (err error) {
-	servers, stop, err := startEnsemble(ctx, p, filepath.Join(dir, "zookeeper"))
-	defer stop()
+func churn(ctx context.Context, o options, program, dir string, out io.Writer) (err error) {
+	servers, err := startEnsemble(ctx, dir)
 	if err != nil {
 		return err
 	}
-	var members []*store
+	defer servers.Kill()
+	var members []*rig.Zkine
 	for i := range 2 {
-		z, err := p.zkineStore(fmt.Sprintf("z%d", i+1), servers, dir)
+		z, err := newZkine(program, fmt.Sprintf("z%d", i+1), servers.Addresses(), dir)
 		if err != nil {
 			return err
 		}
 		members = append(members, z)
-		if err := z.start(ctx); err != nil {
+		if err := z.Up(ctx); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, z.stop(ctx)) }()
+		defer func() { err = errors.Join(err, stop(ctx, z)) }()
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.churn)
 	defer cancel()
@@ -63,10 +62,10 @@ func churn(ctx context.Context, o options, p programs, dir string, out io.Writer
 	var workers sync.WaitGroup
 	for i := range churnWorkers {
 		workers.Go(func() {
-			errs <- (&churner{endpoint: members[i%2].endpoint, value: make([]byte, o.valueSize), turns: &turns}).run(ctx)
+			errs <- (&churner{endpoint: members[i%2].Endpoint, value: make([]byte, o.valueSize), turns: &turns}).run(ctx)
 		})
 	}
-	workers.Go(func() { errs <- compactAgain(ctx, members[0].endpoint) })
+	workers.Go(func() { errs <- compactAgain(ctx, members[0].Endpoint) })
 	seen, err := watchUsage(ctx, members, &turns, out)
 	workers.Wait()
 	close(errs)
@@ -78,7 +77,7 @@ func churn(ctx context.Context, o options, p programs, dir string, out io.Writer
 	}
 	for i, z := range members {
 		if err := steady(seen[i]); err != nil {
-			return fmt.Errorf("%s: %w", z.name, err)
+			return fmt.Errorf("%s: %w", z.Name, err)
 		}
 	}
 	fmt.Fprintf(out, "\n%d turns; memory, goroutines and files are steady\n", turns.Load())
@@ -86,7 +85,7 @@ func churn(ctx context.Context, o options, p programs, dir string, out io.Writer
 }
 
 // watchUsage prints a line for each zkine again and again, until ctx ends.
-func watchUsage(ctx context.Context, members []*store, turns *atomic.Int64, out io.Writer) ([][]usage, error) {
+func watchUsage(ctx context.Context, members []*rig.Zkine, turns *atomic.Int64, out io.Writer) ([][]usage, error) {
 	seen := make([][]usage, len(members))
 	fmt.Fprintln(out, "\n| after | turns | zkine | resident, MiB | heap, MiB | goroutines | files |\n|---|---|---|---|---|---|---|")
 	began, ticker := time.Now(), time.NewTicker(churnLine)
@@ -98,7 +97,7 @@ func watchUsage(ctx context.Context, members []*store, turns *atomic.Int64, out 
 			return seen, nil
 		}
 		for i, z := range members {
-			u, err := z.usage(ctx)
+			u, err := usageOf(ctx, z)
 			if err != nil && ctx.Err() == nil {
 				return nil, err
 			} else if err != nil {
@@ -106,7 +105,7 @@ func watchUsage(ctx context.Context, members []*store, turns *atomic.Int64, out 
 			}
 			seen[i] = append(seen[i], u)
 			fmt.Fprintf(out, "| %v | %d | %s | %.0f | %.0f | %.0f | %.0f |\n", time.Since(began).Round(time.Second),
-				turns.Load(), z.name, u.resident/(1<<20), u.heap/(1<<20), u.goroutines, u.files)
+				turns.Load(), z.Name, u.resident/(1<<20), u.heap/(1<<20), u.goroutines, u.files)
 		}
 	}
 }
@@ -143,9 +142,9 @@ func medianOf(seen []usage, pick func(usage) float64) float64 {
 	return values[len(values)/2]
 }
 
-// usage reads the zkine's metrics.
-func (s *store) usage(ctx context.Context) (u usage, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.endpoint+"/metrics", nil)
+// usageOf reads a zkine's metrics.
+func usageOf(ctx context.Context, z *rig.Zkine) (u usage, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+z.Endpoint+"/metrics", nil)
 	if err != nil {
 		return u, err
 	}
@@ -183,7 +182,7 @@ type churner struct {
 // run takes turns, each on a connection of its own, until ctx ends.
 func (c *churner) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		conn, err := contender.Dial(c.endpoint)
+		conn, err := rig.Dial(c.endpoint)
 		if err != nil {
 			return err
 		}
@@ -254,7 +253,7 @@ func (c *churner) turn(ctx context.Context, conn *grpc.ClientConn) error {
 
 // compactAgain gives history up, again and again.
 func compactAgain(ctx context.Context, endpoint string) error {
-	conn, err := contender.Dial(endpoint)
+	conn, err := rig.Dial(endpoint)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zkine/zkine/conformance/bench/machine"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // options are what the flags say.
@@ -47,7 +48,7 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	p, err := findPrograms(ctx)
+	program, err := rig.BuildZkine(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,9 +58,9 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	}
 	fmt.Fprintln(out, about)
 	if o.churn > 0 {
-		return churn(ctx, o, p, dir, out)
+		return churn(ctx, o, program, dir, out)
 	}
-	return measureMembers(ctx, o, p, dir, out)
+	return measureMembers(ctx, o, program, dir, out)
 }
 
 // percentile sorts the times.

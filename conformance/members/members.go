@@ -14,7 +14,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
-	"github.com/zkine/zkine/conformance/bench/contender"
+	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
@@ -26,34 +26,34 @@ const memberCount = 3
 
 // measureMembers compares one zkine with three on the same ensemble of three ZooKeepers: how much is written, whether
 // clients of all are served alike, and how soon a watch at one tells of a write at another.
-func measureMembers(ctx context.Context, o options, p programs, dir string, out io.Writer) (err error) {
-	servers, stop, err := startEnsemble(ctx, p, filepath.Join(dir, "zookeeper"))
-	defer stop()
+func measureMembers(ctx context.Context, o options, program, dir string, out io.Writer) (err error) {
+	servers, err := startEnsemble(ctx, dir)
 	if err != nil {
 		return err
 	}
-	var members []*store
+	defer servers.Kill()
+	var members []*rig.Zkine
 	for i := range memberCount {
-		z, err := p.zkineStore(fmt.Sprintf("z%d", i+1), servers, dir)
+		z, err := newZkine(program, fmt.Sprintf("z%d", i+1), servers.Addresses(), dir)
 		if err != nil {
 			return err
 		}
 		members = append(members, z)
-		defer func() { err = errors.Join(err, z.stop(ctx)) }()
+		defer func() { err = errors.Join(err, stop(ctx, z)) }()
 	}
-	if err := members[0].start(ctx); err != nil {
+	if err := members[0].Up(ctx); err != nil {
 		return err
 	}
-	if err := fill(ctx, members[0].endpoint, o); err != nil {
+	if err := fill(ctx, members[0].Endpoint, o); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nputs of %d bytes by %d clients, %d ZooKeepers with fsync, rounds of %v; the other zkines are stopped while there is one\n\n"+
 		"| zkines | puts/s | p50, ms | p99, ms | p99 of each member, ms |\n|---|---|---|---|---|\n", o.valueSize, memberClients, memberCount, o.duration)
 	var rates [2][]float64
 	for range o.rounds {
-		for turn, set := range [][]*store{members[:1], members} {
+		for turn, set := range [][]*rig.Zkine{members[:1], members} {
 			for _, z := range set[1:] {
-				if err := z.start(ctx); err != nil {
+				if err := z.Up(ctx); err != nil {
 					return err
 				}
 			}
@@ -63,7 +63,7 @@ func measureMembers(ctx context.Context, o options, p programs, dir string, out 
 			}
 			rates[turn] = append(rates[turn], rate)
 			for _, z := range set[1:] {
-				if err := z.stop(ctx); err != nil {
+				if err := stop(ctx, z); err != nil {
 					return err
 				}
 			}
@@ -74,62 +74,25 @@ func measureMembers(ctx context.Context, o options, p programs, dir string, out 
 	}
 	fmt.Fprintf(out, "\nthree : one, medians: %.2f\n", rates[1][o.rounds/2]/rates[0][o.rounds/2])
 	for _, z := range members[1:] {
-		if err := z.start(ctx); err != nil {
+		if err := z.Up(ctx); err != nil {
 			return err
 		}
 	}
 	return measureWatch(ctx, o, members, out)
 }
 
-// startEnsemble starts ZooKeepers that fsync. stop is never nil.
-func startEnsemble(ctx context.Context, p programs, dir string) (servers string, stop func(), err error) {
-	var running []*embedded.Server
-	stop = func() {
-		for _, s := range running {
-			s.Kill()
-		}
-	}
-	distribution, err := embedded.Find(embedded.FindOptions{Dir: p.zookeeper})
-	if err != nil {
-		return "", stop, err
-	}
-	ports := make([]int, 3*memberCount)
-	for i := range ports {
-		if ports[i], err = embedded.FreePort(); err != nil {
-			return "", stop, err
-		}
-	}
-	var peers []embedded.Peer
-	for i := range memberCount {
-		peers = append(peers, embedded.Peer{ID: i + 1, QuorumPort: ports[3*i], ElectionPort: ports[3*i+1]})
-	}
-	var addresses []string
-	for i := range memberCount {
-		s, err := embedded.Start(ctx, embedded.Config{
-			Distribution: distribution, DataDir: filepath.Join(dir, fmt.Sprint(i+1)), ClientPort: ports[3*i+2], Heap: 512 << 20,
-			Ensemble: &embedded.Ensemble{ID: i + 1, Peers: peers},
-		})
-		if err != nil {
-			return "", stop, err
-		}
-		running = append(running, s)
-		addresses = append(addresses, s.Addr())
-	}
-	for _, s := range running {
-		if err := s.Ready(ctx); err != nil {
-			return "", stop, err
-		}
-	}
-	return strings.Join(addresses, ","), stop, nil
+// startEnsemble starts ZooKeepers that fsync.
+func startEnsemble(ctx context.Context, dir string) (*rig.ZooKeepers, error) {
+	return rig.StartZooKeepers(ctx, memberCount, embedded.Config{DataDir: filepath.Join(dir, "zookeeper"), Heap: 512 << 20})
 }
 
 // putAtMembers spreads the clients over zkines, prints a line, and returns how many puts there were each second.
-func putAtMembers(ctx context.Context, o options, members []*store, out io.Writer) (rate float64, err error) {
+func putAtMembers(ctx context.Context, o options, members []*rig.Zkine, out io.Writer) (rate float64, err error) {
 	results, errs := make([]result, len(members)), make([]error, len(members))
 	var all sync.WaitGroup
 	for i, z := range members {
 		all.Go(func() {
-			results[i], errs[i] = puts(ctx, z.endpoint, memberClients/len(members), o.valueSize, duration(o.duration))
+			results[i], errs[i] = puts(ctx, z.Endpoint, memberClients/len(members), o.valueSize, duration(o.duration))
 		})
 	}
 	all.Wait()
@@ -152,7 +115,7 @@ func putAtMembers(ctx context.Context, o options, members []*store, out io.Write
 
 // measureWatch has a client of one zkine put, and a watch at another wait for that: while there is nothing else, and
 // while clients put at all zkines.
-func measureWatch(ctx context.Context, o options, members []*store, out io.Writer) error {
+func measureWatch(ctx context.Context, o options, members []*rig.Zkine, out io.Writer) error {
 	fmt.Fprintf(out, "\n| a write at one zkine is seen by a watch at another, after its acknowledgement | p50, ms | p99, ms |\n|---|---|---|\n")
 	for _, load := range []struct {
 		name    string
@@ -162,10 +125,10 @@ func measureWatch(ctx context.Context, o options, members []*store, out io.Write
 		var all sync.WaitGroup
 		for _, z := range members {
 			if load.clients > 0 {
-				all.Go(func() { puts(loadCtx, z.endpoint, load.clients, o.valueSize, duration(time.Hour)) }) //nolint:errcheck // it is cut off
+				all.Go(func() { puts(loadCtx, z.Endpoint, load.clients, o.valueSize, duration(time.Hour)) }) //nolint:errcheck // it is cut off
 			}
 		}
-		late, err := watchElsewhere(ctx, members[0].endpoint, members[1].endpoint)
+		late, err := watchElsewhere(ctx, members[0].Endpoint, members[1].Endpoint)
 		cancel()
 		all.Wait()
 		if err != nil {
@@ -186,12 +149,12 @@ const (
 
 // watchElsewhere returns how long after its acknowledgement each write was seen.
 func watchElsewhere(ctx context.Context, writer, watcher string) (late []time.Duration, err error) {
-	w, err := contender.Dial(writer)
+	w, err := rig.Dial(writer)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	s, err := contender.Dial(watcher)
+	s, err := rig.Dial(watcher)
 	if err != nil {
 		return nil, err
 	}

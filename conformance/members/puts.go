@@ -11,7 +11,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
-	"github.com/zkine/zkine/conformance/bench/contender"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // keys is how many keys the puts go round.
@@ -55,7 +55,7 @@ func puts(ctx context.Context, endpoint string, clients, valueSize int, limit li
 	defer cancel(nil)
 	var conns []pb.KVClient
 	for range clients {
-		conn, err := contender.Dial(endpoint)
+		conn, err := rig.Dial(endpoint)
 		if err != nil {
 			return result{}, err
 		}

@@ -2,71 +2,24 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/zkine/zkine/conformance/api/process"
-	"github.com/zkine/zkine/conformance/bench/contender"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
-// programs are what is measured.
-type programs struct{ zkine, zookeeper string }
-
-func findPrograms(ctx context.Context) (programs, error) {
-	root, err := process.Checkout()
-	if err != nil {
-		return programs{}, err
-	}
-	p := programs{zookeeper: filepath.Join(root, ".cache", "zookeeper")}
-	if dir := os.Getenv("ZKINE_ZOOKEEPER_DIR"); dir != "" {
-		p.zookeeper = dir
-	}
-	p.zkine, err = process.Zkine(ctx, false)
-	return p, err
-}
-
-// store is a server that runs, and what it takes to start it.
-type store struct {
-	name     string
-	program  string
-	args     []string
-	endpoint string // host:port
-
-	process *process.Process
-}
-
-// zkineStore is a zkine on ZooKeepers.
-func (p programs) zkineStore(name, zookeeper, dir string) (*store, error) {
-	ports, err := contender.FreeAddresses(2)
-	if err != nil {
-		return nil, err
-	}
-	s := &store{name: name, program: p.zkine, endpoint: ports[0]}
-	s.args = []string{
-		"server", "--name=" + name, "--zookeeper=" + zookeeper, "--data-dir=" + filepath.Join(dir, name),
-		"--listen-client-urls=http://" + ports[0], "--listen-metrics-urls=http://" + ports[1],
-	}
-	return s, nil
-}
-
-// stopLimit bounds how long a store may take to end.
+// stopLimit bounds how long a zkine may take to end.
 const stopLimit = 2 * time.Minute
 
-// start starts the process, and returns once it has answered a linearizable read.
-func (s *store) start(ctx context.Context) (err error) {
-	if s.process, err = process.Start(s.program, s.args); err != nil {
-		return err
-	}
-	return contender.AwaitServing(ctx, s.endpoint, s.process)
+// newZkine describes a zkine on ZooKeepers.
+func newZkine(program, name, zookeeper, dir string) (*rig.Zkine, error) {
+	return rig.NewZkine(rig.ZkineConfig{Program: program, Name: name, ZooKeeper: zookeeper, DataDir: filepath.Join(dir, name)})
 }
 
-func (s *store) stop(ctx context.Context) error {
-	if s.process == nil {
-		return nil
-	}
+// stop ends a zkine in peace, if it runs.
+func stop(ctx context.Context, z *rig.Zkine) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
-	_, err := s.process.Stop(ctx)
+	_, err := z.Stop(ctx)
 	return err
 }

@@ -7,12 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zkine/zkine/conformance/rig"
 )
 
-// A step of the clock would be felt by the whole machine, and the namespaces of
+// A step of the clock would hit the whole machine, and the namespaces of
 // the kernel leave that clock out. So zkine is built with another package time:
 // that of the Go at hand, but that its Now adds, to what the wall clock shows
 // and not to the monotonic clock, as many seconds as a file says. That is what a
@@ -61,8 +62,9 @@ func followSteps(file string) {
 }
 `
 
-// buildStepped builds a zkine whose clock can be stepped, in a folder.
-func buildStepped(dir string) (program string, err error) {
+// buildStepped builds a zkine whose clock can be stepped; the source is put
+// into a folder, which has to stay until then.
+func buildStepped(ctx context.Context, dir string) (program string, err error) {
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return "", err
@@ -93,14 +95,7 @@ func buildStepped(dir string) (program string, err error) {
 	if err := os.WriteFile(file, instructions, 0o644); err != nil {
 		return "", err
 	}
-	program = filepath.Join(dir, "zkine-stepped")
-	build := exec.Command("go", "build", "-overlay", file, "-o", program, "./cmd/zkine")
-	build.Dir = "../.."
-	build.Stdout, build.Stderr = os.Stdout, os.Stderr
-	if err := build.Run(); err != nil {
-		return "", fmt.Errorf("build a zkine with a clock that can be stepped: %w", err)
-	}
-	return program, nil
+	return rig.BuildZkine(ctx, "-overlay", file)
 }
 
 // StepClock steps the clock of a zkine back and forth, by up to a year.
@@ -121,9 +116,4 @@ func stepClock(ctx context.Context, e *faultEnv) error {
 		}
 	}
 	return nil
-}
-
-// StepClock sets how far the clock of a zkine built by buildStepped is off.
-func (z *Zkine) StepClock(by time.Duration) error {
-	return os.WriteFile(z.clock, []byte(strconv.Itoa(int(by/time.Second))), 0o644)
 }

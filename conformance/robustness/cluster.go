@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -57,7 +58,7 @@ const diskSize = "96m"
 func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scenario) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
-	if private() && s.ZooKeepers > 1 {
+	if inNamespaces() && s.ZooKeepers > 1 {
 		tick := spreadTick
 		if s.Defaults {
 			tick = defaultTick
@@ -88,7 +89,9 @@ func startCluster(ctx context.Context, t testing.TB, program, dir string, s Scen
 		if c.net != nil {
 			node = c.members[i]
 		}
-		z, err := newZkine(program, name, address, Root, filepath.Join(dir, name+".log"), node, flags...)
+		z, err := newZkine(rig.ZkineConfig{
+			Program: program, Name: name, ZooKeeper: address, Root: Root, Log: filepath.Join(dir, name+".log"),
+		}, node, flags...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,7 @@
 // # Goroutines
 //
 // Clients and their watches are etcd's. Beside them a Traffic has one goroutine
-// for each roaming client and watcher, and one for the watchers that see
+// for each migrating client and watcher, and one for the watchers that see
 // everything; an Observer has one that applies the log. Faults happen on the
 // test's own goroutine.
 //
@@ -41,7 +41,7 @@
 // # Seeds
 //
 // A seed decides the faults' order, victims and distances, and what the
-// roaming clients do; etcd's traffic draws from math/rand's global source,
+// migrating clients do; etcd's traffic draws from math/rand's global source,
 // which it seeds too. It does not decide how the machine schedules all that.
 //
 // The package imports zkine's backend/state, revision and the packages below it.

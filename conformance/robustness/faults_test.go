@@ -9,7 +9,7 @@ import (
 // TestFaults plays each fault of the matrix on three zkines and three
 // ZooKeepers, in a network of their own, with probes and tenants.
 func TestFaults(t *testing.T) {
-	if !private() {
+	if !inNamespaces() {
 		t.Skip("the faults of links, disks and memory need namespaces: -network, as root")
 	}
 	kinds := []Kind{EtcdPut, EtcdLeases, Kubernetes}
@@ -28,7 +28,7 @@ func TestFaults(t *testing.T) {
 // useStepped has a test run zkines whose clock can be stepped.
 func useStepped(t *testing.T) {
 	before := program
-	stepped, err := buildStepped(t.TempDir())
+	stepped, err := buildStepped(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +40,9 @@ func TestTable(t *testing.T) {
 	if *renderFlag == "" {
 		t.Skip("-render names no table")
 	}
-	felt, err := ReadFelt(*renderFlag)
+	impacts, err := ReadImpacts(*renderFlag)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Print(Table(felt))
+	fmt.Print(Table(impacts))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -135,7 +136,7 @@ func (o *Observer) await(ctx context.Context, where string, there func() bool) e
 
 // AwaitAbsent waits until ZooKeeper has ended the session of a member.
 func (o *Observer) AwaitAbsent(ctx context.Context, name string) error {
-	return poll(ctx, func() error {
+	return rig.Poll(ctx, func() error {
 		members, err := o.log.Members(ctx)
 		if err != nil {
 			return err
@@ -185,21 +186,4 @@ func (o *Observer) End(ctx context.Context) (*History, error) {
 	o.cancel(errors.New("the log was read to its end"))
 	<-o.done
 	return o.history, nil
-}
-
-// poll asks until there is no error, or ctx ends: then it returns the last one.
-func poll(ctx context.Context, ask func() error) error {
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
-		}
-	}
 }

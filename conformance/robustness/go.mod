@@ -8,7 +8,7 @@ require (
 	github.com/anishathalye/porcupine v1.1.0
 	github.com/sirupsen/logrus v1.10.2
 	github.com/stretchr/testify v1.12.1
-	github.com/zkine/zkine v0.0.0-00010101000000-000000000000
+	github.com/zkine/zkine v0.0.0
 	go.etcd.io/etcd/api/v3 v3.7.3
 	go.etcd.io/etcd/client/v3 v3.7.3
 	go.etcd.io/etcd/tests/v3 v3.7.3
@@ -63,6 +63,7 @@ require (
 	github.com/tidwall/btree v1.8.2 // indirect
 	github.com/tmc/grpc-websocket-proxy v0.0.0-20220101234140-673ab2c3ae75 // indirect
 	github.com/xiang90/probing v0.0.0-20221125231312-a49e3df8f510 // indirect
+	github.com/zkine/zkine/conformance/rig v0.0.0
 	go.etcd.io/bbolt v1.5.0 // indirect
 	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // indirect
 	go.etcd.io/etcd/etcdctl/v3 v3.7.3 // indirect
@@ -95,3 +96,5 @@ require (
 )
 
 godebug randseednop=0
+
+replace github.com/zkine/zkine/conformance/rig => ../rig

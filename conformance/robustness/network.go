@@ -56,7 +56,7 @@ var network = [3]byte{10, 88, 0}
 const ownNode = 1 // the node of this process, where clients are
 
 // newNetwork makes a network with a node for this process, which must be in a
-// private network namespace (see private.go).
+// network namespace of its own (see namespaces.go).
 func newNetwork(seed uint64) (*Network, *Node, error) {
 	n := &Network{seed: seed, links: map[[2]byte]Link{}}
 	own := &Node{net: n, last: ownNode, ns: -1}

@@ -1,10 +1,10 @@
 package robustness
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +12,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 var (
@@ -42,41 +44,30 @@ func TestMain(m *testing.M) {
 	if *seedFlag == 0 {
 		*seedFlag = uint64(time.Now().UnixNano()) % 1_000_000_000
 	}
-	os.Exit(withZkine(func() int {
-		if !*networkFlag || private() {
-			return m.Run()
-		}
-		code, err := runPrivately(fmt.Sprintf("-zkine=%s", program), fmt.Sprintf("-seed=%d", *seedFlag))
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "-network:", err)
-		}
-		return code
-	}))
+	os.Exit(run(m))
 }
 
-// withZkine builds zkine, unless one was named.
-func withZkine(run func() int) int {
-	program = *zkineFlag
-	if program == "" {
-		dir, err := os.MkdirTemp("", "robustness-")
-		if err != nil {
+// run builds zkine, unless one was named, and runs the tests: here, or in
+// namespaces of their own.
+func run(m *testing.M) int {
+	if program = *zkineFlag; program == "" {
+		var err error
+		if program, err = rig.BuildZkine(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "zkine")
-		build := exec.Command("go", "build", "-o", program, "./cmd/zkine")
-		build.Dir = "../.."
-		build.Stdout, build.Stderr = os.Stdout, os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "build zkine:", err)
-			return 1
-		}
 	}
-	return run()
+	if !*networkFlag || inNamespaces() {
+		return m.Run()
+	}
+	code, err := runInNamespaces(fmt.Sprintf("-zkine=%s", program), fmt.Sprintf("-seed=%d", *seedFlag))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "-network:", err)
+	}
+	return code
 }
 
-// short are the runs that belong to every change.
+// short are the runs that go with every change to the protocol.
 var short = []Scenario{
 	{Kind: EtcdLeases, Zkines: 1, ZooKeepers: 1, Busy: true, Faults: []Fault{KillZkine, LoseReplies, BlinkZooKeeper}},
 	{Kind: Kubernetes, Zkines: 3, ZooKeepers: 1, Busy: true, Faults: []Fault{FreezeZkine, KillZkine, LateRequest}},
@@ -85,6 +76,9 @@ var short = []Scenario{
 }
 
 func TestShort(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute; make robustness runs it")
+	}
 	for i, s := range short {
 		t.Run(fmt.Sprintf("%d-%s", i+1, s.Kind.Name), func(t *testing.T) { play(t, s, *seedFlag) })
 	}
@@ -112,7 +106,7 @@ func play(t *testing.T, s Scenario, seed uint64) {
 	})
 	lg := quietly(t)
 	r := Run(t, lg, program, s, seed)
-	if err := addFelt(*tableFlag, r.Felt); err != nil {
+	if err := appendImpacts(*tableFlag, r.Impacts); err != nil {
 		t.Error(err)
 	}
 	took := time.Since(start)
@@ -122,7 +116,7 @@ func play(t *testing.T, s Scenario, seed uint64) {
 	}
 	v := Judge(lg, r.Case, patienceOfJudges)
 	t.Logf("%v; ran for %v; %d slots in the log, %d of them sent twice, %d requests refused; up to segment %d in a checkpoint",
-		&v, took.Round(time.Millisecond), len(r.History.Slots), r.History.Duplicates, r.History.Refused, r.Again.From)
+		&v, took.Round(time.Millisecond), len(r.History.Slots), r.History.Duplicates, r.History.Refused, r.Replay.From)
 	if err := v.Error(); err != nil {
 		t.Errorf("seed %d: zkine is guilty: %v", seed, err)
 	}

@@ -71,12 +71,12 @@ type Recorded struct {
 	// Busy is the scenario's.
 	Busy    bool
 	History *History
-	// Again is what is left of the log at the end.
-	Again *Again
+	// Replay is what is left of the log at the end.
+	Replay *Replay
 	// Logs is the folder with the zkines' logs.
 	Logs string
-	// Felt is what each fault cost, in a probed run.
-	Felt []Felt
+	// Impacts are what each fault cost, in a probed run.
+	Impacts []Impact
 }
 
 // Run runs a scenario on zkines of that program and returns what it recorded.
@@ -116,7 +116,7 @@ func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) 
 	}
 	r := &Recorded{Case: Case{Reports: reports, UniqueRevision: s.Kind.ExpectUniqueRevision()}, Busy: s.Busy, Logs: logs}
 	if s.Probed {
-		r.feel(t, load, observer, env.windows)
+		r.measureImpacts(t, load, observer, env.windows)
 	}
 	r.readBack(ctx, t, cluster, observer)
 	return r
@@ -150,12 +150,12 @@ func (e *faultEnv) applyAll(ctx context.Context, t testing.TB, faults []Fault) e
 // compares.
 func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Observer) {
 	t.Helper()
-	var all []*Shown
+	var all []*ServedState
 	for _, z := range c.Zkines {
 		if err := z.Ended(); err != nil {
 			t.Fatal(err)
 		}
-		shown, err := show(ctx, z.Endpoint)
+		shown, err := readServedState(ctx, z.Endpoint)
 		if err != nil {
 			t.Fatalf("%s at the end: %v", z.Name, err)
 		}
@@ -163,7 +163,7 @@ func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Ob
 	}
 	c.Kill()
 	for _, z := range c.Zkines {
-		if err := z.CheckLog(); err != nil {
+		if err := z.CheckOutput(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -175,17 +175,17 @@ func (r *Recorded) readBack(ctx context.Context, t testing.TB, c *Cluster, o *Ob
 	if err := history.CheckModel(); err != nil {
 		t.Error(err)
 	}
-	if r.Again, err = readAgain(ctx, c.Servers(), Root); err != nil {
+	if r.Replay, err = replay(ctx, c.Servers(), Root); err != nil {
 		t.Fatal(err)
 	}
-	if err := history.CheckAgain(r.Again); err != nil {
+	if err := history.CheckReplay(r.Replay); err != nil {
 		t.Error(err)
 	}
-	if r.Busy && r.Again.From == 0 {
+	if r.Busy && r.Replay.From == 0 {
 		t.Error("the log was not busy: no checkpoint was written")
 	}
 	for i, shown := range all {
-		if err := history.CheckShown(shown); err != nil {
+		if err := history.CheckServedState(shown); err != nil {
 			t.Errorf("%s at the end: %v", c.Zkines[i].Name, err)
 		}
 	}

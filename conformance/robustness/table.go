@@ -9,32 +9,32 @@ import (
 	"strings"
 )
 
-// ReadFelt reads what addFelt wrote.
-func ReadFelt(file string) (felt []Felt, err error) {
+// ReadImpacts reads what appendImpacts wrote.
+func ReadImpacts(file string) (impacts []Impact, err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var line Felt
+		var line Impact
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		felt = append(felt, line)
+		impacts = append(impacts, line)
 	}
-	return felt, nil
+	return impacts, nil
 }
 
 // Table is what faults cost, as Markdown: medians, and the worst in brackets, in
 // seconds; faults in the order of Matrix.
-func Table(felt []Felt) string {
+func Table(impacts []Impact) string {
 	var b strings.Builder
 	b.WriteString("| fault | times | hit zkines | other zkines | ZooKeeper without a leader | after ZooKeeper served again | until all were ready |\n|---|---|---|---|---|---|---|\n")
 	for _, f := range Matrix {
 		var columns [5][]int64
 		times := 0
-		for _, line := range felt {
+		for _, line := range impacts {
 			if line.Fault != f.Name {
 				continue
 			}

@@ -56,8 +56,8 @@ var profile = traffic.Profile{
 }
 
 const (
-	roamingClients  = 2
-	roamingWatchers = 2
+	migratingClients  = 2
+	migratingWatchers = 2
 )
 
 // Traffic is a load on a cluster, from many recorded clients.
@@ -123,12 +123,12 @@ func (t *Traffic) start(ctx context.Context) error {
 		Logger:     t.lg,
 	}
 	compact := traffic.RunCompactLoopParam{Period: profile.Compaction.Period, Finish: t.finish}
-	for i := range roamingClients {
-		r := t.roamer(i)
+	for i := range migratingClients {
+		r := t.migratingClient(i)
 		t.load.Go(func() { r.readAndWrite(ctx) })
 	}
-	for i := range roamingWatchers {
-		r := t.roamer(roamingClients + i)
+	for i := range migratingWatchers {
+		r := t.migratingClient(migratingClients + i)
 		t.load.Go(func() { r.watch(ctx) })
 	}
 	return errors.Join(
@@ -149,8 +149,8 @@ func (t *Traffic) probe(ctx context.Context, zkines []*Zkine) {
 	t.Tenants.start(ctx)
 }
 
-func (t *Traffic) roamer(i int) *roamer {
-	return &roamer{Traffic: t, rand: rand.New(rand.NewPCG(t.seed, uint64(i)))}
+func (t *Traffic) migratingClient(i int) *migratingClient {
+	return &migratingClient{Traffic: t, rand: rand.New(rand.NewPCG(t.seed, uint64(i)))}
 }
 
 // lingering is how many calls a second all clients make while nobody serves them.

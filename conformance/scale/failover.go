@@ -10,7 +10,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 const (
@@ -23,18 +23,12 @@ const (
 // measureFailover kills the leader of an ensemble of three that holds very many keys, and measures how long no write
 // is acknowledged.
 func measureFailover(ctx context.Context, b *bench) (err error) {
-	servers, err := b.startEnsemble(ctx)
-	for _, z := range servers {
-		defer z.Kill()
-	}
+	servers, err := b.startZooKeepers(ctx, "ensemble", members, ensembleHeap)
 	if err != nil {
 		return err
 	}
-	var addresses []string
-	for _, z := range servers {
-		addresses = append(addresses, z.Addr())
-	}
-	s, err := b.newStore(strings.Join(addresses, ","))
+	defer servers.Kill()
+	s, err := b.newStore(servers.Addresses())
 	if err != nil {
 		return err
 	}
@@ -69,62 +63,12 @@ func listSeconds(times []time.Duration) string {
 	return strings.Join(all, ", ")
 }
 
-// startEnsemble starts the servers; those that started are returned with an error, too.
-func (b *bench) startEnsemble(ctx context.Context) ([]*embedded.Server, error) {
-	var peers []embedded.Peer
-	for id := 1; id <= members; id++ {
-		quorum, err := embedded.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		election, err := embedded.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		peers = append(peers, embedded.Peer{ID: id, QuorumPort: quorum, ElectionPort: election})
-	}
-	type started struct {
-		server *embedded.Server
-		err    error
-	}
-	results := make(chan started)
-	for id := 1; id <= members; id++ {
-		cfg := b.zooKeeperConfig(fmt.Sprintf("zookeeper-%d", id), ensembleHeap)
-		cfg.Ensemble = &embedded.Ensemble{ID: id, Peers: peers}
-		go func() {
-			server, err := embedded.Start(ctx, cfg) // returns once there is a quorum
-			results <- started{server, err}
-		}()
-	}
-	var servers []*embedded.Server
-	var failed error
-	for range members {
-		r := <-results
-		if r.server != nil {
-			servers = append(servers, r.server)
-		}
-		failed = errors.Join(failed, r.err)
-	}
-	return servers, failed
-}
-
-// leaderOf finds the server that leads.
-func leaderOf(ctx context.Context, servers []*embedded.Server) (*embedded.Server, error) {
-	for _, z := range servers {
-		answer, err := embedded.FourLetter(ctx, z.Addr(), "srvr")
-		if err == nil && strings.Contains(answer, "Mode: leader") {
-			return z, nil
-		}
-	}
-	return nil, errors.New("no server leads")
-}
-
 // killLeader writes all the time, kills the leader, which its supervisor starts again, and returns the longest time
 // between two acknowledged writes. It ends once all servers serve again.
-func (s *store) killLeader(ctx context.Context, servers []*embedded.Server) (longest time.Duration, err error) {
+func (s *store) killLeader(ctx context.Context, servers *rig.ZooKeepers) (longest time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	leader, err := leaderOf(ctx, servers)
+	leader, err := servers.Leader(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -148,20 +92,9 @@ func (s *store) killLeader(ctx context.Context, servers []*embedded.Server) (lon
 			leader.Signal(syscall.SIGKILL)
 			killed, began = true, now
 		}
-		if killed && err == nil && longest > 0 && allServe(ctx, servers) {
+		if killed && err == nil && longest > 0 && servers.Serve(ctx) == nil {
 			quiet = now.Sub(began)
 		}
 	}
 	return longest, nil
-}
-
-// allServe says whether each server has found its place.
-func allServe(ctx context.Context, servers []*embedded.Server) bool {
-	for _, z := range servers {
-		answer, err := embedded.FourLetter(ctx, z.Addr(), "srvr")
-		if err != nil || !strings.Contains(answer, "Mode: ") {
-			return false
-		}
-	}
-	return true
 }

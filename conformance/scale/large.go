@@ -68,7 +68,7 @@ func (s *store) measureMemory(ctx context.Context, raw int64, when string) error
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	now, peak, err := resident(s.process)
+	now, peak, err := resident(s.Process)
 	if err != nil {
 		return err
 	}
@@ -105,12 +105,12 @@ func (s *store) measureCount(ctx context.Context, b *bench) error {
 
 // comparePuts has the large store and a small one, each with a ZooKeeper of its own, take turns.
 func comparePuts(ctx context.Context, b *bench, large *store) (err error) {
-	z, err := b.startZooKeeper(ctx, "few", smallHeap)
+	z, err := b.startZooKeepers(ctx, "few", 1, smallHeap)
 	if err != nil {
 		return err
 	}
 	defer z.Kill()
-	few, err := b.newStore(z.Addr())
+	few, err := b.newStore(z.Addresses())
 	if err != nil {
 		return err
 	}

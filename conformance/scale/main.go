@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
@@ -85,11 +84,11 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	o.dir = dir
 	b := &bench{options: o, table: &table{}, zkine: o.program}
 	if b.zkine == "" {
-		if b.zkine, err = process.Zkine(ctx, false); err != nil {
+		if b.zkine, err = rig.BuildZkine(ctx); err != nil {
 			return err
 		}
 	}
-	if b.distribution, err = findZooKeeper(); err != nil {
+	if b.distribution, err = rig.FindZooKeeper(); err != nil {
 		return err
 	}
 	for _, p := range parts {
@@ -133,21 +132,4 @@ func choose(only string) ([]string, error) {
 		}
 	}
 	return wanted, nil
-}
-
-// findZooKeeper is the ZooKeeper of the checkout, or of ZKINE_ZOOKEEPER_DIR.
-func findZooKeeper() (*embedded.Distribution, error) {
-	root, err := process.Checkout()
-	if err != nil {
-		return nil, err
-	}
-	home := filepath.Join(root, ".cache", "zookeeper")
-	if dir := os.Getenv("ZKINE_ZOOKEEPER_DIR"); dir != "" {
-		home = dir
-	}
-	found, err := embedded.Find(embedded.FindOptions{Candidates: []string{home}})
-	if err != nil {
-		return nil, errors.Join(err, errors.New("make zookeeper gets one"))
-	}
-	return found, nil
 }

@@ -75,12 +75,12 @@ func compareHeaps(ctx context.Context, b *bench, s *store, pid int) error {
 // plainHeap is the heap in use of a ZooKeeper that holds each pod in a znode of its own. It gets a larger heap, since
 // the small one might be too small for that.
 func plainHeap(ctx context.Context, b *bench) (int64, error) {
-	z, err := b.startZooKeeper(ctx, "plain", 2*smallHeap)
+	z, err := b.startZooKeepers(ctx, "plain", 1, 2*smallHeap)
 	if err != nil {
 		return 0, err
 	}
 	defer z.Kill()
-	conn, err := connectZooKeeper(ctx, z.Addr())
+	conn, err := connectZooKeeper(ctx, z.Servers[0].Addr())
 	if err != nil {
 		return 0, err
 	}
@@ -108,7 +108,7 @@ func plainHeap(ctx context.Context, b *bench) (int64, error) {
 			return 0, err
 		}
 	}
-	return heapInUse(ctx, z.Pid())
+	return heapInUse(ctx, z.Servers[0].Pid())
 }
 
 // plainName is a key as the name of one znode.

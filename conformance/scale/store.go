@@ -4,20 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
 
-	"github.com/sirupsen/logrus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
@@ -29,51 +25,44 @@ const (
 	root = "/zkine"
 )
 
-// startZooKeeper starts a lone ZooKeeper with a heap of that many bytes. The caller stops it.
-func (b *bench) startZooKeeper(ctx context.Context, name string, heap int64) (*embedded.Server, error) {
-	return embedded.Start(ctx, b.zooKeeperConfig(name, heap))
-}
-
-func (b *bench) zooKeeperConfig(name string, heap int64) embedded.Config {
-	quiet := logrus.New()
-	quiet.SetOutput(io.Discard)
-	return embedded.Config{Distribution: b.distribution, DataDir: filepath.Join(b.dir, name), Heap: heap, Logger: quiet}
+// startZooKeepers starts that many, each with a heap of so many bytes, in a folder of that name. The caller ends them.
+func (b *bench) startZooKeepers(ctx context.Context, name string, n int, heap int64) (*rig.ZooKeepers, error) {
+	return rig.StartZooKeepers(ctx, n, embedded.Config{Distribution: b.distribution, DataDir: filepath.Join(b.dir, name), Heap: heap})
 }
 
 // store is a zkine and how to reach it.
 type store struct {
-	endpoint, zookeeper string
-	args                []string
-	bench               *bench
-	process             *process.Process
-	conn                *grpc.ClientConn
-	kv                  pb.KVClient
-	maintenance         pb.MaintenanceClient
-	compactNext         int64 // the revision that step compacts at next
+	*rig.Zkine
+	zookeeper   string
+	bench       *bench
+	conn        *grpc.ClientConn
+	kv          pb.KVClient
+	maintenance pb.MaintenanceClient
+	compactNext int64 // the revision that step compacts at next
 }
 
 // newStore is a zkine on ZooKeepers; it does not run yet. Automatic housekeeping is as by default; the quota is off,
 // since some parts hold more than its default.
 func (b *bench) newStore(zookeeper string, args ...string) (*store, error) {
-	port, err := embedded.FreePort()
+	z, err := rig.NewZkine(rig.ZkineConfig{
+		Program: b.zkine, Name: "scale", ZooKeeper: zookeeper, DataDir: filepath.Join(b.dir, "remembered"),
+		Args: append([]string{"--quota-backend-bytes=-1", "--listen-metrics-urls="}, args...),
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := &store{endpoint: fmt.Sprintf("127.0.0.1:%d", port), zookeeper: zookeeper, bench: b}
-	s.args = append([]string{"server", "--zookeeper=" + zookeeper, "--name=scale", "--data-dir=" + filepath.Join(b.dir, "remembered"), "--quota-backend-bytes=-1", "--listen-metrics-urls=",
-		"--listen-client-urls=http://" + s.endpoint}, args...)
-	return s, nil
+	return &store{Zkine: z, zookeeper: zookeeper, bench: b}, nil
 }
 
 // onOne makes a part of one that is measured on a ZooKeeper of its own, with that heap in bytes, and a zkine on it.
 func onOne(heap int64, part func(context.Context, *embedded.Server, *store) error) func(context.Context, *bench) error {
 	return func(ctx context.Context, b *bench) (err error) {
-		z, err := b.startZooKeeper(ctx, "zookeeper", heap)
+		z, err := b.startZooKeepers(ctx, "lone", 1, heap)
 		if err != nil {
 			return err
 		}
 		defer z.Kill()
-		s, err := b.newStore(z.Addr())
+		s, err := b.newStore(z.Addresses())
 		if err != nil {
 			return err
 		}
@@ -81,59 +70,37 @@ func onOne(heap int64, part func(context.Context, *embedded.Server, *store) erro
 		if _, err := s.start(ctx); err != nil {
 			return err
 		}
-		return part(ctx, z, s)
+		return part(ctx, z.Servers[0], s)
 	}
 }
 
 // start starts the process and returns how long it took until the first linearizable read was answered.
 func (s *store) start(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	conn, err := grpc.NewClient(s.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(256<<20), grpc.MaxCallSendMsgSize(16<<20)),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff: backoff.Config{BaseDelay: retry, Multiplier: 1, MaxDelay: retry}, MinConnectTimeout: time.Second}))
+	conn, err := rig.Dial(s.Endpoint, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(256<<20), grpc.MaxCallSendMsgSize(16<<20)))
 	if err != nil {
 		return 0, err
 	}
 	s.conn, s.kv, s.maintenance = conn, pb.NewKVClient(conn), pb.NewMaintenanceClient(conn)
 	began := time.Now()
-	if s.process, err = process.Start(s.bench.zkine, s.args); err != nil {
-		return 0, err
-	}
-	for {
-		_, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte("ready")}, grpc.WaitForReady(true))
-		switch {
-		case err == nil:
-			return time.Since(began), nil
-		case ctx.Err() != nil:
-			return 0, fmt.Errorf("zkine does not serve: %w\n%s", err, s.process.Output())
-		}
-		select { // asked too early
-		case <-s.process.Exited():
-			return 0, fmt.Errorf("zkine ended:\n%s", s.process.Output())
-		case <-time.After(retry):
-		}
-	}
+	err = s.Up(ctx)
+	return time.Since(began), err
 }
 
 const (
 	startLimit = 3 * time.Minute
 	stopLimit  = time.Minute
-	// retry is how often a store that starts is tried; it bounds the error of start times.
-	retry = 2 * time.Millisecond
 )
 
 // stop ends zkine in peace.
 func (s *store) stop(ctx context.Context) error {
-	if s.process == nil {
+	if s.conn == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
-	_, err := s.process.Stop(ctx)
+	_, err := s.Stop(ctx)
 	s.conn.Close()
-	s.process = nil
+	s.conn = nil
 	return err
 }
 
@@ -155,7 +122,7 @@ func (s *store) tidy(ctx context.Context) error {
 var residentSize = regexp.MustCompile(`(?m)^Vm(RSS|HWM):\s+(\d+) kB`)
 
 // resident is the memory that a process has now, and has had at most, in bytes.
-func resident(p *process.Process) (now, peak int64, err error) {
+func resident(p *rig.Process) (now, peak int64, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 	if err != nil {
 		return 0, 0, err

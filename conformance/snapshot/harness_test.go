@@ -3,26 +3,21 @@ package snapshot
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/zkine/zkine/conformance/api/process"
-	"github.com/zkine/zkine/conformance/api/subject"
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/rig"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -31,22 +26,10 @@ const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) { zktest.Main(m) }
 
-var buildComponents = sync.OnceValues(func() (string, error) {
-	return process.Components(context.Background(), "etcd", "etcdctl", "etcdutl")
-})
-
-// component is the path of one of etcd's programs.
-func component(t *testing.T, name string) string {
-	t.Helper()
-	bin, err := buildComponents()
-	require.NoError(t, err)
-	return filepath.Join(bin, name)
-}
-
 // run runs one of etcd's programs to its end, and returns what it printed. Programs of etcd check themselves.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(within(t), component(t, name), args...)
+	cmd := exec.CommandContext(within(t), rigtest.Component(t, name), args...)
 	cmd.Env = append(cmd.Environ(), "ETCD_VERIFY=all")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -71,7 +54,7 @@ func newZkine(t *testing.T, flags ...string) *store {
 
 func newZkineOn(t *testing.T, root string, flags ...string) *store {
 	t.Helper()
-	s := connect(t, subject.NewOn(t, zktest.Shared(t).Addr(), root, flags...).Endpoint)
+	s := connect(t, rigtest.StartOn(t, zktest.Shared(t).Addr(), root, flags...).Endpoint)
 	s.root = root
 	return s
 }
@@ -83,27 +66,23 @@ func (s *store) late(t *testing.T) *store {
 	return newZkineOn(t, s.root)
 }
 
-// newEtcd starts an etcd on a data folder, which may not exist yet.
+// newEtcd starts an etcd on a data folder, which may not exist yet. Programs of etcd check themselves.
 func newEtcd(t *testing.T, dataDir string) *store {
 	t.Helper()
-	endpoint, peer := freeEndpoint(t), "http://"+freeEndpoint(t)
-	p := start(t, component(t, "etcd"), "--name="+memberName, "--data-dir="+dataDir,
-		"--listen-client-urls=http://"+endpoint, "--advertise-client-urls=http://"+endpoint,
-		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+restoredPeer,
-		"--initial-cluster="+memberName+"="+restoredPeer, "--log-level=warn", "--unsafe-no-fsync")
-	s := connect(t, endpoint)
-	require.Eventually(t, func() bool {
-		select {
-		case <-p.Exited():
-			t.Fatal("etcd ended")
-		default:
+	e, err := rig.NewEtcd(rig.EtcdConfig{
+		Program: rigtest.Component(t, "etcd"), Name: memberName, DataDir: dataDir, AdvertisePeer: restoredPeer,
+		Args: []string{"--log-level=warn", "--unsafe-no-fsync"}, Env: []string{"ETCD_VERIFY=all"},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		e.Kill()
+		require.NoError(t, e.CheckOutput())
+		if t.Failed() {
+			t.Logf("etcd printed:\n%s", e.Output())
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_, err := s.Get(ctx, "nothing")
-		return err == nil || errors.Is(err, rpctypes.ErrUserEmpty) // who asks must log in: it serves
-	}, patience, 50*time.Millisecond)
-	return s
+	})
+	require.NoError(t, e.Up(within(t)))
+	return connect(t, e.Endpoint)
 }
 
 const (
@@ -111,26 +90,6 @@ const (
 	// restoredPeer is nobody: an etcd alone does not talk to itself.
 	restoredPeer = "http://127.0.0.1:1"
 )
-
-func start(t *testing.T, program string, args ...string) *process.Process {
-	t.Helper()
-	p, err := process.Start(program, args, "ETCD_VERIFY=all")
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		p.Kill()
-		if out := p.Output(); t.Failed() || strings.Contains(out, "DATA RACE") || strings.Contains(out, "panic:") {
-			t.Errorf("%s printed:\n%s", filepath.Base(program), out)
-		}
-	})
-	return p
-}
-
-func freeEndpoint(t *testing.T) string {
-	t.Helper()
-	port, err := embedded.FreePort()
-	require.NoError(t, err)
-	return fmt.Sprintf("127.0.0.1:%d", port)
-}
 
 func connect(t *testing.T, endpoint string) *store {
 	t.Helper()

@@ -12,7 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/conformance/rig"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -58,39 +59,27 @@ func (s *store) trySave(t *testing.T) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, component(t, "etcdctl"), "--endpoints="+s.endpoint, "snapshot", "save",
+	out, err := exec.CommandContext(ctx, rigtest.Component(t, "etcdctl"), "--endpoints="+s.endpoint, "snapshot", "save",
 		filepath.Join(t.TempDir(), "snapshot.db")).CombinedOutput()
 	return string(out), err
 }
 
 // newMountedZkine starts a zkine in a mount namespace of its own, where a command of the shell has prepared its
 // folder for temporary files, $dir.
-func newMountedZkine(t *testing.T, prepare, dir string) (*store, *process.Process) {
+func newMountedZkine(t *testing.T, prepare, dir string) (*store, *rigtest.Zkine) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if err := exec.Command("unshare", "-r", "-m", "true").Run(); err != nil {
 			t.Skip("needs root, or user namespaces, to mount a small file system:", err)
 		}
 	}
-	bin, err := process.Zkine(context.Background(), true)
-	require.NoError(t, err)
-	endpoint := freeEndpoint(t)
-	unshare := []string{"-m"}
+	unshare := []string{"unshare", "-m"}
 	if os.Geteuid() != 0 {
 		unshare = append(unshare, "-r")
 	}
-	p, err := process.Start("unshare", append(unshare, "sh", "-e", "-c", "dir=$1; shift; "+prepare+"; exec \"$@\"", "sh", dir, bin,
-		"server", "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+zktest.Root(t), "--name=mounted", "--data-dir="+t.TempDir(),
-		"--listen-client-urls=http://"+endpoint, "--listen-metrics-urls=http://127.0.0.1:0", "--temp-dir="+dir))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := p.Stop(context.Background())
-		require.NoError(t, err)
-		if t.Failed() || strings.Contains(p.Output(), "DATA RACE") {
-			t.Errorf("zkine printed:\n%s", p.Output())
-		}
+	z := rigtest.StartAs(t, rig.ZkineConfig{
+		ZooKeeper: zktest.Shared(t).Addr(), Root: zktest.Root(t), Args: []string{"--temp-dir=" + dir},
+		Within: append(unshare, "sh", "-e", "-c", "dir=$1; shift; "+prepare+"; exec \"$@\"", "sh", dir),
 	})
-	_, err = p.Await(within(t), "zkine is ready")
-	require.NoError(t, err)
-	return connect(t, endpoint), p
+	return connect(t, z.Endpoint), z
 }

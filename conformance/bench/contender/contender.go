@@ -9,8 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/zkine/zkine/conformance/api/process"
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // Kind is which requests a contender understands.
@@ -33,6 +32,21 @@ type Contender struct {
 	servers []server
 	// locate says where clients go.
 	locate func(context.Context) (string, error)
+	zkine  *rig.Zkine // nil for another kind
+}
+
+// StartAgain stops a zkine, but not its ZooKeepers, and starts it again, with all that it has stored. It does nothing to
+// other kinds.
+func (c *Contender) StartAgain(ctx context.Context) error {
+	if c.zkine == nil {
+		return nil
+	}
+	stopping, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	if _, err := c.zkine.Stop(stopping); err != nil {
+		return err
+	}
+	return c.zkine.Up(ctx)
 }
 
 // Endpoint is where clients go, host:port: of several members the one that leads now.
@@ -84,13 +98,13 @@ var makers = []struct {
 	start       func(context.Context, *Stage, *Contender) error
 }{
 	{"zkine1", "zkine on one ZooKeeper", Zkine, startZkine(1)},
+	{"before1", "the zkine before, on one ZooKeeper", Zkine, startBefore(1)},
 	{"etcd1", "one etcd", Etcd, startEtcd(1)},
 	{"zkine3", "zkine on three ZooKeepers", Zkine, startZkine(3)},
+	{"before3", "the zkine before, on three ZooKeepers", Zkine, startBefore(3)},
 	{"etcd3", "three etcds", Etcd, startEtcd(3)},
 	{"kine", "kine on SQLite, its default: no fsync of commits", Kine, startKine("NORMAL")},
 	{"kine-full", "kine on SQLite, synchronous=FULL", Kine, startKine("FULL")},
-	{"before1", "another zkine on one ZooKeeper", Zkine, startBefore(1)},
-	{"before3", "another zkine on three ZooKeepers", Zkine, startBefore(3)},
 	{"bare1", "one ZooKeeper, bare", Bare, startBare(1)},
 	{"bare3", "three ZooKeepers, bare", Bare, startBare(3)},
 }
@@ -100,7 +114,7 @@ type Stage struct {
 	Programs Programs
 	Dir      string // on the disk that is measured; the caller removes it
 
-	ensembles map[int]*ensemble
+	ensembles map[int]*rig.ZooKeepers
 	stops     []func(context.Context) error
 }
 
@@ -135,17 +149,12 @@ func (s *Stage) Stop(ctx context.Context) error {
 	return all
 }
 
-// run starts a process that Stop ends.
-func (s *Stage) run(program string, args []string, env ...string) (*process.Process, error) {
-	p, err := process.Start(program, args, env...)
-	if err != nil {
-		return nil, err
-	}
+// stopLater has Stop end a process.
+func (s *Stage) stopLater(p *rig.Process) {
 	s.stops = append(s.stops, func(ctx context.Context) error {
 		_, err := p.Stop(ctx)
 		return err
 	})
-	return p, nil
 }
 
 func (s *Stage) folder(name string) (string, error) {
@@ -160,16 +169,4 @@ func (c *Contender) Pids() []int {
 		pids = append(pids, s.Pid())
 	}
 	return pids
-}
-
-// FreeAddresses are loopback addresses, host:port, that nobody listens on.
-func FreeAddresses(n int) (addresses []string, err error) {
-	for range n {
-		port, err := embedded.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", port))
-	}
-	return addresses, nil
 }

@@ -5,5 +5,5 @@
 // All of them fsync before they answer, but kine with its own default. They keep their defaults otherwise; what is
 // set besides is said where it is set.
 //
-// Goroutines: those of the packages process and embedded, which end at Stop.
+// Goroutines: those of the packages rig and embedded, which end at Stop.
 package contender

@@ -3,50 +3,36 @@ package contender
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // startEtcd starts an etcd cluster with its defaults, but for a quota that the whole run fits into.
 func startEtcd(members int) func(context.Context, *Stage, *Contender) error {
 	return func(ctx context.Context, s *Stage, c *Contender) error {
-		clients, err := FreeAddresses(members)
+		dir, err := s.folder(c.Name)
 		if err != nil {
 			return err
 		}
-		peers, err := FreeAddresses(members)
+		etcds, err := rig.NewEtcds(members, rig.EtcdConfig{
+			Program: s.Programs.Etcd, Name: "m", DataDir: dir,
+			Args: []string{"--log-level=error", fmt.Sprintf("--quota-backend-bytes=%d", 8<<30)},
+		})
 		if err != nil {
 			return err
 		}
-		var cluster []string
-		for i, p := range peers {
-			cluster = append(cluster, fmt.Sprintf("m%d=http://%s", i, p))
-		}
-		var processes []*process.Process
-		for i := range members {
-			dir, err := s.folder(c.Name)
-			if err != nil {
+		var clients []string
+		for _, e := range etcds {
+			s.stopLater(e.Process)
+			clients, c.servers = append(clients, e.Endpoint), append(c.servers, e)
+			if err := e.Start(); err != nil {
 				return err
 			}
-			client, peer := "http://"+clients[i], "http://"+peers[i]
-			p, err := s.run(s.Programs.Etcd, []string{
-				fmt.Sprintf("--name=m%d", i), fmt.Sprintf("--data-dir=%s", filepath.Join(dir, fmt.Sprint(i))), "--log-level=error",
-				fmt.Sprintf("--quota-backend-bytes=%d", 8<<30),
-				"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
-				"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer,
-				"--initial-cluster=" + strings.Join(cluster, ","),
-			})
-			if err != nil {
-				return err
-			}
-			processes, c.servers = append(processes, p), append(c.servers, p)
 		}
-		for i, p := range processes {
-			if err := AwaitServing(ctx, clients[i], p); err != nil {
+		for _, e := range etcds {
+			if err := e.AwaitServing(ctx); err != nil {
 				return err
 			}
 		}
@@ -59,7 +45,7 @@ func startEtcd(members int) func(context.Context, *Stage, *Contender) error {
 // leader see etcd at its best.
 func leader(ctx context.Context, endpoints []string) (string, error) {
 	for _, endpoint := range endpoints {
-		conn, err := Dial(endpoint)
+		conn, err := rig.Dial(endpoint)
 		if err != nil {
 			return "", err
 		}

@@ -3,6 +3,8 @@ package contender
 import (
 	"context"
 	"path/filepath"
+
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // startKine starts a kine on a SQLite file of its own. synchronous is SQLite's: with NORMAL, kine's default, a commit
@@ -13,18 +15,21 @@ func startKine(synchronous string) func(context.Context, *Stage, *Contender) err
 		if err != nil {
 			return err
 		}
-		ports, err := FreeAddresses(1)
+		addresses, err := rig.FreeAddresses(1)
 		if err != nil {
 			return err
 		}
 		// kine's own parameters (pkg/drivers/sqlite DefaultParams), but for synchronous.
 		source := "sqlite://" + filepath.Join(dir, "state.db") +
 			"?_journal_mode=WAL&_busy_timeout=30000&_synchronous=" + synchronous + "&_txlock=immediate&_stmt_cache_size=20&cache=shared"
-		p, err := s.run(s.Programs.Kine, []string{"--listen-address=tcp://" + ports[0], "--endpoint=" + source, "--metrics-bind-address=0"})
-		if err != nil {
+		p := rig.New(rig.Program{Path: s.Programs.Kine, Args: []string{
+			"--listen-address=tcp://" + addresses[0], "--endpoint=" + source, "--metrics-bind-address=0",
+		}})
+		s.stopLater(p)
+		c.locate, c.servers = at(addresses[0]), []server{p}
+		if err := p.Start(); err != nil {
 			return err
 		}
-		c.locate, c.servers = at(ports[0]), []server{p}
-		return AwaitServing(ctx, ports[0], p)
+		return p.AwaitServing(ctx, addresses[0])
 	}
 }

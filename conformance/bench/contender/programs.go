@@ -2,11 +2,8 @@ package contender
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 
-	"github.com/zkine/zkine/conformance/api/process"
+	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
@@ -22,21 +19,19 @@ type Programs struct {
 
 // Find finds the programs; zkine is the one given, or built if that is "". What is missing shows when it is started.
 func Find(ctx context.Context, zkine string) (Programs, error) {
-	root, err := process.Checkout()
-	if err != nil {
-		return Programs{}, err
+	p := Programs{Zkine: zkine}
+	for name, path := range map[string]*string{"etcd": &p.Etcd, "kine": &p.Kine, "benchmark": &p.Benchmark} {
+		var err error
+		if *path, err = rig.Component(name); err != nil {
+			return p, err
+		}
 	}
-	built := func(name string) string { return filepath.Join(root, ".cache", "bin", name) }
-	p := Programs{Etcd: built("etcd"), Kine: built("kine"), Benchmark: built("benchmark")}
-	dir := os.Getenv("ZKINE_ZOOKEEPER_DIR")
-	if dir == "" {
-		dir = filepath.Join(root, ".cache", "zookeeper")
+	var err error
+	if p.ZooKeeper, err = rig.FindZooKeeper(); err != nil {
+		return p, err
 	}
-	if p.ZooKeeper, err = embedded.Find(embedded.FindOptions{Dir: dir}); err != nil {
-		return p, fmt.Errorf("%w; run make zookeeper", err)
-	}
-	if p.Zkine = zkine; zkine == "" {
-		p.Zkine, err = process.Zkine(ctx, false)
+	if zkine == "" {
+		p.Zkine, err = rig.BuildZkine(ctx)
 	}
 	return p, err
 }

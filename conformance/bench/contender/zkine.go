@@ -4,96 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
-	"github.com/sirupsen/logrus"
-
+	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
-// ensemble is one ZooKeeper, or three.
-type ensemble struct {
-	servers []*embedded.Server
-}
-
-func (e *ensemble) addresses() []string {
-	var all []string
-	for _, s := range e.servers {
-		all = append(all, s.Addr())
-	}
-	return all
-}
-
-// leader is the address of the server that writes reach first.
-func (e *ensemble) leader(ctx context.Context) (string, error) {
-	for _, s := range e.servers {
-		mode, err := embedded.Mode(ctx, s.Addr())
-		if err != nil {
-			return "", err
-		}
-		if mode != "follower" {
-			return s.Addr(), nil
-		}
-	}
-	return "", fmt.Errorf("none of the ZooKeepers %q leads", e.addresses())
-}
-
 // zooKeepers starts an ensemble of n the first time. Each server is set up as the one that zkine embeds.
-func (s *Stage) zooKeepers(ctx context.Context, n int) (*ensemble, error) {
+func (s *Stage) zooKeepers(ctx context.Context, n int) (*rig.ZooKeepers, error) {
 	if e := s.ensembles[n]; e != nil {
 		return e, nil
 	}
-	peers, err := newPeers(n)
+	dir, err := s.folder(fmt.Sprint("ensemble-of-", n))
 	if err != nil {
 		return nil, err
 	}
-	quiet := logrus.New()
-	quiet.SetOutput(io.Discard)
-	quiet.SetLevel(logrus.WarnLevel)
-	e := &ensemble{}
-	for _, peer := range peers {
-		dir, err := s.folder(fmt.Sprintf("zookeeper%d-%d", n, peer.ID))
-		if err != nil {
-			return nil, err
-		}
-		cfg := embedded.Config{Distribution: s.Programs.ZooKeeper, DataDir: dir, Logger: quiet}
-		if n > 1 {
-			cfg.Ensemble = &embedded.Ensemble{ID: peer.ID, Peers: peers}
-		}
-		z, err := embedded.Start(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		s.stops = append(s.stops, z.Stop)
-		e.servers = append(e.servers, z)
+	e, err := rig.StartZooKeepers(ctx, n, embedded.Config{Distribution: s.Programs.ZooKeeper, DataDir: dir})
+	if err != nil {
+		return nil, err
 	}
-	for _, z := range e.servers {
-		if err := z.Ready(ctx); err != nil {
-			return nil, err
-		}
-	}
+	s.stops = append(s.stops, e.Stop)
 	if s.ensembles == nil {
-		s.ensembles = make(map[int]*ensemble)
+		s.ensembles = make(map[int]*rig.ZooKeepers)
 	}
 	s.ensembles[n] = e
 	return e, nil
-}
-
-func newPeers(n int) ([]embedded.Peer, error) {
-	var peers []embedded.Peer
-	for id := 1; id <= n; id++ {
-		quorum, err := embedded.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		election, err := embedded.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		peers = append(peers, embedded.Peer{ID: id, QuorumPort: quorum, ElectionPort: election})
-	}
-	return peers, nil
 }
 
 // startZkine starts one zkine, the one beside an API server.
@@ -107,7 +41,7 @@ func startZkine(zooKeepers int) func(context.Context, *Stage, *Contender) error 
 func startBefore(zooKeepers int) func(context.Context, *Stage, *Contender) error {
 	return func(ctx context.Context, s *Stage, c *Contender) error {
 		if s.Programs.Before == "" {
-			return errors.New("there is no program to compare with")
+			return errors.New("-before names no program to compare with")
 		}
 		return s.zkine(ctx, c, s.Programs.Before, zooKeepers)
 	}
@@ -118,26 +52,27 @@ func (s *Stage) zkine(ctx context.Context, c *Contender, program string, zooKeep
 	if err != nil {
 		return err
 	}
-	ports, err := FreeAddresses(2)
-	if err != nil {
-		return err
-	}
 	folder, err := s.folder(c.Name + "-remembered")
 	if err != nil {
 		return err
 	}
-	p, err := s.run(program, []string{
-		"server", "--name=" + c.Name, "--zookeeper-root=/" + c.Name, "--zookeeper=" + strings.Join(e.addresses(), ","), "--log-level=warn", "--data-dir=" + folder,
-		"--listen-client-urls=http://" + ports[0], "--listen-metrics-urls=http://" + ports[1],
+	z, err := rig.NewZkine(rig.ZkineConfig{
+		Program: program, Name: c.Name, ZooKeeper: e.Addresses(), Root: "/" + c.Name, DataDir: folder, Args: []string{"--log-level=warn"},
 	})
 	if err != nil {
 		return err
 	}
-	c.locate, c.servers = at(ports[0]), []server{p}
-	for _, z := range e.servers {
+	s.stopLater(z.Process)
+	c.zkine, c.locate, c.servers = z, at(z.Endpoint), []server{z}
+	c.add(e)
+	return z.Up(ctx)
+}
+
+// add has the servers of an ensemble work for the contender.
+func (c *Contender) add(e *rig.ZooKeepers) {
+	for _, z := range e.Servers {
 		c.servers = append(c.servers, z)
 	}
-	return AwaitServing(ctx, ports[0], p)
 }
 
 // startBare lets the load speak to the leader: the shortest way that a write can have.
@@ -147,10 +82,14 @@ func startBare(zooKeepers int) func(context.Context, *Stage, *Contender) error {
 		if err != nil {
 			return err
 		}
-		c.locate = e.leader
-		for _, z := range e.servers {
-			c.servers = append(c.servers, z)
+		c.locate = func(ctx context.Context) (string, error) {
+			leader, err := e.Leader(ctx)
+			if err != nil {
+				return "", err
+			}
+			return leader.Addr(), nil
 		}
+		c.add(e)
 		return nil
 	}
 }

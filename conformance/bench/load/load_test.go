@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/conformance/api/reference"
+	"github.com/zkine/zkine/conformance/reference"
 )
 
 // on runs a job on an etcd, as Main does.

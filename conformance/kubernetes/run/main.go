@@ -89,12 +89,12 @@ func run(ctx context.Context, o options) error {
 	defer s.unlock()
 	var env []string
 	if o.store == storeZkine {
-		zoo, err := startZooKeeper(ctx, m.zkine)
+		zoo, err := startZooKeeper(ctx)
 		if err != nil {
 			return err
 		}
 		defer zoo.stop()
-		env = append(env, zookeeperVariable+"="+zoo.Addr())
+		env = append(env, zookeeperVariable+"="+zoo.Addresses())
 		if o.busy {
 			env = append(env, busyVariable+"=1")
 		}

@@ -1,0 +1,67 @@
+package housekeep
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
+)
+
+// agreed says whether this zkine is alone, or a round of digests that began after
+// a place in the log finds that enough members have the same state, and none
+// another. It goes before a checkpoint counts, which one other must confirm, and
+// before the log that it covers is trimmed, when all must have reported: had the
+// checkpointed state been wrong in this zkine's memory only, the log that made it
+// would still be there. One round may serve for both.
+func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func([]revision.Member, []state.Report) bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, digestTimeout)
+	defer cancel()
+	ticker := time.NewTicker(Tick)
+	defer ticker.Stop()
+	for {
+		// Asked again each time: one that has left need not report.
+		members, err := h.env.Members.Members(ctx)
+		if err != nil {
+			return false
+		}
+		if !slices.ContainsFunc(members, func(m revision.Member) bool { return m.ID != h.cfg.Self }) {
+			return true // this zkine itself may not be in the list yet
+		}
+		// A mark can get lost, and the round before says nothing of now.
+		if a := h.env.View().Agreement(); !from.Before(a.At) {
+			h.mark(ctx)
+		}
+		if a := h.env.View().Agreement(); from.Before(a.At) {
+			if agree, _, _ := a.Verdict(); !agree {
+				return false
+			} else if enough(members, a.Reports) {
+				return true
+			}
+		}
+		select {
+		case <-h.check.news:
+		case <-ticker.C:
+		case <-ctx.Done():
+			h.cfg.Log.Warn("not all members have compared their states; no checkpoint is written, or the log is not trimmed, this time")
+			return false
+		}
+	}
+}
+
+// confirmed says whether this zkine and another have reported.
+func (h *Housekeeper) confirmed(_ []revision.Member, reports []state.Report) bool {
+	own := func(r state.Report) bool { return r.Member == h.cfg.Self }
+	return len(reports) > 1 && slices.ContainsFunc(reports, own)
+}
+
+// haveReported says whether all members have.
+func haveReported(members []revision.Member, reports []state.Report) bool {
+	for _, m := range members {
+		if !slices.ContainsFunc(reports, func(r state.Report) bool { return r.Member == m.ID }) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,256 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// Barrier is what linearizable reads need of the log.
+type Barrier interface {
+	// Barrier returns a place at or after every append that any member had
+	// acknowledged before the call. The state at that place may be served.
+	Barrier(ctx context.Context) (revision.Seq, error)
+
+	// Refused says why ZooKeeper takes no writes at present; of these,
+	// revision.ErrUnauthenticated means that it answers no read either.
+	Refused() error
+}
+
+// reads makes reads linearizable.
+//
+// Reads that wait form a group. A barrier is sent for the group, or the group
+// rides on an append that is sent after its last read arrived; either shows a
+// place in the log. The group is released once the state has reached that place.
+//
+// Up to maxBarriers are under way at once, so that few reads wait for a barrier of
+// their own only. Once the barriers under way serve manyReads, the next group
+// forms until one of them ends: then the processors bound how fast reads are, and
+// each barrier costs them.
+type reads struct {
+	log     Barrier
+	applied *applyWait
+	// quorumWrite is told of each barrier that succeeded.
+	quorumWrite func(time.Time)
+	// succeeded is told of each read that succeeded.
+	succeeded func()
+
+	mu      sync.Mutex
+	forming *readGroup
+	// barriers is how many are under way, served how many reads these serve.
+	barriers, served int
+	closed           error
+	// wake has room for one: there is a group, or a barrier less.
+	wake chan struct{}
+}
+
+const (
+	// maxBarriers is how many may be under way at once.
+	maxBarriers = 4
+	// manyReads is how many reads barriers under way must serve for the next
+	// group to wait until one of them is over.
+	manyReads = 16
+)
+
+// readGroup is reads that are released together.
+type readGroup struct {
+	size int // reads; under reads.mu while it forms
+	// joined are groups that rode in vain and are released with this one; under
+	// reads.mu while it forms.
+	joined []*readGroup
+	done   chan struct{}
+	err    error // valid once done is closed
+	// sent is when its barrier or its append was, shown when that was answered.
+	sent, shown moment
+}
+
+// moment is a time that is not known yet, and that any goroutine may ask for.
+type moment struct{ at atomic.Pointer[time.Time] }
+
+func (m *moment) come() {
+	now := time.Now()
+	m.at.Store(&now)
+}
+
+// get is zero for one that has not come.
+func (m *moment) get() time.Time {
+	if at := m.at.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+func newReads(log Barrier, applied *applyWait, quorumWrite func(time.Time), succeeded func()) *reads {
+	return &reads{log: log, applied: applied, quorumWrite: quorumWrite, succeeded: succeeded, wake: make(chan struct{}, 1)}
+}
+
+// wait returns once the published view shows every write that was
+// acknowledged, by any zkine, before the call.
+func (r *reads) wait(ctx context.Context) error {
+	if err := r.log.Refused(); errors.Is(err, revision.ErrUnauthenticated) {
+		return err
+	}
+	group, err := r.join()
+	if err != nil {
+		return err
+	}
+	if t := timingOf(ctx); t != nil {
+		t.mark(markQueued, time.Now())
+		defer func() {
+			t.mark(markSent, group.sent.get())
+			t.mark(markShown, group.shown.get())
+			if ctx.Err() == nil {
+				t.mark(markApplied, time.Now())
+			}
+		}()
+	}
+	select {
+	case <-group.done:
+		if group.err == nil {
+			r.succeeded()
+		}
+		return group.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *reads) join() (*readGroup, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.enter()
+}
+
+// enter counts a read into the group that forms. The lock is held.
+func (r *reads) enter() (*readGroup, error) {
+	if r.closed != nil {
+		return nil, r.closed
+	}
+	if r.forming == nil {
+		r.forming = &readGroup{done: make(chan struct{})}
+		r.signal()
+	}
+	r.forming.size++
+	return r.forming, nil
+}
+
+func (r *reads) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ride takes the group that forms along on an append that is about to be
+// sent; nil if there is none.
+func (r *reads) ride() *readGroup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	group := r.forming
+	r.forming = nil
+	if group != nil {
+		group.sent.come()
+	}
+	return group
+}
+
+// again has a group that rode in vain released with the group that forms.
+func (r *reads) again(group *readGroup) {
+	if group == nil {
+		return
+	}
+	r.mu.Lock()
+	next, err := r.enter()
+	if err == nil {
+		next.joined = append(next.joined, group)
+	}
+	r.mu.Unlock()
+	if err != nil {
+		r.release(group, err)
+	}
+}
+
+// resolved releases a group once the state has reached seq.
+func (r *reads) resolved(group *readGroup, seq revision.Seq) {
+	if group != nil {
+		group.shown.come()
+		r.applied.when(seq, func(err error) { r.release(group, err) })
+	}
+}
+
+func (r *reads) release(group *readGroup, err error) {
+	group.err = err
+	close(group.done)
+	for _, joined := range group.joined {
+		r.release(joined, err)
+	}
+}
+
+// loop sends barriers while reads wait. It ends with ctx, and waits for the
+// barriers under way.
+func (r *reads) loop(ctx context.Context) {
+	var underWay sync.WaitGroup
+	defer underWay.Wait()
+	for {
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+			return
+		}
+		if group := r.begin(); group != nil {
+			underWay.Go(func() { r.barrier(ctx, group) })
+		}
+	}
+}
+
+// begin takes the group that forms for a barrier of its own; nil if there is
+// none, or if it has to wait for those under way.
+func (r *reads) begin() *readGroup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	group := r.forming
+	if group == nil || r.barriers == maxBarriers || r.served >= manyReads {
+		return nil
+	}
+	r.forming = nil
+	group.sent.come()
+	r.barriers++
+	r.served += group.size
+	return group
+}
+
+func (r *reads) barrier(ctx context.Context, group *readGroup) {
+	seq, err := r.log.Barrier(ctx)
+	if err == nil {
+		// Not when it was sent: it may have waited for the end of an outage.
+		r.quorumWrite(time.Now())
+	}
+	r.mu.Lock()
+	r.barriers--
+	r.served -= group.size
+	r.signal()
+	r.mu.Unlock()
+	if err != nil {
+		r.release(group, err)
+		return
+	}
+	r.resolved(group, seq)
+}
+
+// close ends reads that wait and those that come.
+func (r *reads) close(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed != nil {
+		return
+	}
+	r.closed = err
+	if r.forming != nil {
+		r.release(r.forming, err)
+		r.forming = nil
+	}
+}

@@ -1,0 +1,164 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// heldBarriers are barriers that end when they are told.
+type heldBarriers struct {
+	mu   sync.Mutex
+	held []chan error
+	// quorum is when a barrier proved one.
+	quorum []time.Time
+}
+
+func (h *heldBarriers) Barrier(ctx context.Context) (revision.Seq, error) {
+	end := make(chan error)
+	h.mu.Lock()
+	h.held = append(h.held, end)
+	h.mu.Unlock()
+	select {
+	case err := <-end:
+		return revision.Seq{}, err
+	case <-ctx.Done():
+		return revision.Seq{}, context.Cause(ctx)
+	}
+}
+
+func (h *heldBarriers) Refused() error { return nil }
+
+// begun is how many barriers there were.
+func (h *heldBarriers) begun() int {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.held)
+}
+
+func (h *heldBarriers) end(i int, err error) {
+	h.mu.Lock()
+	end := h.held[i]
+	h.mu.Unlock()
+	end <- err
+	synctest.Wait()
+}
+
+// heldReads runs a test of reads on held barriers. read begins n reads at once,
+// and returns their outcomes.
+func heldReads(t *testing.T, test func(h *heldBarriers, read func(n int) chan error)) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &heldBarriers{}
+		r := newReads(h, new(applyWait), func(at time.Time) { h.quorum = append(h.quorum, at) }, func() {})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(ErrClosed)
+		go r.loop(ctx)
+		test(h, func(n int) chan error {
+			done := make(chan error, n)
+			for range n {
+				go func() { done <- r.wait(ctx) }()
+			}
+			synctest.Wait()
+			return done
+		})
+	})
+}
+
+// Few reads do not wait for the barriers of others.
+func TestFewReadsHaveBarriersAtOnce(t *testing.T) {
+	heldReads(t, func(h *heldBarriers, read func(int) chan error) {
+		var done []chan error
+		for i := range maxBarriers {
+			done = append(done, read(1))
+			require.Equal(t, i+1, h.begun())
+		}
+		last := read(2)
+		require.Equal(t, maxBarriers, h.begun(), "no more than that")
+		h.end(2, nil)
+		require.NoError(t, <-done[2])
+		require.Equal(t, maxBarriers+1, h.begun(), "those that waited have theirs now")
+		require.Empty(t, last)
+		broken := errors.New("broken")
+		h.end(maxBarriers, broken)
+		require.ErrorIs(t, <-last, broken)
+		require.ErrorIs(t, <-last, broken)
+		require.Empty(t, done[0], "a barrier that fails is its own reads' matter")
+		h.end(0, nil)
+		require.NoError(t, <-done[0])
+	})
+}
+
+// Reads that come while a barrier serves many share the next one.
+func TestManyReadsShareBarriers(t *testing.T) {
+	heldReads(t, func(h *heldBarriers, read func(int) chan error) {
+		for range maxBarriers {
+			read(1)
+		}
+		many := read(manyReads) // as one group, since there are barriers enough
+		h.end(0, nil)
+		require.Equal(t, maxBarriers+1, h.begun())
+		for i := range maxBarriers - 1 {
+			h.end(i+1, nil)
+		}
+		few := read(2)
+		read(1)
+		require.Equal(t, maxBarriers+1, h.begun(), "they wait for the many")
+		h.end(maxBarriers, nil)
+		require.Len(t, many, manyReads)
+		require.Equal(t, maxBarriers+2, h.begun(), "they share one")
+		h.end(maxBarriers+1, nil)
+		require.Len(t, few, 2)
+	})
+}
+
+// A barrier that waited for the end of an outage proves a quorum after that, and
+// none while it waited: else the outage could pass for two short silences.
+func TestABarrierProvesAQuorumWhenItIsAnswered(t *testing.T) {
+	heldReads(t, func(h *heldBarriers, read func(int) chan error) {
+		read(1)
+		require.Equal(t, 1, h.begun())
+		time.Sleep(time.Minute) // the bubble's time
+		h.end(0, nil)
+		require.Equal(t, []time.Time{time.Now()}, h.quorum)
+		read(1)
+		require.Equal(t, 2, h.begun())
+		h.end(1, errors.New("broken"))
+		require.Len(t, h.quorum, 1)
+	})
+}
+
+// TestGroupsThatRodeInVainShareTheNextBarrier: they wait for it without a
+// goroutine each, which Close would have to wait for.
+func TestGroupsThatRodeInVainShareTheNextBarrier(t *testing.T) {
+	for name, end := range map[string]func(*reads){
+		"released": func(r *reads) { r.release(r.begin(), nil) },
+		"closed":   func(r *reads) { r.close(ErrClosed) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReads(&heldBarriers{}, new(applyWait), func(time.Time) {}, func() {})
+			before := runtime.NumGoroutine()
+			var groups []*readGroup
+			for range 100 {
+				_, err := r.join()
+				require.NoError(t, err)
+				groups = append(groups, r.ride())
+				r.again(groups[len(groups)-1])
+				r.again(nil)
+			}
+			require.LessOrEqual(t, runtime.NumGoroutine(), before)
+			end(r)
+			for _, group := range groups {
+				<-group.done
+			}
+		})
+	}
+}
