@@ -213,7 +213,7 @@ func (l *Log) recogniseLast(ctx context.Context, conn Conn, last entry) error {
 		return err
 	}
 	if e, err := openEnvelope(data); err != nil || e.nonce != last.slot.Nonce {
-		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
+		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"", //nolint:errorlint // it is lost, not corrupt
 			ErrLogLost, path, err)
 	}
 	return nil

@@ -124,7 +124,7 @@ func (c *zkConn) shut() {
 	<-c.made
 	c.zk.Close()
 	if conn := c.net.Load(); conn != nil {
-		conn.Close() //nolint:errcheck // nothing is expected of it any more
+		conn.Close() // nothing is expected of it any more
 	}
 }
 

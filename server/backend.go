@@ -6,8 +6,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 )
 

@@ -182,7 +182,7 @@ func (s *Snapshots) done(copy *databaseCopy, file *databaseFile, err error) {
 	s.mu.Unlock()
 	close(copy.made)
 	if unwanted && file != nil {
-		file.file.Close() //nolint:errcheck // it was not read
+		file.file.Close() // it was not read
 	}
 }
 

@@ -73,7 +73,7 @@ type section struct{ r *io.SectionReader }
 
 func (s *section) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = tempError(err)
 	}
 	return n, err

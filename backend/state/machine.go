@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/tidwall/btree"
@@ -116,7 +117,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
-		if results[i].Err != ErrEvaluation && !m.try(slot.Requests[i], &results[i]) {
+		if !errors.Is(results[i].Err, ErrEvaluation) && !m.try(slot.Requests[i], &results[i]) {
 			results[i] = Result{Err: ErrEvaluation}
 			m.restore(start)
 			i = 0

@@ -167,7 +167,7 @@ func writeAtomically(path string, data []byte) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		os.Remove(f.Name()) //nolint:errcheck // it may not be there
+		os.Remove(f.Name()) // it may not be there
 		return err
 	}
 	return syncFolder(folder)

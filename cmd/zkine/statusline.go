@@ -36,7 +36,7 @@ func (s *statusLine) show(line string) {
 		return
 	}
 	s.line = line
-	fmt.Fprint(s.out, clearLine+line) //nolint:errcheck // a terminal that is gone needs no bar
+	fmt.Fprint(s.out, clearLine+line)
 }
 
 // terminal is out as one, if it is one.
