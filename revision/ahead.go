@@ -125,14 +125,14 @@ func (t *tail) readAhead(err error) {
 }
 
 // readAhead reads the slots of a step in the background.
-func (l *Log) readAhead(s step) {
-	l.spawn(func() {
-		ctx, cancel := l.opContext(l.ctx)
+func (d *delivery) readAhead(s step) {
+	d.spawn(func() {
+		ctx, cancel := d.opContext(d.ctx)
 		defer cancel()
-		conn, err := l.session.get(ctx)
+		conn, err := d.session.get(ctx)
 		if err == nil {
-			err = l.read(ctx, conn, s)
+			err = d.read(ctx, conn, s)
 		}
-		l.tail.readAhead(err)
+		d.tail.readAhead(err)
 	})
 }

@@ -20,15 +20,27 @@ import (
 // nonce, the batch is not there and never will be, since a late multi fails
 // its check.
 func (l *Log) Append(ctx context.Context, batch *Batch) (Appended, error) {
-	if err := l.refusal.admit(); err != nil {
+	return l.appends.append(ctx, batch)
+}
+
+// appender is the part of a Log behind Append.
+type appender struct {
+	*link
+	rotation   *rotation
+	refusal    *refusal
+	compressor compressor
+}
+
+func (p *appender) append(ctx context.Context, batch *Batch) (Appended, error) {
+	if err := p.refusal.admit(); err != nil {
 		return Appended{}, err
 	}
-	env, err := seal(batch, l.term(), &l.compressor)
+	env, err := seal(batch, p.epoch.term(), &p.compressor)
 	if err != nil {
 		return Appended{}, err
 	}
-	a := &appending{l: l, batch: batch, env: env, await: l.tail.await(batch.Nonce)}
-	defer l.tail.forget(batch.Nonce)
+	a := &appending{appender: p, batch: batch, env: env, await: p.tail.await(batch.Nonce)}
+	defer p.tail.forget(batch.Nonce)
 	for {
 		out, err := a.try(ctx)
 		switch {
@@ -40,13 +52,9 @@ func (l *Log) Append(ctx context.Context, batch *Batch) (Appended, error) {
 	}
 }
 
-// errAgain says that the append goes on: on another connection, in another
-// segment, or in smaller parts.
-var errAgain = errors.New("revision: try again")
-
 // appending is an append under way.
 type appending struct {
-	l     *Log
+	*appender
 	batch *Batch
 	env   *envelope
 	await *awaited
@@ -65,11 +73,11 @@ type appending struct {
 }
 
 func (a *appending) try(ctx context.Context) (Appended, error) {
-	conn, err := a.l.session.get(ctx)
+	conn, err := a.session.get(ctx)
 	if err != nil {
 		return Appended{}, err
 	}
-	segment, _ := a.l.tail.head()
+	segment, _ := a.tail.head()
 	if a.unsure.number != 0 && a.unsure.number < segment.number {
 		return a.resolve(ctx)
 	}
@@ -84,7 +92,7 @@ func (a *appending) try(ctx context.Context) (Appended, error) {
 	if err != nil {
 		return Appended{}, err
 	}
-	opCtx, cancel := a.l.opContext(ctx)
+	opCtx, cancel := a.opContext(ctx)
 	defer cancel()
 	results, err := conn.Multi(opCtx, ops...)
 	if err != nil {
@@ -95,42 +103,41 @@ func (a *appending) try(ctx context.Context) (Appended, error) {
 
 // ops builds the multi. A batch that is too large for one is staged first.
 func (a *appending) ops(ctx context.Context, conn Conn, segment segmentRef) ([]any, error) {
-	l := a.l
-	ops := []any{checkOp(l.layout.log(), segment.number)}
+	ops := []any{checkOp(a.layout.log(), segment.number)}
 	data := a.env
-	if limit := l.limit(); envelopeHead+len(a.env.payload) > limit {
+	if limit := a.request.limit(); envelopeHead+len(a.env.payload) > limit {
 		if err := a.stage(ctx, conn, segment, limit); err != nil {
 			return nil, err
 		}
 		for i := range a.parts.count {
-			ops = append(ops, checkOp(l.layout.part(segment.name, a.env.nonce, i), anyVersion))
+			ops = append(ops, checkOp(a.layout.part(segment.name, a.env.nonce, i), anyVersion))
 		}
 		staged := *a.env
 		staged.flags |= flagStaged
 		staged.parts = uint32(a.parts.count)
 		data = &staged
 	}
-	create := createOp(l.layout.slotPrefix(segment.name), nil)
+	create := createOp(a.layout.slotPrefix(segment.name), nil)
 	create.Flags = zk.FlagSequence
 	if create.Data = data.head(); !data.staged() {
 		create.Data = append(create.Data, data.payload...)
 	}
-	record := mustJSON(segmentRecord{LastWriter: l.cfg.Name, Revision: Rev(l.applied.Load())})
-	return append(ops, setOp(l.layout.segment(segment.name), record, anyVersion), create), nil
+	record := mustJSON(segmentRecord{LastWriter: a.cfg.Name, Revision: Rev(a.applied.Load())})
+	return append(ops, setOp(a.layout.segment(segment.name), record, anyVersion), create), nil
 }
 
 // landed hands the slot to the tail. Whatever is wrong with it, the batch is in
 // the log.
 func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appended, error) {
-	a.l.passedWrite()
+	a.refusal.passedWrite(a.cfg.Log)
 	a.unsure = segment
 	n := len(results)
 	slot, err := slotNumber(results[n-1].String)
 	if err != nil {
-		a.l.session.fail(err)
+		a.session.fail(err)
 		return Appended{}, err
 	}
-	a.l.noteZxid(results[n-2].Stat.Mzxid)
+	a.epoch.note(results[n-2].Stat.Mzxid)
 	seq := Seq{segment.number, slot}
 	e := &entry{segment: segment, size: envelopeHead,
 		slot: Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.env.term, Requests: a.batch.Requests}}
@@ -139,16 +146,16 @@ func (a *appending) landed(segment segmentRef, results []zk.MultiResponse) (Appe
 	} else {
 		e.size += len(a.env.payload)
 	}
-	switch a.l.tail.appended(e) {
+	switch a.tail.appended(e) {
 	case landedUnseen:
 		return Appended{}, errors.New("it lies in a part of the log that this zkine has skipped")
 	case landedBefore:
 		err := fmt.Errorf("%w: an append landed at %v, which was read before with other content; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, seq)
-		a.l.session.fail(err)
+		a.session.fail(err)
 		return Appended{}, err
 	}
-	a.l.considerRotation(segment)
+	a.rotation.consider(segment)
 	return Appended{Seq: seq, Resent: a.resent}, nil
 }
 
@@ -159,12 +166,12 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 	case errors.Is(err, zk.ErrBadVersion) && op == 0:
 		// The segment was sealed. This sending had no effect, and a.unsure
 		// still tells of an earlier one.
-		return a.l.refreshed(ctx, conn)
+		return a.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	if ctx.Err() == nil { // else err may be the caller's reason to end
-		if again := a.answered(ctx, conn, segment, err); again != nil {
+		if again := a.serverAnswered(ctx, conn, segment, err); again != nil {
 			return again
 		}
 	}
@@ -173,14 +180,14 @@ func (a *appending) failed(ctx context.Context, conn Conn, segment segmentRef, r
 	return errAgain
 }
 
-// answered deals with an error by which a server answers, or the client before
+// serverAnswered deals with an error by which a server answers, or the client before
 // it sends anything: it returns errAgain, or the error if the append ends; nil
 // if the connection was lost instead.
-func (a *appending) answered(ctx context.Context, conn Conn, segment segmentRef, err error) error {
-	l, code := a.l, codeOf(err)
+func (a *appending) serverAnswered(ctx context.Context, conn Conn, segment segmentRef, err error) error {
+	code := codeOf(err)
 	switch {
 	case final(err):
-		l.session.fail(err)
+		a.session.fail(err)
 		return err
 	case code == nil && !Definite(err):
 		return nil
@@ -188,17 +195,17 @@ func (a *appending) answered(ctx context.Context, conn Conn, segment segmentRef,
 		// A znode is missing that must be there. The greeting of the next
 		// connection finds out.
 		a.parts = stagedParts{}
-		l.session.retire(conn)
+		a.session.retire(conn)
 		return errAgain
 	}
 	if !code.definite {
 		a.unsure, a.resent = segment, true
 	}
 	if code.does == refuse {
-		l.refusedWrite(err)
+		a.refusal.refusedWrite(a.cfg.Log, err)
 		return err
 	}
-	l.answered(ctx, conn, code, err)
+	a.answered(ctx, conn, code, err)
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w (%w)", ErrUnavailable, err, context.Cause(ctx))
 	}
@@ -208,28 +215,28 @@ func (a *appending) answered(ctx context.Context, conn Conn, segment segmentRef,
 // connectionLost counts connections that end on a large request: a server whose
 // jute.maxbuffer is smaller than configured closes without a word.
 func (a *appending) connectionLost(ctx context.Context, conn Conn, segment segmentRef) {
-	a.l.session.retire(conn)
+	a.session.retire(conn)
 	a.lost++
 	if a.lost < 3 || ctx.Err() != nil || len(a.env.payload) <= minRequest-requestOverhead {
 		return // a batch that small is not what they end on
 	}
 	a.lost = 0
-	if !a.l.shrink() {
+	if !a.request.shrink(a.cfg.Log) {
 		a.hopeless = true
 	}
 	// Only a sealed segment can be shown not to hold the batch.
-	a.l.rotate(ctx, segment) //nolint:errcheck // the next try sees what became of it
+	a.rotation.seal(ctx, segment) //nolint:errcheck // the next try sees what became of it
 }
 
 // resolve decides whether the batch is in a segment that was sealed after a
 // sending with unknown outcome.
 func (a *appending) resolve(ctx context.Context) (Appended, error) {
 	for {
-		passed, changed := a.l.tail.passed(a.unsure.number)
+		passed, changed := a.tail.passed(a.unsure.number)
 		if seq, found := a.found(); found {
 			return Appended{Seq: seq, Resent: true}, nil
 		}
-		if a.l.tail.isSkipped(a.await) {
+		if a.tail.isSkipped(a.await) {
 			return Appended{}, errors.New("it may lie in a part of the log that this zkine has skipped")
 		}
 		if passed {
@@ -241,7 +248,7 @@ func (a *appending) resolve(ctx context.Context) (Appended, error) {
 		case <-ctx.Done():
 			return Appended{}, context.Cause(ctx)
 		}
-		if err := a.l.session.failure(); err != nil {
+		if err := a.session.failure(); err != nil {
 			return Appended{}, err
 		}
 	}

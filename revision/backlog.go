@@ -16,7 +16,7 @@ func (l *Log) Backlog(ctx context.Context) (slots int64, err error) {
 	}
 	opCtx, cancel := l.opContext(ctx)
 	defer cancel()
-	refs, err := listSegments(opCtx, conn, l.layout)
+	refs, err := l.on(conn).segments(opCtx)
 	if final(err) {
 		return 0, err
 	}

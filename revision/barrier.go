@@ -8,17 +8,6 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// barrier is a quorum write that changes nothing. Once it is answered, the
-// server shows this connection all that was committed before it was sent.
-// ZooKeeper's sync does not do: a deposed leader answers it (ZOOKEEPER-1675).
-func barrier(ctx context.Context, conn Conn, l layout) error {
-	_, err := conn.Multi(ctx, checkOp(l.format(), anyVersion))
-	if err != nil {
-		return fmt.Errorf("barrier: %w", err)
-	}
-	return nil
-}
-
 // Barrier implements backend.Log: multi{check the open segment's number, check
 // its count of slots}. If it passes, what is known is all there is. If it
 // fails, it was a quorum write all the same, and a read on the same connection
@@ -29,7 +18,7 @@ func (l *Log) Barrier(ctx context.Context) (Seq, error) {
 		if err != nil {
 			return Seq{}, err
 		}
-		seq, err := l.barrierOn(ctx, conn)
+		seq, err := l.barriers.try(ctx, conn)
 		if err == nil {
 			return seq, nil
 		}
@@ -42,42 +31,45 @@ func (l *Log) Barrier(ctx context.Context) (Seq, error) {
 	}
 }
 
-func (l *Log) barrierOn(ctx context.Context, conn Conn) (Seq, error) {
-	ctx, cancel := l.opContext(ctx)
+// barriers shows, with a quorum write, how far the log reaches.
+type barriers struct{ *link }
+
+func (b *barriers) try(ctx context.Context, conn Conn) (Seq, error) {
+	ctx, cancel := b.opContext(ctx)
 	defer cancel()
-	segment, count := l.tail.head()
+	segment, count := b.tail.head()
 	results, err := conn.Multi(ctx,
-		checkOp(l.layout.log(), segment.number),
-		checkOp(l.layout.segment(segment.name), count))
+		checkOp(b.layout.log(), segment.number),
+		checkOp(b.layout.segment(segment.name), count))
 	if err == nil {
-		return l.lastSlot(ctx, conn, segment, count)
+		return b.lastSlot(ctx, conn, segment, count)
 	}
 	op, _ := failedOp(results)
 	if !errors.Is(err, zk.ErrBadVersion) || op < 0 {
-		return Seq{}, l.lostIfMissing(err, l.layout.segment(segment.name))
+		return Seq{}, b.lostIfMissing(err, b.layout.segment(segment.name))
 	}
 	if op == 0 {
-		if segment, err = l.readOpen(ctx, conn); err != nil {
+		if segment, err = b.readOpen(ctx, conn); err != nil {
 			return Seq{}, err
 		}
 	}
-	_, stat, err := conn.Get(ctx, l.layout.segment(segment.name))
+	_, stat, err := conn.Get(ctx, b.layout.segment(segment.name))
 	if err != nil {
 		return Seq{}, err
 	}
-	l.tail.observe(segment.number, int64(stat.Version))
-	return l.lastSlot(ctx, conn, segment, int64(stat.Version))
+	b.tail.observe(segment.number, int64(stat.Version))
+	return b.lastSlot(ctx, conn, segment, int64(stat.Version))
 }
 
 // lastSlot returns the last slot at or before the end of a segment with count
 // slots: a segment may be empty. Sealed segments before it do not change.
-func (l *Log) lastSlot(ctx context.Context, conn Conn, segment segmentRef, count int64) (Seq, error) {
+func (b *barriers) lastSlot(ctx context.Context, conn Conn, segment segmentRef, count int64) (Seq, error) {
 	for count == 0 && segment.number > 1 {
 		var err error
-		if segment, err = l.segmentAfter(ctx, conn, segment.number-2); err != nil {
+		if segment, err = b.on(conn).segmentAfter(ctx, segment.number-2); err != nil {
 			return Seq{}, err
 		}
-		_, stat, err := conn.Get(ctx, l.layout.segment(segment.name))
+		_, stat, err := conn.Get(ctx, b.layout.segment(segment.name))
 		if err != nil {
 			return Seq{}, err
 		}

@@ -46,7 +46,7 @@ func (r blobRef) span(part int) (from, to int) {
 // writeBlob creates the parts of a blob under the names that name gives. Each
 // carries the guard along: if that fails, so does the write. A part that
 // exists is from an earlier try of the same write.
-func writeBlob(ctx context.Context, conn Conn, stored []byte, ref blobRef, guard any, name func(part int) string) error {
+func writeBlob(ctx context.Context, conn Nodes, stored []byte, ref blobRef, guard any, name func(part int) string) error {
 	for i := range ref.Parts {
 		from, to := ref.span(i)
 		_, err := conn.Multi(ctx, guard, createOp(name(i), stored[from:to]))
@@ -57,15 +57,15 @@ func writeBlob(ctx context.Context, conn Conn, stored []byte, ref blobRef, guard
 	return nil
 }
 
-// readBlob puts a blob together and verifies it. zk.ErrNoNode if a part is
-// missing, ErrCorrupt if the bytes are others.
-func readBlob(ctx context.Context, conn Conn, ref blobRef, name func(part int) string) ([]byte, error) {
+// blob puts a blob together and verifies it. zk.ErrNoNode if a part is missing,
+// ErrCorrupt if the bytes are others.
+func (r Reader) blob(ctx context.Context, ref blobRef, name func(part int) string) ([]byte, error) {
 	if err := ref.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w; restore what names it from a backup of ZooKeeper", name(0), err)
 	}
 	var stored []byte
 	for i := range ref.Parts {
-		part, _, err := conn.Get(ctx, name(i))
+		part, _, err := r.conn.Get(ctx, name(i))
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name(i), err)
 		}

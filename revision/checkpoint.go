@@ -18,6 +18,7 @@ type Checkpoint struct {
 	// Chunks yields the chunks in order. Each belongs to the receiver. It stops
 	// after the first error: ErrCorrupt, or that the connection was lost or the
 	// checkpoint was replaced by a newer one, for which the remedy is the log's
-	// Reload. It may be called again.
+	// Reload. It may be called again. Nothing that it has begun is running once
+	// the iteration is over.
 	Chunks func(context.Context) iter.Seq2[[]byte, error]
 }

@@ -8,7 +8,11 @@ import "context"
 // Errors: ErrNotNeeded, if it is not the newest any more; else it may be tried
 // again.
 func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
-	conn, err := l.dialBulk(ctx)
+	return l.checkpoints.keepNewest(ctx, segment)
+}
+
+func (c *checkpoints) keepNewest(ctx context.Context, segment int64) error {
+	conn, err := c.dialBulk(ctx)
 	if err != nil {
 		return err
 	}
@@ -16,10 +20,10 @@ func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
 	for range patientTries {
 		var record checkpointRecord
 		var version int64
-		if record, version, err = readCheckpointRecord(ctx, conn, l.layout); err != nil {
+		if record, version, err = c.on(conn).checkpoints(ctx); err != nil {
 			return err
 		}
-		l.noteCheckpoints(record)
+		c.note(record)
 		switch {
 		case record.Latest == nil || record.Latest.Segment != segment:
 			return ErrNotNeeded
@@ -27,8 +31,8 @@ func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
 			return nil
 		}
 		record.Previous = record.Latest
-		if _, err = conn.Multi(ctx, setOp(l.layout.checkpoint(), mustJSON(record), version)); err == nil {
-			l.noteCheckpoints(record)
+		if _, err = conn.Multi(ctx, setOp(c.layout.checkpoint(), mustJSON(record), version)); err == nil {
+			c.note(record)
 		}
 		if !overtaken(err) {
 			return err
@@ -38,21 +42,12 @@ func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
 }
 
 // Newest implements backend.Log. It is up to date after Measure.
-func (l *Log) Newest() Newest {
-	record := l.checkpoints.Load()
-	if record == nil || record.Latest == nil {
-		return Newest{}
-	}
-	return Newest{Segment: record.Latest.Segment, Bytes: record.Latest.Bytes, Alone: record.alone()}
-}
-
-// noteCheckpoints remembers which checkpoints there are.
-func (l *Log) noteCheckpoints(record checkpointRecord) { l.checkpoints.Store(&record) }
+func (l *Log) Newest() Newest { return l.checkpoints.newest() }
 
 // CheckpointDue says whether the log up to the end of a segment has outgrown
 // the newest checkpoint that is known of: so the log never holds much more than
 // twice the state, and a checkpoint is paid for by as much log.
 func (l *Log) CheckpointDue(segment int64) bool {
 	newest := l.Newest()
-	return segment > newest.Segment && l.tail.bytesAfter(newest.Segment, segment) >= max(newest.Bytes, l.cfg.CheckpointFrom)
+	return segment > newest.Segment && l.usage.segments.deliveredAfter(newest.Segment, segment) >= max(newest.Bytes, l.cfg.CheckpointFrom)
 }

@@ -46,7 +46,7 @@ func overtaken(err error) bool {
 
 func (l *Log) saveCheckpoint(ctx context.Context, conn Conn, segment int64, rev Rev, meta []byte,
 	keys func(yield func([]byte) bool) error, pace func(context.Context) error) (err error) {
-	w := &checkpointWriter{l: l, ctx: ctx, conn: conn, pace: pace,
+	w := &checkpointWriter{checkpoints: &l.checkpoints, ctx: ctx, conn: conn, pace: pace,
 		manifest: &recordpb.CheckpointManifest{Segment: segment, Revision: int64(rev)}}
 	if err := w.begin(segment); err != nil {
 		return err
@@ -67,27 +67,9 @@ func (l *Log) saveCheckpoint(ctx context.Context, conn Conn, segment int64, rev 
 	return w.finish(rev)
 }
 
-// dialBulk opens a session for what is large and can wait, so that it never
-// stands before a commit. The server may lag: a barrier comes first.
-func (l *Log) dialBulk(ctx context.Context) (Conn, error) {
-	dialer := l.cfg.Bulk
-	if dialer == nil {
-		dialer = l.cfg.Dialer
-	}
-	conn, err := dialer.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := barrier(ctx, conn, l.layout); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return conn, nil
-}
-
 // checkpointWriter writes one attempt.
 type checkpointWriter struct {
-	l        *Log
+	*checkpoints
 	ctx      context.Context
 	conn     Conn
 	pace     func(context.Context) error
@@ -102,16 +84,16 @@ type checkpointWriter struct {
 
 func (w *checkpointWriter) begin(segment int64) error {
 	var err error
-	if w.record, w.version, err = readCheckpointRecord(w.ctx, w.conn, w.l.layout); err != nil {
+	if w.record, w.version, err = w.on(w.conn).checkpoints(w.ctx); err != nil {
 		return err
 	}
 	w.known = map[string]*recordpb.StoredChunk{}
 	if latest := w.record.Latest; latest != nil {
-		w.l.noteCheckpoints(w.record)
+		w.note(w.record)
 		if latest.Segment >= segment {
 			return ErrNotNeeded
 		}
-		manifest, err := readManifest(w.ctx, w.conn, w.l.layout, latest)
+		manifest, err := w.on(w.conn).manifest(w.ctx, latest)
 		if err != nil {
 			return err
 		}
@@ -119,8 +101,8 @@ func (w *checkpointWriter) begin(segment int64) error {
 			w.known[string(c.Hash)] = c
 		}
 	}
-	w.attempt = newSegmentRef(segment, w.l.cfg.Random).name
-	_, err = w.conn.Multi(w.ctx, checkOp(w.l.layout.checkpoint(), w.version), createOp(w.l.layout.attempt(w.attempt), nil))
+	w.attempt = newSegmentRef(segment, w.cfg.Random).name
+	_, err = w.conn.Multi(w.ctx, checkOp(w.layout.checkpoint(), w.version), createOp(w.layout.attempt(w.attempt), nil))
 	return err
 }
 
@@ -135,13 +117,13 @@ func (w *checkpointWriter) store(raw []byte) (*recordpb.StoredChunk, error) {
 	if len(raw) > maxRaw {
 		return nil, fmt.Errorf("%w: %d bytes of a checkpoint in one piece", ErrTooLarge, len(raw))
 	}
-	stored, ref := encodeBlob(raw, w.l.limit())
+	stored, ref := encodeBlob(raw, w.request.limit())
 	c := &recordpb.StoredChunk{Attempt: w.attempt, Number: w.number, Parts: int32(ref.Parts),
 		StoredLength: uint32(ref.Length), RawLength: uint32(ref.Raw), Checksum: ref.Checksum, Hash: hash}
 	w.number++
 	w.bytes += int64(ref.Length)
 	err := writeBlob(w.ctx, w.conn, stored, ref, w.guard(), func(part int) string {
-		return w.l.layout.chunk(w.attempt, int(c.Number), part)
+		return w.layout.chunk(w.attempt, int(c.Number), part)
 	})
 	if err != nil {
 		return nil, err
@@ -150,7 +132,7 @@ func (w *checkpointWriter) store(raw []byte) (*recordpb.StoredChunk, error) {
 }
 
 // guard ends an attempt that can no longer win.
-func (w *checkpointWriter) guard() any { return checkOp(w.l.layout.checkpoint(), w.version) }
+func (w *checkpointWriter) guard() any { return checkOp(w.layout.checkpoint(), w.version) }
 
 // finish writes the manifest and switches to it. If the reply is lost, the
 // next checkpoint's begin finds out what became of it.
@@ -162,21 +144,21 @@ func (w *checkpointWriter) finish(rev Rev) error {
 	if len(raw) > maxRaw {
 		return fmt.Errorf("%w: a checkpoint's manifest of %d bytes", ErrTooLarge, len(raw))
 	}
-	stored, ref := encodeBlob(raw, w.l.limit())
+	stored, ref := encodeBlob(raw, w.request.limit())
 	err = writeBlob(w.ctx, w.conn, stored, ref, w.guard(), func(part int) string {
-		return w.l.layout.manifest(w.attempt, part)
+		return w.layout.manifest(w.attempt, part)
 	})
 	if err != nil {
 		return err
 	}
 	next := checkpointRecord{Previous: w.record.Latest, Latest: &checkpointRef{
 		Attempt: w.attempt, Segment: w.manifest.Segment, Revision: rev, Bytes: w.bytes + int64(ref.Length), Manifest: ref}}
-	_, err = w.conn.Multi(w.ctx, setOp(w.l.layout.checkpoint(), mustJSON(next), w.version))
+	_, err = w.conn.Multi(w.ctx, setOp(w.layout.checkpoint(), mustJSON(next), w.version))
 	if errors.Is(err, zk.ErrBadVersion) {
 		return ErrNotNeeded
 	}
 	if err == nil {
-		w.l.noteCheckpoints(next)
+		w.note(next)
 	}
 	return err
 }

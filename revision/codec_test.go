@@ -210,43 +210,6 @@ func TestSeqOrderAndIndex(t *testing.T) {
 	}
 }
 
-func TestRevMap(t *testing.T) {
-	var m revMap
-	_, found := m.locate(2)
-	require.False(t, found)
-	m.add(Seq{1, 0}, 4) // made 2, 3 and 4
-	m.add(Seq{1, 1}, 4) // made none
-	m.add(Seq{2, 0}, 5)
-	for rev, want := range map[Rev]Seq{2: {1, 0}, 4: {1, 0}, 5: {2, 0}} {
-		seq, found := m.locate(rev)
-		require.True(t, found)
-		require.Equal(t, want, seq)
-	}
-	_, found = m.locate(6)
-	require.False(t, found)
-	rev, found := m.at(Seq{1, 1})
-	require.True(t, found)
-	require.EqualValues(t, 4, rev)
-}
-
-// TestRevMapForgets the oldest, since a zkine runs for long.
-func TestRevMapForgets(t *testing.T) {
-	var m revMap
-	for i := range Rev(3 * maxMappings) {
-		m.add(Seq{1, int64(i)}, i+2)
-	}
-	require.LessOrEqual(t, len(m.entries), maxMappings)
-	_, found := m.locate(2)
-	require.False(t, found)
-	_, found = m.at(Seq{1, 0})
-	require.False(t, found)
-	for _, rev := range []Rev{m.floor + 1, 3*maxMappings + 1} {
-		seq, found := m.locate(rev)
-		require.True(t, found)
-		require.Equal(t, Seq{1, int64(rev - 2)}, seq)
-	}
-}
-
 func TestIncarnations(t *testing.T) {
 	me := newIncarnation(rand.Reader)
 	require.False(t, me.gone(), "this process lives")

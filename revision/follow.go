@@ -16,17 +16,24 @@ const (
 	quietTime = 5 * time.Millisecond
 )
 
-// follow learns of foreign slots and rotations, until the log is closed.
-func (l *Log) follow() {
+// follower learns of foreign slots and rotations.
+type follower struct {
+	*link
+	// mayServe looks whether the root may still be served.
+	mayServe func(context.Context, Conn) error
+}
+
+// run ends when the log is closed.
+func (f *follower) run() {
 	for {
-		conn, err := l.session.get(l.ctx)
+		conn, err := f.session.get(f.ctx)
 		if err != nil {
 			return
 		}
-		l.followOn(conn)
+		f.followOn(conn)
 		select {
 		case <-conn.Done():
-		case <-l.ctx.Done():
+		case <-f.ctx.Done():
 			return
 		}
 	}
@@ -34,7 +41,7 @@ func (l *Log) follow() {
 
 // followOn follows on one connection, until that ends. Watches are armed again
 // only once they have fired, since the client keeps a channel for each.
-func (l *Log) followOn(conn Conn) {
+func (f *follower) followOn(conn Conn) {
 	var log, segment <-chan zk.Event
 	var watched segmentRef
 	var armedAt int64 // slots of watched when its watch was armed
@@ -42,11 +49,11 @@ func (l *Log) followOn(conn Conn) {
 	defer poll.Stop()
 	for {
 		if log == nil {
-			log = l.watchLog(conn)
+			log = f.watchLog(conn)
 		}
-		if open, _ := l.tail.head(); segment == nil || watched != open {
+		if open, _ := f.tail.head(); segment == nil || watched != open {
 			watched = open
-			segment, armedAt = l.watchSegment(conn, open)
+			segment, armedAt = f.watchSegment(conn, open)
 		}
 		// A rotation goes first: what select would take of two is up to chance,
 		// and simulations are to repeat.
@@ -63,14 +70,14 @@ func (l *Log) followOn(conn Conn) {
 			segment = nil
 			if e.Type == zk.EventNodeDataChanged {
 				// At least one slot more, which Next can read at once.
-				l.tail.observe(watched.number, armedAt+1)
-				l.quiet(conn)
+				f.tail.observe(watched.number, armedAt+1)
+				f.quiet(conn)
 			}
 		case <-poll.C:
-			l.poll(conn)
+			f.poll(conn)
 		case <-conn.Done():
 			return
-		case <-l.ctx.Done():
+		case <-f.ctx.Done():
 			return
 		}
 	}
@@ -78,69 +85,72 @@ func (l *Log) followOn(conn Conn) {
 
 // watchLog reads the open segment's name and watches for its change. A nil
 // channel means that the connection is ending.
-func (l *Log) watchLog(conn Conn) <-chan zk.Event {
-	ctx, cancel := l.opContext(l.ctx)
+func (f *follower) watchLog(conn Conn) <-chan zk.Event {
+	ctx, cancel := f.opContext(f.ctx)
 	defer cancel()
-	data, stat, ch, err := conn.GetW(ctx, l.layout.log())
+	data, stat, ch, err := conn.GetW(ctx, f.layout.log())
 	if err == nil {
-		_, err = l.parseOpen(data, stat)
+		var open segmentRef
+		if open, err = parseOpen(f.layout, data, stat); err == nil {
+			f.tail.observeOpen(open)
+		}
 	}
 	if err != nil {
-		l.failFollowing(conn, l.lostIfMissing(err, l.layout.log()))
+		f.failFollowing(conn, f.lostIfMissing(err, f.layout.log()))
 		return nil
 	}
 	return ch
 }
 
 // watchSegment watches for the next slot and returns how many there are.
-func (l *Log) watchSegment(conn Conn, segment segmentRef) (<-chan zk.Event, int64) {
-	ctx, cancel := l.opContext(l.ctx)
+func (f *follower) watchSegment(conn Conn, segment segmentRef) (<-chan zk.Event, int64) {
+	ctx, cancel := f.opContext(f.ctx)
 	defer cancel()
-	_, stat, ch, err := conn.GetW(ctx, l.layout.segment(segment.name))
+	_, stat, ch, err := conn.GetW(ctx, f.layout.segment(segment.name))
 	if err != nil {
-		l.failFollowing(conn, err)
+		f.failFollowing(conn, err)
 		return nil, 0
 	}
 	count := int64(stat.Version)
-	l.tail.observe(segment.number, count)
+	f.tail.observe(segment.number, count)
 	return ch, count
 }
 
 // poll reads what the watches would have told.
-func (l *Log) poll(conn Conn) {
-	ctx, cancel := l.opContext(l.ctx)
+func (f *follower) poll(conn Conn) {
+	ctx, cancel := f.opContext(f.ctx)
 	defer cancel()
-	open, err := l.readOpen(ctx, conn)
+	open, err := f.readOpen(ctx, conn)
 	if err == nil {
 		var stat *zk.Stat
-		if _, stat, err = conn.Get(ctx, l.layout.segment(open.name)); err == nil {
-			l.tail.observe(open.number, int64(stat.Version))
-			err = l.mayServe(ctx, conn)
+		if _, stat, err = conn.Get(ctx, f.layout.segment(open.name)); err == nil {
+			f.tail.observe(open.number, int64(stat.Version))
+			err = f.mayServe(ctx, conn)
 		}
 	}
 	if err == nil {
 		return
 	}
-	l.failFollowing(conn, err)
+	f.failFollowing(conn, err)
 }
 
 // failFollowing gives the connection up; its successor's greeting judges
 // whether something is missing that must not be.
-func (l *Log) failFollowing(conn Conn, err error) {
-	if l.ctx.Err() == nil {
-		l.unusable(l.ctx, conn, err) //nolint:errcheck // the session holds it
+func (f *follower) failFollowing(conn Conn, err error) {
+	if f.ctx.Err() == nil {
+		f.unusable(f.ctx, conn, err) //nolint:errcheck // the session holds it
 	}
 }
 
 // quiet waits until one's own appends pause, at most a poll interval.
-func (l *Log) quiet(conn Conn) {
+func (f *follower) quiet(conn Conn) {
 	deadline := time.Now().Add(pollInterval)
 	for {
-		wait := l.tail.busy(quietTime)
+		wait := f.tail.busy(quietTime)
 		if wait <= 0 || time.Now().After(deadline) {
 			return
 		}
-		if !sleep(l.ctx, conn, wait) {
+		if !sleep(f.ctx, conn, wait) {
 			return
 		}
 	}

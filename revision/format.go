@@ -18,20 +18,21 @@ import (
 // cluster id. It refuses a root that something else, or a newer zkine, has
 // written. An error that wraps no final one is worth another try. The server
 // must have been shown to be current.
-func openRoot(ctx context.Context, conn Conn, l layout, cfg *Config) (clusterID uint64, made bool, err error) {
+func openRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (clusterID uint64, made bool, err error) {
+	l := layout{want.Root}
 	for {
-		id, err := readFormat(ctx, conn, l)
+		id, err := newReader(conn, l).format(ctx)
 		if !errors.Is(err, zk.ErrNoNode) {
 			return id, made, err
 		}
 		if err := checkEmpty(ctx, conn, l); err != nil {
 			return 0, false, err
 		}
-		if err := cfg.mayServeCluster(0); err != nil {
+		if err := want.allows(0); err != nil {
 			return 0, false, err
 		}
 		// Another zkine may do the same now; whoever comes second reads.
-		err = createRoot(ctx, conn, l, cfg.Random)
+		err = createRoot(ctx, conn, l, random)
 		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return 0, false, fmt.Errorf("create %s: %w", l.root, err)
 		}
@@ -39,13 +40,14 @@ func openRoot(ctx context.Context, conn Conn, l layout, cfg *Config) (clusterID 
 	}
 }
 
-// readFormat reads and judges <root>/format; zk.ErrNoNode if there is none.
-func readFormat(ctx context.Context, conn Conn, l layout) (uint64, error) {
-	data, _, err := conn.Get(ctx, l.format())
+// format reads and judges <root>/format, and returns the cluster's id;
+// zk.ErrNoNode if there is none.
+func (r Reader) format(ctx context.Context) (uint64, error) {
+	data, _, err := r.conn.Get(ctx, r.layout.format())
 	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", l.format(), err)
+		return 0, fmt.Errorf("read %s: %w", r.layout.format(), err)
 	}
-	return parseFormat(l, data)
+	return parseFormat(r.layout, data)
 }
 
 func parseFormat(l layout, data []byte) (uint64, error) {
@@ -67,7 +69,7 @@ func parseFormat(l layout, data []byte) (uint64, error) {
 
 // checkEmpty refuses a root without a format but with children: whoever owns
 // them would not want a log among them. So it does a place for no root.
-func checkEmpty(ctx context.Context, conn Conn, l layout) error {
+func checkEmpty(ctx context.Context, conn Nodes, l layout) error {
 	if err := checkPlace(ctx, conn, l); err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func checkEmpty(ctx context.Context, conn Conn, l layout) error {
 
 // createRoot writes the whole skeleton in one multi, so that nobody ever sees
 // half of it.
-func createRoot(ctx context.Context, conn Conn, l layout, random io.Reader) error {
+func createRoot(ctx context.Context, conn Nodes, l layout, random io.Reader) error {
 	if err := createParents(ctx, conn, l.root); err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func createRoot(ctx context.Context, conn Conn, l layout, random io.Reader) erro
 }
 
 // createParents makes the root and what is above it.
-func createParents(ctx context.Context, conn Conn, root string) error {
+func createParents(ctx context.Context, conn Nodes, root string) error {
 	p := ""
 	for _, name := range strings.Split(strings.TrimPrefix(root, "/"), "/") {
 		p += "/" + name

@@ -85,7 +85,7 @@ func FuzzReadBlob(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stored []byte, parts, length, raw int) {
 		ref := blobRef{Parts: parts, Length: length, Raw: raw, Checksum: crc32.Checksum(stored, castagnoli)}
-		out, err := readBlob(t.Context(), &oneNode{data: stored}, ref, func(int) string { return "/zkine/blob" })
+		out, err := newReader(&oneNode{data: stored}, layout{"/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
 		if err != nil {
 			namedError(t, err)
 			require.ErrorContains(t, err, "/zkine/blob")
@@ -111,7 +111,7 @@ func FuzzManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, segment int64) {
 		stored, blob := encodeBlob(raw, 1<<20)
 		ref := &checkpointRef{Attempt: "3-aabbccdd", Segment: segment, Manifest: blob}
-		m, err := readManifest(t.Context(), &oneNode{data: stored}, layout{"/zkine"}, ref)
+		m, err := newReader(&oneNode{data: stored}, layout{"/zkine"}).manifest(t.Context(), ref)
 		if err != nil {
 			namedError(t, err)
 			require.ErrorContains(t, err, "/zkine/checkpoint/3-aabbccdd/m-0")
@@ -147,8 +147,7 @@ func FuzzRecords(f *testing.F) {
 		case 0:
 			_, err = parseFormat(l, data)
 		case 1:
-			log := &Log{layout: l, tail: newTail()}
-			_, err = log.parseOpen(data, &zk.Stat{Version: 3})
+			_, err = parseOpen(l, data, &zk.Stat{Version: 3})
 		case 2:
 			_, err = parseCheckpointRecord(l, data)
 		case 3:

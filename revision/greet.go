@@ -28,10 +28,10 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 	// may still be in use, and learn more meanwhile.
 	seen := l.tail.seen()
 	// A quorum write: afterwards this server shows all that was committed.
-	if err := barrier(ctx, conn, l.layout); err != nil {
+	if err := l.on(conn).barrier(ctx); err != nil {
 		return l.lostIfMissing(err, l.layout.format())
 	}
-	id, err := readFormat(ctx, conn, l.layout)
+	id, err := l.on(conn).format(ctx)
 	if err != nil {
 		return l.lostIfMissing(err, l.layout.format())
 	}
@@ -44,7 +44,7 @@ func (l *Log) greetAgain(ctx context.Context, conn Conn) error {
 	}
 	if last := l.tail.forgetReady(); last.slot.Seq != seen.last.slot.Seq {
 		// Next has gone on meanwhile, with what it had read before.
-		if err := barrier(ctx, conn, l.layout); err != nil {
+		if err := l.on(conn).barrier(ctx); err != nil {
 			return l.lostIfMissing(err, l.layout.format())
 		}
 		if err := l.recogniseLast(ctx, conn, last); err != nil {
@@ -66,15 +66,15 @@ var errUnlisted = errors.New("revision: the member's znode could not be put up")
 
 func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	// A quorum write, as above. Whether there is a root at all shows by it, too.
-	err := barrier(ctx, conn, l.layout)
+	err := l.on(conn).barrier(ctx)
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
-	id, made, err := openRoot(ctx, conn, l.layout, &l.cfg)
+	id, made, err := openRoot(ctx, conn, l.cfg.wanted(), l.cfg.Random)
 	if err != nil {
 		return err
 	}
-	if err := l.cfg.mayServeCluster(id); err != nil && !made {
+	if err := l.cfg.wanted().allows(id); err != nil && !made {
 		return err
 	}
 	l.clusterID, l.found.Made = id, made
@@ -91,7 +91,7 @@ func (l *Log) greetFirst(ctx context.Context, conn Conn) error {
 	if err := l.mustExist(ctx, conn, open); err != nil {
 		return err
 	}
-	if err := l.startAfterCheckpoint(ctx, conn, open); err != nil {
+	if err := l.delivery.startAfterCheckpoint(ctx, conn, open); err != nil {
 		return err
 	}
 	l.member.init(l)
@@ -116,61 +116,6 @@ func (l *Log) mustExist(ctx context.Context, conn Conn, open segmentRef) error {
 	return fmt.Errorf("%w: the open segment %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
 }
 
-// startAfterCheckpoint makes Next deliver what comes after the newest
-// checkpoint.
-func (l *Log) startAfterCheckpoint(ctx context.Context, conn Conn, open segmentRef) error {
-	loaded, err := l.loadCheckpoint(ctx, conn)
-	if err != nil {
-		return err
-	}
-	covered := int64(0)
-	if loaded != nil {
-		covered = loaded.Segment
-	}
-	first, err := l.segmentAfter(ctx, conn, covered)
-	if err != nil {
-		return err
-	}
-	l.loaded = loaded
-	l.tail.start(first, open)
-	return nil
-}
-
-// Reload makes Next go on after the newest checkpoint, once it has returned
-// ErrTrimmed. Called by Next's caller, who takes the state from Checkpoint
-// then. Appends under way whose outcome is not known by now end with
-// ErrUnknown.
-func (l *Log) Reload(ctx context.Context) error {
-	for {
-		conn, err := l.session.get(ctx)
-		if err != nil {
-			return err
-		}
-		err = l.reloadOn(ctx, conn)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, ErrTrimmed):
-			continue // a newer checkpoint has replaced this one meanwhile
-		}
-		if err := l.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
-			return err
-		}
-	}
-}
-
-func (l *Log) reloadOn(ctx context.Context, conn Conn) error {
-	opCtx, cancel := l.opContext(ctx)
-	defer cancel()
-	open, err := l.readOpen(opCtx, conn)
-	if err != nil {
-		return err
-	}
-	return l.startAfterCheckpoint(opCtx, conn, open)
-}
-
 // recognise shows that the log still holds what was seen of it.
 func (l *Log) recognise(ctx context.Context, conn Conn, seen seen) error {
 	known, count := seen.open, seen.count
@@ -185,7 +130,7 @@ func (l *Log) recognise(ctx context.Context, conn Conn, seen seen) error {
 	path := l.layout.segment(known.name)
 	_, stat, err := conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		if err := l.trimmed(ctx, conn, known.number); errors.Is(err, ErrTrimmed) {
+		if err := l.on(conn).trimmed(ctx, known.number); errors.Is(err, ErrTrimmed) {
 			return nil // Next will find the same, and reload
 		}
 	}
@@ -222,34 +167,28 @@ func (l *Log) recogniseLast(ctx context.Context, conn Conn, last entry) error {
 // recogniseElsewhere looks for the slot delivered last where it can be but in
 // its own znode: in a pack, or behind a checkpoint.
 func (l *Log) recogniseElsewhere(ctx context.Context, conn Conn, last entry) error {
-	packs, err := listPacks(ctx, conn, l.layout, last.segment.name)
+	packs, err := l.on(conn).packs(ctx, last.segment.name)
 	if err != nil {
 		return err
 	}
 	path := l.layout.slot(last.segment.name, last.slot.Seq.Slot)
 	if i, packed := findPack(packs, last.slot.Seq.Slot); packed {
 		ref := packs[i]
-		entries, err := l.readPack(ctx, conn, last.segment, ref)
+		entries, err := l.on(conn).pack(ctx, last.segment, ref)
 		if err != nil {
 			return err
 		}
+		l.epoch.note(entries[0].zxid)
 		if entries[last.slot.Seq.Slot-ref.first].slot.Nonce == last.slot.Nonce {
 			return nil
 		}
 		return fmt.Errorf("%w: %s, packed, is not the slot that was applied; see docs/operations.md, \"The log went back\"",
 			ErrLogLost, path)
 	}
-	if err := l.trimmed(ctx, conn, last.slot.Seq.Segment); errors.Is(err, ErrTrimmed) {
+	if err := l.on(conn).trimmed(ctx, last.slot.Seq.Segment); errors.Is(err, ErrTrimmed) {
 		return nil // Next will find the same, and reload
 	} else if err != nil {
 		return err
 	}
 	return l.lostIfMissing(zk.ErrNoNode, path)
-}
-
-func (l *Log) lostIfMissing(err error, path string) error {
-	if errors.Is(err, zk.ErrNoNode) {
-		return fmt.Errorf("%w: %s is gone; see docs/operations.md, \"The log went back\"", ErrLogLost, path)
-	}
-	return err
 }

@@ -32,7 +32,7 @@ func (c *claimant) run(ctx context.Context) {
 			return
 		default:
 			if code := codeOf(err); code != nil && code.does != expected && !c.later(err) {
-				c.m.l.seldom.trouble(c.m.l.cfg.Log, code, err)
+				code.warn(c.m.l.cfg.Log, &c.m.l.said, err)
 			}
 			sleep(ctx, c.conn, pause.next())
 		}

@@ -65,7 +65,7 @@ func TestNoMoreIsDecompressedThanIsSaid(t *testing.T) {
 
 		ref := blobRef{Parts: 1, Length: len(packed), Raw: said, Checksum: crc32.Checksum(packed, castagnoli)}
 		used = allocated(func() {
-			_, err = readBlob(t.Context(), &oneNode{data: packed}, ref, func(int) string { return "/zkine/blob" })
+			_, err = newReader(&oneNode{data: packed}, layout{"/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
 		})
 		require.ErrorIs(t, err, ErrCorrupt)
 		require.ErrorContains(t, err, "/zkine/blob")
@@ -103,7 +103,7 @@ func TestBlobsThatCannotBe(t *testing.T) {
 		{Parts: math.MaxInt, Length: maxRaw, Raw: 5}, {Parts: math.MinInt, Length: math.MinInt, Raw: math.MinInt},
 	} {
 		conn := &oneNode{data: []byte("12345")}
-		_, err := readBlob(t.Context(), conn, ref, func(int) string { return "/zkine/blob" })
+		_, err := newReader(conn, layout{"/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
 		require.ErrorIs(t, err, ErrCorrupt, "%+v", ref)
 		require.ErrorContains(t, err, "/zkine/blob")
 		require.Zero(t, conn.gets, "%+v", ref)
@@ -114,7 +114,7 @@ func TestBlobsThatCannotBe(t *testing.T) {
 	} {
 		conn := &oneNode{data: []byte("12345")}
 		used := allocated(func() {
-			_, err := readBlob(t.Context(), conn, ref, func(int) string { return "/zkine/blob" })
+			_, err := newReader(conn, layout{"/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
 			require.ErrorIs(t, err, ErrCorrupt, "%+v", ref)
 		})
 		require.Less(t, used, uint64(1<<20), "%+v", ref)
@@ -127,8 +127,7 @@ func TestBlobsThatCannotBe(t *testing.T) {
 func TestStagedPartsThatDoNotEnd(t *testing.T) {
 	e := &envelope{flags: flagStaged, length: 1000, raw: 1000, parts: 1000}
 	conn := &oneNode{data: make([]byte, 100)}
-	l := &Log{layout: layout{"/zkine"}}
-	require.ErrorIs(t, l.readParts(t.Context(), conn, segmentRef{1, "1-aa"}, e), ErrCorrupt)
+	require.ErrorIs(t, newReader(conn, layout{"/zkine"}).parts(t.Context(), segmentRef{1, "1-aa"}, e), ErrCorrupt)
 	require.Equal(t, 11, conn.gets)
 	e.length, e.parts = math.MaxUint32, math.MaxUint32
 	_, err := openEnvelope(e.head())

@@ -26,7 +26,7 @@ func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Contex
 	}
 	defer conn.Close()
 	for range patientTries {
-		k := &housekeeping{l: l, ctx: ctx, conn: conn, pace: pace}
+		k := &housekeeping{link: l.link, checkpoints: &l.checkpoints, ctx: ctx, conn: conn, pace: pace}
 		if err = k.run(trim); !overtaken(err) {
 			break
 		}
@@ -35,10 +35,10 @@ func (l *Log) Housekeep(ctx context.Context, trim bool, pace func(context.Contex
 }
 
 func (k *housekeeping) run(trim bool) (err error) {
-	if k.record, k.version, err = readCheckpointRecord(k.ctx, k.conn, k.l.layout); err != nil {
+	if k.record, k.version, err = k.on(k.conn).checkpoints(k.ctx); err != nil {
 		return err
 	}
-	k.l.noteCheckpoints(k.record)
+	k.checkpoints.note(k.record)
 	if trim {
 		if err := k.trimLog(); err != nil {
 			return fmt.Errorf("trim the log: %w", err)
@@ -51,21 +51,22 @@ func (k *housekeeping) run(trim bool) (err error) {
 }
 
 type housekeeping struct {
-	l       *Log
-	ctx     context.Context
-	conn    Conn
-	pace    func(context.Context) error
-	record  checkpointRecord
-	version int64 // of <root>/checkpoint, which every removal checks
+	*link
+	checkpoints *checkpoints
+	ctx         context.Context
+	conn        Conn
+	pace        func(context.Context) error
+	record      checkpointRecord
+	version     int64 // of <root>/checkpoint, which every removal checks
 }
 
 // sealed lists the sealed segments in order.
 func (k *housekeeping) sealed() ([]segmentRef, error) {
-	open, err := k.l.readOpen(k.ctx, k.conn)
+	open, err := k.readOpen(k.ctx, k.conn)
 	if err != nil {
 		return nil, err
 	}
-	refs, err := listSegments(k.ctx, k.conn, k.l.layout)
+	refs, err := k.on(k.conn).segments(k.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +108,12 @@ func (k *housekeeping) trimLog() error {
 // or among these sealed ones; 0 if none has. It stays even if checkpoints cover
 // it: while the segments after it are empty, a barrier names its last slot.
 func (k *housekeeping) lastFilled(refs []segmentRef) (int64, error) {
-	open, err := k.l.readOpen(k.ctx, k.conn)
+	open, err := k.readOpen(k.ctx, k.conn)
 	if err != nil {
 		return 0, err
 	}
 	for _, ref := range slices.Backward(append(slices.Clip(refs), open)) {
-		_, stat, err := k.conn.Get(k.ctx, k.l.layout.segment(ref.name))
+		_, stat, err := k.conn.Get(k.ctx, k.layout.segment(ref.name))
 		switch {
 		case errors.Is(err, zk.ErrNoNode): // another keeper's work
 		case err != nil:
@@ -127,12 +128,12 @@ func (k *housekeeping) lastFilled(refs []segmentRef) (int64, error) {
 // removeSegment removes a segment's slots, packs and parts, then the segment:
 // as long as anything of it is there, its znode is too.
 func (k *housekeeping) removeSegment(ref segmentRef) error {
-	for _, folder := range []string{k.l.layout.segment(ref.name), k.l.layout.pack(ref.name), k.l.layout.stage(ref.name)} {
+	for _, folder := range []string{k.layout.segment(ref.name), k.layout.pack(ref.name), k.layout.stage(ref.name)} {
 		if err := k.removeChildren(folder, func(string) bool { return true }); err != nil {
 			return err
 		}
 	}
-	for _, folder := range []string{k.l.layout.pack(ref.name), k.l.layout.stage(ref.name), k.l.layout.segment(ref.name)} {
+	for _, folder := range []string{k.layout.pack(ref.name), k.layout.stage(ref.name), k.layout.segment(ref.name)} {
 		if err := k.remove(folder); err != nil && !errors.Is(err, zk.ErrNoNode) {
 			return err
 		}
@@ -172,7 +173,7 @@ func (k *housekeeping) removeChildren(folder string, which func(name string) boo
 }
 
 func (k *housekeeping) remove(paths ...string) error {
-	ops := []any{checkOp(k.l.layout.checkpoint(), k.version)}
+	ops := []any{checkOp(k.layout.checkpoint(), k.version)}
 	for _, p := range paths {
 		ops = append(ops, &zk.DeleteRequest{Path: p, Version: anyVersion})
 	}
@@ -193,17 +194,17 @@ func (k *housekeeping) sweepAttempts() error {
 	if err != nil {
 		return err
 	}
-	attempts, err := k.conn.Children(k.ctx, k.l.layout.checkpoint())
+	attempts, err := k.conn.Children(k.ctx, k.layout.checkpoint())
 	if err != nil {
 		return err
 	}
 	for _, attempt := range attempts {
-		folder := k.l.layout.attempt(attempt)
+		folder := k.layout.attempt(attempt)
 		_, stat, err := k.conn.Get(k.ctx, folder)
 		if err != nil {
 			return err
 		}
-		_, recordStat, err := k.conn.Get(k.ctx, k.l.layout.checkpoint())
+		_, recordStat, err := k.conn.Get(k.ctx, k.layout.checkpoint())
 		if err != nil {
 			return err
 		}
@@ -228,15 +229,15 @@ func (k *housekeeping) keptChunks() (map[string]bool, error) {
 			continue
 		}
 		for part := range ref.Manifest.Parts {
-			kept[k.l.layout.manifest(ref.Attempt, part)] = true
+			kept[k.layout.manifest(ref.Attempt, part)] = true
 		}
-		manifest, err := readManifest(k.ctx, k.conn, k.l.layout, ref)
+		manifest, err := k.on(k.conn).manifest(k.ctx, ref)
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range append([]*recordpb.StoredChunk{manifest.Meta}, manifest.Chunks...) {
 			for part := range int(c.Parts) {
-				kept[k.l.layout.chunk(c.Attempt, int(c.Number), part)] = true
+				kept[k.layout.chunk(c.Attempt, int(c.Number), part)] = true
 			}
 		}
 	}

@@ -7,6 +7,10 @@ import (
 	"strings"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/throttle"
+
+	"github.com/sirupsen/logrus"
 )
 
 // reaction is what zkine does when ZooKeeper answers with a code.
@@ -175,4 +179,12 @@ func named(path string, err error) error {
 		return &KeeperError{Path: path, code: code, err: err}
 	}
 	return err
+}
+
+// warn logs an answer that makes zkine try again. Codes that zkine does not
+// know are of one kind.
+func (c *keeperCode) warn(log *logrus.Entry, said *throttle.Lines, err error) {
+	if left, ok := said.Allow("code " + c.name); ok {
+		log.WithError(err).Warn("ZooKeeper does not do what zkine asks; trying again" + left)
+	}
 }

@@ -1,10 +1,8 @@
 package revision
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"path"
 	"strconv"
 	"strings"
@@ -78,29 +76,6 @@ func slotNumber(created string) (int64, error) {
 		return 0, fmt.Errorf("%w: %q is not a slot's path", ErrCorrupt, created)
 	}
 	return n, nil
-}
-
-// segmentRef is a segment's number and the name of its znode.
-type segmentRef struct {
-	number int64
-	name   string
-}
-
-func newSegmentRef(number int64, random io.Reader) segmentRef {
-	var suffix [4]byte
-	Draw(random, suffix[:])
-	return segmentRef{number, fmt.Sprintf("%d-%s", number, hex.EncodeToString(suffix[:]))}
-}
-
-func parseSegmentRef(name string) (segmentRef, error) {
-	digits, suffix, found := strings.Cut(name, "-")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	// It becomes a part of paths: nothing else may be hidden in it.
-	_, notHex := hex.DecodeString(suffix)
-	if !found || err != nil || n < 1 || strconv.FormatInt(n, 10) != digits || notHex != nil || len(suffix) > 32 {
-		return segmentRef{}, fmt.Errorf("%w: %q is not a segment's name", ErrCorrupt, name)
-	}
-	return segmentRef{n, name}, nil
 }
 
 // formatVersion is the newest format that this zkine reads and writes.

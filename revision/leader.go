@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 const (
@@ -89,7 +89,7 @@ func leaderOf(ctx context.Context, addresses []string) string {
 	answers := make(chan answer, len(addresses))
 	for _, address := range addresses {
 		go func() {
-			text, _ := embedded.FourLetter(ctx, address, "srvr")
+			text, _ := fourletter.Ask(ctx, address, "srvr")
 			mode, epoch := parseSrvr(text)
 			answers <- answer{address, mode, epoch}
 		}()

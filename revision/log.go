@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,39 +67,21 @@ const (
 // end with Close; haltOthers waits for the session's end. Short-lived ones
 // rotate, read slots ahead, and ask for a sign of life.
 type Log struct {
-	cfg     Config
-	layout  layout
-	session *session
-	tail    *tail
-	revs    revMap
+	*link
+	delivery    delivery
+	appends     appender
+	rotation    rotation
+	barriers    barriers
+	checkpoints checkpoints
+	usage       usage
+	member      membership
 
-	compressor compressor // of appends
-
-	clusterID   uint64
-	checkpoints atomic.Pointer[checkpointRecord] // those that are known of; nil if none was looked for
-	loaded      *Checkpoint                      // nil if delivery began with the first slot
-	packs       knownPacks
-	maxRequest  atomic.Int64 // bytes
-	epoch       atomic.Int64 // the highest ZAB epoch seen
-	applied     atomic.Int64 // the revision that the state has reached
-
+	clusterID  uint64
 	found      Found                  // as of Open
 	accepted   atomic.Int64           // the number of the latest decision that is known; see trust.go
 	remembered atomic.Pointer[Served] // what Served returned last, or what was recognised; nil for nothing
-
-	member membership
-	census census
-	seldom seldom
-
-	// What ZooKeeper's answers make zkine do; see keeper_code.go.
-	refusal refusal
-	pause   backoff
-
-	rotating atomic.Bool
-	opened   bool // the first greeting is over; only greetings touch it
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	wg       sync.WaitGroup
+	refusal    refusal                // of writes; see keeper_code.go
+	opened     bool                   // the first greeting is over; only greetings touch it
 }
 
 // Open connects, makes the root if it is new, and stands before the first
@@ -121,18 +102,31 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	setDefault(&cfg.MaxSlots, DefaultMaxSlots)
 	setDefault(&cfg.MaxBytes, DefaultMaxBytes)
 	setDefault(&cfg.CheckpointFrom, DefaultCheckpointFrom)
-	l := &Log{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
-	l.maxRequest.Store(int64(max(cfg.MaxRequest, minRequest)))
-	l.session = newSession(cfg.Dialer, cfg.Log, &l.seldom, l.greet)
-	l.session.noted = cfg.Noted
-	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l := newLog(cfg)
 	l.spawn(func() { l.session.run(l.ctx) })
 	l.spawn(l.haltOthers)
 	if _, err := l.session.get(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.spawn(l.follow)
+	l.spawn(func() { (&follower{l.link, l.mayServe}).run() })
 	return l, nil
+}
+
+// newLog puts the parts of a log together. None of them runs yet.
+func newLog(cfg Config) *Log {
+	common := &link{cfg: cfg, layout: layout{cfg.Root}, tail: newTail()}
+	common.request.bytes.Store(int64(max(cfg.MaxRequest, minRequest)))
+	common.ctx, common.cancel = context.WithCancelCause(context.Background())
+	l := &Log{link: common}
+	l.session = newSession(cfg.Dialer, cfg.Log, &l.said, l.greet)
+	l.session.noted = cfg.Noted
+	l.checkpoints.link = common
+	l.delivery = delivery{link: common, checkpoints: &l.checkpoints}
+	l.rotation.link = common
+	l.appends.link, l.appends.rotation, l.appends.refusal = common, &l.rotation, &l.refusal
+	l.barriers = barriers{common}
+	l.usage.link, l.usage.checkpoints, l.usage.segments = common, &l.checkpoints, l.tail.sizes
+	return l
 }
 
 func setDefault[T int | int64](v *T, value T) {
@@ -141,18 +135,10 @@ func setDefault[T int | int64](v *T, value T) {
 	}
 }
 
-func (l *Log) spawn(f func()) {
-	l.wg.Add(1)
-	go func() {
-		defer l.wg.Done()
-		f()
-	}()
-}
-
 // Close ends the session and waits for every goroutine of the log.
 func (l *Log) Close() error {
 	l.cancel(ErrClosed)
-	l.wg.Wait()
+	l.goroutines.Wait()
 	return nil
 }
 
@@ -174,16 +160,7 @@ func (l *Log) AwaitConnected(ctx context.Context) error {
 // Applied implements backend.Log.
 func (l *Log) Applied(seq Seq, rev Rev) {
 	l.applied.Store(int64(rev))
-	l.revs.add(seq, rev)
 }
-
-// Locate returns the place in the log that made a revision, if this zkine
-// applied it lately.
-func (l *Log) Locate(rev Rev) (Seq, bool) { return l.revs.locate(rev) }
-
-// RevisionAt returns the revision of the store once the slot at seq was
-// applied, if this zkine did so lately.
-func (l *Log) RevisionAt(seq Seq) (Rev, bool) { return l.revs.at(seq) }
 
 // Head returns the newest place in the log that this zkine knows of.
 func (l *Log) Head() Seq {
@@ -192,40 +169,4 @@ func (l *Log) Head() Seq {
 		return l.tail.lastDelivered().slot.Seq
 	}
 	return Seq{segment.number, count - 1}
-}
-
-func (l *Log) noteZxid(zxid int64) {
-	for {
-		seen, epoch := l.epoch.Load(), zxid>>32
-		if epoch <= seen || l.epoch.CompareAndSwap(seen, epoch) {
-			return
-		}
-	}
-}
-
-// term is what a slot carries as its writer's: ZAB's epochs start at 0 on a
-// standalone server, etcd's terms at 1.
-func (l *Log) term() uint64 { return uint64(l.epoch.Load()) + 1 }
-
-// limit is how many bytes of an envelope go into one request.
-func (l *Log) limit() int { return int(l.maxRequest.Load()) - requestOverhead }
-
-// shrink halves the limit; false if it is at its smallest.
-func (l *Log) shrink() bool {
-	old := l.maxRequest.Load()
-	smaller := max(old/2, minRequest)
-	if smaller == old {
-		return false
-	}
-	if l.maxRequest.CompareAndSwap(old, smaller) {
-		l.cfg.Log.Warnf("connections end on large requests: sending at most %d bytes from now on; the servers' jute.maxbuffer may be smaller than --max-zookeeper-request", smaller)
-	}
-	return true
-}
-
-// opContext bounds one request to ZooKeeper. A server that is silent for a
-// session timeout is given up.
-func (l *Log) opContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, max(l.SessionTimeout(), time.Second),
-		errors.New("ZooKeeper did not answer within the session timeout"))
 }

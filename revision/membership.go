@@ -182,7 +182,7 @@ func (l *Log) Members(ctx context.Context) ([]Member, error) {
 		}
 		record, err := parseMember(data)
 		if err != nil || record.Name != name {
-			if left, ok := l.seldom.now("member record"); ok {
+			if left, ok := l.said.Allow("member record"); ok {
 				l.cfg.Log.Warnf("%s is not a member record; remove it%s", path, left)
 			}
 			continue

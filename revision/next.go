@@ -11,24 +11,34 @@ import (
 
 // Next implements backend.Log. One's own slots come straight from the append;
 // foreign ones are read, several at once.
-func (l *Log) Next(ctx context.Context) (Slot, error) {
+func (l *Log) Next(ctx context.Context) (Slot, error) { return l.delivery.next(ctx) }
+
+// delivery returns the log's slots in order: the part of a Log behind Next and
+// Reload, of which one goroutine of the caller's is in one at a time.
+type delivery struct {
+	*link
+	checkpoints *checkpoints
+	packs       knownPacks
+}
+
+func (d *delivery) next(ctx context.Context) (Slot, error) {
 	for {
-		s := l.tail.step()
+		s := d.tail.step()
 		var err error
 		switch {
 		case s.deliver != nil:
 			if s.ahead {
-				l.readAhead(s)
+				d.readAhead(s)
 			}
 			return s.deliver.slot, nil
 		case s.fetch != nil:
-			err = l.withConn(ctx, func(conn Conn) error { return l.fetch(ctx, conn, s) })
+			err = d.withConn(ctx, func(conn Conn) error { return d.fetch(ctx, conn, s) })
 		case s.count:
-			err = l.withConn(ctx, func(conn Conn) error { return l.count(ctx, conn, s.cur) })
+			err = d.withConn(ctx, func(conn Conn) error { return d.count(ctx, conn, s.cur) })
 		case s.advance:
-			err = l.withConn(ctx, func(conn Conn) error { return l.advance(ctx, conn, s) })
+			err = d.withConn(ctx, func(conn Conn) error { return d.advance(ctx, conn, s) })
 		default:
-			err = l.wait(ctx, s.changed)
+			err = d.wait(ctx, s.changed)
 		}
 		if err != nil {
 			return Slot{}, err
@@ -36,21 +46,29 @@ func (l *Log) Next(ctx context.Context) (Slot, error) {
 	}
 }
 
-func (l *Log) wait(ctx context.Context, changed <-chan struct{}) error {
+func (d *delivery) wait(ctx context.Context, changed <-chan struct{}) error {
 	select {
 	case <-changed:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-l.session.failures():
-		return l.session.failure()
+	case <-d.session.failures():
+		return d.session.failure()
 	}
+}
+
+// put hands slots that were read to the tail.
+func (d *delivery) put(s step, entries ...*entry) {
+	for _, e := range entries {
+		d.epoch.note(e.zxid)
+	}
+	d.tail.put(s.era, entries...)
 }
 
 // withConn runs f on the verified connection. It returns nil if f is to be
 // tried again, which its caller's loop does.
-func (l *Log) withConn(ctx context.Context, f func(Conn) error) error {
-	conn, err := l.session.get(ctx)
+func (d *delivery) withConn(ctx context.Context, f func(Conn) error) error {
+	conn, err := d.session.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -61,38 +79,35 @@ func (l *Log) withConn(ctx context.Context, f func(Conn) error) error {
 		if errors.Is(err, ErrTrimmed) {
 			return err
 		}
-		if err := l.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
+		if err := d.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
 			return err
 		}
 	}
 	return nil
 }
 
-// errMissing says that a slot is not where slots are at first.
-var errMissing = errors.New("revision: slot is missing")
-
 // fetch reads slots that are known to exist. Bytes that cannot be trusted are
 // read once more, from another server, before they stop this zkine.
-func (l *Log) fetch(ctx context.Context, conn Conn, s step) error {
-	opCtx, cancel := l.opContext(ctx)
+func (d *delivery) fetch(ctx context.Context, conn Conn, s step) error {
+	opCtx, cancel := d.opContext(ctx)
 	defer cancel()
-	err := l.fetchOn(opCtx, conn, s)
+	err := d.fetchOn(opCtx, conn, s)
 	if !errors.Is(err, ErrCorrupt) {
 		return err
 	}
-	l.cfg.Log.WithError(err).Error("a slot cannot be trusted; reading it once more on another connection")
-	other, err := l.dialBulk(opCtx)
+	d.cfg.Log.WithError(err).Error("a slot cannot be trusted; reading it once more on another connection")
+	other, err := d.dialBulk(opCtx)
 	if err != nil {
 		return err // not final: all starts again on a new connection
 	}
 	defer other.Close()
-	return l.fetchOn(opCtx, other, s)
+	return d.fetchOn(opCtx, other, s)
 }
 
-func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
-	err := l.read(ctx, conn, s)
+func (d *delivery) fetchOn(ctx context.Context, conn Conn, s step) error {
+	err := d.read(ctx, conn, s)
 	if errors.Is(err, errMissing) {
-		return l.missing(ctx, conn, s)
+		return d.missing(ctx, conn, s)
 	}
 	return err
 }
@@ -100,15 +115,15 @@ func (l *Log) fetchOn(ctx context.Context, conn Conn, s step) error {
 // read reads slots, or the packs that they are in. At any time one goroutine
 // is in it: Next's caller's, or that which reads ahead. errMissing says that
 // one is not where the packs that are known of and the segment tell.
-func (l *Log) read(ctx context.Context, conn Conn, s step) error {
-	if s.cur.number < s.open.number && l.packs.segment != s.cur {
-		if err := l.learnPacks(ctx, conn, s.cur); err != nil {
+func (d *delivery) read(ctx context.Context, conn Conn, s step) error {
+	if s.cur.number < s.open.number && d.packs.segment != s.cur {
+		if err := d.learnPacks(ctx, conn, s.cur); err != nil {
 			return err
 		}
 	}
-	packs := l.packs.of(s.cur)
+	packs := d.packs.of(s.cur)
 	if i, packed := findPack(packs, s.fetch[0].Slot); packed {
-		return l.readPacks(ctx, conn, s, packs[i:min(i+packWindow, len(packs))])
+		return d.readPacks(ctx, conn, s, packs[i:min(i+packWindow, len(packs))])
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, seq := range s.fetch {
@@ -116,9 +131,9 @@ func (l *Log) read(ctx context.Context, conn Conn, s step) error {
 			break // read in its turn
 		}
 		group.Go(func() error {
-			e, err := l.readSlot(groupCtx, conn, s.cur, seq)
+			e, err := d.on(conn).slot(groupCtx, s.cur, seq)
 			if err == nil {
-				l.tail.put(s.era, e)
+				d.put(s, e)
 			}
 			return err
 		})
@@ -131,15 +146,15 @@ func (l *Log) read(ctx context.Context, conn Conn, s step) error {
 const packWindow = 4
 
 // readPacks reads packs that follow each other.
-func (l *Log) readPacks(ctx context.Context, conn Conn, s step, refs []packRef) error {
+func (d *delivery) readPacks(ctx context.Context, conn Conn, s step, refs []packRef) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ref := range refs {
 		group.Go(func() error {
-			entries, err := l.readPack(ctx, conn, s.cur, ref)
+			entries, err := d.on(conn).pack(ctx, s.cur, ref)
 			if errors.Is(err, zk.ErrNoNode) {
 				return fmt.Errorf("%w: %w", errMissing, err)
 			}
-			l.tail.put(s.era, entries...)
+			d.put(s, entries...)
 			return err
 		})
 	}
@@ -159,12 +174,12 @@ func (k *knownPacks) of(segment segmentRef) []packRef {
 	return k.refs
 }
 
-func (l *Log) learnPacks(ctx context.Context, conn Conn, segment segmentRef) error {
-	refs, err := listPacks(ctx, conn, l.layout, segment.name)
+func (d *delivery) learnPacks(ctx context.Context, conn Conn, segment segmentRef) error {
+	refs, err := d.on(conn).packs(ctx, segment.name)
 	if err != nil {
 		return err
 	}
-	l.packs = knownPacks{segment, refs}
+	d.packs = knownPacks{segment, refs}
 	return nil
 }
 
@@ -172,25 +187,25 @@ func (l *Log) learnPacks(ctx context.Context, conn Conn, segment segmentRef) err
 // meanwhile, which the next fetch takes from there, or removed behind a
 // checkpoint, or it is lost. Missing counts only after a barrier: the server
 // may have been behind.
-func (l *Log) missing(ctx context.Context, conn Conn, s step) error {
-	if err := barrier(ctx, conn, l.layout); err != nil {
+func (d *delivery) missing(ctx context.Context, conn Conn, s step) error {
+	if err := d.on(conn).barrier(ctx); err != nil {
 		return err
 	}
-	if err := l.learnPacks(ctx, conn, s.cur); err != nil {
+	if err := d.learnPacks(ctx, conn, s.cur); err != nil {
 		return err
 	}
 	for _, seq := range s.fetch {
-		if _, packed := findPack(l.packs.refs, seq.Slot); packed {
+		if _, packed := findPack(d.packs.refs, seq.Slot); packed {
 			return nil
 		}
 	}
-	if err := l.trimmed(ctx, conn, s.cur.number); err != nil {
+	if err := d.on(conn).trimmed(ctx, s.cur.number); err != nil {
 		return err
 	}
 	for _, seq := range s.fetch {
-		if _, err := l.readSlot(ctx, conn, s.cur, seq); errors.Is(err, errMissing) {
+		if _, err := d.on(conn).slot(ctx, s.cur, seq); errors.Is(err, errMissing) {
 			return fmt.Errorf("%w: slot %s is missing; restore it from a backup of ZooKeeper",
-				ErrCorrupt, l.layout.slot(s.cur.name, seq.Slot))
+				ErrCorrupt, d.layout.slot(s.cur.name, seq.Slot))
 		} else if err != nil {
 			return err
 		}
@@ -198,83 +213,46 @@ func (l *Log) missing(ctx context.Context, conn Conn, s step) error {
 	return nil // the server has caught up
 }
 
-func (l *Log) readSlot(ctx context.Context, conn Conn, segment segmentRef, seq Seq) (*entry, error) {
-	path := l.layout.slot(segment.name, seq.Slot)
-	data, stat, err := conn.Get(ctx, path)
-	if errors.Is(err, zk.ErrNoNode) {
-		return nil, fmt.Errorf("%w: %s", errMissing, path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	l.noteZxid(stat.Czxid)
-	e, err := l.decodeSlot(ctx, conn, segment, seq, data)
-	if err != nil {
-		return nil, untrusted("slot "+path, err)
-	}
-	return e, nil
-}
-
-func (l *Log) decodeSlot(ctx context.Context, conn Conn, segment segmentRef, seq Seq, data []byte) (*entry, error) {
-	env, err := openEnvelope(data)
-	if err != nil {
-		return nil, err
-	}
-	staged := 0
-	if env.staged() {
-		if err := l.readParts(ctx, conn, segment, env); err != nil {
-			return nil, err
-		}
-		staged = len(env.payload)
-	}
-	requests, err := env.requests()
-	if err != nil {
-		return nil, err
-	}
-	return &entry{segment: segment, size: len(data), staged: staged, raw: int(env.raw),
-		slot: Slot{Seq: seq, Nonce: env.nonce, Term: env.term, Requests: requests}}, nil
-}
-
 // count learns how many slots a sealed segment has. The barrier makes sure
 // that the server shows the segment as it was when it was sealed, or later:
 // no slot can have been added since.
-func (l *Log) count(ctx context.Context, conn Conn, segment segmentRef) error {
-	opCtx, cancel := l.opContext(ctx)
+func (d *delivery) count(ctx context.Context, conn Conn, segment segmentRef) error {
+	opCtx, cancel := d.opContext(ctx)
 	defer cancel()
-	if err := barrier(opCtx, conn, l.layout); err != nil {
+	if err := d.on(conn).barrier(opCtx); err != nil {
 		return err
 	}
-	path := l.layout.segment(segment.name)
+	path := d.layout.segment(segment.name)
 	_, stat, err := conn.Get(opCtx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		if err := l.trimmed(opCtx, conn, segment.number); err != nil {
+		if err := d.on(conn).trimmed(opCtx, segment.number); err != nil {
 			return err
 		}
 	}
 	if err != nil {
-		return l.lostIfMissing(err, path)
+		return d.lostIfMissing(err, path)
 	}
-	l.tail.counted(segment, int64(stat.Version))
+	d.tail.counted(segment, int64(stat.Version))
 	return nil
 }
 
 // advance moves delivery on to the next segment.
-func (l *Log) advance(ctx context.Context, conn Conn, s step) error {
-	record, _, err := readCheckpointRecord(ctx, conn, l.layout)
+func (d *delivery) advance(ctx context.Context, conn Conn, s step) error {
+	record, _, err := d.on(conn).checkpoints(ctx)
 	switch {
 	case err == nil:
-		l.noteCheckpoints(record) // others' checkpoints; only sizes depend on it
+		d.checkpoints.note(record) // others' checkpoints; only sizes depend on it
 	case !Definite(err) && !final(err):
 		return err // what comes next counts once the log is recognised again
 	}
 	next := s.open
 	if next.number != s.cur.number+1 {
-		opCtx, cancel := l.opContext(ctx)
+		opCtx, cancel := d.opContext(ctx)
 		defer cancel()
-		if next, err = l.segmentAfter(opCtx, conn, s.cur.number); err != nil {
+		if next, err = d.on(conn).segmentAfter(opCtx, s.cur.number); err != nil {
 			return err
 		}
 	}
-	l.tail.advance(s.cur, next)
+	d.tail.advance(s.cur, next)
 	return nil
 }

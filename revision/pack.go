@@ -5,11 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 
 	"github.com/go-zookeeper/zk"
-	"golang.org/x/sync/errgroup"
 )
 
 // A sealed segment's slots are packed: runs of them become one compressed
@@ -39,8 +37,6 @@ const (
 	// packMost is what the payload of a pack can hold at most: a run, and the
 	// lengths in front of its slots.
 	packMost = packRaw + packAlone + packSlots*binary.MaxVarintLen32
-	// packWorth is how many slots a run needs to be worth a pack.
-	packWorth = 2
 )
 
 // packRef is a pack's name, read.
@@ -57,20 +53,21 @@ func parsePack(name string) (packRef, error) {
 
 func (r packRef) name() string { return fmt.Sprintf("p-%010d-%010d", r.first, r.last) }
 
-// listPacks lists a segment's packs in order; none if nothing was packed.
-func listPacks(ctx context.Context, conn Conn, l layout, segment string) ([]packRef, error) {
-	names, err := conn.Children(ctx, l.pack(segment))
+// packs lists a segment's packs in order; none if nothing was packed.
+func (r Reader) packs(ctx context.Context, segment string) ([]packRef, error) {
+	folder := r.layout.pack(segment)
+	names, err := r.conn.Children(ctx, folder)
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", l.pack(segment), err)
+		return nil, fmt.Errorf("list %s: %w", folder, err)
 	}
 	refs := make([]packRef, 0, len(names))
 	for _, name := range names {
 		ref, err := parsePack(name)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w; remove what does not belong there", l.pack(segment), err)
+			return nil, fmt.Errorf("%s: %w; remove what does not belong there", folder, err)
 		}
 		refs = append(refs, ref)
 	}
@@ -126,145 +123,29 @@ func decodePack(data []byte, count int) ([][]byte, error) {
 	return slots, nil
 }
 
-// packSegment packs what can be packed of a sealed segment. Two may do it at
-// once: the one whose multi comes second fails, and goes on elsewhere.
-func (k *housekeeping) packSegment(ref segmentRef) error {
-	_, stat, err := k.conn.Get(k.ctx, k.l.layout.segment(ref.name))
-	if err != nil {
-		return err
-	}
-	slots, err := k.listSlots(ref)
-	if err != nil || len(slots) < packWorth {
-		return err
-	}
-	_, err = k.conn.Multi(k.ctx, createOp(k.l.layout.pack(ref.name), nil))
-	if err != nil && !errors.Is(err, zk.ErrNodeExists) {
-		return err
-	}
-	run := packRun{}
-	for batch := range slices.Chunk(slots, packReads) {
-		datas, err := k.readSlots(ref, batch)
-		if err != nil {
-			return err
-		}
-		for i, slot := range batch {
-			if run.ends(slot, len(datas[i])) {
-				if err := k.writePack(ref, int64(stat.Version), run); err != nil {
-					return err
-				}
-				run = packRun{}
-			}
-			if len(datas[i]) < packAlone {
-				run.add(slot, datas[i])
-			}
-		}
-	}
-	return k.writePack(ref, int64(stat.Version), run)
-}
-
-// packReads is how many slots are read at once: one after the other they would
-// come more slowly than busy clients write new ones.
-const packReads = 32
-
-func (k *housekeeping) readSlots(ref segmentRef, slots []int64) ([][]byte, error) {
-	datas := make([][]byte, len(slots))
-	group, ctx := errgroup.WithContext(k.ctx)
-	for i, slot := range slots {
-		group.Go(func() (err error) {
-			datas[i], _, err = k.conn.Get(ctx, k.l.layout.slot(ref.name, slot))
-			return err
-		})
-	}
-	return datas, group.Wait()
-}
-
-// listSlots lists the slots of a segment that are znodes of their own.
-func (k *housekeeping) listSlots(ref segmentRef) ([]int64, error) {
-	path := k.l.layout.segment(ref.name)
-	names, err := k.conn.Children(k.ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	slots := make([]int64, 0, len(names))
-	for _, name := range names {
-		slot, err := slotNumber(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w; remove what does not belong there", path, err)
-		}
-		slots = append(slots, slot)
-	}
-	sort.Slice(slots, func(i, j int) bool { return slots[i] < slots[j] })
-	return slots, nil
-}
-
-// packRun is slots that follow each other.
+// packRun is slots that follow each other, to be packed together.
 type packRun struct {
 	first int64
 	slots [][]byte
 	bytes int
 }
 
+// ends says whether a pack ends before a slot of so many bytes.
 func (r *packRun) ends(slot int64, size int) bool {
 	return len(r.slots) > 0 && (slot != r.first+int64(len(r.slots)) || size >= packAlone ||
 		len(r.slots) == packSlots || r.bytes+size > packRaw)
 }
 
+// add takes a slot in, unless it is so large that it stays a znode of its own.
 func (r *packRun) add(slot int64, data []byte) {
+	if len(data) >= packAlone {
+		return
+	}
 	if len(r.slots) == 0 {
 		r.first = slot
 	}
 	r.slots = append(r.slots, data)
 	r.bytes += len(data)
-}
-
-// writePack replaces a run of slots by a pack; by two, if one is too large.
-func (k *housekeeping) writePack(ref segmentRef, version int64, run packRun) error {
-	if len(run.slots) < packWorth {
-		return nil
-	}
-	data := encodePack(run.slots)
-	deletes := len(run.slots) * (len(k.l.layout.slot(ref.name, 0)) + 32)
-	if len(data)+deletes > k.l.limit() {
-		half := len(run.slots) / 2
-		if err := k.writePack(ref, version, packRun{first: run.first, slots: run.slots[:half]}); err != nil {
-			return err
-		}
-		return k.writePack(ref, version, packRun{first: run.first + int64(half), slots: run.slots[half:]})
-	}
-	last := run.first + int64(len(run.slots)) - 1
-	ops := []any{checkOp(k.l.layout.segment(ref.name), version), createOp(k.l.layout.packed(ref.name, run.first, last), data)}
-	for i := range run.slots {
-		ops = append(ops, &zk.DeleteRequest{Path: k.l.layout.slot(ref.name, run.first+int64(i)), Version: 0})
-	}
-	if _, err := k.conn.Multi(k.ctx, ops...); err != nil {
-		return fmt.Errorf("pack %s: %w", k.l.layout.packed(ref.name, run.first, last), err)
-	}
-	return k.pace(k.ctx)
-}
-
-// readPack reads the slots of a pack.
-func (l *Log) readPack(ctx context.Context, conn Conn, segment segmentRef, ref packRef) ([]*entry, error) {
-	path := l.layout.packed(segment.name, ref.first, ref.last)
-	data, stat, err := conn.Get(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	l.noteZxid(stat.Czxid)
-	slots, err := decodePack(data, int(ref.last-ref.first+1))
-	if err != nil {
-		return nil, untrusted("pack "+path, err)
-	}
-	entries := make([]*entry, len(slots))
-	for i, slot := range slots {
-		e, err := l.decodeSlot(ctx, conn, segment, Seq{segment.number, ref.first + int64(i)}, slot)
-		if err != nil {
-			return nil, untrusted(fmt.Sprintf("slot %d in pack %s", ref.first+int64(i), path), err)
-		}
-		// What it takes in ZooKeeper is its share of the pack.
-		e.size, e.packed = len(data)/len(slots), true
-		entries[i] = e
-	}
-	return entries, nil
 }
 
 // findPack returns the index of the pack that holds a slot.

@@ -16,7 +16,7 @@ import (
 // checkPlace refuses to make a root where it would be in another's way, or
 // another in its own: in a znode that holds data, in one that goes with a
 // session, and within another zkine's root. It writes nothing.
-func checkPlace(ctx context.Context, conn Conn, l layout) error {
+func checkPlace(ctx context.Context, conn Nodes, l layout) error {
 	var places []string
 	for p := l.root; p != "/"; p = path.Dir(p) {
 		places = append(places, p)
@@ -61,7 +61,7 @@ func ephemeral(stat *zk.Stat) bool {
 
 // checkNotWithin refuses a root within another zkine's, which would take it for
 // damage.
-func checkNotWithin(ctx context.Context, conn Conn, outer, l layout) error {
+func checkNotWithin(ctx context.Context, conn Nodes, outer, l layout) error {
 	data, _, err := conn.Get(ctx, outer.format())
 	if errors.Is(err, zk.ErrNoNode) || errors.Is(err, ErrForbidden) {
 		return nil

@@ -3,6 +3,8 @@ package revision
 import (
 	"sync"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 // refusal is what ZooKeeper refuses writes with at present: a quota that is used
@@ -64,14 +66,16 @@ func (l *Log) Refused() error {
 }
 
 // refusedWrite notes that ZooKeeper refused a write, and says so in the log.
-func (l *Log) refusedWrite(err error) {
-	if l.refusal.refused(err) {
-		l.cfg.Log.WithError(err).Error("ZooKeeper refuses writes; reads go on, clients that write are told, and zkine goes on by itself once it may")
+func (r *refusal) refusedWrite(log *logrus.Entry, err error) {
+	if r.refused(err) {
+		log.WithError(err).Error("ZooKeeper refuses writes; reads go on, clients that write are told, and zkine goes on by itself once it may")
 	}
 }
 
-func (l *Log) passedWrite() {
-	if l.refusal.current() != nil && l.refusal.passed() {
-		l.cfg.Log.Info("ZooKeeper takes writes again")
+// passedWrite notes that ZooKeeper took a write, and says so in the log if it
+// refused them before.
+func (r *refusal) passedWrite(log *logrus.Entry) {
+	if r.current() != nil && r.passed() {
+		log.Info("ZooKeeper takes writes again")
 	}
 }

@@ -1,5 +1,7 @@
 package revision
 
+import "sync"
+
 // segmentSize is a segment's part of Sizes.
 type segmentSize struct {
 	// delivered is the size of its slots as they were appended, packed or not:
@@ -24,17 +26,36 @@ func (s *segmentSize) add(e *entry) {
 	s.znodes++
 }
 
-// sizes adds the segments up; live counts those after segment k.
-func (t *tail) sum(k int64) (all Sizes, live int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for segment, s := range t.sizes {
-		all.Log += s.log
-		all.Packed += s.packed
-		all.Staged += s.staged
-		all.Znodes += s.znodes + folders
+// segmentSizes is the sizes of the segments that are known of, by number. It may
+// be used by several goroutines.
+type segmentSizes struct {
+	mu    sync.Mutex
+	sizes map[int64]*segmentSize
+}
+
+// delivered counts a slot.
+func (s *segmentSizes) delivered(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := s.sizes[e.slot.Seq.Segment]
+	if size == nil {
+		size = &segmentSize{}
+		s.sizes[e.slot.Seq.Segment] = size
+	}
+	size.add(e)
+}
+
+// sum adds the segments up; live counts those after segment k.
+func (s *segmentSizes) sum(k int64) (all Sizes, live int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for segment, size := range s.sizes {
+		all.Log += size.log
+		all.Packed += size.packed
+		all.Staged += size.staged
+		all.Znodes += size.znodes + folders
 		if segment > k {
-			live += s.log + s.packed + s.staged
+			live += size.log + size.packed + size.staged
 		}
 	}
 	return all, live
@@ -44,35 +65,44 @@ func (t *tail) sum(k int64) (all Sizes, live int64) {
 // segment, its stage folder and its pack folder.
 const folders = 3
 
-// measured replaces what is known of a sealed segment, unless its slots are
-// still being delivered, and counted.
-func (t *tail) measured(k int64, s segmentSize) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if k >= t.cur.number {
-		return
+// measured replaces what is known of a segment whose slots have all been
+// delivered.
+func (s *segmentSizes) measured(k int64, size segmentSize) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.sizes[k]; old != nil {
+		size.delivered = old.delivered
 	}
-	if old := t.sizes[k]; old != nil {
-		s.delivered = old.delivered
-	}
-	t.sizes[k] = &s
+	s.sizes[k] = &size
 }
 
 // knows says whether anything is known of a segment's size.
-func (t *tail) knows(k int64) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.sizes[k] != nil
+func (s *segmentSizes) knows(k int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sizes[k] != nil
 }
 
-// Sizes implements backend.Log.
-func (l *Log) Sizes() Sizes {
-	newest := l.Newest()
-	s, live := l.tail.sum(newest.Segment)
-	l.census.mu.Lock()
-	defer l.census.mu.Unlock()
-	s.Checkpoint = max(l.census.checkpoint, newest.Bytes)
-	s.Znodes += l.census.znodes
-	s.Live = live + newest.Bytes
-	return s
+// deliveredAfter is how many bytes were delivered of segments after k, up to
+// last.
+func (s *segmentSizes) deliveredAfter(k, last int64) (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for segment, size := range s.sizes {
+		if segment > k && segment <= last {
+			n += size.delivered
+		}
+	}
+	return n
+}
+
+// forget forgets segments up to k.
+func (s *segmentSizes) forget(k int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for segment := range s.sizes {
+		if segment <= k {
+			delete(s.sizes, segment)
+		}
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/throttle"
 )
 
 // session keeps one verified connection up. It never serves a connection
@@ -36,9 +38,9 @@ type session struct {
 
 	patience time.Duration // with a silent server; run's
 
-	// seldom, which is the log's, and pause are for codes that greetings meet.
-	seldom *seldom
-	pause  backoff
+	// said, which is the log's, and pause are for codes that greetings meet.
+	said  *throttle.Lines
+	pause backoff
 	// demands counts greetings in a row that ended with ErrUnauthenticated.
 	demands int
 }
@@ -52,13 +54,13 @@ const (
 	redialMax = time.Second
 )
 
-func newSession(d Dialer, log *logrus.Entry, said *seldom, greet func(context.Context, Conn) error) *session {
+func newSession(d Dialer, log *logrus.Entry, said *throttle.Lines, greet func(context.Context, Conn) error) *session {
 	out := newOutage(log)
 	if z, ok := d.(*ZooKeeper); ok {
 		out = z.outage()
 	}
 	out.attend()
-	return &session{dialer: d, log: log, seldom: said, out: out, greet: greet, changed: make(chan struct{}),
+	return &session{dialer: d, log: log, said: said, out: out, greet: greet, changed: make(chan struct{}),
 		dead: make(chan struct{}), lastErr: errors.New("no connection was made yet")}
 }
 
@@ -98,7 +100,7 @@ func (s *session) run(ctx context.Context) {
 // code, which has a line and pauses of its own.
 func (s *session) refused(err error, pause time.Duration) time.Duration {
 	if code := codeOf(err); code != nil && code.does != expected {
-		s.seldom.trouble(s.log, code, err)
+		code.warn(s.log, s.said, err)
 		return s.pause.next()
 	}
 	s.out.note("session", "a session could not be used", err)

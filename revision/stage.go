@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/go-zookeeper/zk"
+	"github.com/sirupsen/logrus"
 )
 
 // A request over jute.maxbuffer makes ZooKeeper close the connection without a
@@ -48,14 +50,13 @@ func (a *appending) stage(ctx context.Context, conn Conn, segment segmentRef, li
 }
 
 func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef, i int) error {
-	l := a.l
 	from := i * a.parts.size
 	to := min(from+a.parts.size, len(a.env.payload))
-	opCtx, cancel := l.opContext(ctx)
+	opCtx, cancel := a.opContext(ctx)
 	defer cancel()
 	results, err := conn.Multi(opCtx,
-		checkOp(l.layout.log(), segment.number),
-		createOp(l.layout.part(segment.name, a.env.nonce, i), a.env.payload[from:to]))
+		checkOp(a.layout.log(), segment.number),
+		createOp(a.layout.part(segment.name, a.env.nonce, i), a.env.payload[from:to]))
 	op, _ := failedOp(results)
 	switch {
 	case err == nil, errors.Is(err, zk.ErrNodeExists):
@@ -63,7 +64,7 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 		a.lost = 0
 		return nil
 	case errors.Is(err, zk.ErrBadVersion) && op == 0:
-		return l.refreshed(ctx, conn)
+		return a.refreshed(ctx, conn)
 	case errors.Is(err, zk.ErrShortBuffer):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
@@ -71,7 +72,7 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 		// A part that got there all the same harms nothing: only the append
 		// itself can leave its outcome open.
 		unsure, resent := a.unsure, a.resent
-		again := a.answered(ctx, conn, segment, err)
+		again := a.serverAnswered(ctx, conn, segment, err)
 		if a.unsure, a.resent = unsure, resent; again != nil {
 			return again
 		}
@@ -80,25 +81,22 @@ func (a *appending) stagePart(ctx context.Context, conn Conn, segment segmentRef
 	return errAgain
 }
 
-// readParts reads a staged payload and verifies it.
-func (l *Log) readParts(ctx context.Context, conn Conn, segment segmentRef, e *envelope) error {
-	var payload []byte
-	for i := range int(e.parts) {
-		path := l.layout.part(segment.name, e.nonce, i)
-		data, _, err := conn.Get(ctx, path)
-		if errors.Is(err, zk.ErrNoNode) {
-			// The slot was read on this connection, so its parts are visible.
-			return fmt.Errorf("%w: part %s is missing; restore it from a backup of ZooKeeper", ErrCorrupt, path)
-		}
-		if err != nil {
-			return err
-		}
-		if payload = append(payload, data...); len(payload) > int(e.length) {
-			break
-		}
+// requestLimit bounds each request to ZooKeeper. It shrinks when connections end
+// on large ones.
+type requestLimit struct{ bytes atomic.Int64 }
+
+// limit is how many bytes of data go into one request.
+func (r *requestLimit) limit() int { return int(r.bytes.Load()) - requestOverhead }
+
+// shrink halves the limit; false if it is at its smallest.
+func (r *requestLimit) shrink(log *logrus.Entry) bool {
+	old := r.bytes.Load()
+	smaller := max(old/2, minRequest)
+	if smaller == old {
+		return false
 	}
-	if err := e.complete(payload); err != nil {
-		return fmt.Errorf("%w: %d parts from %s on", err, e.parts, l.layout.part(segment.name, e.nonce, 0))
+	if r.bytes.CompareAndSwap(old, smaller) {
+		log.Warnf("connections end on large requests: sending at most %d bytes from now on; the servers' jute.maxbuffer may be smaller than --max-zookeeper-request", smaller)
 	}
-	return nil
+	return true
 }

@@ -25,26 +25,17 @@ type tail struct {
 	awaited map[Nonce]*awaited
 	last    entry // the slot delivered last, to recognise the log by
 	bytes   int   // of slots delivered from cur
-	sizes   map[int64]*segmentSize
 	// changed is closed and replaced when anything above changes.
 	changed chan struct{}
 
 	inFlight int
 	lastOwn  time.Time
-}
 
-// entry is a slot that is known with its content.
-type entry struct {
-	slot    Slot
-	segment segmentRef
-	size    int // bytes in ZooKeeper, but for staged parts
-	staged  int // bytes of those
-	raw     int // bytes of the requests; 0 if they were not read
-	packed  bool
+	sizes *segmentSizes // guards itself
 }
 
 func newTail() *tail {
-	return &tail{counts: map[int64]int64{}, sizes: map[int64]*segmentSize{}, ready: held{slots: map[Seq]*entry{}}, awaited: map[Nonce]*awaited{},
+	return &tail{counts: map[int64]int64{}, sizes: &segmentSizes{sizes: map[int64]*segmentSize{}}, ready: held{slots: map[Seq]*entry{}}, awaited: map[Nonce]*awaited{},
 		changed: make(chan struct{})}
 }
 
@@ -131,12 +122,7 @@ func (t *tail) delivered(e *entry) {
 	t.last = *e
 	t.last.slot.Requests = nil
 	t.bytes += e.size + e.staged
-	size := t.sizes[e.slot.Seq.Segment]
-	if size == nil {
-		size = &segmentSize{}
-		t.sizes[e.slot.Seq.Segment] = size
-	}
-	size.add(e)
+	t.sizes.delivered(e)
 	if a := t.awaited[e.slot.Nonce]; a != nil && a.seq == (Seq{}) {
 		a.seq = e.slot.Seq
 		close(a.found)
@@ -262,29 +248,6 @@ func (t *tail) size() (slots int64, bytes int) {
 		bytes = t.bytes
 	}
 	return t.counts[t.open.number], bytes
-}
-
-// bytesAfter is how many bytes were delivered of segments after k, up to last.
-func (t *tail) bytesAfter(k, last int64) (n int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for segment, size := range t.sizes {
-		if segment > k && segment <= last {
-			n += size.delivered
-		}
-	}
-	return n
-}
-
-// trimmed forgets the sizes of segments up to k.
-func (t *tail) trimmed(k int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for segment := range t.sizes {
-		if segment <= k {
-			delete(t.sizes, segment)
-		}
-	}
 }
 
 // passed says whether every slot of segment k was delivered. If not, changed

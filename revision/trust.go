@@ -2,7 +2,6 @@ package revision
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,101 +11,11 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// <root>/trust says whether the root may be served. A zkine that finds that the
-// log went back stops, but whoever supervises it starts it again, and the next
-// incarnation may remember nothing. So it leaves a halt there first. Every zkine
-// that sees one stops, and none starts, until a person has decided; that takes
-// the halt away and leaves a number that grows with each decision. What zkines
-// remember (served.go) carries the number that they knew: a higher one in the
-// root means that a person decided since, and that the memory does not count any
-// more. Should the root go back once more after that, it does.
-//
-// One znode holds both, so that each step is one setData on the version that was
-// read: a halt that comes after a decision is seen to, and is not written.
-// Releases that do not know the znode leave it alone.
-
-// trustRecord is the data of <root>/trust. Without the znode, both are nil.
-type trustRecord struct {
-	Halt     *Halt     `json:"halt,omitempty"`
-	Accepted *Accepted `json:"accepted,omitempty"`
-}
-
-// Halt is what a zkine wrote that found that the log went back.
-type Halt struct {
-	// By is its member name, Host its machine's.
-	By   string    `json:"by"`
-	Host string    `json:"host"`
-	At   time.Time `json:"at"`
-	// Revision is the last one that it had applied, and Segment and Slot the
-	// place of the last slot that it had seen.
-	Revision Rev    `json:"revision"`
-	Segment  string `json:"segment,omitempty"`
-	Slot     int64  `json:"slot"`
-	// Accepted is the number of the latest decision that it knew.
-	Accepted int64 `json:"accepted,omitempty"`
-	// Found is what gave it away.
-	Found string `json:"found"`
-}
-
-// Accepted is a person's decision that what the root holds is to be served.
-// What else may have to be done then, such as raising the revision, will have
-// fields of its own here: unknown ones are ignored.
-type Accepted struct {
-	// Number grows with each decision. It is a time in milliseconds, so that it
-	// is above all that any zkine may remember, even if the record of an earlier
-	// decision went with what was lost.
-	Number int64     `json:"number"`
-	By     string    `json:"by"`
-	At     time.Time `json:"at"`
-	// Halt is what was decided about; nil if nothing was halted.
-	Halt *Halt `json:"halt,omitempty"`
-}
-
-func (r trustRecord) number() int64 {
-	if r.Accepted == nil {
-		return 0
-	}
-	return r.Accepted.Number
-}
-
-// maxFound bounds what a halt tells, in bytes.
-const maxFound = 1 << 10
-
-// absent is the version of a znode that is not there.
-const absent = -1
-
-// readTrust reads the record and the version of its znode, or absent.
-func readTrust(ctx context.Context, conn Conn, l layout) (r trustRecord, version int64, err error) {
-	data, stat, err := conn.Get(ctx, l.trust())
-	if errors.Is(err, zk.ErrNoNode) {
-		return trustRecord{}, absent, nil
-	}
-	if err != nil {
-		return trustRecord{}, absent, fmt.Errorf("read %s: %w", l.trust(), err)
-	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return trustRecord{}, int64(stat.Version), fmt.Errorf("%w: %s is not a record of zkine's; if the root may be served, zkine log accept writes it anew",
-			ErrCorrupt, l.trust())
-	}
-	return r, int64(stat.Version), nil
-}
-
-// writeTrust replaces the record that was read at a version. It checks that the
-// root is a zkine's in the same breath.
-func writeTrust(ctx context.Context, conn Conn, l layout, r trustRecord, version int64) error {
-	write := any(setOp(l.trust(), mustJSON(r), version))
-	if version == absent {
-		write = createOp(l.trust(), mustJSON(r))
-	}
-	_, err := conn.Multi(ctx, checkOp(l.format(), anyVersion), write)
-	return err
-}
-
 // mayServe returns ErrHalted if the root is halted, and else notes which
 // decision is the latest. The connection must have been shown to recognise the
 // log.
 func (l *Log) mayServe(ctx context.Context, conn Conn) error {
-	r, _, err := readTrust(ctx, conn, l.layout)
+	r, _, err := l.on(conn).trust(ctx)
 	if err != nil {
 		return err
 	}
@@ -130,10 +39,10 @@ func (l *Log) noteAccepted(number int64) {
 // unlessAccepted adds to the finding that the log went back that a person has
 // decided since: then it is not to be halted for that again.
 func (l *Log) unlessAccepted(ctx context.Context, conn Conn, lost error) error {
-	if id, err := readFormat(ctx, conn, l.layout); err != nil || id != l.clusterID {
+	if id, err := l.on(conn).format(ctx); err != nil || id != l.clusterID {
 		return lost
 	}
-	r, _, err := readTrust(ctx, conn, l.layout)
+	r, _, err := l.on(conn).trust(ctx)
 	if err != nil || r.Halt != nil || r.number() <= l.accepted.Load() {
 		return lost
 	}
@@ -185,10 +94,10 @@ func (l *Log) leaveHaltOnce(ctx context.Context, why error) (left bool, err erro
 		return false, err
 	}
 	defer conn.Close()
-	err = barrier(ctx, conn, l.layout)
+	err = l.on(conn).barrier(ctx)
 	if err == nil {
 		var id uint64
-		if id, err = readFormat(ctx, conn, l.layout); err == nil && id != l.clusterID {
+		if id, err = l.on(conn).format(ctx); err == nil && id != l.clusterID {
 			return false, nil
 		}
 	}
@@ -198,7 +107,7 @@ func (l *Log) leaveHaltOnce(ctx context.Context, why error) (left bool, err erro
 	if err != nil {
 		return false, err
 	}
-	r, version, err := readTrust(ctx, conn, l.layout)
+	r, version, err := l.on(conn).trust(ctx)
 	switch {
 	case err != nil:
 		return false, err

@@ -2,16 +2,16 @@ package revision
 
 import "github.com/zkine/zkine/revision/recordpb"
 
-// checkpoints judges the checkpoints, chunk by chunk. If they are replaced
+// judgeCheckpoints judges the checkpoints, chunk by chunk. If they are replaced
 // meanwhile, it begins anew.
-func (v *verifier) checkpoints() error {
+func (v *verifier) judgeCheckpoints() error {
 	for {
 		before := len(v.out.Findings)
-		version, err := v.judgeCheckpoints()
+		version, err := v.judgeCheckpointsOnce()
 		if err != nil {
 			return err
 		}
-		_, now, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+		_, now, err := v.checkpoints(v.ctx)
 		if err != nil || now == version {
 			return v.unless(v.layout.checkpoint(), err)
 		}
@@ -19,8 +19,8 @@ func (v *verifier) checkpoints() error {
 	}
 }
 
-func (v *verifier) judgeCheckpoints() (version int64, err error) {
-	record, version, err := readCheckpointRecord(v.ctx, v.conn, v.layout)
+func (v *verifier) judgeCheckpointsOnce() (version int64, err error) {
+	record, version, err := v.checkpoints(v.ctx)
 	if err != nil {
 		return version, v.unless(v.layout.checkpoint(), err)
 	}
@@ -34,7 +34,7 @@ func (v *verifier) judgeCheckpoints() (version int64, err error) {
 		if ref == nil {
 			continue
 		}
-		manifest, err := readManifest(v.ctx, v.conn, v.layout, ref)
+		manifest, err := v.manifest(v.ctx, ref)
 		if err != nil {
 			if err := v.unless(v.layout.manifest(ref.Attempt, 0), err); err != nil {
 				return version, err
@@ -42,9 +42,7 @@ func (v *verifier) judgeCheckpoints() (version int64, err error) {
 			continue
 		}
 		for _, c := range append([]*recordpb.StoredChunk{manifest.Meta}, manifest.Chunks...) {
-			_, err := readBlob(v.ctx, v.conn, chunkRef(c), func(part int) string {
-				return v.layout.chunk(c.Attempt, int(c.Number), part)
-			})
+			_, err := v.chunk(v.ctx, c)
 			if err := v.unless(v.layout.chunk(c.Attempt, int(c.Number), 0), err); err != nil {
 				return version, err
 			}

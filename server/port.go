@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/throttle"
 )
 
 const (
@@ -23,6 +25,11 @@ const (
 	// maxAcceptPause is how long accepting rests after an error, such as
 	// too many open files.
 	maxAcceptPause = time.Second
+	// hintPeriod is how long the same mistake of clients is not logged again.
+	hintPeriod = 10 * time.Second
+	// maxHints bounds the mistakes that are remembered, since clients can make
+	// texts up.
+	maxHints = 64
 )
 
 // preface begins each HTTP/2 connection, RFC 9113 section 3.4; it is no
@@ -47,7 +54,7 @@ type port struct {
 	socket net.Listener
 	tls    *tlsSource // nil for plaintext
 	log    *logrus.Entry
-	hints  seldom
+	hints  throttle.Lines
 
 	grpc, http *queue
 
@@ -60,7 +67,8 @@ type port struct {
 func newPort(socket net.Listener, source *tlsSource, log *logrus.Entry) *port {
 	return &port{
 		socket: socket, tls: source, log: log,
-		grpc: newQueue(socket.Addr()), http: newQueue(socket.Addr()),
+		hints: throttle.Lines{Period: hintPeriod, MaxKeys: maxHints},
+		grpc:  newQueue(socket.Addr()), http: newQueue(socket.Addr()),
 		undecided: make(map[net.Conn]struct{}),
 	}
 }
@@ -191,7 +199,7 @@ func (p *port) refuse(conn net.Conn, err error) {
 // hint logs what a client does wrong, not more often than is of use: such
 // clients come back at once.
 func (p *port) hint(conn net.Conn, text string, err error) {
-	if !p.hints.now(text + fmt.Sprint(err)) {
+	if _, ok := p.hints.Allow(text + fmt.Sprint(err)); !ok {
 		return
 	}
 	e := p.log.WithField("client", conn.RemoteAddr().String())

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/throttle"
 )
 
 // TLS is how https:// and unixs:// URLs are served. Each field is etcd's flag of
@@ -48,7 +50,7 @@ type tlsSource struct {
 	mu      sync.Mutex
 	current *tls.Config
 	seen    []fileState
-	reports seldom
+	reports throttle.Lines
 }
 
 // fileState is what changes when a file is replaced or written.
@@ -67,7 +69,7 @@ func newTLSSource(t TLS, log *logrus.Entry) (*tlsSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &tlsSource{files: t, base: base, log: log}
+	s := &tlsSource{files: t, base: base, log: log, reports: throttle.Lines{Period: hintPeriod, MaxKeys: maxHints}}
 	s.seen = s.look()
 	if s.current, err = s.load(); err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func (s *tlsSource) config() *tls.Config {
 	}
 	loaded, err := s.load()
 	if err != nil {
-		if s.reports.now(err.Error()) {
+		if _, ok := s.reports.Allow(err.Error()); ok {
 			s.log.WithError(err).Error("the TLS files changed and cannot be used; the ones before stay in use")
 		}
 		return s.current

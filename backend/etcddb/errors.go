@@ -14,5 +14,5 @@ var (
 	ErrTooManySnapshots = errors.New("backend: too many snapshots at once")
 )
 
-// errUnwanted ends a copy for which no client waits any more.
+// errUnwanted ends the making of a file for which no client waits any more.
 var errUnwanted = errors.New("backend: no client waits for the snapshot")

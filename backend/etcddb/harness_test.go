@@ -80,8 +80,8 @@ func (s *store) put(t testing.TB, key, value string) {
 	s.apply(t, &recordpb.Request{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{Key: []byte(key), Value: []byte(value)}}})
 }
 
-// copies is how many files of snapshots there are.
-func (s *store) copies() int {
+// files is how many files of snapshots there are.
+func (s *store) files() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.all)
@@ -89,8 +89,8 @@ func (s *store) copies() int {
 
 // hold keeps the making of snapshots from beginning until release.
 func (s *store) hold() (release func()) {
-	s.turn <- struct{}{}
-	return func() { <-s.turn }
+	s.building <- struct{}{}
+	return func() { <-s.building }
 }
 
 // entriesIn makes a snapshot and counts the entries of a bucket in it; -1 if

@@ -12,22 +12,22 @@ import (
 // the term and the storage version. A hash reads everything, so one is computed
 // at a time, and serves every caller that asks for the same state.
 type Hasher struct {
-	// turn is taken by the caller that uses last and hash.
-	turn chan struct{}
+	// computing has something in it while a caller uses last and hash.
+	computing chan struct{}
 	// last is the state of which hash is known; nil before the first.
 	last *identity
 	hash uint32
 }
 
 // NewHasher returns one that knows no hash yet.
-func NewHasher() *Hasher { return &Hasher{turn: make(chan struct{}, 1)} }
+func NewHasher() *Hasher { return &Hasher{computing: make(chan struct{}, 1)} }
 
 // Hash is the hash of the database of a view that source shows; see Source.Show.
 // It also returns that view. Errors: those of Source.Show, the cause of ctx's end.
 func (h *Hasher) Hash(ctx context.Context, source Source) (v *state.View, hash uint32, err error) {
 	select {
-	case h.turn <- struct{}{}:
-		defer func() { <-h.turn }()
+	case h.computing <- struct{}{}:
+		defer func() { <-h.computing }()
 	case <-ctx.Done():
 		return nil, 0, context.Cause(ctx)
 	}

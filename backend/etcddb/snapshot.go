@@ -27,33 +27,33 @@ type Snapshot interface {
 // ErrTooManySnapshots, of which none goes away by asking again at once; Failure's;
 // the cause of ctx's end.
 func (s *Snapshots) Make(ctx context.Context) (Snapshot, error) {
-	c, err := s.join()
+	f, err := s.join()
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
 	select {
-	case <-c.made:
-		err = c.err
+	case <-f.made:
+		err = f.err
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("snapshot: %w", err), s.leave(c))
+		return nil, errors.Join(fmt.Errorf("snapshot: %w", err), s.leave(f))
 	}
-	return &reader{snapshots: s, copy: c}, nil
+	return &reader{snapshots: s, file: f}, nil
 }
 
-// reader is one use of a copy.
+// reader is one use of a file.
 type reader struct {
 	snapshots *Snapshots
-	copy      *databaseCopy
+	file      *snapshotFile
 	closed    bool
 }
 
-func (r *reader) Size() int64 { return r.copy.file.size }
+func (r *reader) Size() int64 { return r.file.db.size }
 
 func (r *reader) WriteTo(w io.Writer) (int64, error) {
-	n, err := io.Copy(w, &section{io.NewSectionReader(r.copy.file.file, 0, r.Size())})
+	n, err := io.Copy(w, &section{io.NewSectionReader(r.file.db.file, 0, r.Size())})
 	if err == nil && n < r.Size() {
 		err = tempError(io.ErrUnexpectedEOF)
 	}
@@ -65,7 +65,7 @@ func (r *reader) Close() error {
 		return nil
 	}
 	r.closed = true
-	return r.snapshots.leave(r.copy)
+	return r.snapshots.leave(r.file)
 }
 
 // section tells errors of reading the file from those of the writer.

@@ -33,7 +33,7 @@ func TestSnapshotsShareACopy(t *testing.T) {
 	}
 	all.Wait()
 	require.False(t, t.Failed())
-	require.Equal(t, 1, b.copies())
+	require.Equal(t, 1, b.files())
 	b.apply(t, &recordpb.Request{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: &pb.LeaseGrantRequest{ID: 7, TTL: 600}}})
 	require.Equal(t, 1, b.entriesIn(t, "lease"), "the old copy does not have it")
 	other, err := b.Make(within(t))
@@ -41,7 +41,7 @@ func TestSnapshotsShareACopy(t *testing.T) {
 	b.apply(t, &recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: &recordpb.LeaseRenew{Id: 7}}})
 	renewed, err := b.Make(within(t))
 	require.NoError(t, err)
-	require.Equal(t, 2, b.copies(), "a renewal is not in a snapshot")
+	require.Equal(t, 2, b.files(), "a renewal is not in a snapshot")
 	require.NoError(t, other.Close())
 
 	var first []byte
@@ -54,13 +54,13 @@ func TestSnapshotsShareACopy(t *testing.T) {
 			first = got.Bytes()
 		}
 		require.Equal(t, first, got.Bytes())
-		require.Equal(t, 2, b.copies())
+		require.Equal(t, 2, b.files())
 		require.NoError(t, s.Close())
 		require.NoError(t, s.Close(), "once more is harmless")
 	}
-	require.Equal(t, 1, b.copies())
+	require.Equal(t, 1, b.files())
 	require.NoError(t, renewed.Close())
-	require.Zero(t, b.copies())
+	require.Zero(t, b.files())
 }
 
 // TestSnapshotsWhileOneIsMade all get the next, which shows all that they have
@@ -80,11 +80,11 @@ func TestSnapshotsWhileOneIsMade(t *testing.T) {
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 	}
-	eventually(t, "one copy is waited for", func() bool { return b.copies() == 1 })
+	eventually(t, "one copy is waited for", func() bool { return b.files() == 1 })
 	cancel()
 	release()
 	all.Wait()
-	eventually(t, "all are gone", func() bool { return b.copies() == 0 })
+	eventually(t, "all are gone", func() bool { return b.files() == 0 })
 
 	release = b.hold()
 	ctx, cancel = context.WithCancel(within(t))
@@ -92,10 +92,10 @@ func TestSnapshotsWhileOneIsMade(t *testing.T) {
 		_, err := b.Make(ctx)
 		assert.ErrorIs(t, err, context.Canceled)
 	})
-	eventually(t, "one copy is waited for", func() bool { return b.copies() == 1 })
+	eventually(t, "one copy is waited for", func() bool { return b.files() == 1 })
 	cancel()
 	all.Wait()
-	eventually(t, "nobody waits", func() bool { return b.copies() == 0 })
+	eventually(t, "nobody waits", func() bool { return b.files() == 0 })
 	release()
 }
 
@@ -103,7 +103,7 @@ func TestSnapshotsWhileOneIsMade(t *testing.T) {
 func TestSnapshotsAreBounded(t *testing.T) {
 	b := newStore(t, "")
 	var open []Snapshot
-	for i := range maxCopies {
+	for i := range maxFiles {
 		b.put(t, "k", fmt.Sprint(i))
 		s, err := b.Make(within(t))
 		require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestSnapshotsAreBounded(t *testing.T) {
 	_, err := b.Make(within(t))
 	require.ErrorIs(t, err, ErrTooManySnapshots)
 	require.NoError(t, open[0].Close())
-	require.Equal(t, maxCopies+1, b.entriesIn(t, "key"))
+	require.Equal(t, maxFiles+1, b.entriesIn(t, "key"))
 	for _, s := range open {
 		require.NoError(t, s.Close())
 	}
@@ -135,7 +135,7 @@ func TestTempDir(t *testing.T) {
 			require.ErrorIs(t, err, want)
 			require.ErrorContains(t, err, dir)
 			require.ErrorContains(t, err, "; name another one with --temp-dir")
-			require.Zero(t, b.copies())
+			require.Zero(t, b.files())
 			continue
 		}
 		s, err := b.Make(within(t))
@@ -184,7 +184,7 @@ func TestSnapshotOutlivesClose(t *testing.T) {
 		_, err := b.Make(within(t))
 		waited <- err
 	}()
-	eventually(t, "another is waited for", func() bool { return b.copies() == 2 })
+	eventually(t, "another is waited for", func() bool { return b.files() == 2 })
 	b.close()
 	require.ErrorIs(t, <-waited, errTestClosed)
 	release()

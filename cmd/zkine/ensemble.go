@@ -10,6 +10,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // inspectEnsemble asks each address of each server for its version and its heap,
@@ -20,7 +21,7 @@ func inspectEnsemble(ctx context.Context, servers []string, cfg config, log *log
 	defer wg.Wait()
 	for _, server := range (&revision.ZooKeeper{Servers: servers}).Addresses(ctx) {
 		wg.Go(func() {
-			reply, err := embedded.FourLetter(ctx, server, "srvr")
+			reply, err := fourletter.Ask(ctx, server, "srvr")
 			if err != nil {
 				return
 			}
@@ -36,7 +37,7 @@ func inspectEnsemble(ctx context.Context, servers []string, cfg config, log *log
 // what the quota allows. Only envi tells, which few servers answer: it has to be
 // on their 4lw.commands.whitelist.
 func inspectHeap(ctx context.Context, server string, cfg config, log *logrus.Entry) {
-	reply, err := embedded.FourLetter(ctx, server, "envi")
+	reply, err := fourletter.Ask(ctx, server, "envi")
 	if err != nil {
 		return
 	}

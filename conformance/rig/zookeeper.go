@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // FindZooKeeper finds the ZooKeeper in $ZKINE_ZOOKEEPER_DIR, or that which "make zookeeper" puts into the checkout.
@@ -107,7 +108,7 @@ func (z *ZooKeepers) Addresses() string {
 // nothing.
 func (z *ZooKeepers) Leader(ctx context.Context) (*embedded.Server, error) {
 	for _, s := range z.Servers {
-		if mode, err := embedded.Mode(ctx, s.Addr()); err == nil && mode != "follower" {
+		if mode, err := fourletter.Mode(ctx, s.Addr()); err == nil && mode != "follower" {
 			return s, nil
 		}
 	}
@@ -117,7 +118,7 @@ func (z *ZooKeepers) Leader(ctx context.Context) (*embedded.Server, error) {
 // Serve is an error unless each server serves.
 func (z *ZooKeepers) Serve(ctx context.Context) error {
 	for _, s := range z.Servers {
-		if _, err := embedded.Mode(ctx, s.Addr()); err != nil {
+		if _, err := fourletter.Mode(ctx, s.Addr()); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zkine/zkine/conformance/rig"
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -86,7 +86,7 @@ func (e *faultEnv) clients(ctx context.Context, server *zktest.Server) (connecte
 	if e.net == nil {
 		return nil
 	}
-	answer, err := embedded.FourLetter(ctx, server.Addr(), "cons")
+	answer, err := fourletter.Ask(ctx, server.Addr(), "cons")
 	if err != nil {
 		return nil // it serves nobody
 	}

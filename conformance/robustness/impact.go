@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // window is the time from a fault's beginning until all was well again.
@@ -95,7 +95,7 @@ func (e *faultEnv) whole(ctx context.Context, since time.Time) bool {
 	asking, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for _, s := range e.ZooKeepers {
-		if _, err := embedded.Mode(asking, s.Addr()); err != nil {
+		if _, err := fourletter.Mode(asking, s.Addr()); err != nil {
 			return false
 		}
 	}
@@ -147,7 +147,7 @@ func (e *faultEnv) leaders(ctx context.Context) string {
 	defer cancel()
 	for _, s := range e.ZooKeepers {
 		go func() {
-			if mode, _ := embedded.Mode(ctx, s.Addr()); mode == "leader" {
+			if mode, _ := fourletter.Mode(ctx, s.Addr()); mode == "leader" {
 				answers <- s.Addr()
 			} else {
 				answers <- ""

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // DataOnDisk is about how many bytes of data a server will load from a data folder: the size of its newest snapshot,
@@ -33,7 +35,7 @@ const znodeCost = 300
 // DataBytes asks the server how many bytes of heap its tree takes, whoever wrote it: paths, data, and what a znode
 // costs besides.
 func (s *Server) DataBytes(ctx context.Context) (int64, error) {
-	answer, err := FourLetter(ctx, s.Addr(), "mntr")
+	answer, err := fourletter.Ask(ctx, s.Addr(), "mntr")
 	if err != nil {
 		return 0, err
 	}

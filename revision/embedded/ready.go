@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // Ready waits until the server serves: as a standalone, or as a leader or follower of a quorum. A child that dies
@@ -27,7 +29,7 @@ func (s *Server) await(ctx context.Context, gone <-chan struct{}) error {
 	}()
 	const first = 5 * time.Millisecond
 	for wait := first; ; wait = min(2*wait, 100*time.Millisecond) {
-		_, err := Mode(ctx, s.Addr())
+		_, err := fourletter.Mode(ctx, s.Addr())
 		if err == nil && ctx.Err() == nil {
 			return nil
 		}

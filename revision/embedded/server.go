@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/throttle"
 )
 
 const (
@@ -174,7 +176,7 @@ func (s *Server) supervise(p *process) {
 	defer s.lock.Close()
 	defer s.log.close()
 	backoff, born := minBackoff, time.Now()
-	var died, failed seldom
+	var said throttle.Lines
 	for {
 		select {
 		case <-s.kill:
@@ -188,7 +190,7 @@ func (s *Server) supervise(p *process) {
 		if time.Since(born) > healthy {
 			backoff = minBackoff
 		}
-		if p = s.respawn(s.heapAfter(p, backoff, &died), &backoff, &failed); p == nil {
+		if p = s.respawn(s.heapAfter(p, backoff, &said), &backoff, &said); p == nil {
 			return
 		}
 		born = time.Now()
@@ -197,7 +199,7 @@ func (s *Server) supervise(p *process) {
 
 // heapAfter says that a child has died, and returns the heap for the next: more, up to MaxHeap, if it ended for want
 // of it. What it had to load would not fit the next time either.
-func (s *Server) heapAfter(p *process, backoff time.Duration, died *seldom) int64 {
+func (s *Server) heapAfter(p *process, backoff time.Duration, said *throttle.Lines) int64 {
 	log := s.logger(p).WithError(p.err).WithField("log", s.cfg.LogFile)
 	if p.outOfMemory() && p.heap < s.cfg.MaxHeap {
 		heap := min(2*p.heap, s.cfg.MaxHeap)
@@ -205,7 +207,7 @@ func (s *Server) heapAfter(p *process, backoff time.Duration, died *seldom) int6
 		return heap
 	}
 	s.once.died.Do(func() { close(s.died) })
-	if left, ok := died.now(); !ok {
+	if left, ok := said.Allow("died"); !ok {
 		return p.heap
 	} else if p.outOfMemory() {
 		log.Errorf("ZooKeeper ran out of heap, which is as large as it may be here; starting it again in %v%s", backoff, left)
@@ -218,7 +220,7 @@ func (s *Server) heapAfter(p *process, backoff time.Duration, died *seldom) int6
 func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
 
 // respawn starts a child after the backoff, which it doubles; nil when told to end meanwhile.
-func (s *Server) respawn(heap int64, backoff *time.Duration, failed *seldom) *process {
+func (s *Server) respawn(heap int64, backoff *time.Duration, said *throttle.Lines) *process {
 	for {
 		timer := time.NewTimer(*backoff)
 		select {
@@ -228,7 +230,7 @@ func (s *Server) respawn(heap int64, backoff *time.Duration, failed *seldom) *pr
 			*backoff = min(2**backoff, maxBackoff)
 			p, err := s.spawn(heap)
 			if err != nil {
-				if left, ok := failed.now(); ok {
+				if left, ok := said.Allow("failed"); ok {
 					s.cfg.Logger.WithError(err).Errorf("Cannot start ZooKeeper; trying again in %v%s", *backoff, left)
 				}
 				continue

@@ -17,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // patience bounds every wait of the harness. It is long: a loaded machine is slow, not wrong.
@@ -256,7 +257,7 @@ func (s *Server) Mode() string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	mode, err := embedded.Mode(ctx, s.Addr())
+	mode, err := fourletter.Mode(ctx, s.Addr())
 	if err != nil {
 		return ""
 	}

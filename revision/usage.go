@@ -11,11 +11,15 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// census is what Measure has found. Slots, parts, packs and chunks never
-// change, so that each is looked at once, and a Measure costs a few small
-// requests for each segment.
-type census struct {
-	one     sync.Mutex // held by a Measure
+// usage is what the root holds in ZooKeeper, as far as is known. Slots, parts,
+// packs and chunks never change, so that each is looked at once, and a
+// measurement costs a few small requests for each segment.
+type usage struct {
+	*link
+	checkpoints *checkpoints
+	segments    *segmentSizes
+
+	one     sync.Mutex // held by a measurement
 	lengths map[string]int64
 	// manifests are those of the checkpoints named last, by attempt.
 	manifests map[string]*recordpb.CheckpointManifest
@@ -27,103 +31,121 @@ type census struct {
 // fixedZnodes are the root, format, log, stage, pack, checkpoint and members.
 const fixedZnodes = 7
 
+// Sizes implements backend.Log.
+func (l *Log) Sizes() Sizes { return l.usage.sizes() }
+
+func (u *usage) sizes() Sizes {
+	newest := u.checkpoints.newest()
+	s, live := u.segments.sum(newest.Segment)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s.Checkpoint = max(u.checkpoint, newest.Bytes)
+	s.Znodes += u.znodes
+	s.Live = live + newest.Bytes
+	return s
+}
+
 // Measure implements backend.Log. It uses the session that appends use, for
 // small requests only.
-func (l *Log) Measure(ctx context.Context) error {
-	l.census.one.Lock()
-	defer l.census.one.Unlock()
-	conn, err := l.session.get(ctx)
+func (l *Log) Measure(ctx context.Context) error { return l.usage.measure(ctx) }
+
+func (u *usage) measure(ctx context.Context) error {
+	u.one.Lock()
+	defer u.one.Unlock()
+	conn, err := u.session.get(ctx)
 	if err != nil {
 		return err
 	}
-	m := measuring{l: l, ctx: ctx, conn: conn, old: l.census.lengths, seen: map[string]int64{}}
-	if err := m.segments(); err != nil {
+	m := measuring{usage: u, ctx: ctx, conn: conn, old: u.lengths, seen: map[string]int64{}}
+	if err := m.measureSegments(); err != nil {
 		return fmt.Errorf("measure the log: %w", err)
 	}
-	bytes, znodes, err := m.checkpoints()
+	bytes, znodes, err := m.measureCheckpoints()
 	if err != nil {
 		return fmt.Errorf("measure the checkpoints: %w", err)
 	}
-	members, err := conn.Children(ctx, l.layout.members())
+	members, err := conn.Children(ctx, u.layout.members())
 	if err != nil {
 		return err
 	}
-	if _, err := conn.Exists(ctx, l.layout.trust()); err == nil {
+	if _, err := conn.Exists(ctx, u.layout.trust()); err == nil {
 		znodes++
 	} else if !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
-	l.census.lengths = m.seen
-	l.census.mu.Lock()
-	defer l.census.mu.Unlock()
-	l.census.checkpoint, l.census.znodes = bytes, znodes+fixedZnodes+int64(len(members))
+	u.lengths = m.seen
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.checkpoint, u.znodes = bytes, znodes+fixedZnodes+int64(len(members))
 	return nil
 }
 
 // measuring is a Measure under way. What goes away meanwhile is left out.
 type measuring struct {
-	l         *Log
+	*usage
 	ctx       context.Context
 	conn      Conn
 	old, seen map[string]int64 // lengths of immutable znodes
 }
 
-// segments measures the sealed segments. Those that are gone are forgotten.
-func (m *measuring) segments() error {
-	refs, err := listSegments(m.ctx, m.conn, m.l.layout)
+// measureSegments measures the sealed segments. Those that are gone are forgotten.
+func (m *measuring) measureSegments() error {
+	refs, err := m.on(m.conn).segments(m.ctx)
 	if err != nil {
 		return err
 	}
-	open, _ := m.l.tail.head()
+	open, _ := m.tail.head()
 	for _, ref := range refs {
 		if ref.number >= open.number {
 			break
 		}
-		if err := m.segment(ref); err != nil {
+		if err := m.measureSegment(ref); err != nil {
 			return err
 		}
 	}
 	if len(refs) > 0 {
-		m.l.tail.trimmed(refs[0].number - 1)
+		m.usage.segments.forget(refs[0].number - 1)
 	}
 	return nil
 }
 
-// segment measures a sealed segment. While nothing of it is packed, it is what
+// measureSegment measures a sealed segment. While nothing of it is packed, it is what
 // was delivered, if it was: a start leaves out what its checkpoint covers.
-func (m *measuring) segment(ref segmentRef) error {
-	l := m.l.layout
+func (m *measuring) measureSegment(ref segmentRef) error {
+	l := m.layout
 	var s segmentSize
 	packs, err := m.children(l.pack(ref.name))
-	if err != nil || len(packs) == 0 && m.l.tail.knows(ref.number) {
+	if err != nil || len(packs) == 0 && m.usage.segments.knows(ref.number) {
 		return err
 	}
-	if s.packed, err = m.lengths(l.pack(ref.name), packs); err != nil {
+	if s.packed, err = m.lengthsOf(l.pack(ref.name), packs); err != nil {
 		return err
 	}
 	slots, err := m.children(l.segment(ref.name))
 	if err != nil {
 		return err
 	}
-	if s.log, err = m.lengths(l.segment(ref.name), slots); err != nil {
+	if s.log, err = m.lengthsOf(l.segment(ref.name), slots); err != nil {
 		return err
 	}
 	parts, err := m.children(l.stage(ref.name))
 	if err != nil {
 		return err
 	}
-	if s.staged, err = m.lengths(l.stage(ref.name), parts); err != nil {
+	if s.staged, err = m.lengthsOf(l.stage(ref.name), parts); err != nil {
 		return err
 	}
 	s.znodes = int64(len(packs) + len(slots) + len(parts))
-	m.l.tail.measured(ref.number, s)
+	if delivering, _ := m.tail.place(); ref.number < delivering {
+		m.usage.segments.measured(ref.number, s)
+	}
 	return nil
 }
 
-// checkpoints measures everything below <root>/checkpoint. Most of it is named
+// measureCheckpoints measures everything below <root>/checkpoint. Most of it is named
 // by the manifests, with its length.
-func (m *measuring) checkpoints() (bytes, znodes int64, err error) {
-	l := m.l.layout
+func (m *measuring) measureCheckpoints() (bytes, znodes int64, err error) {
+	l := m.layout
 	if err := m.learnChunks(); err != nil {
 		return 0, 0, err
 	}
@@ -136,7 +158,7 @@ func (m *measuring) checkpoints() (bytes, znodes int64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		n, err := m.lengths(l.attempt(attempt), chunks)
+		n, err := m.lengthsOf(l.attempt(attempt), chunks)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -148,19 +170,19 @@ func (m *measuring) checkpoints() (bytes, znodes int64, err error) {
 
 // learnChunks reads the manifests of the checkpoints that are named.
 func (m *measuring) learnChunks() error {
-	record, _, err := readCheckpointRecord(m.ctx, m.conn, m.l.layout)
+	record, _, err := m.on(m.conn).checkpoints(m.ctx)
 	if err != nil {
 		return err
 	}
-	m.l.noteCheckpoints(record)
+	m.usage.checkpoints.note(record)
 	manifests := map[string]*recordpb.CheckpointManifest{}
 	for _, ref := range []*checkpointRef{record.Latest, record.Previous} {
 		if ref == nil {
 			continue
 		}
-		manifest := m.l.census.manifests[ref.Attempt]
+		manifest := m.manifests[ref.Attempt]
 		if manifest == nil {
-			if manifest, err = readManifest(m.ctx, m.conn, m.l.layout, ref); errors.Is(err, zk.ErrNoNode) {
+			if manifest, err = m.on(m.conn).manifest(m.ctx, ref); errors.Is(err, zk.ErrNoNode) {
 				continue // replaced meanwhile
 			} else if err != nil {
 				return err
@@ -171,11 +193,11 @@ func (m *measuring) learnChunks() error {
 			blob := chunkRef(c)
 			for part := range blob.Parts {
 				from, to := blob.span(part)
-				m.learn(m.l.layout.chunk(c.Attempt, int(c.Number), part), int64(to-from))
+				m.learn(m.layout.chunk(c.Attempt, int(c.Number), part), int64(to-from))
 			}
 		}
 	}
-	m.l.census.manifests = manifests
+	m.manifests = manifests
 	return nil
 }
 
@@ -194,8 +216,8 @@ func (m *measuring) children(path string) ([]string, error) {
 	return names, err
 }
 
-// lengths adds up the data of znodes that never change.
-func (m *measuring) lengths(folder string, names []string) (sum int64, err error) {
+// lengthsOf adds up the data of znodes that never change.
+func (m *measuring) lengthsOf(folder string, names []string) (sum int64, err error) {
 	for _, name := range names {
 		path := folder + "/" + name
 		n, known := m.old[path]

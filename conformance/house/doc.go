@@ -1,0 +1,6 @@
+// Package house holds tests that read zkine's source and documents, and name the rule that a change has broken: which
+// package may import which, how large a file, a package and a type may be, which words are used, whether the lists in
+// docs are complete. A file is a rule.
+//
+// Each error says what to do. Rules have their exceptions beside them, with the reason.
+package house
