@@ -13,7 +13,10 @@ import (
 // Alarm lists, raises or clears alarms. As in etcd, listing is linearizable.
 func (b *Backend) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
 	if r.Action != pb.AlarmRequest_GET {
-		return propose[*pb.AlarmResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: r}})
+		return propose[*pb.AlarmResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: r}})
+	}
+	if err := b.Authorize(ctx, r); err != nil {
+		return nil, err
 	}
 	if err := b.reads.wait(ctx); err != nil {
 		return nil, err
@@ -32,5 +35,5 @@ func (b *Backend) Alarms() []*pb.AlarmMember { return b.view.Load().Alarms() }
 
 // alarmText is an alarm as etcd's Status tells it. Whether one space or two
 // stand between fields is chosen by the protobuf library for each build, so
-// that nobody relies on it; here it is one.
+// that no program relies on it; here it is one.
 func alarmText(a *pb.AlarmMember) string { return strings.Join(strings.Fields(a.String()), " ") }

@@ -74,9 +74,9 @@ type effects interface {
 	// Skipping is called before the view of a checkpoint is published that takes
 	// the place of slots which are gone.
 	Skipping()
-	// Restored is called once the view of a checkpoint, or of the empty state, is
+	// Loaded is called once the view of a checkpoint, or of the empty state, is
 	// published.
-	Restored(view *state.View)
+	Loaded(view *state.View)
 	// Fail ends the backend.
 	Fail(err error)
 }
@@ -169,7 +169,7 @@ func (a *applier) compactPhysically(steps int) (more bool) {
 	}
 	floor := a.view.Load().CompactRev()
 	to := a.physical.Limit(floor)
-	if more = a.machine.ScavengeTo(to, steps*physicalStep) || to < floor; !more {
+	if more = a.machine.CompactPhysicallyTo(to, steps*physicalStep) || to < floor; !more {
 		a.physical.Reached(floor)
 	}
 	return more
@@ -206,6 +206,6 @@ func (a *applier) start(m *state.Machine) {
 	a.machine = m
 	v := m.View()
 	a.view.Store(v)
-	a.effects.Restored(v)
+	a.effects.Loaded(v)
 	a.applied.reached(v.Seq())
 }

@@ -13,12 +13,13 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // slowLog is a log that needs some time for each slot, and begins anew when it is
 // cut off.
 type slowLog struct {
-	*revision.Log
+	*zklog.Log
 	takes atomic.Int64 // a time.Duration
 }
 
@@ -39,7 +40,7 @@ func TestApplyGoesOnWhileNothingCanBeSwept(t *testing.T) {
 	quiet.SetOutput(io.Discard)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	log, err := revision.Open(ctx, revision.Config{Dialer: memzk.New(), Root: "/zkine", Log: logrus.NewEntry(quiet)})
+	log, err := zklog.Open(ctx, zklog.Config{Dialer: memzk.New(), Root: "/zkine", Log: logrus.NewEntry(quiet)})
 	require.NoError(t, err)
 	slow := &slowLog{Log: log}
 	b, err := Open(ctx, slow, Config{Member: revision.Member{Name: "a", ID: 1}, Log: logrus.NewEntry(quiet)})

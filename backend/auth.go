@@ -5,40 +5,36 @@ import (
 	"fmt"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
-	"github.com/zkine/zkine/revision/recordpb"
 )
 
 // AuthConfig says how clients prove who they are. It matters only while
 // authentication is enabled, which is a part of the state.
 type AuthConfig struct {
-	// Credentials finds what a client shows of itself in the context of its
-	// call; nil if nothing can be found.
+	// Credentials reads the credentials from the context of a call. With nil, no
+	// call has any.
 	Credentials func(context.Context) Credentials
 	// JWT makes and reads tokens; nil is for simple ones, which last for
 	// TokenTTL after their last use. 0 is token.DefaultTTL.
 	JWT      *token.JWT
 	TokenTTL time.Duration
-	// BcryptCost is how hard a password is to guess from its hash; 0 is
-	// bcrypt's default.
+	// BcryptCost is bcrypt's cost of hashing a password; 0 is bcrypt's default.
 	BcryptCost int
 }
 
-// Credentials are what a client shows of itself.
+// Credentials are what a client's call shows.
 type Credentials struct {
-	// Token is what it got when it logged in; HasToken is false if it shows
-	// none, which is not the same as one that is empty.
+	// Token is the one that the client got when it logged in. HasToken is false if
+	// the call shows no token; an empty one is a token.
 	Token    string
 	HasToken bool
-	// CommonName is that of its certificate, if it was verified and may stand
-	// for a user; else "". It counts only without a token.
+	// CommonName is that of the client's certificate, if that was verified and may
+	// stand for a user; else "". It counts only without a token.
 	CommonName string
 }
 
-// authenticator knows who a token stands for.
+// authenticator knows which user a token stands for.
 type authenticator struct {
 	cfg    AuthConfig
 	simple *token.Simple
@@ -52,147 +48,68 @@ func newAuthenticator(cfg AuthConfig) *authenticator {
 }
 
 // applied takes over what a slot did to tokens. It is called before the view of
-// that slot is published: a view that is as new as a token finds it known.
-// Those granted before this zkine began to serve are not taken over: nobody
-// knows how long ago that was.
-func (a *authenticator) applied(changes []state.AuthChange, live bool) {
+// that slot is published: a view that is as new as a token finds it known. It is
+// not called for slots from before this zkine began to serve: no zkine knows how
+// long ago their tokens were used last.
+func (a *authenticator) applied(changes []state.AuthChange) {
 	for _, c := range changes {
 		switch {
 		case c.Kind == state.UserInvalidated:
 			a.simple.Invalidate(c.User)
 		case c.Kind == state.AuthDisabled:
 			a.simple.Clear()
-		case live:
+		case c.Kind == state.TokenGranted:
 			a.simple.Grant(c.Token, c.User)
 		}
 	}
 }
 
-// identify says who makes a call, as of the newest view, which it returns too.
-// named is false for a caller without credentials, and while authentication is
-// disabled. Errors: ErrInvalidAuthToken; those of waiting for a token that this
-// zkine may not know yet.
-func (b *Backend) identify(ctx context.Context) (v *state.View, who state.Requester, named bool, err error) {
-	c := b.auth.cfg.Credentials(ctx)
-	if v, err = b.viewFor(ctx, c); err != nil || !v.AuthEnabled() {
-		return v, who, false, err
+// identify says who makes a call, as of the newest view. Errors:
+// ErrInvalidAuthToken; those of waiting for a token that this zkine may not know
+// yet.
+func (s *calls) identify(ctx context.Context) (caller, error) {
+	shown := s.auth.cfg.Credentials(ctx)
+	v, err := s.viewFor(ctx, shown)
+	c := caller{view: v}
+	if err != nil || !v.AuthEnabled() {
+		return c, err
 	}
 	switch {
-	case c.HasToken && b.auth.cfg.JWT != nil:
-		who.User, who.AuthRevision, err = b.auth.cfg.JWT.Verify(c.Token)
+	case shown.HasToken && s.auth.cfg.JWT != nil:
+		user, rev, err := s.auth.cfg.JWT.Verify(shown.Token)
 		if err != nil {
-			return v, who, false, fmt.Errorf("%w: %w", ErrInvalidAuthToken, err)
+			return c, fmt.Errorf("%w: %w", ErrInvalidAuthToken, err)
 		}
-	case c.HasToken:
-		user, known := b.auth.simple.User(c.Token)
+		c.who, c.named = state.Requester{User: user, AuthRevision: rev}, true
+	case shown.HasToken:
+		user, known := s.auth.simple.User(shown.Token)
 		if !known {
-			return v, who, false, ErrInvalidAuthToken
+			return c, ErrInvalidAuthToken
 		}
-		who = state.Requester{User: user, AuthRevision: v.AuthRevision()}
-	case c.CommonName != "":
-		who = state.Requester{User: c.CommonName, AuthRevision: v.AuthRevision()}
-	default:
-		return v, who, false, nil
+		c.who, c.named = state.Requester{User: user, AuthRevision: v.AuthRevision()}, true
+	case shown.CommonName != "":
+		c.who, c.named = state.Requester{User: shown.CommonName, AuthRevision: v.AuthRevision()}, true
 	}
-	return v, who, true, nil
+	return c, nil
 }
 
 // viewFor is the newest view, for a call with these credentials. A simple token
-// that was granted at a place which that has not reached came from another
-// zkine: then this one is behind, and catches up first; it may not even know
-// that authentication is enabled.
-func (b *Backend) viewFor(ctx context.Context, c Credentials) (*state.View, error) {
-	v := b.view.Load()
-	if !c.HasToken || b.auth.cfg.JWT != nil {
+// names the place in the log that granted it. If the view has not reached that
+// place, another zkine has granted the token and this one is behind: it may not
+// even know that authentication is enabled. Then it catches up first.
+func (s *calls) viewFor(ctx context.Context, c Credentials) (*state.View, error) {
+	v := s.view.Load()
+	if !c.HasToken || s.auth.cfg.JWT != nil {
 		return v, nil
 	}
 	if index, ok := token.Index(c.Token); !ok || index <= v.Seq().Index() {
 		return v, nil
 	}
-	if err := b.reads.wait(ctx); err != nil {
+	if err := s.reads.wait(ctx); err != nil {
 		return v, err
 	}
-	return b.view.Load(), nil
+	return s.view.Load(), nil
 }
 
-// sign puts into a request who asks for it, for the check at apply; etcd's
-// processInternalRaftRequestOnce.
-func (b *Backend) sign(ctx context.Context, r *recordpb.Request) error {
-	if r.GetAuthenticate() != nil {
-		return nil // who logs in may still show a token that has ended
-	}
-	_, who, named, err := b.identify(ctx)
-	if err == nil && named {
-		r.Header = &pb.RequestHeader{Username: who.User, AuthRevision: who.AuthRevision}
-	}
-	return err
-}
-
-// permit returns the newest view if check has nothing against who makes the
-// call: what is read from that view was permitted as of it.
-func (b *Backend) permit(ctx context.Context, check func(*state.View, state.Requester) error) (*state.View, error) {
-	v, who, _, err := b.identify(ctx)
-	if err != nil || !v.AuthEnabled() {
-		return v, err
-	}
-	return v, check(v, who)
-}
-
-// permitRead is permit for reads of keys, which are refused to whoever was
-// identified at another auth revision; etcd's doSerialize.
-func (b *Backend) permitRead(ctx context.Context, check func(*state.View, state.Requester) error) (*state.View, error) {
-	return b.permit(ctx, func(v *state.View, who state.Requester) error {
-		if err := check(v, who); err != nil {
-			return err
-		}
-		if who.AuthRevision != 0 && who.AuthRevision != v.AuthRevision() {
-			return state.ErrAuthOldRevision
-		}
-		return nil
-	})
-}
-
-// permitUser is permit for calls that are open to users only.
-func (b *Backend) permitUser(ctx context.Context, check func(*state.View, state.Requester) error) (*state.View, error) {
-	v, who, named, err := b.identify(ctx)
-	if err != nil || !v.AuthEnabled() {
-		return v, err
-	}
-	if !named {
-		return v, state.ErrUserEmpty
-	}
-	return v, check(v, who)
-}
-
-// anyUser is a check that lets every user pass.
-func anyUser(*state.View, state.Requester) error { return nil }
-
-// AuthEnabled says whether users and roles count, as far as this zkine knows.
-func (b *Backend) AuthEnabled() bool { return b.view.Load().AuthEnabled() }
-
-// RequireUser is nil for a call of any user, and while authentication is
-// disabled. Errors: ErrInvalidAuthToken, state.ErrUserEmpty.
-func (b *Backend) RequireUser(ctx context.Context) error {
-	_, err := b.permitUser(ctx, anyUser)
-	return err
-}
-
-// RequireRoot is nil for a call of a user with the root role, and while
-// authentication is disabled. Errors: ErrInvalidAuthToken, those of
-// state.View.MayAdminister.
-func (b *Backend) RequireRoot(ctx context.Context) error {
-	_, err := b.permit(ctx, (*state.View).MayAdminister)
-	return err
-}
-
-// PermitWatch is nil if the call's client may watch what it asks for. Errors:
-// ErrInvalidAuthToken, those of state.View.MayRead. A watch that goes on is not
-// looked at again, as in etcd.
-func (b *Backend) PermitWatch(ctx context.Context, r *pb.WatchCreateRequest) error {
-	key := r.Key
-	if len(key) == 0 {
-		key = []byte{0} // the smallest key
-	}
-	_, err := b.permit(ctx, func(v *state.View, who state.Requester) error { return v.MayRead(who, key, r.RangeEnd) })
-	return err
-}
+// AuthEnabled says whether authentication is enabled, as far as this zkine knows.
+func (s *calls) AuthEnabled() bool { return s.view.Load().AuthEnabled() }

@@ -4,50 +4,52 @@ import (
 	"context"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend/state"
 )
 
-// readAuth answers from the newest view behind a barrier, knowing who asks.
-func readAuth[T any](ctx context.Context, b *Backend, read func(*state.View, state.Requester) (T, error)) (T, error) {
+// readAuth answers a request from the newest view behind a barrier, if its caller
+// may make it.
+func readAuth[R proto.Message, T any](ctx context.Context, c *calls, r R, read func(*state.View, R) (T, error)) (T, error) {
 	var zero T
-	if err := b.reads.wait(ctx); err != nil {
+	if err := c.reads.wait(ctx); err != nil {
 		return zero, err
 	}
-	v, who, _, err := b.identify(ctx)
+	who, err := c.authorize(ctx, r)
 	if err != nil {
 		return zero, err
 	}
-	return read(v, who)
+	return read(who.view, r)
 }
 
-// AuthStatus says whether users and roles count.
-func (b *Backend) AuthStatus(ctx context.Context, _ *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
-	return readAuth(ctx, b, func(v *state.View, _ state.Requester) (*pb.AuthStatusResponse, error) {
+// AuthStatus says whether authentication is enabled.
+func (a *authService) AuthStatus(ctx context.Context, r *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
+	return readAuth(ctx, a.calls, r, func(v *state.View, _ *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
 		return v.AuthStatus(), nil
 	})
 }
 
 // UserGet lists the roles of a user.
-func (b *Backend) UserGet(ctx context.Context, r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error) {
-	return readAuth(ctx, b, func(v *state.View, who state.Requester) (*pb.AuthUserGetResponse, error) {
-		return v.UserGet(who, r)
-	})
+func (a *authService) UserGet(ctx context.Context, r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error) {
+	return readAuth(ctx, a.calls, r, (*state.View).UserGet)
 }
 
 // UserList lists all users.
-func (b *Backend) UserList(ctx context.Context, _ *pb.AuthUserListRequest) (*pb.AuthUserListResponse, error) {
-	return readAuth(ctx, b, (*state.View).UserList)
-}
-
-// RoleGet lists the permissions of a role.
-func (b *Backend) RoleGet(ctx context.Context, r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error) {
-	return readAuth(ctx, b, func(v *state.View, who state.Requester) (*pb.AuthRoleGetResponse, error) {
-		return v.RoleGet(who, r)
+func (a *authService) UserList(ctx context.Context, r *pb.AuthUserListRequest) (*pb.AuthUserListResponse, error) {
+	return readAuth(ctx, a.calls, r, func(v *state.View, _ *pb.AuthUserListRequest) (*pb.AuthUserListResponse, error) {
+		return v.UserList(), nil
 	})
 }
 
+// RoleGet lists the permissions of a role.
+func (a *authService) RoleGet(ctx context.Context, r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error) {
+	return readAuth(ctx, a.calls, r, (*state.View).RoleGet)
+}
+
 // RoleList lists all roles.
-func (b *Backend) RoleList(ctx context.Context, _ *pb.AuthRoleListRequest) (*pb.AuthRoleListResponse, error) {
-	return readAuth(ctx, b, (*state.View).RoleList)
+func (a *authService) RoleList(ctx context.Context, r *pb.AuthRoleListRequest) (*pb.AuthRoleListResponse, error) {
+	return readAuth(ctx, a.calls, r, func(v *state.View, _ *pb.AuthRoleListRequest) (*pb.AuthRoleListResponse, error) {
+		return v.RoleList(), nil
+	})
 }

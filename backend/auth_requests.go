@@ -13,28 +13,31 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// The calls of etcd's Auth service. Changes go through the log; what is only
-// read is read from a view behind a barrier, though etcd sends it through its
-// log as well. Passwords come no further than here: what is logged is a hash.
+// The calls of etcd's Auth service. Changes go through the log. Reads are answered
+// from a view behind a barrier; etcd sends them through its log, too. Passwords
+// end here: only a hash is logged.
+
+// authService answers the calls of etcd's Auth service.
+type authService struct{ *calls }
 
 // Authenticate compares a password and grants a token.
-func (b *Backend) Authenticate(ctx context.Context, r *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
+func (a *authService) Authenticate(ctx context.Context, r *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
 	password := r.Password
 	r.Password = ""
-	if err := b.reads.wait(ctx); err != nil {
+	if err := a.reads.wait(ctx); err != nil {
 		return nil, err
 	}
 	for {
-		v := b.view.Load()
+		v := a.view.Load()
 		if err := checkPassword(v, r.Name, password); err != nil {
 			if !errors.Is(err, state.ErrAuthNotEnabled) {
-				b.cfg.Log.WithField("user", r.Name).Warn("a login failed")
+				a.logger.WithField("user", r.Name).Warn("a login failed")
 			}
 			return nil, err
 		}
-		response, err := b.grantToken(ctx, v, r.Name)
+		response, err := a.grantToken(ctx, v, r.Name)
 		// The password may have been changed since it was compared.
-		if err != nil || b.view.Load().AuthRevision() == v.AuthRevision() {
+		if err != nil || a.view.Load().AuthRevision() == v.AuthRevision() {
 			return response, err
 		}
 	}
@@ -57,9 +60,9 @@ func checkPassword(v *state.View, name, password string) error {
 }
 
 // grantToken makes a token. A simple one goes through the log, so that every
-// zkine knows it; one that proves itself need not.
-func (b *Backend) grantToken(ctx context.Context, v *state.View, name string) (*pb.AuthenticateResponse, error) {
-	if j := b.auth.cfg.JWT; j != nil {
+// zkine knows it. A JSON web token is signed, and need not.
+func (a *authService) grantToken(ctx context.Context, v *state.View, name string) (*pb.AuthenticateResponse, error) {
+	if j := a.auth.cfg.JWT; j != nil {
 		t, err := j.Sign(name, v.AuthRevision())
 		if err != nil {
 			return nil, err
@@ -67,13 +70,13 @@ func (b *Backend) grantToken(ctx context.Context, v *state.View, name string) (*
 		return &pb.AuthenticateResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Token: t}, nil
 	}
 	r := &pb.InternalAuthenticateRequest{Name: name, SimpleToken: token.Random()}
-	return propose[*pb.AuthenticateResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Authenticate{Authenticate: r}})
+	return proposeUnsigned[*pb.AuthenticateResponse](ctx, a.proposer, &recordpb.Request{Kind: &recordpb.Request_Authenticate{Authenticate: r}})
 }
 
 // hash is a password's hash, as the log has it. Error: bcrypt's, for one that is
 // too long.
-func (b *Backend) hash(password string) (string, error) {
-	cost := b.auth.cfg.BcryptCost
+func (a *authService) hash(password string) (string, error) {
+	cost := a.auth.cfg.BcryptCost
 	if cost == 0 {
 		cost = bcrypt.DefaultCost
 	}
@@ -82,81 +85,81 @@ func (b *Backend) hash(password string) (string, error) {
 }
 
 // UserAdd adds a user.
-func (b *Backend) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*pb.AuthUserAddResponse, error) {
+func (a *authService) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*pb.AuthUserAddResponse, error) {
 	if !r.GetOptions().GetNoPassword() {
 		var err error
-		if r.HashedPassword, err = b.hash(r.Password); err != nil {
+		if r.HashedPassword, err = a.hash(r.Password); err != nil {
 			return nil, err
 		}
 	}
 	r.Password = ""
-	return propose[*pb.AuthUserAddResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_AuthUserAdd{AuthUserAdd: r}})
+	return propose[*pb.AuthUserAddResponse](ctx, a.calls, r, &recordpb.Request{Kind: &recordpb.Request_AuthUserAdd{AuthUserAdd: r}})
 }
 
-// UserChangePassword sets a user's password. As in etcd, an empty one leaves
-// what the client says is the hash.
-func (b *Backend) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
+// UserChangePassword sets a user's password. As in etcd, with an empty password
+// the hash is the one in the request.
+func (a *authService) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
 	if r.Password != "" {
 		var err error
-		if r.HashedPassword, err = b.hash(r.Password); err != nil {
+		if r.HashedPassword, err = a.hash(r.Password); err != nil {
 			return nil, err
 		}
 	}
 	r.Password = ""
-	return propose[*pb.AuthUserChangePasswordResponse](ctx, b,
+	return propose[*pb.AuthUserChangePasswordResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserChangePassword{AuthUserChangePassword: r}})
 }
 
-// UserDelete deletes a user; his tokens end.
-func (b *Backend) UserDelete(ctx context.Context, r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error) {
-	return propose[*pb.AuthUserDeleteResponse](ctx, b,
+// UserDelete deletes a user. Its tokens end.
+func (a *authService) UserDelete(ctx context.Context, r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteResponse, error) {
+	return propose[*pb.AuthUserDeleteResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserDelete{AuthUserDelete: r}})
 }
 
 // UserGrantRole gives a role to a user.
-func (b *Backend) UserGrantRole(ctx context.Context, r *pb.AuthUserGrantRoleRequest) (*pb.AuthUserGrantRoleResponse, error) {
-	return propose[*pb.AuthUserGrantRoleResponse](ctx, b,
+func (a *authService) UserGrantRole(ctx context.Context, r *pb.AuthUserGrantRoleRequest) (*pb.AuthUserGrantRoleResponse, error) {
+	return propose[*pb.AuthUserGrantRoleResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserGrantRole{AuthUserGrantRole: r}})
 }
 
 // UserRevokeRole takes a role from a user.
-func (b *Backend) UserRevokeRole(ctx context.Context, r *pb.AuthUserRevokeRoleRequest) (*pb.AuthUserRevokeRoleResponse, error) {
-	return propose[*pb.AuthUserRevokeRoleResponse](ctx, b,
+func (a *authService) UserRevokeRole(ctx context.Context, r *pb.AuthUserRevokeRoleRequest) (*pb.AuthUserRevokeRoleResponse, error) {
+	return propose[*pb.AuthUserRevokeRoleResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthUserRevokeRole{AuthUserRevokeRole: r}})
 }
 
 // RoleAdd adds a role without permissions.
-func (b *Backend) RoleAdd(ctx context.Context, r *pb.AuthRoleAddRequest) (*pb.AuthRoleAddResponse, error) {
-	return propose[*pb.AuthRoleAddResponse](ctx, b,
+func (a *authService) RoleAdd(ctx context.Context, r *pb.AuthRoleAddRequest) (*pb.AuthRoleAddResponse, error) {
+	return propose[*pb.AuthRoleAddResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleAdd{AuthRoleAdd: r}})
 }
 
 // RoleDelete deletes a role, and takes it from all users.
-func (b *Backend) RoleDelete(ctx context.Context, r *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error) {
-	return propose[*pb.AuthRoleDeleteResponse](ctx, b,
+func (a *authService) RoleDelete(ctx context.Context, r *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error) {
+	return propose[*pb.AuthRoleDeleteResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleDelete{AuthRoleDelete: r}})
 }
 
 // RoleGrantPermission gives a permission to a role.
-func (b *Backend) RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error) {
-	return propose[*pb.AuthRoleGrantPermissionResponse](ctx, b,
+func (a *authService) RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error) {
+	return propose[*pb.AuthRoleGrantPermissionResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleGrantPermission{AuthRoleGrantPermission: r}})
 }
 
 // RoleRevokePermission takes a permission from a role.
-func (b *Backend) RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error) {
-	return propose[*pb.AuthRoleRevokePermissionResponse](ctx, b,
+func (a *authService) RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error) {
+	return propose[*pb.AuthRoleRevokePermissionResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthRoleRevokePermission{AuthRoleRevokePermission: r}})
 }
 
-// AuthEnable makes users and roles count.
-func (b *Backend) AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
-	return propose[*pb.AuthEnableResponse](ctx, b,
+// AuthEnable has every call asked for its user from then on.
+func (a *authService) AuthEnable(ctx context.Context, r *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {
+	return propose[*pb.AuthEnableResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthEnable{AuthEnable: r}})
 }
 
-// AuthDisable opens the API to everybody; all tokens end.
-func (b *Backend) AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error) {
-	return propose[*pb.AuthDisableResponse](ctx, b,
+// AuthDisable opens the API to all callers. All tokens end.
+func (a *authService) AuthDisable(ctx context.Context, r *pb.AuthDisableRequest) (*pb.AuthDisableResponse, error) {
+	return propose[*pb.AuthDisableResponse](ctx, a.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_AuthDisable{AuthDisable: r}})
 }

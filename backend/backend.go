@@ -75,18 +75,21 @@ const (
 // Backend is the replicated state machine: requests go through the log, reads
 // and watches are served from the state that applying the log has made.
 type Backend struct {
-	cfg  Config
-	log  Log
-	view atomic.Pointer[state.View]
+	*calls
+	authService
 
-	proposer   *proposer
+	cfg Config
+	// info, members and closeLog are what is left of the log besides what its
+	// other users hold.
+	info     Info
+	members  Membership
+	closeLog func() error
+
 	applier    *applier
-	reads      *reads
-	serving    serving
+	serving    *serving
 	watches    *watch.Hub
 	lessor     *lessor.Lessor
 	keepAlives *keepAlives
-	auth       *authenticator
 	quota      *quota
 	metrics    *metrics
 	// housekeeper does what is done beside the requests of clients.
@@ -131,12 +134,15 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
-	b := &Backend{cfg: cfg, log: log, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
-		auth: newAuthenticator(cfg.Auth), quota: newQuota(cfg.QuotaBytes)}
+	b := &Backend{cfg: cfg, info: log, members: log, closeLog: log.Close, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+		quota: newQuota(cfg.QuotaBytes)}
+	b.calls = &calls{auth: newAuthenticator(cfg.Auth), view: new(atomic.Pointer[state.View]), logger: cfg.Log}
+	b.authService = authService{b.calls}
+	b.serving = &serving{log: log, failure: b.failure, read: func(ctx context.Context) error { return b.reads.wait(ctx) }}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
 	b.hasher = etcddb.NewHasher()
-	b.housekeeper = newHousekeeper(b)
+	b.housekeeper = newHousekeeper(b, log)
 	b.lessor = lessor.New(log.SessionTimeout())
 	checkpoint := loader{log, cfg.Startup, cfg.Log}
 	machine, err := checkpoint.load(ctx)
@@ -144,10 +150,10 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	b.watches = watch.NewHub(b.view.Load, machine.View().Rev(), cfg.ProgressNotifyInterval)
-	b.applier = &applier{log: log, checkpoint: checkpoint, view: &b.view, pending: newPending(b.served),
+	b.applier = &applier{log: log, checkpoint: checkpoint, view: b.view, pending: newPending(b.serving.served),
 		applied: new(applyWait), effects: applyEffects{b}, physical: b.housekeeper.Physical()}
 	b.applier.start(machine)
-	b.reads = newReads(log, b.applier.applied, b.lessor.QuorumWrite, b.served)
+	b.reads = newReads(log, b.applier.applied, b.lessor.QuorumWrite, b.serving.served)
 	queue := newQueue()
 	b.keepAlives = newKeepAlives(b.ctx, queue)
 	b.proposer = &proposer{log: log, queue: queue, pending: b.applier.pending, reads: b.reads,
@@ -161,7 +167,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, b.Close())
 	}
 	b.live.Store(true)
-	b.spawn(b.servingLoop)
+	b.spawn(func() { b.serving.loop(b.ctx) })
 	b.housekeeper.Start()
 	return b, nil
 }
@@ -188,7 +194,7 @@ func (b *Backend) catchUp(ctx context.Context) error {
 		"took": time.Since(began).Round(time.Millisecond),
 	}).Info("replayed the log")
 	b.cfg.Startup.begin(fmt.Sprintf("joining as member %q", b.cfg.Member.Name), 0, "")
-	if err := b.log.Join(ctx, b.cfg.Member); err != nil {
+	if err := b.members.Join(ctx, b.cfg.Member); err != nil {
 		return fmt.Errorf("join as member %q: %w", b.cfg.Member.Name, err)
 	}
 	b.housekeeper.Refresh(ctx)
@@ -220,9 +226,6 @@ func (b *Backend) spawn(f func()) {
 // of Close.
 func (b *Backend) fail(err error) {
 	b.failOnce.Do(func() {
-		if !errors.Is(err, ErrClosed) {
-			b.cfg.Log.WithError(err).Error("the log cannot be followed any further; this zkine stops serving")
-		}
 		b.failErr = err
 		close(b.failed)
 		b.cancel(err)
@@ -235,7 +238,7 @@ func (b *Backend) fail(err error) {
 }
 
 // Failed is closed when the log can no longer be trusted, or by Close. The
-// reason is Ready's error.
+// reason is Ready's error, which the backend does not log.
 func (b *Backend) Failed() <-chan struct{} { return b.failed }
 
 func (b *Backend) failure() error {
@@ -254,5 +257,5 @@ func (b *Backend) Close() error {
 	b.snapshots.Close(ErrClosed)
 	b.housekeeper.Close(ErrClosed)
 	b.wg.Wait()
-	return b.log.Close()
+	return b.closeLog()
 }

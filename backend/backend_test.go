@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -103,6 +105,21 @@ func TestLostRootStopsServing(t *testing.T) {
 	require.Error(t, err)
 	_, err = b.Put(within(t), &pb.PutRequest{Key: []byte("k")})
 	require.ErrorContains(t, err, "the log went back")
+}
+
+// The owner of a backend is told why it failed, and says so; the backend does not
+// log the same error besides.
+func TestAFailureIsToldOnce(t *testing.T) {
+	logger, logged := test.NewNullLogger()
+	e := memzk.New()
+	b := openWith(t, e, "a", func(c *backend.Config) { c.Log = logrus.NewEntry(logger) })
+	e.Remove("/zkine")
+	e.Cut()
+	<-b.Failed()
+	require.Error(t, b.Ready())
+	for _, entry := range logged.AllEntries() {
+		require.NotContains(t, entry.Data, logrus.ErrorKey, entry.Message)
+	}
 }
 
 func TestNothingOutlivesClose(t *testing.T) {

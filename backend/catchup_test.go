@@ -10,18 +10,18 @@ import (
 	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // spy is a dialer whose connections note what is read.
 type spy struct {
-	revision.Dialer
+	zkclient.Dialer
 	mu   sync.Mutex
 	read []string
 }
 
-func (s *spy) Dial(ctx context.Context) (revision.Conn, error) {
+func (s *spy) Dial(ctx context.Context) (zkclient.Conn, error) {
 	conn, err := s.Dialer.Dial(ctx)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (s *spy) Dial(ctx context.Context) (revision.Conn, error) {
 }
 
 type spiedConn struct {
-	revision.Conn
+	zkclient.Conn
 	spy *spy
 }
 

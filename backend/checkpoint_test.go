@@ -8,17 +8,18 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // busyHousekeeping makes small segments, and a checkpoint at each of them.
-func busyHousekeeping(c *revision.Config) { c.MaxSlots, c.CheckpointFrom = 16, 1 }
+func busyHousekeeping(c *zklog.Config) { c.MaxSlots, c.CheckpointFrom = 16, 1 }
 
 // trimmedTo writes until the log's first segments are gone.
 func trimmedTo(t *testing.T, e *memzk.Ensemble, b *backend.Backend, segment int64) {
@@ -29,7 +30,7 @@ func trimmedTo(t *testing.T, e *memzk.Ensemble, b *backend.Backend, segment int6
 			i++
 			put(t, b, fmt.Sprint("key", i%10), fmt.Sprint(i))
 		}
-		v, err := revision.Verify(within(t), revision.Config{Dialer: e, Root: "/zkine"})
+		v, err := zklog.Verify(within(t), zklog.Config{Dialer: e, Root: "/zkine"})
 		require.NoError(t, err)
 		require.Empty(t, v.Findings)
 		return v.CheckpointSegment > segment
@@ -84,13 +85,13 @@ func TestRestartFromACheckpoint(t *testing.T) {
 
 // gate is a dialer that can be shut: then its connections end and none is made.
 type gate struct {
-	revision.Dialer
+	zkclient.Dialer
 	mu    sync.Mutex
 	shut  chan struct{} // nil while open; closed to open again
-	conns []revision.Conn
+	conns []zkclient.Conn
 }
 
-func (g *gate) Dial(ctx context.Context) (revision.Conn, error) {
+func (g *gate) Dial(ctx context.Context) (zkclient.Conn, error) {
 	g.mu.Lock()
 	shut := g.shut
 	g.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // TestRestartedMemberIsNotOutvotedByItsPast starts a member anew in the middle of
@@ -16,7 +17,7 @@ import (
 // comes late must not stop it once more.
 func TestRestartedMemberIsNotOutvotedByItsPast(t *testing.T) {
 	e := memzk.New()
-	log, err := revision.Open(within(t), revision.Config{Dialer: e, Root: "/zkine", Name: "others", Log: silent()})
+	log, err := zklog.Open(within(t), zklog.Config{Dialer: e, Root: "/zkine", Name: "others", Log: silent()})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, log.Close()) }()
 	write := func(r *recordpb.Request) revision.Seq {

@@ -13,8 +13,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // overwrite puts some keys, each many times over.
@@ -113,7 +113,7 @@ func TestTidyUpsOfManyCallers(t *testing.T) {
 
 func verified(t *testing.T, z *memzk.Ensemble) {
 	t.Helper()
-	v, err := revision.Verify(within(t), revision.Config{Dialer: z, Root: "/zkine"})
+	v, err := zklog.Verify(within(t), zklog.Config{Dialer: z, Root: "/zkine"})
 	require.NoError(t, err)
 	require.Empty(t, v.Findings)
 }

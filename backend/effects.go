@@ -11,9 +11,9 @@ type applyEffects struct{ b *Backend }
 func (e applyEffects) SegmentEnded(end *state.View) { e.b.housekeeper.SegmentEnded(end) }
 
 func (e applyEffects) Evaluated(applied state.Applied) {
-	live := e.b.live.Load()
-	e.b.auth.applied(applied.Auth, live)
-	if !live {
+	if e.b.live.Load() {
+		e.b.auth.applied(applied.Auth)
+	} else {
 		e.b.cfg.Startup.add(1)
 	}
 }
@@ -31,9 +31,9 @@ func (e applyEffects) Answered(before, view *state.View) { e.b.housekeeper.Answe
 // Skipping forgets tokens: users may have changed in the part that is skipped.
 func (e applyEffects) Skipping() { e.b.auth.simple.Clear() }
 
-func (e applyEffects) Restored(view *state.View) {
+func (e applyEffects) Loaded(view *state.View) {
 	b := e.b
-	b.housekeeper.Restored(view)
+	b.housekeeper.Loaded(view)
 	b.cfg.Published(view)
 	b.lessor.Reset(view)
 	b.watches.Wake()

@@ -8,6 +8,6 @@ var (
 	// ErrTooManyRequests says that more requests wait to be appended than
 	// makes sense to keep.
 	ErrTooManyRequests = errors.New("backend: too many requests")
-	// ErrInvalidAuthToken says that a token stands for nobody, or not any more.
+	// ErrInvalidAuthToken says that a token stands for no user, or not any more.
 	ErrInvalidAuthToken = errors.New("backend: invalid auth token")
 )

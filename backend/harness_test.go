@@ -10,13 +10,14 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
-	"go.etcd.io/etcd/api/v3/mvccpb"
-
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // patience bounds each wait of a test; none is expected to come near.
@@ -29,21 +30,21 @@ func silent() *logrus.Entry {
 }
 
 // openOn opens a zkine's backend on a root.
-func openOn(t testing.TB, d revision.Dialer, name string, mutate ...func(*revision.Config)) *backend.Backend {
+func openOn(t testing.TB, d zkclient.Dialer, name string, mutate ...func(*zklog.Config)) *backend.Backend {
 	t.Helper()
 	return openWith(t, d, name, func(*backend.Config) {}, mutate...)
 }
 
 // openWith is openOn with a configuration of the backend's own.
-func openWith(t testing.TB, d revision.Dialer, name string, adapt func(*backend.Config), mutate ...func(*revision.Config)) *backend.Backend {
+func openWith(t testing.TB, d zkclient.Dialer, name string, adapt func(*backend.Config), mutate ...func(*zklog.Config)) *backend.Backend {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cfg := revision.Config{Dialer: d, Root: "/zkine", Name: name, Log: silent()}
+	cfg := zklog.Config{Dialer: d, Root: "/zkine", Name: name, Log: silent()}
 	for _, m := range mutate {
 		m(&cfg)
 	}
-	log, err := revision.Open(ctx, cfg)
+	log, err := zklog.Open(ctx, cfg)
 	require.NoError(t, err)
 	config := backend.Config{
 		Member: revision.Member{Name: name, ID: uint64(len(name))<<8 + uint64(name[0]), ClientURLs: []string{"http://" + name}},

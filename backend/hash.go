@@ -30,10 +30,10 @@ func (b *Backend) HashKV(ctx context.Context, r *pb.HashKVRequest) (response *pb
 		}, nil
 	}
 	err = b.shown().Show(func(v *state.View) error {
-		hash, compactRev, hashRev, err := v.HashKV(revision.Rev(r.Revision))
+		hash, err := v.HashKV(revision.Rev(r.Revision))
 		response = &pb.HashKVResponse{
 			Header: &pb.ResponseHeader{Revision: int64(v.Rev())},
-			Hash:   hash, CompactRevision: int64(compactRev), HashRevision: int64(hashRev),
+			Hash:   hash.Hash, CompactRevision: int64(hash.CompactRev), HashRevision: int64(hash.At),
 		}
 		return err
 	})

@@ -12,7 +12,7 @@ import (
 
 // newHousekeeper gives a Housekeeper what it needs of the backend. Until Start it
 // asks for nothing, so that parts of the backend may not be there yet.
-func newHousekeeper(b *Backend) *housekeep.Housekeeper {
+func newHousekeeper(b *Backend, log Log) *housekeep.Housekeeper {
 	return housekeep.New(b.ctx, housekeep.Config{
 		Self:           b.cfg.Member.ID,
 		DigestInterval: b.cfg.DigestInterval,
@@ -31,8 +31,8 @@ func newHousekeeper(b *Backend) *housekeep.Housekeeper {
 		TendLeases: b.tendLeases,
 		Drained:    func() bool { return b.proposer.queue.drained() },
 		Fail:       b.fail,
-		Store:      b.log,
-		Members:    b.log,
+		Store:      log,
+		Members:    log,
 		Quota:      b.quota,
 	})
 }

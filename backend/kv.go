@@ -22,11 +22,11 @@ func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	v, err := b.permitRange(ctx, r)
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return v.Range(r)
+	return c.view.Range(r)
 }
 
 // Put stores a key.
@@ -34,12 +34,12 @@ func (b *Backend) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, e
 	if err := b.admit(ctx, putCost(r)); err != nil {
 		return nil, err
 	}
-	return propose[*pb.PutResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
+	return propose[*pb.PutResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Put{Put: r}})
 }
 
 // DeleteRange deletes keys, all in one revision.
 func (b *Backend) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
-	return propose[*pb.DeleteRangeResponse](ctx, b,
+	return propose[*pb.DeleteRangeResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_DeleteRange{DeleteRange: r}})
 }
 
@@ -52,7 +52,7 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 		if err := b.admit(ctx, txnCost(r)); err != nil {
 			return nil, err
 		}
-		return propose[*pb.TxnResponse](ctx, b, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
+		return propose[*pb.TxnResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
 	}
 	if !state.IsSerializable(r) {
 		if err := b.reads.wait(ctx); err != nil {
@@ -62,25 +62,21 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
-	v, err := b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayTxn(who, r) })
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Afford(r); err != nil {
+	if err := c.view.Afford(r); err != nil {
 		return nil, err
 	}
-	return v.ReadTxn(r)
-}
-
-func (b *Backend) permitRange(ctx context.Context, r *pb.RangeRequest) (*state.View, error) {
-	return b.permitRead(ctx, func(v *state.View, who state.Requester) error { return v.MayRead(who, r.Key, r.RangeEnd) })
+	return c.view.ReadTxn(r)
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
 // back bit by bit, for which CompactedPhysically waits, and what ZooKeeper holds
 // shrinks with the next checkpoints.
 func (b *Backend) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
-	return propose[*pb.CompactionResponse](ctx, b,
+	return propose[*pb.CompactionResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: r}})
 }
 
@@ -93,7 +89,7 @@ func (b *Backend) Watch() watch.Stream { return b.watches.Open() }
 const firstChunk = 10
 
 // RangeStream answers a range in chunks of about chunkBytes. The revision is
-// the one at the start; it cannot be compacted away meanwhile, unless the
+// the one at the start; it cannot be compacted away before the end, unless the
 // client named an older one and did not ask for an order of its own. Header, more
 // and count come with the last chunk, as in etcd.
 func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkBytes int, send func(*pb.RangeStreamResponse) error) error {
@@ -105,11 +101,11 @@ func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkByte
 	if err := b.failure(); err != nil {
 		return err
 	}
-	v, err := b.permitRange(ctx, r)
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return err
 	}
-	s, err := newChunker(v, r, chunkBytes)
+	s, err := newChunker(c.view, r, chunkBytes)
 	if err != nil {
 		return err
 	}

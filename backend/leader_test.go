@@ -12,6 +12,8 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -28,7 +30,7 @@ func newCrew(t *testing.T, size int) *crew {
 	c := &crew{}
 	for i := range size {
 		wire := zktest.NewProxy(t, server.Addr())
-		d := &revision.ZooKeeper{Servers: []string{wire.Addr()}, Timeout: 40 * time.Second, MaxRequest: revision.DefaultMaxRequest, Log: silent()}
+		d := &zkclient.Ensemble{Servers: []string{wire.Addr()}, Timeout: 40 * time.Second, MaxRequest: zklog.DefaultMaxRequest, Log: silent()}
 		b := openOn(t, d, string(rune('a'+i)))
 		c.members, c.wires = append(c.members, b), append(c.wires, wire)
 		c.ids = append(c.ids, 1<<8+uint64('a'+i))
@@ -72,7 +74,7 @@ func TestImpatientCallersLearnTheLeader(t *testing.T) {
 // tell what is known.
 func TestAKeeperThatIsBackIsNamedUnasked(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
-	at := func(c *revision.Config) { c.Root = root }
+	at := func(c *zklog.Config) { c.Root = root }
 	h := silentHolder(t, server.Addr(), root, func() { openOn(t, dialer(server.Addr()), "x", at).Close() })
 	b := openOn(t, dialer(server.Addr()), "b", at)
 	eventually(t, "the oldest is named", func() bool { return b.Status().Leader == silentID })

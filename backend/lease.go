@@ -8,7 +8,6 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -25,10 +24,7 @@ func (b *Backend) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (*pb.
 	for final.ID == 0 {
 		final.ID = b.randomID()
 	}
-	if err := b.RequireUser(ctx); err != nil {
-		return nil, err
-	}
-	return propose[*pb.LeaseGrantResponse](ctx, b,
+	return propose[*pb.LeaseGrantResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: final}})
 }
 
@@ -41,20 +37,14 @@ func (b *Backend) randomID() int64 {
 
 // LeaseRevoke ends a lease and deletes its keys, in one revision.
 func (b *Backend) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, error) {
-	if err := b.RequireUser(ctx); err != nil {
-		return nil, err
-	}
-	return propose[*pb.LeaseRevokeResponse](ctx, b,
+	return propose[*pb.LeaseRevokeResponse](ctx, b.calls, r,
 		&recordpb.Request{Kind: &recordpb.Request_LeaseRevoke{LeaseRevoke: r}})
 }
 
 // LeaseKeepAlive renews a lease, and answers once that is applied. An unknown
 // lease is TTL 0.
 func (b *Backend) LeaseKeepAlive(ctx context.Context, r *pb.LeaseKeepAliveRequest) (*pb.LeaseKeepAliveResponse, error) {
-	// Renewals share records, which can name nobody: it is checked here, as in
-	// etcd, who may.
-	_, err := b.permitUser(ctx, func(v *state.View, who state.Requester) error { return v.MayRenew(who, r.ID) })
-	if err != nil {
+	if _, err := b.authorize(ctx, r); err != nil {
 		return nil, err
 	}
 	shared, err := b.keepAlives.renew(ctx, r.ID)
@@ -73,15 +63,11 @@ func (b *Backend) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequ
 	if err := b.reads.wait(ctx); err != nil {
 		return nil, err
 	}
-	v, err := b.permitUser(ctx, func(v *state.View, who state.Requester) error {
-		if !r.Keys {
-			return nil
-		}
-		return v.MayReadLease(who, r.ID)
-	})
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+	v := c.view
 	response := &pb.LeaseTimeToLiveResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, ID: r.ID, TTL: -1}
 	l, found := v.Lease(r.ID)
 	if !found {
@@ -98,27 +84,18 @@ func (b *Backend) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequ
 }
 
 // LeaseLeases lists all leases, those that end first first.
-func (b *Backend) LeaseLeases(ctx context.Context, _ *pb.LeaseLeasesRequest) (*pb.LeaseLeasesResponse, error) {
+func (b *Backend) LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*pb.LeaseLeasesResponse, error) {
 	if err := b.reads.wait(ctx); err != nil {
 		return nil, err
 	}
-	v, err := b.permitUser(ctx, mayReadLeases)
+	c, err := b.authorize(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+	v := c.view
 	response := &pb.LeaseLeasesResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}}
 	for _, id := range b.lessor.ByExpiry(v) {
 		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: id})
 	}
 	return response, nil
-}
-
-// mayReadLeases lets pass who may read every key that is attached to any lease.
-func mayReadLeases(v *state.View, who state.Requester) error {
-	for l := range v.Leases() {
-		if err := v.MayReadLease(who, l.ID); err != nil {
-			return err
-		}
-	}
-	return nil
 }

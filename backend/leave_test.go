@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -14,7 +14,7 @@ import (
 // sends its clients away, which it goes on serving until then.
 func TestAKeeperThatLeavesIsNotNamed(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
-	at := func(c *revision.Config) { c.Root = root }
+	at := func(c *zklog.Config) { c.Root = root }
 	first := openOn(t, dialer(server.Addr()), "a", at)
 	second := openOn(t, dialer(server.Addr()), "b", at)
 	leader := func() uint64 { return second.Status().Leader }

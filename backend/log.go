@@ -10,7 +10,7 @@ import (
 
 // Log is the totally ordered record of requests that the state machine applies:
 // the sum of what each part of the backend needs of it, for Open. Each part holds
-// its own interface only. *revision.Log satisfies it, on a ZooKeeper ensemble or,
+// its own interface only. *zklog.Log satisfies it, on a ZooKeeper ensemble or,
 // with package memzk, on one in memory; package memlog has a twin in memory with
 // faults on request.
 type Log interface {

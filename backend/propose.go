@@ -51,17 +51,21 @@ type proposer struct {
 	logger  *logrus.Entry
 }
 
-// propose sends a request of a client through the log and returns its response.
-// Errors: those of identify, and of proposer.propose.
-func propose[T proto.Message](ctx context.Context, b *Backend, r *recordpb.Request) (T, error) {
-	if err := b.sign(ctx, r); err != nil {
+// propose authorizes a client's request (see access.go), sends its record
+// through the log and returns the response. Errors: those of Authorize, and of
+// proposer.propose.
+func propose[T proto.Message](ctx context.Context, s *calls, request proto.Message, record *recordpb.Request) (T, error) {
+	c, err := s.authorize(ctx, request)
+	if err != nil {
 		var zero T
 		return zero, err
 	}
-	return proposeUnsigned[T](ctx, b.proposer, r)
+	c.sign(record)
+	return proposeUnsigned[T](ctx, s.proposer, record)
 }
 
-// proposeUnsigned is propose for requests of zkine's own.
+// proposeUnsigned is propose for logins, which are not authorized, and for
+// requests of zkine's own.
 func proposeUnsigned[T proto.Message](ctx context.Context, p *proposer, r *recordpb.Request) (T, error) {
 	response, err := p.propose(ctx, r)
 	if err != nil {
@@ -127,7 +131,7 @@ func (p *proposer) proposeAll(ctx context.Context, requests []*recordpb.Request)
 func newProposal(ctx context.Context, r *recordpb.Request) *proposal {
 	recordpb.StripUnknown(r)
 	size := proto.Size(r)
-	p := &proposal{ctx: ctx, request: r, size: size, held: heldBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
+	p := &proposal{ctx: ctx, request: r, size: size, memory: memoryBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
 	if p.timing != nil {
 		p.timing.mark(markQueued, time.Now())
 	}

@@ -15,7 +15,7 @@ type proposal struct {
 	ctx     context.Context
 	request *recordpb.Request
 	size    int // bytes, encoded
-	held    int // bytes that it takes in memory; see heldBytes
+	memory  int // bytes that it takes in memory; see memoryBytes
 	// done gets the outcome, once; it has room for it.
 	done chan outcome
 	// timing is nil if no caller wants to know.
@@ -75,8 +75,8 @@ const (
 // its request away, so that what is held is never more than what clients wait for.
 //
 // Invariants, under mu: the list from first to last, in the order in which they
-// came, is what is queued; count and bytes are its length and the sum of its
-// held.
+// came, is what is queued; count is its length, and bytes the sum of the memory of
+// its proposals.
 type queue struct {
 	mu          sync.Mutex
 	first, last *proposal
@@ -101,7 +101,7 @@ func (q *queue) put(p *proposal) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
 	}
-	if q.count >= maxQueued || q.bytes+p.held > maxQueuedBytes {
+	if q.count >= maxQueued || q.bytes+p.memory > maxQueuedBytes {
 		return ErrTooManyRequests
 	}
 	p.queued, p.before = true, q.last
@@ -112,7 +112,7 @@ func (q *queue) put(p *proposal) error {
 	}
 	q.last = p
 	q.count++
-	q.bytes += p.held
+	q.bytes += p.memory
 	q.peak = max(q.peak, q.bytes)
 	q.signal()
 	return nil
@@ -139,7 +139,7 @@ func (q *queue) remove(p *proposal) {
 	}
 	p.before, p.after, p.queued = nil, nil, false
 	q.count--
-	q.bytes -= p.held
+	q.bytes -= p.memory
 	if p.taken != nil {
 		p.taken()
 	}

@@ -24,10 +24,10 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 	for range 5000 {
 		switch random.IntN(8) {
 		case 0, 1, 2, 3:
-			p := &proposal{ctx: context.Background(), size: 1 + random.IntN(maxBatchBytes/3), held: random.IntN(1 << 20), done: make(chan outcome, 1)}
-			sum := p.held
+			p := &proposal{ctx: context.Background(), size: 1 + random.IntN(maxBatchBytes/3), memory: random.IntN(1 << 20), done: make(chan outcome, 1)}
+			sum := p.memory
 			for _, m := range model {
-				sum += m.held
+				sum += m.memory
 			}
 			err := q.put(p)
 			if sum > maxQueuedBytes {
@@ -54,7 +54,7 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 		count, bytes := q.load()
 		held := 0
 		for _, m := range model {
-			held += m.held
+			held += m.memory
 		}
 		require.Equal(t, len(model), count)
 		require.Equal(t, held, bytes)
@@ -71,7 +71,7 @@ func TestQueueBounds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := newQueue()
 			one := func() *proposal {
-				return &proposal{ctx: context.Background(), held: test.held, done: make(chan outcome, 1)}
+				return &proposal{ctx: context.Background(), memory: test.held, done: make(chan outcome, 1)}
 			}
 			first := one()
 			require.NoError(t, q.put(first))
@@ -92,9 +92,9 @@ func TestHeldBytesCountOperations(t *testing.T) {
 	del := &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte("k")}}}
 	inner := &pb.TxnRequest{Compare: []*pb.Compare{{}}, Success: []*pb.RequestOp{del, del}, Failure: []*pb.RequestOp{del}}
 	outer := &pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestTxn{RequestTxn: inner}}, del}}
-	require.Equal(t, heldBase+100+6*heldEach,
-		heldBytes(&recordpb.Request{Kind: &recordpb.Request_Txn{Txn: outer}}, 100))
-	require.Equal(t, heldBase+100, heldBytes(&recordpb.Request{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{}}}, 100))
+	require.Equal(t, memoryBase+100+6*memoryEach,
+		memoryBytes(&recordpb.Request{Kind: &recordpb.Request_Txn{Txn: outer}}, 100))
+	require.Equal(t, memoryBase+100, memoryBytes(&recordpb.Request{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{}}}, 100))
 }
 
 // TestAPutAfterItsEndIsRefused: a proposal whose client has gone before it came
@@ -110,7 +110,7 @@ func TestAPutAfterItsEndIsRefused(t *testing.T) {
 // TestDrainedIsSaidOnce: after much has waited, when little does.
 func TestDrainedIsSaidOnce(t *testing.T) {
 	q := newQueue()
-	one := &proposal{ctx: context.Background(), held: muchQueued, done: make(chan outcome, 1)}
+	one := &proposal{ctx: context.Background(), memory: muchQueued, done: make(chan outcome, 1)}
 	require.False(t, q.drained())
 	require.NoError(t, q.put(one))
 	require.False(t, q.drained())

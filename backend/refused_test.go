@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -63,7 +64,7 @@ func usedUpQuota(t *testing.T, znodes, bound int64) {
 	proxy := zktest.NewProxy(t, server.Addr())
 	log := &printed{}
 	b := openWith(t, dialer(proxy.Addr()), "a", func(c *backend.Config) { c.Log = log.entry() },
-		func(c *revision.Config) { c.Log = log.entry() })
+		func(c *zklog.Config) { c.Log = log.entry() })
 	server.SetQuota("/zkine", znodes, bound)
 	value := []byte(noise(1 << 10))
 	var refused error

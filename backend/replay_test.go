@@ -5,12 +5,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // TestComparisonsMakeACheckpointDue: a short log that takes long to replay is
@@ -20,7 +19,7 @@ func TestComparisonsMakeACheckpointDue(t *testing.T) {
 	const limit = 1000 // keys
 	b := openWith(t, e, "a", func(c *backend.Config) { c.ReplayLimit = limit })
 	covered := func() int64 {
-		v, err := revision.Verify(within(t), revision.Config{Dialer: e, Root: "/zkine", Log: silent()})
+		v, err := zklog.Verify(within(t), zklog.Config{Dialer: e, Root: "/zkine", Log: silent()})
 		require.NoError(t, err)
 		require.Empty(t, v.Findings)
 		return v.CheckpointSegment

@@ -83,7 +83,7 @@ func (a *applier) reload(ctx context.Context) error {
 	}
 	// Whether the log went back while this zkine was away, its slots do not tell
 	// any more.
-	if !v.MayFollow(old) {
+	if !v.CanSucceed(old) {
 		return fmt.Errorf("%w: the newest checkpoint, at revision %d, has another past than this zkine, which was at %d; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, v.Rev(), old.Rev())
 	}

@@ -9,11 +9,11 @@ import (
 )
 
 // Whether linearizable calls can be served is one truth, which Ready tells at
-// once to whoever asks: probes, metrics, the log, Status, and the streams that
-// want a leader. It is doubted from the moment in which something stands in the
-// way: the log has failed, there is no session, or ZooKeeper owes an answer for
-// longer than owingLimit. Then a linearizable read, or a write, must succeed until it
-// is believed again: a session may be up while the state is still behind.
+// once: to probes, metrics, the log, Status, and the streams that want a leader.
+// It is doubted from the moment in which something stands in the way: the log has
+// failed, there is no session, or ZooKeeper owes an answer for longer than
+// owingLimit. Then a linearizable read, or a write, must succeed until it is
+// believed again: a session may be up while the state is still behind.
 //
 // While nothing is asked of it, ZooKeeper is asked for a sign of life, which it
 // answers from memory; so an outage is known within a second of its begin. What
@@ -38,69 +38,77 @@ var (
 	errUnproven = errors.New("ZooKeeper answers again; catching up with the log")
 )
 
-// serving counts how often there was reason to doubt; proven is that count as
-// of the last linearizable read which succeeded. Equal means: serving.
+// serving says whether linearizable calls can be served.
 type serving struct {
+	log Info
+	// failure is why the backend has failed; nil if it has not.
+	failure func() error
+	// read is a linearizable read.
+	read func(context.Context) error
+
+	// doubts counts how often there was reason to doubt; proven is that count as
+	// of the last linearizable read which succeeded. Equal means: serving.
 	doubts, proven atomic.Int64
 }
 
 // Ready is nil while linearizable calls can be served, or says why not. It does
 // no I/O.
-func (b *Backend) Ready() error {
-	if err := b.obstacle(); err != nil {
-		b.serving.doubts.Add(1)
+func (b *Backend) Ready() error { return b.serving.ready() }
+
+func (s *serving) ready() error {
+	if err := s.obstacle(); err != nil {
+		s.doubts.Add(1)
 		return err
 	}
-	if b.serving.proven.Load() != b.serving.doubts.Load() {
+	if s.proven.Load() != s.doubts.Load() {
 		return errUnproven
 	}
 	return nil
 }
 
 // obstacle is what stands in the way of serving at this moment.
-func (b *Backend) obstacle() error {
-	if err := b.failure(); err != nil {
+func (s *serving) obstacle() error {
+	if err := s.failure(); err != nil {
 		return err
 	}
-	if err := b.log.Connected(); err != nil {
+	if err := s.log.Connected(); err != nil {
 		return err
 	}
-	if owing := b.log.Owing(); owing > owingLimit {
+	if owing := s.log.Owing(); owing > owingLimit {
 		return fmt.Errorf("%w (for %v now)", errSilent, owing.Round(100*time.Millisecond))
 	}
 	return nil
 }
 
-// servingLoop finds out how things are when nobody else does. It ends with the
-// backend.
-func (b *Backend) servingLoop() {
+// loop finds out how things are when no call does. It ends with ctx.
+func (s *serving) loop(ctx context.Context) {
 	ticker := time.NewTicker(servingTick)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-		case <-b.ctx.Done():
+		case <-ctx.Done():
 			return
 		}
-		b.log.Pulse()
-		if errors.Is(b.Ready(), errUnproven) {
-			b.prove()
+		s.log.Pulse()
+		if errors.Is(s.ready(), errUnproven) {
+			s.prove(ctx)
 		}
 	}
 }
 
 // prove tries whether a linearizable read succeeds, which ends doubts.
-func (b *Backend) prove() {
-	ctx, cancel := context.WithTimeout(b.ctx, proofTimeout)
+func (s *serving) prove(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	b.reads.wait(ctx) //nolint:errcheck // served hears of success
+	s.read(ctx) //nolint:errcheck // served is told of success
 }
 
 // served ends doubts: a linearizable read, or a write of this zkine's own, has
-// just succeeded. It is told before whoever asked for that is.
-func (b *Backend) served() {
-	doubts := b.serving.doubts.Load()
-	if b.serving.proven.Load() != doubts && b.obstacle() == nil {
-		b.serving.proven.Store(doubts)
+// just succeeded. It is called before the caller of that has its answer.
+func (s *serving) served() {
+	doubts := s.doubts.Load()
+	if s.proven.Load() != doubts && s.obstacle() == nil {
+		s.proven.Store(doubts)
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Startup tells how far Open has come, to whoever asks meanwhile. Its zero
-// value has not come to any step yet.
+// Startup tells how far Open has come, while it runs. Its zero value has not come
+// to any step yet.
 type Startup struct {
 	mu    sync.Mutex
 	step  Progress
 	began time.Time
-	// waiting is why the log is not open yet, as far as anyone has said.
+	// waiting is why the log is not open yet; nil if that is not known.
 	waiting error
 }
 
@@ -27,13 +27,13 @@ func (s *Startup) Waiting(why error) {
 type Progress struct {
 	// Step names it; "" before the first.
 	Step string
-	// Done of Total, in Unit. Total is 0 while nobody knows it, and Unit "" if
+	// Done of Total, in Unit. Total is 0 while it is not known, and Unit "" if
 	// there is nothing to count.
 	Done, Total int64
 	Unit        string
 	// Took is how long the step has taken so far.
 	Took time.Duration
-	// Waiting is what keeps it from the first step; nil if nobody knows.
+	// Waiting is what keeps it from the first step; nil if that is not known.
 	Waiting error
 }
 
@@ -79,7 +79,7 @@ func (p Progress) Rate() float64 {
 	return float64(p.Done) / p.Took.Seconds()
 }
 
-// Left is how long the rest takes at this rate; 0 if nobody can tell.
+// Left is how long the rest takes at this rate; 0 if that cannot be told.
 func (p Progress) Left() time.Duration {
 	if p.Done == 0 || p.Total <= p.Done {
 		return 0

@@ -45,11 +45,11 @@ func (b *Backend) Status() Status {
 		Term:            term,
 		AppliedIndex:    v.Seq().Index(),
 		Leader:          b.housekeeper.Leader(),
-		Sizes:           b.log.Sizes(),
+		Sizes:           b.info.Sizes(),
 		Quota:           b.cfg.QuotaBytes,
-		Refused:         b.log.Refused(),
+		Refused:         b.info.Refused(),
 	}
-	s.Index = max(b.log.Head().Index(), s.AppliedIndex)
+	s.Index = max(b.info.Head().Index(), s.AppliedIndex)
 	for _, a := range v.Alarms() {
 		s.Errors = append(s.Errors, alarmText(a))
 	}
@@ -60,12 +60,12 @@ func (b *Backend) Status() Status {
 }
 
 // ClusterID identifies the root, the same for every member.
-func (b *Backend) ClusterID() uint64 { return b.log.ClusterID() }
+func (b *Backend) ClusterID() uint64 { return b.info.ClusterID() }
 
 // Leave takes this zkine off the list of members, which another keeper has soon
 // after. It is for one that is about to close, before it sends its clients away;
 // until then it serves as ever.
-func (b *Backend) Leave(ctx context.Context) error { return b.log.Leave(ctx) }
+func (b *Backend) Leave(ctx context.Context) error { return b.members.Leave(ctx) }
 
 // Members lists the live members: after a barrier if linearizable, else as
 // they were a moment ago, without I/O.
@@ -76,5 +76,5 @@ func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Me
 	if err := b.reads.wait(ctx); err != nil {
 		return nil, err
 	}
-	return b.log.Members(ctx)
+	return b.members.Members(ctx)
 }

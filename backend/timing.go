@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Timing is where the time of one call goes, for whoever has to say why it was
-// slow. It is filled in as the call gets on, and may be read at any time, also
+// Timing is where the time of one call goes, to say why it was slow. It is filled in as the call gets on, and may be read at any time, also
 // by a caller that has given up.
 //
 //	queue      waiting for an append, or a barrier, to be sent
@@ -30,11 +29,11 @@ var began = time.Now()
 
 type timingKey struct{}
 
-// TimingKey is the key under which a call's context holds its *Timing, if
-// somebody wants to know.
+// TimingKey is the key under which a call's context holds its *Timing, if the call
+// is timed.
 var TimingKey any = timingKey{}
 
-// timingOf is nil for a call that nobody times.
+// timingOf is nil for a call that is not timed.
 func timingOf(ctx context.Context) *Timing {
 	t, _ := ctx.Value(TimingKey).(*Timing)
 	return t

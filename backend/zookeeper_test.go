@@ -8,18 +8,19 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
 func TestMain(m *testing.M) { zktest.Main(m) }
 
-func dialer(servers ...string) *revision.ZooKeeper {
-	return &revision.ZooKeeper{Servers: servers, Timeout: 2 * time.Second, MaxRequest: revision.DefaultMaxRequest, Log: silent()}
+func dialer(servers ...string) *zkclient.Ensemble {
+	return &zkclient.Ensemble{Servers: servers, Timeout: 2 * time.Second, MaxRequest: zklog.DefaultMaxRequest, Log: silent()}
 }
 
 // TestInvariantsOnZooKeeper checks the five invariants on a real ZooKeeper that
@@ -63,7 +64,7 @@ func TestInvariantsOnZooKeeper(t *testing.T) {
 // smaller than what etcd takes.
 func TestValuesOfEtcdsSizeRoundTrip(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
-	at := func(c *revision.Config) { c.Root = root }
+	at := func(c *zklog.Config) { c.Root = root }
 	a := openOn(t, dialer(server.Addr()), "a", at)
 	value := string(incompressible(1_400_000))
 	put(t, a, "large", value)
@@ -88,7 +89,7 @@ func incompressible(n int) []byte {
 // TestAWatchOnAnotherZkineSeesWrites shows that an idle zkine follows.
 func TestAWatchOnAnotherZkineSeesWrites(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
-	at := func(c *revision.Config) { c.Root = root }
+	at := func(c *zklog.Config) { c.Root = root }
 	a, b := openOn(t, dialer(server.Addr()), "a", at), openOn(t, dialer(server.Addr()), "b", at)
 	s := watchOn(t, b, &pb.WatchCreateRequest{Key: []byte("k")})
 	for i := range 50 {
@@ -106,7 +107,7 @@ func BenchmarkPut(b *testing.B) {
 	server := zktest.Start(b, zktest.WithFsync(), zktest.WithTickTime(time.Second), zktest.WithHeap(1<<30))
 	for _, inFlight := range []int{1, 2, 4} {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		log, err := revision.Open(ctx, revision.Config{Dialer: dialer(server.Addr()), Root: fmt.Sprint("/bench", inFlight), Log: silent()})
+		log, err := zklog.Open(ctx, zklog.Config{Dialer: dialer(server.Addr()), Root: fmt.Sprint("/bench", inFlight), Log: silent()})
 		require.NoError(b, err)
 		z, err := backend.Open(ctx, log, backend.Config{Member: revision.Member{Name: "a", ID: 1}, MaxInFlight: inFlight, Log: silent()})
 		require.NoError(b, err)

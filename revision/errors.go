@@ -62,8 +62,8 @@ var (
 	ErrNameTaken = errors.New("revision: member name is taken")
 )
 
-// final lists the errors after which a zkine must not go on.
-func final(err error) bool {
+// Fatal lists the errors after which a zkine must not go on.
+func Fatal(err error) bool {
 	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrHalted, ErrWrongCluster, ErrForbidden, ErrNameTaken} {
 		if errors.Is(err, f) {
 			return true

@@ -10,7 +10,7 @@ import (
 // where requests are applied. An action that does not exist is refused; etcd
 // panics over it.
 func (s *maintenanceServer) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
-	if _, known := pb.AlarmRequest_AlarmAction_name[int32(r.Action)]; !known {
+	if !knownAction(r) {
 		return nil, errMalformed
 	}
 	resp, err := s.backend.Alarm(ctx, r)
@@ -19,4 +19,9 @@ func (s *maintenanceServer) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.
 	}
 	resp.Header = s.header.fill(resp.Header)
 	return resp, nil
+}
+
+func knownAction(r *pb.AlarmRequest) bool {
+	_, known := pb.AlarmRequest_AlarmAction_name[int32(r.Action)]
+	return known
 }

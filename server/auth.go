@@ -37,14 +37,12 @@ type AuthBackend interface {
 	RoleGrantPermission(ctx context.Context, r *pb.AuthRoleGrantPermissionRequest) (*pb.AuthRoleGrantPermissionResponse, error)
 	RoleRevokePermission(ctx context.Context, r *pb.AuthRoleRevokePermissionRequest) (*pb.AuthRoleRevokePermissionResponse, error)
 
-	// AuthEnabled says whether users and roles count.
+	// AuthEnabled says whether authentication is enabled.
 	AuthEnabled() bool
-	// RequireUser is nil if the call is a user's, RequireRoot if that user has
-	// the root role, PermitWatch if he may watch what the request says. They
-	// are nil while users do not count.
-	RequireUser(ctx context.Context) error
-	RequireRoot(ctx context.Context) error
-	PermitWatch(ctx context.Context, r *pb.WatchCreateRequest) error
+	// Authorize is nil if the call's user may make the request, and while
+	// authentication is disabled. It is for watches, and for the requests of
+	// auth_guard.go; all other methods authorize by themselves.
+	Authorize(ctx context.Context, request proto.Message) error
 }
 
 // serveAuth serves a call: check, call, map the error, fill the header.

@@ -3,7 +3,7 @@ package server
 import (
 	"context"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // fakeAuth is the AuthBackend of an etcd without authentication; its calls are
@@ -14,7 +14,5 @@ type fakeAuth struct {
 	err error
 }
 
-func (*fakeAuth) AuthEnabled() bool                                           { return false }
-func (a *fakeAuth) RequireUser(context.Context) error                         { return a.err }
-func (a *fakeAuth) RequireRoot(context.Context) error                         { return a.err }
-func (a *fakeAuth) PermitWatch(context.Context, *pb.WatchCreateRequest) error { return a.err }
+func (*fakeAuth) AuthEnabled() bool                                { return false }
+func (a *fakeAuth) Authorize(context.Context, proto.Message) error { return a.err }

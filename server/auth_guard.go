@@ -6,64 +6,64 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/types"
+	"google.golang.org/protobuf/proto"
 )
 
-// What etcd lets only users call, and only those with the root role: see its
-// v3rpc/maintenance.go, authMaintenanceServer, and etcdserver/server.go.
-
-// guardedMaintenance asks who calls before it passes a call on.
+// guardedMaintenance authorizes calls before it passes them on. The rules are in
+// backend/access.go.
 type guardedMaintenance struct {
 	pb.UnsafeMaintenanceServer
 	backend AuthBackend
 	next    pb.MaintenanceServer
 }
 
-// guard calls if require has nothing against it.
-func guard[Req, Resp any](ctx context.Context, require func(context.Context) error, r Req, call func(context.Context, Req) (Resp, error)) (Resp, error) {
-	if err := require(ctx); err != nil {
+// guard authorizes a call, and makes it.
+func guard[Req proto.Message, Resp any](ctx context.Context, backend AuthBackend, r Req, call func(context.Context, Req) (Resp, error)) (Resp, error) {
+	if err := backend.Authorize(ctx, r); err != nil {
 		var none Resp
 		return none, toGRPC(ctx, err)
 	}
 	return call(ctx, r)
 }
 
-// Alarm lets every user see the alarms.
+// Alarm authorizes only a request with an unknown action, which does not reach the
+// backend. The backend authorizes the others: its record names the caller.
 func (g *guardedMaintenance) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
-	if r.GetAction() == pb.AlarmRequest_GET {
-		return guard(ctx, g.backend.RequireUser, r, g.next.Alarm)
+	if knownAction(r) {
+		return g.next.Alarm(ctx, r)
 	}
-	return guard(ctx, g.backend.RequireRoot, r, g.next.Alarm)
+	return guard(ctx, g.backend, r, g.next.Alarm)
 }
 
 func (g *guardedMaintenance) Status(ctx context.Context, r *pb.StatusRequest) (*pb.StatusResponse, error) {
-	return guard(ctx, g.backend.RequireUser, r, g.next.Status)
+	return guard(ctx, g.backend, r, g.next.Status)
 }
 
 func (g *guardedMaintenance) Defragment(ctx context.Context, r *pb.DefragmentRequest) (*pb.DefragmentResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.Defragment)
+	return guard(ctx, g.backend, r, g.next.Defragment)
 }
 
 func (g *guardedMaintenance) Hash(ctx context.Context, r *pb.HashRequest) (*pb.HashResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.Hash)
+	return guard(ctx, g.backend, r, g.next.Hash)
 }
 
 func (g *guardedMaintenance) HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.HashKV)
+	return guard(ctx, g.backend, r, g.next.HashKV)
 }
 
 func (g *guardedMaintenance) Snapshot(r *pb.SnapshotRequest, stream pb.Maintenance_SnapshotServer) error {
-	if err := g.backend.RequireRoot(stream.Context()); err != nil {
+	if err := g.backend.Authorize(stream.Context(), r); err != nil {
 		return toGRPC(stream.Context(), err)
 	}
 	return g.next.Snapshot(r, stream)
 }
 
 func (g *guardedMaintenance) MoveLeader(ctx context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.MoveLeader)
+	return guard(ctx, g.backend, r, g.next.MoveLeader)
 }
 
 func (g *guardedMaintenance) Downgrade(ctx context.Context, r *pb.DowngradeRequest) (*pb.DowngradeResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.Downgrade)
+	return guard(ctx, g.backend, r, g.next.Downgrade)
 }
 
 // guardedCluster does the same for the list of members.
@@ -77,7 +77,7 @@ func (g *guardedCluster) MemberList(ctx context.Context, r *pb.MemberListRequest
 	// As in etcd, who asks is looked at after the barrier.
 	resp, err := g.next.MemberList(ctx, r)
 	if err == nil {
-		err = toGRPC(ctx, g.backend.RequireUser(ctx))
+		err = toGRPC(ctx, g.backend.Authorize(ctx, r))
 	}
 	if err != nil {
 		return nil, err
@@ -90,17 +90,17 @@ func (g *guardedCluster) MemberAdd(ctx context.Context, r *pb.MemberAddRequest) 
 	if _, err := types.NewURLs(r.GetPeerURLs()); err != nil {
 		return nil, rpctypes.ErrGRPCMemberBadURLs
 	}
-	return guard(ctx, g.backend.RequireRoot, r, g.next.MemberAdd)
+	return guard(ctx, g.backend, r, g.next.MemberAdd)
 }
 
 func (g *guardedCluster) MemberRemove(ctx context.Context, r *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.MemberRemove)
+	return guard(ctx, g.backend, r, g.next.MemberRemove)
 }
 
 func (g *guardedCluster) MemberUpdate(ctx context.Context, r *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.MemberUpdate)
+	return guard(ctx, g.backend, r, g.next.MemberUpdate)
 }
 
 func (g *guardedCluster) MemberPromote(ctx context.Context, r *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
-	return guard(ctx, g.backend.RequireRoot, r, g.next.MemberPromote)
+	return guard(ctx, g.backend, r, g.next.MemberPromote)
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // member is a zkine with its clients: the server of this package on the real
@@ -45,11 +47,11 @@ func startMember(t *testing.T, z *memzk.Ensemble, name string, jwt *token.JWT, e
 
 // startMemberOn is startMember on any ensemble, with a configuration of the
 // backend's.
-func startMemberOn(t *testing.T, z revision.Dialer, name string, back backend.Config, edit ...func(*Config)) *member {
+func startMemberOn(t *testing.T, z zkclient.Dialer, name string, back backend.Config, edit ...func(*Config)) *member {
 	t.Helper()
 	logger, hook := logrustest.NewNullLogger()
 	entry := logrus.NewEntry(logger)
-	log, err := revision.Open(ctxFor(t), revision.Config{Dialer: z, Root: "/zkine", Name: name, Log: entry})
+	log, err := zklog.Open(ctxFor(t), zklog.Config{Dialer: z, Root: "/zkine", Name: name, Log: entry})
 	require.NoError(t, err)
 	m := &member{spy: &spyLog{Log: log}, log: hook}
 	back.Member, back.Log = revision.Member{Name: name, ID: uint64(name[0])}, entry

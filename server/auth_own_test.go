@@ -21,7 +21,8 @@ import (
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -29,15 +30,15 @@ import (
 // nobody can be asked who he is.
 
 // onZooKeeper dials a real ZooKeeper that the test has for itself.
-func onZooKeeper(t *testing.T) *revision.ZooKeeper {
+func onZooKeeper(t *testing.T) *zkclient.Ensemble {
 	t.Helper()
 	return dialing(zktest.Start(t).Addr())
 }
 
-func dialing(servers ...string) *revision.ZooKeeper {
+func dialing(servers ...string) *zkclient.Ensemble {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
-	return &revision.ZooKeeper{Servers: servers, Timeout: 4 * time.Second, MaxRequest: revision.DefaultMaxRequest, Log: logrus.NewEntry(quiet)}
+	return &zkclient.Ensemble{Servers: servers, Timeout: 4 * time.Second, MaxRequest: zklog.DefaultMaxRequest, Log: logrus.NewEntry(quiet)}
 }
 
 // getURL returns the code and the text of an answer.

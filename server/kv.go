@@ -118,9 +118,6 @@ func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Co
 func (s *kvServer) compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errRequestTimeout)
 	defer cancel()
-	if err := s.backend.RequireRoot(ctx); err != nil {
-		return nil, toGRPC(ctx, err)
-	}
 	resp, err := s.backend.Compact(ctx, r)
 	return resp, toGRPC(ctx, err)
 }

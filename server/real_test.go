@@ -20,6 +20,7 @@ import (
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/server"
 )
 
@@ -54,7 +55,7 @@ func runReal(t *testing.T, z *memzk.Ensemble, cfg server.Config, urls ...string)
 	t.Helper()
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
-	log, err := revision.Open(within(t), revision.Config{Dialer: z, Root: "/zkine", Name: "one", Log: logrus.NewEntry(quiet)})
+	log, err := zklog.Open(within(t), zklog.Config{Dialer: z, Root: "/zkine", Name: "one", Log: logrus.NewEntry(quiet)})
 	require.NoError(t, err)
 	member := revision.Member{Name: "one", ID: 0xa1, ClientURLs: []string{"http://one:2379"}}
 	b, err := backend.Open(within(t), log, backend.Config{Member: member, Log: logrus.NewEntry(quiet)})

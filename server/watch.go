@@ -92,7 +92,7 @@ func (s *watchServer) dispatchRequest(ctx context.Context, r *pb.WatchRequest, w
 // ends the stream.
 func (s *watchServer) create(ctx context.Context, r *pb.WatchCreateRequest, watch WatchStream) error {
 	if r.StartRevision >= 0 {
-		if err := s.backend.PermitWatch(ctx, r); err != nil {
+		if err := s.backend.Authorize(ctx, r); err != nil {
 			reason, refused := watchRefusal(err)
 			if !refused {
 				return err

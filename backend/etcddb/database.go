@@ -56,7 +56,7 @@ type bucket struct {
 // database is the buckets for a view, by name. Error: state.ErrCompacted, as
 // state.View.Entries has it.
 func database(v *state.View) ([]bucket, error) {
-	keys, err := v.Entries()
+	keys, err := v.EtcdEntries()
 	if err != nil {
 		return nil, err
 	}

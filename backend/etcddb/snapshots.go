@@ -15,7 +15,7 @@ import (
 // Config says of what snapshots are made, and where.
 type Config struct {
 	// Source shows the state.
-	Source
+	Source Source
 	// Dir is the folder for the files; empty for the system's folder for
 	// temporary files.
 	Dir string
@@ -29,7 +29,7 @@ type Config struct {
 //
 // A view is held while its file is made, and not while the file is read.
 type Snapshots struct {
-	Config
+	cfg Config
 	// ctx ends the making of files.
 	ctx context.Context
 	// building has something in it while a file is made.
@@ -68,7 +68,7 @@ type snapshotFile struct {
 // NewSnapshots returns Snapshots without a file. None is made once ctx has ended;
 // then comes Close.
 func NewSnapshots(ctx context.Context, cfg Config) *Snapshots {
-	return &Snapshots{Config: cfg, ctx: ctx, building: make(chan struct{}, 1)}
+	return &Snapshots{cfg: cfg, ctx: ctx, building: make(chan struct{}, 1)}
 }
 
 // join returns a file that shows all of the state as it is now, or will. The
@@ -76,7 +76,7 @@ func NewSnapshots(ctx context.Context, cfg Config) *Snapshots {
 func (s *Snapshots) join() (*snapshotFile, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.Failure(); err != nil {
+	if err := s.cfg.Source.Failure(); err != nil {
 		return nil, err
 	}
 	if s.closed != nil {
@@ -108,7 +108,7 @@ func (s *Snapshots) shared() *snapshotFile {
 			return f
 		}
 		if now == nil {
-			now = identify(s.View())
+			now = identify(s.cfg.Source.View())
 		}
 		if *f.identity == *now {
 			return f
@@ -143,9 +143,9 @@ func (s *Snapshots) make(ctx context.Context, f *snapshotFile) (*databaseFile, e
 	if err != nil {
 		return nil, err
 	}
-	db, err := newDatabaseFile(ctx, s.Dir, buckets)
+	db, err := newDatabaseFile(ctx, s.cfg.Dir, buckets)
 	if err == nil {
-		s.Log.WithFields(logrus.Fields{"revision": v.Rev(), "bytes": db.size, "took": time.Since(began).Round(time.Millisecond)}).
+		s.cfg.Log.WithFields(logrus.Fields{"revision": v.Rev(), "bytes": db.size, "took": time.Since(began).Round(time.Millisecond)}).
 			Info("made a snapshot")
 	}
 	return db, err
@@ -153,7 +153,7 @@ func (s *Snapshots) make(ctx context.Context, f *snapshotFile) (*databaseFile, e
 
 // newest is the newest view and its database, which the file will show.
 func (s *Snapshots) newest(f *snapshotFile) (v *state.View, buckets []bucket, err error) {
-	err = s.Show(func(*state.View) error {
+	err = s.cfg.Source.Show(func(*state.View) error {
 		v = s.decide(f)
 		buckets, err = database(v)
 		return err
@@ -166,7 +166,7 @@ func (s *Snapshots) newest(f *snapshotFile) (v *state.View, buckets []bucket, er
 func (s *Snapshots) decide(f *snapshotFile) *state.View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := s.View()
+	v := s.cfg.Source.View()
 	f.identity = identify(v)
 	return v
 }

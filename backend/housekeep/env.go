@@ -46,11 +46,15 @@ type Store interface {
 	SaveCheckpoint(ctx context.Context, segment int64, rev revision.Rev, meta []byte,
 		keys func(yield func([]byte) bool) error, pace func(context.Context) error) error
 
-	// Housekeep packs what is sealed, and removes what no member can need any
-	// more; log only if trim is set. pace is called after each write, and may wait.
-	Housekeep(ctx context.Context, trim bool, pace func(context.Context) error) error
+	// Pack packs what is sealed, and removes nothing but staged parts that no slot
+	// names. pace is called after each write, and may wait.
+	Pack(ctx context.Context, pace func(context.Context) error) error
 
-	// KeepNewest has the next Housekeep remove all but the newest checkpoint and
+	// TrimAndPack removes what no member can need any more, and does what Pack
+	// does.
+	TrimAndPack(ctx context.Context, pace func(context.Context) error) error
+
+	// KeepNewest has the next TrimAndPack remove all but the newest checkpoint and
 	// the log after it, if that is the checkpoint of this segment;
 	// revision.ErrNotNeeded: there is a newer one.
 	KeepNewest(ctx context.Context, segment int64) error

@@ -12,7 +12,7 @@ import (
 	"github.com/zkine/zkine/backend/state"
 )
 
-// Config says how to keep house.
+// Config says how the housekeeping is done.
 type Config struct {
 	// Self is this member's id.
 	Self uint64
@@ -36,8 +36,8 @@ type Config struct {
 // background, well below a percent.
 const DefaultDigestInterval = 5 * time.Minute
 
-// Housekeeper is a member's part in keeping house. Of its methods those that say
-// so are the apply loop's, and wait for nothing but a lock.
+// Housekeeper does one member's part of the housekeeping. The methods that say so
+// are called by the apply loop alone, and wait for nothing but a lock.
 type Housekeeper struct {
 	cfg Config
 	env Env
@@ -107,9 +107,9 @@ func (h *Housekeeper) Close(cause error) {
 	h.running.Wait()
 }
 
-// Restored notes that the state begins with a view: the empty one, or that of a
+// Loaded notes that the state begins with a view: the empty one, or that of a
 // checkpoint. It is the apply loop's.
-func (h *Housekeeper) Restored(v *state.View) { h.floorMoved.Store(v.Seq().Segment) }
+func (h *Housekeeper) Loaded(v *state.View) { h.floorMoved.Store(v.Seq().Segment) }
 
 // SegmentEnded notes that the log has moved on to the next segment; end is the
 // view at the end of the one before. It is the apply loop's.

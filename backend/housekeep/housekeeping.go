@@ -87,7 +87,7 @@ func (h *Housekeeper) trimAndPack(ctx context.Context) error {
 			return err
 		}
 	}
-	err := h.env.Store.Housekeep(ctx, true, h.newPacer().wait)
+	err := h.env.Store.TrimAndPack(ctx, h.newPacer().wait)
 	h.Measure(ctx)
 	return err
 }
@@ -95,7 +95,7 @@ func (h *Housekeeper) trimAndPack(ctx context.Context) error {
 // pack packs the log, and removes nothing of it.
 func (h *Housekeeper) pack(ctx context.Context) error {
 	h.Measure(ctx)
-	err := h.env.Store.Housekeep(ctx, false, h.newPacer().wait)
+	err := h.env.Store.Pack(ctx, h.newPacer().wait)
 	h.Measure(ctx)
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// CheckpointDue implements backend's Store.
+// CheckpointDue implements housekeep.Store.
 func (l *Log) CheckpointDue(segment int64) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
@@ -17,7 +17,7 @@ func (l *Log) CheckpointDue(segment int64) bool {
 		l.store.bytes(newest.Segment, segment) >= max(newest.Bytes, l.store.CheckpointFrom)
 }
 
-// SaveCheckpoint implements backend's Store.
+// SaveCheckpoint implements housekeep.Store.
 func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, _ revision.Rev, meta []byte,
 	keys func(yield func([]byte) bool) error, pace func(context.Context) error) error {
 	if err := l.AwaitConnected(ctx); err != nil {
@@ -40,61 +40,56 @@ func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, _ revision.Rev,
 	if err != nil {
 		return err
 	}
-	return l.store.await(ctx, func() (bool, error) {
-		switch s := l.store; {
-		case l.away || l.broken != nil:
-			return false, l.broken
-		case s.latest().Segment >= segment:
-			return true, revision.ErrNotNeeded
-		default:
-			s.previous, s.newest = s.newest, c
-			return true, nil
+	return l.do(ctx, func() error {
+		s := l.store
+		if s.latest().Segment >= segment {
+			return revision.ErrNotNeeded
 		}
+		s.previous, s.newest = s.newest, c
+		return nil
 	})
 }
 
-// Housekeep implements backend's Store. There is nothing to pack.
-func (l *Log) Housekeep(ctx context.Context, trim bool, _ func(context.Context) error) error {
-	if err := l.AwaitConnected(ctx); err != nil {
-		return err
-	}
-	if trim {
-		l.store.update(l.store.trim)
-	}
-	return nil
+// Pack implements housekeep.Store. There is nothing to pack.
+func (l *Log) Pack(ctx context.Context, _ func(context.Context) error) error {
+	return l.do(ctx, func() error { return nil })
 }
 
-// KeepNewest implements backend's Store.
+// TrimAndPack implements housekeep.Store.
+func (l *Log) TrimAndPack(ctx context.Context, _ func(context.Context) error) error {
+	return l.do(ctx, func() error {
+		l.store.trim()
+		return nil
+	})
+}
+
+// KeepNewest implements housekeep.Store.
 func (l *Log) KeepNewest(ctx context.Context, segment int64) error {
-	return l.store.await(ctx, func() (bool, error) {
-		if l.away || l.broken != nil {
-			return false, l.broken
-		}
+	return l.do(ctx, func() error {
 		if l.store.latest().Segment != segment {
-			return true, revision.ErrNotNeeded
+			return revision.ErrNotNeeded
 		}
 		l.store.previous = l.store.newest
-		return true, nil
+		return nil
 	})
 }
 
-// Newest implements backend's Store.
+// Newest implements housekeep.Store.
 func (l *Log) Newest() revision.Newest {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	return l.store.latest()
 }
 
-// Seal implements backend's Store.
+// Seal implements housekeep.Store.
 func (l *Log) Seal(ctx context.Context, segment int64) error {
-	if err := l.AwaitConnected(ctx); err != nil {
-		return err
-	}
-	l.store.update(func() { l.store.open = max(l.store.open, segment+1) })
-	return nil
+	return l.do(ctx, func() error {
+		l.store.open = max(l.store.open, segment+1)
+		return nil
+	})
 }
 
-// Sizes implements backend's Store. It is always exact.
+// Sizes implements housekeep.Store. It is always exact.
 func (l *Log) Sizes() revision.Sizes {
 	s := l.store
 	s.mu.Lock()
@@ -108,7 +103,7 @@ func (l *Log) Sizes() revision.Sizes {
 	return sizes
 }
 
-// Measure implements backend's Store.
+// Measure implements housekeep.Store.
 func (l *Log) Measure(ctx context.Context) error { return l.AwaitConnected(ctx) }
 
 // Head implements backend.Info.

@@ -53,29 +53,42 @@ func (l *Log) load() {
 	}
 }
 
-// connected is a condition for await: a session is up.
-func (l *Log) connected() (bool, error) { return !l.away, l.broken }
+// await returns once there is a connection and ready says so, with the lock held,
+// and has its error. Without a connection when ctx ends it is
+// revision.ErrUnavailable.
+func (l *Log) await(ctx context.Context, ready func() (bool, error)) error {
+	away := false
+	err := l.store.await(ctx, func() (bool, error) {
+		if away = l.away; away || l.broken != nil {
+			return false, l.broken
+		}
+		return ready()
+	})
+	if away && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", revision.ErrUnavailable, err)
+	}
+	return err
+}
+
+// do does something once there is a connection, with the lock held.
+func (l *Log) do(ctx context.Context, something func() error) error {
+	return l.await(ctx, func() (bool, error) { return true, something() })
+}
 
 // AwaitConnected implements backend.Appender.
-func (l *Log) AwaitConnected(ctx context.Context) error { return l.store.await(ctx, l.connected) }
+func (l *Log) AwaitConnected(ctx context.Context) error {
+	return l.do(ctx, func() error { return nil })
+}
 
 // Append implements backend.Appender.
 func (l *Log) Append(ctx context.Context, batch *revision.Batch) (out revision.Appended, err error) {
-	sent := false
-	failed := l.store.await(ctx, func() (bool, error) {
-		if l.away || l.broken != nil {
-			return false, l.broken
+	err = l.do(ctx, func() (err error) {
+		if l.refused != nil {
+			return l.refused
 		}
-		if sent = true; l.refused != nil {
-			err = l.refused
-		} else {
-			out, err = l.send(batch)
-		}
-		return true, nil
+		out, err = l.send(batch)
+		return err
 	})
-	if !sent {
-		return out, fmt.Errorf("%w: %w", revision.ErrUnavailable, failed)
-	}
 	return out, err
 }
 
@@ -88,9 +101,9 @@ func (l *Log) Refused() error {
 
 // Barrier implements backend.Barrier.
 func (l *Log) Barrier(ctx context.Context) (seq revision.Seq, err error) {
-	err = l.store.await(ctx, func() (bool, error) {
+	err = l.await(ctx, func() (bool, error) {
 		seq = l.store.last
-		return !l.away && !l.held, l.broken
+		return !l.held, nil
 	})
 	return seq, err
 }
@@ -98,10 +111,7 @@ func (l *Log) Barrier(ctx context.Context) (seq revision.Seq, err error) {
 // Next implements backend.Source. Slots of other members are copies.
 func (l *Log) Next(ctx context.Context) (revision.Slot, error) {
 	var next slot
-	err := l.store.await(ctx, func() (found bool, err error) {
-		if l.away || l.broken != nil {
-			return false, l.broken
-		}
+	err := l.await(ctx, func() (found bool, err error) {
 		if next, found, err = l.store.after(l.at); found {
 			l.at = next.Seq
 		}
@@ -122,12 +132,11 @@ func (l *Log) Applied(revision.Seq, revision.Rev) {}
 
 // Backlog implements backend.Source.
 func (l *Log) Backlog(ctx context.Context) (n int64, err error) {
-	err = l.store.await(ctx, func() (bool, error) {
-		n = 0
+	err = l.do(ctx, func() error {
 		for at := l.at; ; n++ {
 			next, found, err := l.store.after(at)
 			if !found || err != nil {
-				return !l.away, l.broken
+				return nil
 			}
 			at = next.Seq
 		}
@@ -157,12 +166,9 @@ func (l *Log) Checkpoint() (*revision.Checkpoint, bool) {
 
 // Reload implements backend.Source.
 func (l *Log) Reload(ctx context.Context) error {
-	return l.store.await(ctx, func() (bool, error) {
-		if l.away || l.broken != nil {
-			return false, l.broken
-		}
+	return l.do(ctx, func() error {
 		l.load()
-		return true, nil
+		return nil
 	})
 }
 
@@ -171,16 +177,13 @@ func (l *Log) Distrust(err error) { l.Break(err) }
 
 // Join implements backend.Membership.
 func (l *Log) Join(ctx context.Context, member revision.Member) error {
-	return l.store.await(ctx, func() (bool, error) {
-		if l.away || l.broken != nil {
-			return false, l.broken
-		}
-		if i := l.store.index(member.Name); i >= 0 {
-			return true, fmt.Errorf("%w: %q", revision.ErrNameTaken, member.Name)
+	return l.do(ctx, func() error {
+		if l.store.index(member.Name) >= 0 {
+			return fmt.Errorf("%w: %q", revision.ErrNameTaken, member.Name)
 		}
 		l.member = member
 		l.store.members = append(l.store.members, l)
-		return true, nil
+		return nil
 	})
 }
 
@@ -191,11 +194,10 @@ func (s *Store) index(name string) int {
 
 // Leave implements backend.Membership.
 func (l *Log) Leave(ctx context.Context) error {
-	if err := l.AwaitConnected(ctx); err != nil {
-		return err
-	}
-	l.store.update(func() { l.store.leave(l) })
-	return nil
+	return l.do(ctx, func() error {
+		l.store.leave(l)
+		return nil
+	})
 }
 
 // Members implements backend.Membership.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // Store is what all members of a root share: the log, the checkpoints, the list
@@ -17,7 +18,7 @@ import (
 // is missing; open takes the next slot.
 type Store struct {
 	// MaxSlots ends a segment, and CheckpointFrom is how many bytes of log a
-	// checkpoint needs to be worth it; both as in revision.Config. They are set
+	// checkpoint needs to be worth it; both as in zklog.Config. They are set
 	// before the first Open.
 	MaxSlots       int64
 	CheckpointFrom int64
@@ -50,7 +51,7 @@ type checkpoint struct {
 
 // New makes an empty store.
 func New() *Store {
-	return &Store{MaxSlots: revision.DefaultMaxSlots, CheckpointFrom: revision.DefaultCheckpointFrom,
+	return &Store{MaxSlots: zklog.DefaultMaxSlots, CheckpointFrom: zklog.DefaultCheckpointFrom,
 		changed: make(chan struct{}), segments: map[int64][]slot{}, gone: map[int64]int64{}, first: 1, open: 1}
 }
 

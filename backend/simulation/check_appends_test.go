@@ -7,8 +7,8 @@ import (
 )
 
 // checkAppends compares what the log told zkines about their batches with what
-// is in it. It finds what clients seldom do: for them to be told something
-// wrong, they have to be patient, and their zkine has to live.
+// is in it. It finds what clients rarely do: to be told something wrong, a client
+// has to wait long, and its zkine has to live.
 func checkAppends(r *replayed, _ *history) (wrong []string) {
 	nonces := map[revision.Seq]revision.Nonce{}
 	for _, e := range r.entries {
@@ -17,7 +17,7 @@ func checkAppends(r *replayed, _ *history) (wrong []string) {
 	for _, e := range r.entries {
 		switch a := e.by; {
 		case a == nil:
-			wrong = append(wrong, fmt.Sprintf("nobody appended the slot at %v", e.seq))
+			wrong = append(wrong, fmt.Sprintf("no zkine appended the slot at %v", e.seq))
 		case a.refused != nil:
 			wrong = append(wrong, fmt.Sprintf("%s was told that the slot at %v is not in the log: %v", a.who.z.name, e.seq, a.refused))
 		case a.at != (revision.Seq{}) && nonces[a.at] != e.slot.Nonce:

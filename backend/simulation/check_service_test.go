@@ -14,8 +14,8 @@ import (
 const silence = 4 * time.Second
 
 // checkService looks whether a zkine had a lease expire too soon after it had
-// been out of touch, or had started: no client may have been able to renew it
-// meanwhile, so that each lease has min(TTL, two session timeouts) from then on.
+// been out of touch, or had started: no client may have been able to renew it in
+// that time, so that each lease has min(TTL, two session timeouts) from then on.
 // A lease that checkLeases finds in order may fail here: the outage may have
 // lasted longer than the lease.
 func checkService(r *replayed, _ *history) (wrong []string) {

@@ -13,7 +13,7 @@ type effect struct {
 	event *mvccpb.Event
 }
 
-// checkRevisions finds revisions without a change, and values that nobody wrote.
+// checkRevisions finds revisions without a change, and values that no client wrote.
 func checkRevisions(r *replayed, h *history) (wrong []string) {
 	tried := map[string]bool{}
 	for _, o := range h.ops {
@@ -28,7 +28,7 @@ func checkRevisions(r *replayed, h *history) (wrong []string) {
 		}
 		for _, e := range r.events[rev] {
 			if e.Type == mvccpb.Event_PUT && !tried[mine(string(e.Kv.Value))] {
-				wrong = append(wrong, fmt.Sprintf("nobody wrote %.20q at revision %d", e.Kv.Value, rev))
+				wrong = append(wrong, fmt.Sprintf("no client wrote %.20q at revision %d", e.Kv.Value, rev))
 			}
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// person is whoever uses zkines: a goroutine with chances of its own.
+// person is a user of zkines: a goroutine with chances of its own.
 type person struct {
 	w    *world
 	name string
@@ -137,7 +137,7 @@ func (p *person) perform(o *op) {
 	err := p.call(ctx, b, o)
 	o.ended = p.w.now()
 	if p.rng.IntN(100) == 0 {
-		b.Defragment(ctx) //nolint:errcheck // nobody relies on it; it goes on for a client that has gone
+		b.Defragment(ctx) //nolint:errcheck // no check relies on it; it goes on for a client that has gone
 	}
 	for i, kv := range o.kvs {
 		o.kvs[i] = proto.CloneOf(kv) // it shares the state's memory, where a bit may flip

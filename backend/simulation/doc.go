@@ -19,13 +19,12 @@
 // (every zkine that knew more must stop), or with a bit that flips in the memory
 // of the keeper (it must stop, and no other).
 //
-// Meanwhile clients (client_test.go, watcher_test.go, tenant_test.go) write,
-// compare and set, read, watch, hold leases and compact, on whichever zkine
-// comes. What they saw is judged at the end against the log (history_test.go,
+// At the same time clients (client_test.go, watcher_test.go, tenant_test.go) write,
+// compare and set, read, watch, hold leases and compact, on any zkine. What they saw is judged at the end against the log (history_test.go,
 // check_*_test.go); that all zkines have the same digest after the same slot is
 // judged at once (truth_test.go).
 //
 // A failure names its seed; TestSeed with -seed runs it again. What Go decides
 // by itself between two steps (which case of a select, which goroutine first)
-// is not the seed's; TestSeedsAreReproducible shows how little that is.
+// does not follow from the seed; TestSeedsAreReproducible shows how little that is.
 package simulation

@@ -81,7 +81,7 @@ func (w *world) endInLoss() {
 	}
 }
 
-// expectHalt has whoever found the loss stop all others, the newcomer too, and
+// expectHalt has the zkine that found the loss stop all others, the newcomer too, and
 // those that start later.
 func (w *world) expectHalt(ahead []*life) {
 	found := false
@@ -138,7 +138,7 @@ func (w *world) newcomer() {
 
 // endInCorruption flips a bit in the memory of one zkine, the keeper if there is
 // one, and goes on writing. That one must stop, no other may, and what it has
-// stored until then must harm nobody.
+// stored until then must harm no other.
 func (w *world) endInCorruption() {
 	if !w.schedule(soon, w.allServe) {
 		w.fail("not all zkines serve again")
@@ -185,5 +185,5 @@ func (w *world) endInCorruption() {
 		}
 		return
 	}
-	w.start(harmed.z) // as whoever supervises it would
+	w.start(harmed.z) // as its supervisor would
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // sessionTimeout is what the ensemble grants: memzk's.
@@ -26,7 +26,7 @@ type conn struct {
 	life   *life
 	id     int
 	server int
-	inner  revision.Conn
+	inner  zkclient.Conn
 	done   chan struct{}
 
 	// queue is what was sent and not executed; replies what was executed and
@@ -56,7 +56,7 @@ type call struct {
 	conn *conn // nil for a dial
 	// what says what it does, and orders those that arrive in the same moment.
 	what string
-	run  func(revision.Conn) reply
+	run  func(zkclient.Conn) reply
 
 	reply    reply         // set before answered is closed
 	answered chan struct{} // never closed if the reply is lost
@@ -67,7 +67,7 @@ type reply struct {
 	data    []byte
 	stat    *zk.Stat
 	names   []string
-	event   <-chan zk.Event
+	watched zkclient.Watched
 	conn    *conn
 	err     error
 }
@@ -387,7 +387,7 @@ func digest(data []byte) string {
 // dialer is a zkine's way to the ensemble, for one life.
 type dialer struct{ life *life }
 
-func (d dialer) Dial(ctx context.Context) (revision.Conn, error) {
+func (d dialer) Dial(ctx context.Context) (zkclient.Conn, error) {
 	r := d.life.z.w.send(ctx, &call{life: d.life, what: "dial"})
 	if r.err != nil {
 		return nil, r.err
@@ -396,7 +396,7 @@ func (d dialer) Dial(ctx context.Context) (revision.Conn, error) {
 }
 
 func (n *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
-	r := n.w.send(ctx, &call{life: n.life, conn: n, what: describe(ops), run: func(inner revision.Conn) (r reply) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: describe(ops), run: func(inner zkclient.Conn) (r reply) {
 		r.results, r.err = inner.Multi(context.Background(), ops...)
 		return r
 	}})
@@ -404,28 +404,27 @@ func (n *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 }
 
 func (n *conn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "get " + path, run: func(inner revision.Conn) (r reply) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "get " + path, run: func(inner zkclient.Conn) (r reply) {
 		r.data, r.stat, r.err = inner.Get(context.Background(), path)
 		return r
 	}})
 	return r.data, r.stat, r.err
 }
 
-func (n *conn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
-	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "getw " + path, run: func(inner revision.Conn) (r reply) {
-		var event <-chan zk.Event
-		if r.data, r.stat, event, r.err = inner.GetW(context.Background(), path); r.err == nil && !n.isClosed() {
-			t := &watch{inner: event, outer: make(chan zk.Event, 1)}
+func (n *conn) GetW(ctx context.Context, path string) (zkclient.Watched, error) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "getw " + path, run: func(inner zkclient.Conn) (r reply) {
+		if r.watched, r.err = inner.GetW(context.Background(), path); r.err == nil && !n.isClosed() {
+			t := &watch{inner: r.watched.Event, outer: make(chan zk.Event, 1)}
 			n.watches = append(n.watches, t)
-			r.event = t.outer
+			r.watched.Event = t.outer
 		}
 		return r
 	}})
-	return r.data, r.stat, r.event, r.err
+	return r.watched, r.err
 }
 
 func (n *conn) Children(ctx context.Context, path string) ([]string, error) {
-	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "children " + path, run: func(inner revision.Conn) (r reply) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "children " + path, run: func(inner zkclient.Conn) (r reply) {
 		r.names, r.err = inner.Children(context.Background(), path)
 		return r
 	}})
@@ -433,7 +432,7 @@ func (n *conn) Children(ctx context.Context, path string) ([]string, error) {
 }
 
 func (n *conn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
-	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "exists " + path, run: func(inner revision.Conn) (r reply) {
+	r := n.w.send(ctx, &call{life: n.life, conn: n, what: "exists " + path, run: func(inner zkclient.Conn) (r reply) {
 		r.stat, r.err = inner.Exists(context.Background(), path)
 		return r
 	}})

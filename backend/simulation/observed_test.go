@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // observed is a log that the world watches keep its word (see backend.Log), and
 // that lies about who the keeper is if the world wants more than one.
 type observed struct {
-	*revision.Log
+	*zklog.Log
 	l *life
 }
 

@@ -9,7 +9,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 const (
@@ -154,7 +154,7 @@ func (w *world) judge() {
 			w.fail("%s", wrong)
 		}
 	}
-	v, err := revision.Verify(context.Background(), revision.Config{Dialer: w.e, Root: "/zkine"})
+	v, err := zklog.Verify(context.Background(), zklog.Config{Dialer: w.e, Root: "/zkine"})
 	if err != nil {
 		w.fail("verify: %v", err)
 		return

@@ -15,12 +15,12 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
-
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 var (
@@ -63,7 +63,7 @@ func warmUp() {
 	e := memzk.New()
 	var last *backend.Backend
 	for _, name := range []string{"a", "b"} {
-		log, err := revision.Open(ctx, revision.Config{Dialer: e, Root: "/zkine", MaxSlots: 2, CheckpointFrom: 1, Log: logrus.NewEntry(quiet)})
+		log, err := zklog.Open(ctx, zklog.Config{Dialer: e, Root: "/zkine", MaxSlots: 2, CheckpointFrom: 1, Log: logrus.NewEntry(quiet)})
 		must(err)
 		last, err = backend.Open(ctx, log, backend.Config{Member: revision.Member{Name: name, ID: 1}, Log: logrus.NewEntry(quiet)})
 		must(err)

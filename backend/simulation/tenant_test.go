@@ -48,7 +48,7 @@ func (p *person) grant(s *leased) bool {
 	return true
 }
 
-// hang puts a key on the lease. It fails if the lease has ended meanwhile.
+// hang puts a key on the lease. It fails if the lease has ended.
 func (p *person) hang(s *leased) {
 	_, b := p.reach()
 	ctx, cancel := p.patience()

@@ -8,9 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
-
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
@@ -29,7 +28,7 @@ type truth struct {
 	newest    revision.Seq                // the last place committed
 	states    map[revision.Seq]stateAt    // as published first
 	attempts  map[revision.Nonce]*attempt // all that zkines tried to append
-	lostTail  bool                        // from now on, places are taken anew
+	lostTail  bool                        // from now on, places are taken a second time
 	left      revision.Rev                // what the ensemble still has then
 }
 
@@ -124,7 +123,7 @@ func (t *truth) applied(l *life, old, v *state.View) {
 		case !l.isBack() || known.digest == sum:
 		case l.reloaded && (old.Rev() <= t.left || old.Rev() <= v.CompactRev()):
 			// It was away until the log had been replaced, and all that it could have
-			// known it by. Nobody was shown what is gone, or all who were are told
+			// known it by. No client was shown what is gone, or those that were are told
 			// that it is compacted.
 			l.catchesUp()
 		default:
@@ -194,7 +193,7 @@ func (t *truth) replay() *replayed {
 }
 
 // writtenUpTo counts the slots that the ensemble has taken, but for those that
-// nobody has read yet.
+// no zkine has read yet.
 func (t *truth) writtenUpTo(last revision.Seq) (n int) {
 	for seq := range t.committed {
 		if !last.Before(seq) {

@@ -12,6 +12,7 @@ import (
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // zkine is a member that lives, dies and lives again. Its fields are the
@@ -68,12 +69,12 @@ func (w *world) start(z *zkine) {
 func (l *life) open(ctx context.Context) {
 	w, p := l.z.w, l.z.w.profile
 	log := l.logger()
-	cfg := revision.Config{Dialer: dialer{l}, Root: "/zkine", Name: l.z.name, MaxSlots: p.maxSlots,
+	cfg := zklog.Config{Dialer: dialer{l}, Root: "/zkine", Name: l.z.name, MaxSlots: p.maxSlots,
 		CheckpointFrom: p.checkpointFrom, Random: l.source(0), Log: log}
 	if p.large {
 		cfg.MaxRequest = 1 // the smallest there is
 	}
-	opened, err := revision.Open(ctx, cfg)
+	opened, err := zklog.Open(ctx, cfg)
 	if err != nil {
 		l.fail(err)
 		return
@@ -173,7 +174,7 @@ func (w *world) crash(l *life) {
 }
 
 // freeze stops a zkine: what it sends and what it would hear waits. Its session
-// may expire meanwhile.
+// may expire in that time.
 func (w *world) freeze(z *zkine, d time.Duration) {
 	z.frozenUntil = max(z.frozenUntil, w.now()+d)
 	life := z.life
@@ -225,7 +226,7 @@ func (z *zkine) serving() *backend.Backend {
 // published is told each view by the goroutine that applies.
 func (l *life) published(v *state.View) {
 	w := l.z.w
-	runtime.Gosched() // whoever was answered too early goes on now, and finds l.view old
+	runtime.Gosched() // a client that was answered too early goes on now, and finds l.view old
 	w.mu.Lock()
 	old, harmed := l.view, l.harmed
 	l.view = v

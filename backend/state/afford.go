@@ -4,21 +4,21 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// maxCompared is how many keys the comparisons of one transaction may look at;
-// a pass over all keys that there are is always allowed. Each zkine looks at
-// them, and again at each start, for as long as the record is in the log.
+// maxCompared is how many keys the comparisons of one transaction may look at.
+// One pass over all existing keys is always allowed. Each zkine looks at them when
+// it applies the record, and again at each start that replays it.
 const maxCompared = 1 << 20
 
-// unweighed is how many keys an answer may have whose size is not looked at: with
-// values of the usual largest size they stay below maxAnswer.
+// unweighed is how many keys an answer may have without its size being computed.
+// With values of the usual largest size they stay below maxAnswer.
 const unweighed = 256
 
-// Afford is an error for a transaction that costs more than a client may ask of
-// every zkine, or of one: ErrTooManyCompared, or ErrAnswerTooLarge. It is asked
-// where a transaction is accepted, as of the state there and then, and never
-// where it is applied: what is in the log is evaluated, whatever it costs.
+// Afford is an error for a transaction that costs too much: ErrTooManyCompared if
+// it does on every zkine, ErrAnswerTooLarge if it does on the one that answers it.
+// It is asked when a transaction is accepted, as of the state then. It is never
+// asked when one is applied: what is in the log is evaluated at any cost.
 func (v *View) Afford(r *pb.TxnRequest) error {
-	s := &v.root
+	s := &v.store
 	if n := s.compared(r); n > max(maxCompared, s.live.Len()) {
 		return ErrTooManyCompared
 	}
@@ -27,9 +27,9 @@ func (v *View) Afford(r *pb.TxnRequest) error {
 	}
 	p := &plan{}
 	if s.plan(r, p) != nil {
-		return nil // it will be refused for that
+		return nil // it is refused when it is evaluated
 	}
-	w := weighing{root: s}
+	w := weighing{store: s}
 	if w.path(r, p, w.count); w.keys <= unweighed {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (v *View) Afford(r *pb.TxnRequest) error {
 }
 
 // compared is how many keys all comparisons of a transaction look at, at most.
-func (s *root) compared(r *pb.TxnRequest) (n int) {
+func (s *store) compared(r *pb.TxnRequest) (n int) {
 	for _, c := range r.GetCompare() {
 		if n++; len(c.GetRangeEnd()) > 0 {
 			n += s.count(newSpan(c.Key, c.RangeEnd))
@@ -58,7 +58,7 @@ func (s *root) compared(r *pb.TxnRequest) (n int) {
 func readsMany(r *pb.TxnRequest) (many bool) {
 	for _, ops := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
 		for _, op := range ops {
-			_, end, _ := answered(op)
+			_, end, _ := keysReturned(op)
 			many = many || len(end) > 0
 		}
 	}
@@ -76,9 +76,9 @@ func eachNested(r *pb.TxnRequest, f func(*pb.TxnRequest)) {
 	}
 }
 
-// answered is the keys that an operation puts into the answer; nil for none.
-// r says how it wants them, nil for whole.
-func answered(op *pb.RequestOp) (key, end []byte, r *pb.RangeRequest) {
+// keysReturned is the keys that an operation puts into the answer; nil for none.
+// r says in which form, nil for whole.
+func keysReturned(op *pb.RequestOp) (key, end []byte, r *pb.RangeRequest) {
 	switch op := op.GetRequest().(type) {
 	case *pb.RequestOp_RequestRange:
 		if r := op.RequestRange; r != nil && !r.CountOnly {
@@ -96,10 +96,10 @@ func answered(op *pb.RequestOp) (key, end []byte, r *pb.RangeRequest) {
 	return nil, nil, nil
 }
 
-// weighing reckons how large an answer will be. A range at an older revision is
-// taken for one at this one, and bounds on revisions for none.
+// weighing estimates how large an answer will be. A range at an older revision
+// counts as one at the current revision, and bounds on revisions are ignored.
 type weighing struct {
-	*root
+	*store
 	keys int
 	left int64
 }
@@ -122,18 +122,18 @@ func (w *weighing) walkPath(r *pb.TxnRequest, p *plan, each func(*pb.RequestOp))
 }
 
 func (w *weighing) count(op *pb.RequestOp) {
-	if key, end, r := answered(op); key != nil {
-		w.keys += limited(w.root.count(newSpan(key, end)), r)
+	if key, end, r := keysReturned(op); key != nil {
+		w.keys += limited(w.store.count(newSpan(key, end)), r)
 	}
 }
 
 func (w *weighing) weigh(op *pb.RequestOp) {
-	key, end, r := answered(op)
+	key, end, r := keysReturned(op)
 	if key == nil {
 		return
 	}
 	sp := newSpan(key, end)
-	n := limited(w.root.count(sp), r)
+	n := limited(w.store.count(sp), r)
 	if n == 0 {
 		return
 	}

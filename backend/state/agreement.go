@@ -23,7 +23,7 @@ type Report struct {
 }
 
 // Agreement is the latest round.
-func (v *View) Agreement() Agreement { return v.root.agreement }
+func (v *View) Agreement() Agreement { return v.store.agreement }
 
 // Verdict says whether the reports agree, and, if they do not, which digest
 // more than half of the reporting members have; none if there is no majority.

@@ -21,8 +21,17 @@ func compareAlarms(a, b alarm) int {
 	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.member, b.member))
 }
 
+// alarmsOf are the alarms of a checkpoint.
+func alarmsOf(members []*pb.AlarmMember) []alarm {
+	var alarms []alarm
+	for _, a := range members {
+		alarms = append(alarms, alarm{kind: a.Alarm, member: a.MemberID})
+	}
+	return alarms
+}
+
 // alarmMembers lists the alarms of a kind, all of them for NONE.
-func (s *root) alarmMembers(kind pb.AlarmType) []*pb.AlarmMember {
+func (s *store) alarmMembers(kind pb.AlarmType) []*pb.AlarmMember {
 	var members []*pb.AlarmMember
 	for _, a := range s.alarms {
 		if kind == pb.AlarmType_NONE || kind == a.kind {
@@ -33,7 +42,7 @@ func (s *root) alarmMembers(kind pb.AlarmType) []*pb.AlarmMember {
 }
 
 // raised says whether any member has raised an alarm of the kind.
-func (s *root) raised(kind pb.AlarmType) bool {
+func (s *store) raised(kind pb.AlarmType) bool {
 	return slices.ContainsFunc(s.alarms, func(a alarm) bool { return a.kind == kind })
 }
 
@@ -63,8 +72,8 @@ func (m *Machine) alarm(r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
 	return resp, nil
 }
 
-// puts says whether a transaction has a put anywhere, on whichever branch:
-// these cost space, by etcd's reckoning, and are refused under NOSPACE.
+// puts says whether a transaction has a put, on either branch, in nested ones
+// too. For etcd a put is what takes space, and is refused under NOSPACE.
 func puts(r *pb.TxnRequest) bool {
 	return slices.ContainsFunc(r.GetSuccess(), isPut) || slices.ContainsFunc(r.GetFailure(), isPut)
 }

@@ -7,17 +7,19 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// What a transaction reads, and which values were there before, is built only
-// where somebody waits for it: every zkine applies the record, and does so again
-// at every start. etcd does the same (txn.Txn, skipRangeExecution). So nothing
-// that goes into an answer may decide what becomes of the state: all that can
-// fail is checked before (see txn.go), and what is too large, or panics, ends the
-// answer and not the request.
+// The answer to a request is what its client gets: the ranges of a transaction,
+// and previous values. It is built only on the zkine whose client waits for it:
+// every zkine applies the record, and does so again at every start. etcd does the
+// same (txn.Txn, skipRangeExecution).
+//
+// So the state must not depend on an answer. All that can fail is checked before
+// (see txn.go). An answer that is too large, or panics, fails alone: the request
+// takes effect all the same.
 
 const (
 	// maxAnswer bounds what the answer to one transaction takes in memory while
-	// it is built, in bytes. In etcd nothing does but the 2 GiB of a gRPC message,
-	// when it is sent.
+	// it is built, in bytes. etcd's only bound is the 2 GiB of a gRPC message, when
+	// the answer is sent.
 	maxAnswer = 512 << 20
 	// answerEach is what a key takes in an answer besides its bytes.
 	answerEach = 128
@@ -27,10 +29,10 @@ const (
 type answering struct {
 	wanted bool
 	left   int64 // bytes that it may still take
-	err    error // why there is none
+	err    error // why it is not built
 }
 
-// takes says whether the versions are to be built into the answer.
+// takes says whether the versions are to be part of the answer.
 func (a *answering) takes(versions []*version, r *pb.RangeRequest) bool {
 	if !a.wanted || a.err != nil {
 		return false
@@ -45,7 +47,8 @@ func (a *answering) takes(versions []*version, r *pb.RangeRequest) bool {
 	return a.err == nil
 }
 
-// answerBytes is what a version has in the answer to a range; r may be nil.
+// answerBytes is how many bytes a version has in the answer to a range; r may be
+// nil.
 func (v *version) answerBytes(r *pb.RangeRequest) int64 {
 	if r.GetKeysOnly() {
 		return int64(v.keyLen)
@@ -53,8 +56,8 @@ func (v *version) answerBytes(r *pb.RangeRequest) int64 {
 	return int64(len(v.wire))
 }
 
-// read answers a range that was checked; nil if that is not to be.
-func (a *answering) read(s *root, r *pb.RangeRequest) *pb.ResponseOp {
+// read is the answer to a range that was checked; nil if none is built.
+func (a *answering) read(s *store, r *pb.RangeRequest) *pb.ResponseOp {
 	if !a.wanted || a.err != nil {
 		return nil
 	}
@@ -72,9 +75,9 @@ func (a *answering) read(s *root, r *pb.RangeRequest) *pb.ResponseOp {
 	return &pb.ResponseOp{Response: &pb.ResponseOp_ResponseRange{ResponseRange: resp}}
 }
 
-// readGuarded is read for a request that writes: a panic is the answer's alone,
-// since where nobody waits for it there is none.
-func (a *answering) readGuarded(s *root, r *pb.RangeRequest) *pb.ResponseOp {
+// readGuarded is read for a request that writes. A panic ends the answer only:
+// zkines that build no answer do not panic either.
+func (a *answering) readGuarded(s *store, r *pb.RangeRequest) *pb.ResponseOp {
 	defer func() {
 		if recover() != nil {
 			a.err = ErrAnswerFailed
@@ -83,8 +86,8 @@ func (a *answering) readGuarded(s *root, r *pb.RangeRequest) *pb.ResponseOp {
 	return a.read(s, r)
 }
 
-// previous is the values that were there before; nil if they are not to be in
-// the answer.
+// previous is the values before the request; nil if they are not part of the
+// answer.
 func (a *answering) previous(versions []*version) (kvs []*mvccpb.KeyValue) {
 	defer func() {
 		if recover() != nil {
@@ -97,7 +100,8 @@ func (a *answering) previous(versions []*version) (kvs []*mvccpb.KeyValue) {
 	return keyValues(versions, &pb.RangeRequest{})
 }
 
-// writes says whether a transaction has anything but reads, on whichever branch.
+// writes says whether a transaction has other operations than ranges, on either
+// branch, in nested ones too.
 func writes(r *pb.TxnRequest) bool {
 	for _, ops := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
 		for _, op := range ops {

@@ -54,7 +54,7 @@ func TestWhoWaitsMakesNoDifference(t *testing.T) {
 			}
 			require.Equal(t, digestOf(t, all), digestOf(t, none))
 			require.Equal(t, digestOf(t, all), digestOf(t, some))
-			none.Scavenge(g.IntN(8))
+			none.CompactPhysically(g.IntN(8))
 		}
 	}
 }

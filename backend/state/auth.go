@@ -12,12 +12,12 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// auth is the users, the roles and whether they count: what etcd calls the
-// auth store. Its zero value is that of an empty store.
+// auth is the users, the roles and whether authentication is enabled: what etcd
+// calls the auth store. Its zero value is that of an empty store.
 //
-// Whatever the slices and pointers here lead to never changes once a view may
-// have seen it: a change replaces the slice, and what it changes in there.
-// Changes are rare, so that copying a slice is no matter.
+// Views share what the slices and pointers here lead to, so that it never
+// changes: a change replaces the slice and the element. Changes are rare, so that
+// copying a slice costs little.
 type auth struct {
 	enabled bool
 	// changes counts what etcd counts into the auth revision, which begins at 1.
@@ -26,10 +26,11 @@ type auth struct {
 	roles   []*authpb.Role // by name; the permissions of each by key
 }
 
-// user is a user and, once somebody has asked, what its roles permit.
+// user is a user and what its roles permit, which is merged when it is first
+// needed.
 //
 // Invariant: a user is replaced when it or one of its roles changes. So all
-// roots that share one agree on what it is permitted.
+// stores that share one agree on what it is permitted.
 type user struct {
 	*authpb.User // Roles is sorted
 	merged       atomic.Pointer[permissions]
@@ -46,7 +47,7 @@ func (a *auth) findUser(name string) (i int, found bool) {
 	})
 }
 
-// user is the user of that name, nil if there is none.
+// user is the user of that name, or nil.
 func (a *auth) user(name string) *user {
 	if i, found := a.findUser(name); found {
 		return a.users[i]
@@ -60,7 +61,7 @@ func (a *auth) findRole(name string) (i int, found bool) {
 	})
 }
 
-// role is the role of that name, nil if there is none.
+// role is the role of that name, or nil.
 func (a *auth) role(name string) *authpb.Role {
 	if i, found := a.findRole(name); found {
 		return a.roles[i]
@@ -108,30 +109,30 @@ func (a *auth) forget(role string) {
 	}
 }
 
-// Requester is who asks: the user's name, and the auth revision at which
-// whoever accepted the request knew that it is him; etcd's AuthInfo. Its zero
-// value is somebody without credentials.
+// Requester is the user that makes a request; etcd's AuthInfo. AuthRevision is the
+// auth revision at which the zkine that accepted the request identified the user.
+// The zero value is a caller without credentials.
 type Requester struct {
 	User         string
 	AuthRevision uint64
 }
 
-// requester is who asked for what the log holds.
+// requester is the user that a record of the log names.
 func requester(r *recordpb.Request) Requester {
 	return Requester{User: r.GetHeader().GetUsername(), AuthRevision: r.GetHeader().GetAuthRevision()}
 }
 
-// AuthEnabled says whether users and roles count.
-func (v *View) AuthEnabled() bool { return v.root.auth.enabled }
+// AuthEnabled says whether authentication is enabled.
+func (v *View) AuthEnabled() bool { return v.store.auth.enabled }
 
 // AuthRevision counts the changes of users, roles and permissions, from 1.
-func (v *View) AuthRevision() uint64 { return v.root.auth.revision() }
+func (v *View) AuthRevision() uint64 { return v.store.auth.revision() }
 
 // Users yields the users in the order of their names, as etcd stores them: the
 // password is a bcrypt hash. The messages are the caller's.
 func (v *View) Users() iter.Seq[*authpb.User] {
 	return func(yield func(*authpb.User) bool) {
-		for _, u := range v.root.auth.users {
+		for _, u := range v.store.auth.users {
 			if !yield(proto.CloneOf(u.User)) {
 				return
 			}
@@ -141,7 +142,7 @@ func (v *View) Users() iter.Seq[*authpb.User] {
 
 // User is the user of that name, as Users has it.
 func (v *View) User(name string) (*authpb.User, bool) {
-	u := v.root.auth.user(name)
+	u := v.store.auth.user(name)
 	if u == nil {
 		return nil, false
 	}
@@ -152,7 +153,7 @@ func (v *View) User(name string) (*authpb.User, bool) {
 // messages are the caller's.
 func (v *View) Roles() iter.Seq[*authpb.Role] {
 	return func(yield func(*authpb.Role) bool) {
-		for _, r := range v.root.auth.roles {
+		for _, r := range v.store.auth.roles {
 			if !yield(proto.CloneOf(r)) {
 				return
 			}
@@ -160,17 +161,7 @@ func (v *View) Roles() iter.Seq[*authpb.Role] {
 	}
 }
 
-// restoreAuth is the auth that those accessors of a view have shown. The
-// messages belong to it from then on. Both slices are sorted by name.
-func restoreAuth(enabled bool, revision uint64, users []*authpb.User, roles []*authpb.Role) auth {
-	a := auth{enabled: enabled, changes: max(revision, 1) - 1, roles: roles}
-	for _, u := range users {
-		a.users = append(a.users, &user{User: u})
-	}
-	return a
-}
-
-// auth adds the users, the roles and whether they count.
+// auth adds the users, the roles and whether authentication is enabled.
 func (d digest) auth(a *auth) {
 	d.numbers(flag(a.enabled), int64(a.changes), int64(len(a.users)), int64(len(a.roles)))
 	for _, u := range a.users {

@@ -7,14 +7,17 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// What may be done by whom, as etcd has it in auth/store.go and
-// etcdserver/apply/auth.go, in the order in which etcd looks. All of these
-// permit everything while authentication is disabled.
+// What a user may do: the rules of etcd's auth/store.go and
+// etcdserver/apply/auth.go, in etcd's order. All of them permit everything while
+// authentication is disabled.
+//
+// Writes are checked here, when they are applied (permitted). Which rule a read
+// or another call is asked is in backend/access.go.
 
-// permitted checks a request of the log, before it is evaluated. What zkine
-// itself asks for, and what etcd leaves to the server that accepted the request
-// (grants, renewals, compactions, alarms), passes.
-func (s *root) permitted(r *recordpb.Request) error {
+// permitted checks a request of the log before it is evaluated. Requests of
+// zkine's own pass. So does what etcd checks only on the server that accepts the
+// request: grants, renewals, compactions and alarms.
+func (s *store) permitted(r *recordpb.Request) error {
 	who := requester(r)
 	switch kind := r.GetKind().(type) {
 	case *recordpb.Request_Put:
@@ -36,9 +39,9 @@ func (s *root) permitted(r *recordpb.Request) error {
 	return nil
 }
 
-// mayAdminister is nil for users with the root role. How old the requester's
-// auth revision is does not matter here.
-func (s *root) mayAdminister(who Requester) error {
+// mayAdminister is nil for users with the root role. The requester's auth revision
+// may be an old one.
+func (s *store) mayAdminister(who Requester) error {
 	if !s.auth.enabled {
 		return nil
 	}
@@ -56,7 +59,7 @@ func (s *root) mayAdminister(who Requester) error {
 }
 
 // may is nil if the requester may read, or write, the key or the whole range.
-func (s *root) may(access authpb.Permission_Type, who Requester, key, end []byte) error {
+func (s *store) may(access authpb.Permission_Type, who Requester, key, end []byte) error {
 	if !s.auth.enabled {
 		return nil
 	}
@@ -76,17 +79,17 @@ func (s *root) may(access authpb.Permission_Type, who Requester, key, end []byte
 	return ErrPermissionDenied
 }
 
-func (s *root) mayRead(who Requester, key, end []byte) error {
+func (s *store) mayRead(who Requester, key, end []byte) error {
 	return s.may(authpb.Permission_READ, who, key, end)
 }
 
-func (s *root) mayWrite(who Requester, key, end []byte) error {
+func (s *store) mayWrite(who Requester, key, end []byte) error {
 	return s.may(authpb.Permission_WRITE, who, key, end)
 }
 
-// mayPut also looks at the lease: who attaches a key to one must be allowed to
-// revoke it, and so to write all that is attached already.
-func (s *root) mayPut(who Requester, r *pb.PutRequest) error {
+// mayPut also looks at the lease: a user that attaches a key to a lease must be
+// allowed to revoke it, and so to write all keys that are attached already.
+func (s *store) mayPut(who Requester, r *pb.PutRequest) error {
 	if err := s.mayWrite(who, r.GetKey(), nil); err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (s *root) mayPut(who Requester, r *pb.PutRequest) error {
 	return nil
 }
 
-func (s *root) mayDelete(who Requester, r *pb.DeleteRangeRequest) error {
+func (s *store) mayDelete(who Requester, r *pb.DeleteRangeRequest) error {
 	if err := s.mayWrite(who, r.GetKey(), r.GetRangeEnd()); err != nil {
 		return err
 	}
@@ -109,9 +112,9 @@ func (s *root) mayDelete(who Requester, r *pb.DeleteRangeRequest) error {
 	return nil
 }
 
-// mayTxn looks at both branches: which of them is taken says something about
+// mayTxn looks at both branches: which one is executed reveals something about
 // the keys that are compared.
-func (s *root) mayTxn(who Requester, r *pb.TxnRequest) error {
+func (s *store) mayTxn(who Requester, r *pb.TxnRequest) error {
 	for _, c := range r.GetCompare() {
 		if err := s.mayRead(who, c.GetKey(), c.GetRangeEnd()); err != nil {
 			return err
@@ -127,7 +130,7 @@ func (s *root) mayTxn(who Requester, r *pb.TxnRequest) error {
 	return nil
 }
 
-func (s *root) mayOp(who Requester, op *pb.RequestOp) error {
+func (s *store) mayOp(who Requester, op *pb.RequestOp) error {
 	switch op := op.GetRequest().(type) {
 	case *pb.RequestOp_RequestRange:
 		return s.mayRead(who, op.RequestRange.GetKey(), op.RequestRange.GetRangeEnd())
@@ -142,12 +145,12 @@ func (s *root) mayOp(who Requester, op *pb.RequestOp) error {
 }
 
 // mayWriteLease is nil if the requester may write every key of the lease. A
-// lease that does not exist has none.
-func (s *root) mayWriteLease(who Requester, id int64) error {
+// lease that does not exist has no keys.
+func (s *store) mayWriteLease(who Requester, id int64) error {
 	return s.mayLease(authpb.Permission_WRITE, who, id)
 }
 
-func (s *root) mayLease(access authpb.Permission_Type, who Requester, id int64) error {
+func (s *store) mayLease(access authpb.Permission_Type, who Requester, id int64) error {
 	l, ok := s.leases.Get(id)
 	if !ok || s.mayAdminister(who) == nil {
 		return nil
@@ -162,20 +165,40 @@ func (s *root) mayLease(access authpb.Permission_Type, who Requester, id int64) 
 
 // MayAdminister is nil for users with the root role. Errors: ErrUserEmpty,
 // ErrUserNotFound, ErrPermissionDenied.
-func (v *View) MayAdminister(who Requester) error { return v.root.mayAdminister(who) }
+func (v *View) MayAdminister(who Requester) error { return v.store.mayAdminister(who) }
+
+// MayReadUser is nil if the requester may see the user. Each user may see itself.
+// Errors: those of MayAdminister.
+func (v *View) MayReadUser(who Requester, name string) error {
+	if err := v.MayAdminister(who); err != nil && name != who.User {
+		return err
+	}
+	return nil
+}
+
+// MayReadRole is nil if the requester may see the role's permissions. Each user
+// may see those of its own roles. Errors: those of MayAdminister.
+func (v *View) MayReadRole(who Requester, role string) error {
+	err := v.MayAdminister(who)
+	if u := v.store.auth.user(who.User); err != nil && u != nil && u.hasRole(role) {
+		return nil
+	}
+	return err
+}
 
 // MayRead is nil if the requester may read the key, or all of the range. Errors
 // of this and of the following: ErrUserEmpty, ErrAuthOldRevision,
 // ErrPermissionDenied.
-func (v *View) MayRead(who Requester, key, end []byte) error { return v.root.mayRead(who, key, end) }
+func (v *View) MayRead(who Requester, key, end []byte) error { return v.store.mayRead(who, key, end) }
 
-// MayTxn is nil if the requester may do all that the transaction may come to.
-func (v *View) MayTxn(who Requester, r *pb.TxnRequest) error { return v.root.mayTxn(who, r) }
+// MayTxn is nil if the requester may do everything in the transaction, on both
+// branches.
+func (v *View) MayTxn(who Requester, r *pb.TxnRequest) error { return v.store.mayTxn(who, r) }
 
 // MayRenew is nil if the requester may write all keys of the lease.
-func (v *View) MayRenew(who Requester, id int64) error { return v.root.mayWriteLease(who, id) }
+func (v *View) MayRenew(who Requester, id int64) error { return v.store.mayWriteLease(who, id) }
 
 // MayReadLease is nil if the requester may read all keys of the lease.
 func (v *View) MayReadLease(who Requester, id int64) error {
-	return v.root.mayLease(authpb.Permission_READ, who, id)
+	return v.store.mayLease(authpb.Permission_READ, who, id)
 }

@@ -10,14 +10,15 @@ var (
 	// ErrRootRoleNotExist says that it cannot be enabled while the user root
 	// does not have the role root.
 	ErrRootRoleNotExist = errors.New("state: root user does not have root role")
-	// ErrAuthNotEnabled says that nobody can log in while it is disabled.
+	// ErrAuthNotEnabled says that no user can log in while authentication is
+	// disabled.
 	ErrAuthNotEnabled = errors.New("state: authentication is not enabled")
-	// ErrInvalidAuthMgmt says that the change would lock everybody out, or that
-	// a permission was to be given on a range that is none.
+	// ErrInvalidAuthMgmt says that the change would lock all users out, or that the
+	// range of a permission is not valid.
 	ErrInvalidAuthMgmt = errors.New("state: invalid auth management")
 
-	// ErrUserEmpty says that a user to be added has no name; or that the
-	// requester did not say who he is.
+	// ErrUserEmpty says that a user to be added has no name, or that the requester
+	// showed no credentials.
 	ErrUserEmpty        = errors.New("state: user name is empty")
 	ErrUserAlreadyExist = errors.New("state: user already exists")
 	ErrUserNotFound     = errors.New("state: user not found")
@@ -32,15 +33,15 @@ var (
 	// granted.
 	ErrPermissionNotGranted = errors.New("state: permission is not granted to the role")
 
-	// ErrAuthFailed says that there is no such user, or that it is not its
-	// password.
+	// ErrAuthFailed says that the user does not exist, or that the password is
+	// wrong.
 	ErrAuthFailed = errors.New("state: authentication failed")
-	// ErrNoPasswordUser says that somebody wants to log in as a user who has no
-	// password, or that the hash of a password is none.
+	// ErrNoPasswordUser says that a login is for a user without a password, or that
+	// the hash of a password is not valid.
 	ErrNoPasswordUser = errors.New("state: password was given for no password user")
 	// ErrPermissionDenied says that the requester may not do that.
 	ErrPermissionDenied = errors.New("state: permission denied")
-	// ErrAuthOldRevision says that users or roles have changed since it was
-	// established who asks. The client is to log in again.
+	// ErrAuthOldRevision says that users or roles have changed since the requester
+	// was identified. The client is to log in again.
 	ErrAuthOldRevision = errors.New("state: auth revision in header is old")
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-// AuthChangeKind says what happened that whoever keeps tokens must know.
+// AuthChangeKind says what happened to tokens.
 type AuthChangeKind uint8
 
 const (
@@ -17,56 +17,56 @@ const (
 	TokenGranted AuthChangeKind = iota + 1
 	// UserInvalidated: no token stands for the user any more.
 	UserInvalidated
-	// AuthDisabled: no token stands for anybody any more.
+	// AuthDisabled: no token stands for a user any more.
 	AuthDisabled
 )
 
-// AuthChange is what whoever keeps tokens must know. Tokens are no part of the
-// state: they end by themselves some time after their last use, which each
-// zkine sees for itself.
+// AuthChange is what happened to tokens, for the package that keeps them. Tokens
+// are no part of the state: each zkine lets one end some time after it was last
+// used there.
 type AuthChange struct {
 	Kind        AuthChangeKind
 	User, Token string
 }
 
-// evaluateAuth answers the requests about users and roles, as etcd does in
+// evaluateAuth evaluates the requests about users and roles, as etcd does in
 // auth/store.go.
 func (m *Machine) evaluateAuth(r *recordpb.Request) (proto.Message, error) {
 	switch kind := r.GetKind().(type) {
 	case *recordpb.Request_Authenticate:
-		return answer(kind.Authenticate, m.authenticate)
+		return call(kind.Authenticate, m.authenticate)
 	case *recordpb.Request_AuthEnable:
-		return answer(kind.AuthEnable, m.authEnable)
+		return call(kind.AuthEnable, m.authEnable)
 	case *recordpb.Request_AuthDisable:
-		return answer(kind.AuthDisable, always(m.authDisable))
+		return call(kind.AuthDisable, always(m.authDisable))
 	case *recordpb.Request_AuthUserAdd:
-		return answer(kind.AuthUserAdd, m.userAdd)
+		return call(kind.AuthUserAdd, m.userAdd)
 	case *recordpb.Request_AuthUserDelete:
-		return answer(kind.AuthUserDelete, m.userDelete)
+		return call(kind.AuthUserDelete, m.userDelete)
 	case *recordpb.Request_AuthUserChangePassword:
-		return answer(kind.AuthUserChangePassword, m.userChangePassword)
+		return call(kind.AuthUserChangePassword, m.userChangePassword)
 	case *recordpb.Request_AuthUserGrantRole:
-		return answer(kind.AuthUserGrantRole, m.userGrantRole)
+		return call(kind.AuthUserGrantRole, m.userGrantRole)
 	case *recordpb.Request_AuthUserRevokeRole:
-		return answer(kind.AuthUserRevokeRole, m.userRevokeRole)
+		return call(kind.AuthUserRevokeRole, m.userRevokeRole)
 	case *recordpb.Request_AuthRoleAdd:
-		return answer(kind.AuthRoleAdd, m.roleAdd)
+		return call(kind.AuthRoleAdd, m.roleAdd)
 	case *recordpb.Request_AuthRoleDelete:
-		return answer(kind.AuthRoleDelete, m.roleDelete)
+		return call(kind.AuthRoleDelete, m.roleDelete)
 	case *recordpb.Request_AuthRoleGrantPermission:
-		return answer(kind.AuthRoleGrantPermission, m.roleGrantPermission)
+		return call(kind.AuthRoleGrantPermission, m.roleGrantPermission)
 	case *recordpb.Request_AuthRoleRevokePermission:
-		return answer(kind.AuthRoleRevokePermission, m.roleRevokePermission)
+		return call(kind.AuthRoleRevokePermission, m.roleRevokePermission)
 	}
 	return nil, ErrUnknownRequest
 }
 
 func (m *Machine) noteAuth(c AuthChange) { m.authChanges = append(m.authChanges, c) }
 
-// authenticate grants a token. Who accepted the request has compared the
-// password, and looks again whether the auth revision is still the same. The
-// token ends with the place in the log, as etcd's do with the raft index, so
-// that a zkine which does not know it can tell whether it is behind.
+// authenticate grants a token. The zkine that accepted the request has compared
+// the password, and looks afterwards whether the auth revision is still the same.
+// The token ends with its place in the log, as etcd's end with the raft index: so
+// a zkine that does not know a token can tell whether it is behind.
 func (m *Machine) authenticate(r *pb.InternalAuthenticateRequest) (*pb.AuthenticateResponse, error) {
 	u := m.auth.user(r.Name)
 	switch {

@@ -16,7 +16,7 @@ import (
 type permissions struct{ read, write adt.IntervalTree }
 
 // permissions merges what the user's roles permit. It costs something only the
-// first time; two that do it at once come to the same.
+// first time. Two goroutines that do so at once get the same.
 func (a *auth) permissions(u *user) *permissions {
 	if p := u.merged.Load(); p != nil {
 		return p

@@ -7,49 +7,37 @@ import (
 )
 
 // What etcd reads about users and roles through its log, and zkine from a view.
-// Lists are for users with the root role. Everybody may see his own user, and
-// the roles that he has.
+// Who may read it is in auth_check.go.
 
-func (v *View) header() *pb.ResponseHeader { return &pb.ResponseHeader{Revision: int64(v.root.rev)} }
+func (v *View) header() *pb.ResponseHeader { return &pb.ResponseHeader{Revision: int64(v.store.rev)} }
 
-// AuthStatus answers whoever asks.
+// AuthStatus says whether authentication is enabled, and the auth revision.
 func (v *View) AuthStatus() *pb.AuthStatusResponse {
 	return &pb.AuthStatusResponse{Header: v.header(), Enabled: v.AuthEnabled(), AuthRevision: v.AuthRevision()}
 }
 
-// UserGet lists a user's roles. Errors: those of MayAdminister, ErrUserNotFound.
-func (v *View) UserGet(who Requester, r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error) {
-	if err := v.MayAdminister(who); err != nil && r.Name != who.User {
-		return nil, err
-	}
-	u := v.root.auth.user(r.Name)
+// UserGet lists a user's roles. Error: ErrUserNotFound.
+func (v *View) UserGet(r *pb.AuthUserGetRequest) (*pb.AuthUserGetResponse, error) {
+	u := v.store.auth.user(r.Name)
 	if u == nil {
 		return nil, ErrUserNotFound
 	}
 	return &pb.AuthUserGetResponse{Header: v.header(), Roles: u.Roles}, nil
 }
 
-// UserList lists the names of all users. Errors: those of MayAdminister.
-func (v *View) UserList(who Requester) (*pb.AuthUserListResponse, error) {
-	if err := v.MayAdminister(who); err != nil {
-		return nil, err
-	}
+// UserList lists the names of all users.
+func (v *View) UserList() *pb.AuthUserListResponse {
 	resp := &pb.AuthUserListResponse{Header: v.header()}
-	for _, u := range v.root.auth.users {
+	for _, u := range v.store.auth.users {
 		resp.Users = append(resp.Users, string(u.Name))
 	}
-	return resp, nil
+	return resp
 }
 
 // RoleGet lists a role's permissions; those of root are all there are, whatever
-// was granted to it. Errors: those of MayAdminister, ErrRoleNotFound.
-func (v *View) RoleGet(who Requester, r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error) {
-	if err := v.MayAdminister(who); err != nil {
-		if u := v.root.auth.user(who.User); u == nil || !u.hasRole(r.Role) {
-			return nil, err
-		}
-	}
-	role := v.root.auth.role(r.Role)
+// was granted to it. Error: ErrRoleNotFound.
+func (v *View) RoleGet(r *pb.AuthRoleGetRequest) (*pb.AuthRoleGetResponse, error) {
+	role := v.store.auth.role(r.Role)
 	if role == nil {
 		return nil, ErrRoleNotFound
 	}
@@ -64,14 +52,11 @@ func (v *View) RoleGet(who Requester, r *pb.AuthRoleGetRequest) (*pb.AuthRoleGet
 	return resp, nil
 }
 
-// RoleList lists the names of all roles. Errors: those of MayAdminister.
-func (v *View) RoleList(who Requester) (*pb.AuthRoleListResponse, error) {
-	if err := v.MayAdminister(who); err != nil {
-		return nil, err
-	}
+// RoleList lists the names of all roles.
+func (v *View) RoleList() *pb.AuthRoleListResponse {
 	resp := &pb.AuthRoleListResponse{Header: v.header()}
-	for _, r := range v.root.auth.roles {
+	for _, r := range v.store.auth.roles {
 		resp.Roles = append(resp.Roles, string(r.Name))
 	}
-	return resp, nil
+	return resp
 }

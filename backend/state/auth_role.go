@@ -20,7 +20,7 @@ func (m *Machine) roleAdd(r *pb.AuthRoleAddRequest) (*pb.AuthRoleAddResponse, er
 	return &pb.AuthRoleAddResponse{Header: m.header()}, nil
 }
 
-// roleDelete also takes the role from all who have it.
+// roleDelete also takes the role from all users that have it.
 func (m *Machine) roleDelete(r *pb.AuthRoleDeleteRequest) (*pb.AuthRoleDeleteResponse, error) {
 	if m.auth.enabled && r.Role == rootName {
 		return nil, ErrInvalidAuthMgmt

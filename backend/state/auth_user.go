@@ -8,8 +8,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// userAdd adds a user, who has no roles yet. The password is a hash; a request
-// with one in the clear must not have come into the log.
+// userAdd adds a user without roles. The password is a hash. A request with a
+// password in the clear is refused: the log must not hold one.
 func (m *Machine) userAdd(r *pb.AuthUserAddRequest) (*pb.AuthUserAddResponse, error) {
 	switch {
 	case r.Password != "":
@@ -56,8 +56,8 @@ func (m *Machine) userDelete(r *pb.AuthUserDeleteRequest) (*pb.AuthUserDeleteRes
 	return &pb.AuthUserDeleteResponse{Header: m.header()}, nil
 }
 
-// userChangePassword sets the hash of a new password. A user who has none by
-// his options goes on having none.
+// userChangePassword sets the hash of a new password. A user that has the option
+// not to have one stays without.
 func (m *Machine) userChangePassword(r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
 	u := m.auth.user(r.Name)
 	switch {

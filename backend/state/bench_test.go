@@ -23,7 +23,7 @@ func benchApply(b *testing.B, value []byte, requests []*recordpb.Request) {
 				at := i % benchKeys
 				m.Apply(m.slot(requests[at : at+size]...))
 				m.View()
-				m.Scavenge(2 * size)
+				m.CompactPhysically(2 * size)
 				if m.seq.Slot == 1000 {
 					m.rotate()
 					// Kubernetes does so every five minutes.
@@ -110,7 +110,7 @@ func BenchmarkHashCompaction(b *testing.B) {
 		b.Run(fmt.Sprintf("keys=1000000/value=%d", size), func(b *testing.B) {
 			m := loaded(b, 1_000_000, make([]byte, size))
 			m.Apply(m.slot(request(&pb.CompactionRequest{Revision: int64(m.rev - 1000)})))
-			for m.Scavenge(1 << 20) {
+			for m.CompactPhysically(1 << 20) {
 			}
 			c := Compaction{At: m.rev, Before: m.compactRev}
 			v := m.View()

@@ -32,7 +32,7 @@ const (
 
 // TestBuildsAgree runs one log through processes of several builds, each with
 // hash seeds of its own, with other numbers of threads, other moments to
-// scavenge, and with restarts from checkpoints or none, and compares the digest
+// compact physically, and with restarts from checkpoints or none, and compares the digest
 // after every slot.
 func TestBuildsAgree(t *testing.T) {
 	path := writeLog(t)
@@ -125,7 +125,7 @@ func TestApplyLogFile(t *testing.T) {
 		applied := m.Apply(revision.Slot{Seq: revision.Seq{Segment: s.Segment, Slot: s.Slot}, Nonce: s.Nonce, Requests: batch.Requests})
 		fmt.Printf("digest %v %x %d\n", m.View().Seq(), digestOf(t, m), len(applied.Results))
 		if style != "plain" {
-			m.Scavenge(1 + i%7)
+			m.CompactPhysically(1 + i%7)
 		}
 	}
 }

@@ -1,12 +1,8 @@
 package state
 
 import (
-	"bytes"
-	"fmt"
 	"hash/fnv"
 
-	"go.etcd.io/etcd/api/v3/authpb"
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -18,9 +14,9 @@ import (
 // order, in chunks. Replaying the log from there gives what replaying all of it
 // would have given.
 //
-// Where a chunk ends depends on the keys alone, not on what lies before them:
-// so a change somewhere leaves the chunks elsewhere as they were, byte for byte,
-// and the next checkpoint can take them over.
+// Where a chunk ends depends on its keys alone, not on what comes before them. So
+// a change of a key leaves the other chunks as they were, byte for byte, and the
+// next checkpoint can take them over.
 
 // chunking says where a chunk ends.
 type chunking struct {
@@ -35,9 +31,9 @@ type chunking struct {
 var usual = chunking{min: 512 << 10, max: 4 << 20, mask: 1<<7 - 1}
 
 // CheckpointMeta encodes all of the state but its keys. Error: ErrCompacted,
-// if the machine has gone on and scavenged what this view needs.
+// if the machine has freed what this view needs.
 func (v *View) CheckpointMeta() ([]byte, error) {
-	s := &v.root
+	s := &v.store
 	meta := &recordpb.CheckpointMeta{
 		Revision: int64(s.rev), CompactRevision: int64(s.compactRev),
 		Segment: s.seq.Segment, Slot: s.seq.Slot,
@@ -63,7 +59,7 @@ func (v *View) CheckpointMeta() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return data, v.scavenged()
+	return data, v.freed()
 }
 
 // CheckpointKeys yields the keys in chunks, each a recordpb.CheckpointKeys in
@@ -74,13 +70,13 @@ func (v *View) CheckpointKeys(yield func(chunk []byte) bool) error {
 }
 
 func (v *View) checkpointKeys(c chunking, yield func(chunk []byte) bool) error {
-	s := &v.root
+	s := &v.store
 	var chunk []byte
 	stopped := false
 	s.walkNewest(span{kind: unbounded}, func(newest *version) bool {
 		versions := keptVersions(newest, s.compactRev)
 		if versions == nil {
-			return true // gone at the floor, and not scavenged yet
+			return true // deleted at the floor, and not freed yet
 		}
 		if len(chunk) > 0 && c.ends(len(chunk), newest.keyBytes()) {
 			if stopped = !yield(chunk); stopped {
@@ -103,12 +99,12 @@ func (v *View) checkpointKeys(c chunking, yield func(chunk []byte) bool) error {
 	if !stopped && len(chunk) > 0 {
 		yield(chunk)
 	}
-	return v.scavenged()
+	return v.freed()
 }
 
-// scavenged is ErrCompacted once versions that this view needs may be gone.
-func (v *View) scavenged() error {
-	if int64(v.root.compactRev) < v.root.trimmed.Load() {
+// freed is ErrCompacted once versions that this view needs may be freed.
+func (v *View) freed() error {
+	if int64(v.store.compactRev) < v.store.trimmed.Load() {
 		return ErrCompacted
 	}
 	return nil
@@ -153,57 +149,4 @@ func appendCheckpointVersion(chunk []byte, v *version) []byte {
 	chunk = protowire.AppendVarint(chunk, uint64(size))
 	chunk = appendBytes(chunk, fieldKV, v.wire)
 	return appendVarint(chunk, fieldSub, int64(v.sub))
-}
-
-func encodeAuth(meta *recordpb.CheckpointMeta, a *auth) error {
-	meta.AuthEnabled, meta.AuthRevision = a.enabled, a.revision()
-	for _, u := range a.users {
-		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(u.User)
-		if err != nil {
-			return err
-		}
-		meta.Users = append(meta.Users, data)
-	}
-	for _, r := range a.roles {
-		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
-		if err != nil {
-			return err
-		}
-		meta.Roles = append(meta.Roles, data)
-	}
-	return nil
-}
-
-func decodeAuth(meta *recordpb.CheckpointMeta) (auth, error) {
-	var users []*authpb.User
-	for _, data := range meta.Users {
-		u := new(authpb.User)
-		if err := proto.Unmarshal(data, u); err != nil {
-			return auth{}, fmt.Errorf("%w: a user: %w", ErrBadCheckpoint, err)
-		}
-		if n := len(users); n > 0 && bytes.Compare(users[n-1].Name, u.Name) >= 0 {
-			return auth{}, fmt.Errorf("%w: user %q is out of order", ErrBadCheckpoint, u.Name)
-		}
-		users = append(users, u)
-	}
-	var roles []*authpb.Role
-	for _, data := range meta.Roles {
-		r := new(authpb.Role)
-		if err := proto.Unmarshal(data, r); err != nil {
-			return auth{}, fmt.Errorf("%w: a role: %w", ErrBadCheckpoint, err)
-		}
-		if n := len(roles); n > 0 && bytes.Compare(roles[n-1].Name, r.Name) >= 0 {
-			return auth{}, fmt.Errorf("%w: role %q is out of order", ErrBadCheckpoint, r.Name)
-		}
-		roles = append(roles, r)
-	}
-	return restoreAuth(meta.AuthEnabled, meta.AuthRevision, users, roles), nil
-}
-
-func alarmsOf(members []*pb.AlarmMember) []alarm {
-	var alarms []alarm
-	for _, a := range members {
-		alarms = append(alarms, alarm{kind: a.Alarm, member: a.MemberID})
-	}
-	return alarms
 }

@@ -75,12 +75,12 @@ func TestCheckpointReplaysTheSame(t *testing.T) {
 				compareApplied(t, want, m.Apply(slot))
 				compareReads(t, g, m.View(), model)
 				require.Equal(t, digestOf(t, original), digestOf(t, m))
-				m.Scavenge(g.IntN(8))
+				m.CompactPhysically(g.IntN(8))
 			}
-			original.Scavenge(g.IntN(8))
+			original.CompactPhysically(g.IntN(8))
 		}
 		for _, m := range restored {
-			for m.Scavenge(100) {
+			for m.CompactPhysically(100) {
 			}
 			compareAll(t, m.View(), model)
 			require.Equal(t, digestOf(t, original), digestOf(t, m))

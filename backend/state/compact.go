@@ -6,8 +6,8 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// compaction raises the floor. That is all that anyone can see of it: Scavenge
-// frees the memory later.
+// compaction raises the floor, and is complete with that for every reader. The
+// memory is freed later, by CompactPhysically.
 func (m *Machine) compaction(r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	switch rev := revision.Rev(r.Revision); {
 	case rev <= m.compactRev:
@@ -21,21 +21,24 @@ func (m *Machine) compaction(r *pb.CompactionRequest) (*pb.CompactionResponse, e
 	return &pb.CompactionResponse{Header: m.header()}, nil
 }
 
-// Scavenge frees what no read at or above the floor needs, looking at no more
-// than limit changes, or all of one revision if that made more. It says
-// whether there is more to do. Nothing that anyone may read changes.
+// CompactPhysically frees what no read at or above the floor needs. It looks at
+// limit changes at most, or at all of one revision if that made more. It says
+// whether there is more to do. What reads find stays the same. In etcd's words,
+// this is the physical part of a compaction.
 //
 // Called by the goroutine that applies, between slots.
-func (m *Machine) Scavenge(limit int) (more bool) { return m.ScavengeTo(m.compactRev, limit) }
+func (m *Machine) CompactPhysically(limit int) (more bool) {
+	return m.CompactPhysicallyTo(m.compactRev, limit)
+}
 
-// ScavengeTo is Scavenge as long as the floor is no higher than the given one:
-// what a read there needs stays. It says whether there is more to do up to there.
-func (m *Machine) ScavengeTo(floor revision.Rev, limit int) (more bool) {
+// CompactPhysicallyTo is CompactPhysically up to a lower floor: what a read there
+// needs stays. It says whether there is more to do up to that floor.
+func (m *Machine) CompactPhysicallyTo(floor revision.Rev, limit int) (more bool) {
 	floor = min(floor, m.compactRev)
 	if m.swept >= floor {
 		return false
 	}
-	// First the news, then the cuts: see root.overtaken.
+	// trimmed is set before anything is freed: see store.overtaken.
 	m.trimmed.Store(int64(floor))
 	m.view = nil
 	for m.swept < floor && limit > 0 {
@@ -51,18 +54,18 @@ func (m *Machine) ScavengeTo(floor revision.Rev, limit int) (more bool) {
 	}
 	// The floor itself can still be read, and watched from.
 	m.history.drop(index(m.swept))
-	m.turns.drop(m.turnsUpTo(m.swept))
+	m.keyCountLog.drop(m.keyCountLogUpTo(m.swept))
 	return m.swept < floor
 }
 
-// sweep cuts off what is older than v, a version at or below the floor; and v
-// too, if it says that the key is gone.
+// sweep frees what is older than v, a version at or below the floor. If v is a
+// tombstone and its key's newest version, it frees v too.
 func (m *Machine) sweep(v *version) {
 	v.prev.Store(nil)
 	if !v.tombstone() {
 		return
 	}
-	if newest, ok := m.graves.Get(v.key()); ok && newest == v {
-		m.graves.Delete(v.key())
+	if newest, ok := m.tombstones.Get(v.key()); ok && newest == v {
+		m.tombstones.Delete(v.key())
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // holds says whether all comparisons hold, and how many keys it has looked at.
-func (s *root) holds(compares []*pb.Compare) (holds bool, looked int) {
+func (s *store) holds(compares []*pb.Compare) (holds bool, looked int) {
 	for _, c := range compares {
 		holds, n := s.compare(c)
 		if looked += n; !holds {
@@ -21,7 +21,7 @@ func (s *root) holds(compares []*pb.Compare) (holds bool, looked int) {
 // compare evaluates one comparison: on every key of its range. If there is
 // none, then a comparison of the value fails, whatever it asks, and any other
 // compares with zero.
-func (s *root) compare(c *pb.Compare) (holds bool, looked int) {
+func (s *store) compare(c *pb.Compare) (holds bool, looked int) {
 	s.walk(newSpan(c.Key, c.RangeEnd), func(v *version) bool {
 		looked++
 		holds = compareVersion(c, v)

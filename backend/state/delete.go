@@ -22,6 +22,6 @@ func (m *Machine) deleteRange(r *pb.DeleteRangeRequest) *pb.DeleteRangeResponse 
 func (m *Machine) delete(old *version) {
 	v := newTombstone(old.key(), m.rev+1)
 	m.changed(v)
-	m.bury(v, old)
+	m.insertTombstone(v, old)
 	m.detach(old)
 }

@@ -10,12 +10,11 @@ import (
 
 // Digest is a hash of all that the log has determined: the place in it, keys
 // and their versions from the floor on, changes, users and roles, leases,
-// alarms, and which nonces are duplicates. Two zkines that have applied the
-// same slots have the same digest, whatever each has scavenged. It reads
-// everything. Error: ErrCompacted, if the machine has gone on and scavenged
-// what this view needs.
+// alarms, and which nonces are duplicates. Two zkines that have applied the same
+// slots have the same digest; what each has freed does not matter. It reads
+// everything. Error: ErrCompacted, if the machine has freed what this view needs.
 func (v *View) Digest() (uint64, error) {
-	s := &v.root
+	s := &v.store
 	d := digest{h: fnv.New64a()}
 	d.numbers(int64(s.rev), int64(s.compactRev), s.seq.Segment, s.seq.Slot,
 		int64(s.term), int64(s.applied), int64(s.nonces), s.liveBytes, int64(s.live.Len()))
@@ -44,7 +43,7 @@ func (v *View) Digest() (uint64, error) {
 }
 
 // atFloor is the versions that a read at the compact revision finds, by key.
-func (s *root) atFloor() []*version {
+func (s *store) atFloor() []*version {
 	var versions []*version
 	s.walkNewest(span{kind: unbounded}, func(newest *version) bool {
 		if v := newest.at(s.compactRev); v != nil {
@@ -75,7 +74,7 @@ func (d digest) version(v *version) {
 	d.bytes(v.wire)
 }
 
-// nonceSum is a nonce's share in root.nonces, which does not depend on order.
+// nonceSum is a nonce's share in store.nonces, which does not depend on order.
 func nonceSum(n revision.Nonce) uint64 {
 	h := fnv.New64a()
 	h.Write(n[:])

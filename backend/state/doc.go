@@ -3,45 +3,50 @@
 // answers to those requests.
 //
 // It is pure. Nothing here reads a clock, draws a random number, takes a lock,
-// starts a goroutine, looks at a flag or depends on the order of a Go map, so
-// that every zkine which applies the same slots holds the same state and gives
-// the same answers. It may import package revision and its recordpb, etcd's API
-// messages, the ordered tree, and etcd's interval tree; nothing else of this project.
+// starts a goroutine, looks at a flag or depends on the order of a Go map. So
+// every zkine that applies the same slots holds the same state and gives the same
+// answers.
 //
-// # Who may do what
+// It may import package revision (the vocabulary: revisions, places in the log,
+// slots) and recordpb, etcd's API messages, the ordered tree, and etcd's interval
+// tree; nothing else of this project.
 //
-// One goroutine owns a [Machine]: it calls Apply, View and Scavenge. A [View]
-// is what the machine looked like between two slots; it never changes and may
-// be read by any number of goroutines, for ever, without a lock.
+// # Which goroutine may do what
+//
+// One goroutine owns a [Machine]: it calls Apply, View and CompactPhysically. A
+// [View] is the state between two slots. It never changes, and any number of
+// goroutines may read it, for any time, without a lock.
 //
 // # How a view can be immutable and cheap
 //
-// The trees (live keys, graves, leases) are copy-on-write: a view holds copies
+// The trees (live keys, tombstones, leases) are copy-on-write: a view holds copies
 // that share every node with the machine's own, and the machine copies a node
-// before it first writes to it. The changes by revision, and the record of
-// creates and deletes, are vectors of fixed chunks: a view holds a length, and
-// the machine writes only past every length that it has handed out.
+// before it first writes to it. The changes by revision, and the log of creates
+// and deletes, are vectors of fixed chunks: a view holds a length, and the machine
+// writes only past every length that it has handed out.
 //
-// A version of a key is written once, but for its pointer to the version
-// before, which Scavenge cuts when a compaction has made the older ones
-// unreadable. So there is one thing that a reader of an old revision must do:
-// look, after it has read, at the floor that the machine publishes before it
-// cuts anything, and answer [ErrCompacted] if that floor has passed it by. A
-// read at the view's own newest revision never follows such a pointer, and so
-// never fails.
+// A version of a key is written once, but for its pointer to the version before.
+// CompactPhysically sets that to nil when a compaction has made the older versions
+// unreadable. First it publishes the floor of that compaction. So a reader of an
+// old revision looks at this floor after it has read, and returns [ErrCompacted] if
+// its revision is below. A read at the view's own revision follows no such pointer,
+// and never fails.
 //
 // # Where things are
 //
 //   - machine.go: Apply, duplicates, and what happens when evaluation panics
-//   - root.go, view.go: the fields that a machine and its views share
+//   - store.go, view.go: the fields that a machine and its views share
 //   - version.go: one version of a key, in mvccpb.KeyValue's wire encoding
 //   - keyspace.go: the trees, counting, reading at an old revision
 //   - history.go, vector.go: the changes by revision
 //   - evaluate.go: which request is evaluated where, and what alarms refuse
-//   - range.go, put.go, delete.go, compare.go, txn.go: evaluation, as etcd's
-//     server/etcdserver/txn and server/storage/mvcc define it
-//   - lease.go, alarm.go, compact.go: the other requests
+//   - range.go, listing.go, put.go, delete.go, compare.go, txn.go: evaluation, as
+//     etcd's server/etcdserver/txn and server/storage/mvcc define it
+//   - answer.go, afford.go: what clients get, and what they may ask for
+//   - lease.go, alarm.go, compact.go, agreement.go: the other requests
 //   - auth*.go: users, roles, permissions, and who may do what
-//   - entries.go, hash.go: the history as etcd stores it, and its HashKV
+//   - etcdentries.go, hash.go: the history as etcd stores it, and its HashKV
+//   - checkpoint*.go, restore*.go: the state as bytes, and back
+//   - lineage.go: whether one state can follow on another
 //   - digest.go: a digest of everything
 package state

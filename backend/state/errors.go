@@ -35,10 +35,10 @@ var (
 	// memory. It had no effect.
 	ErrAnswerTooLarge = errors.New("state: the answer would be too large")
 	// ErrUnanswered says that a transaction took effect, and that its answer
-	// takes too much memory. Only whoever waits for the answer gets it.
+	// takes too much memory. Only the client that waits for the answer gets it.
 	ErrUnanswered = errors.New("state: the request took effect, but its answer is too large")
 	// ErrAnswerFailed says that a request took effect, and that building its
-	// answer panicked. Only whoever waits for the answer gets it.
+	// answer panicked. Only the client that waits for the answer gets it.
 	ErrAnswerFailed = errors.New("state: the request took effect, but its answer could not be built")
 )
 
@@ -49,7 +49,7 @@ var (
 	// panic: a message is missing, or an enum has a value without a meaning.
 	ErrMalformed = errors.New("state: malformed request")
 	// ErrUnknownRequest says that the record holds no request of a kind that
-	// this binary knows. A newer zkine may know it: whoever applies must stop.
+	// this binary knows. A newer zkine may know it, so that this one must stop.
 	ErrUnknownRequest = errors.New("state: request of an unknown kind")
 	// ErrEvaluation says that evaluating the request panicked.
 	ErrEvaluation = errors.New("state: evaluation failed")

@@ -24,34 +24,34 @@ func (m *Machine) evaluate(r *recordpb.Request) (proto.Message, error) {
 		}
 		return m.put(kind.Put), nil
 	case *recordpb.Request_DeleteRange:
-		return answer(kind.DeleteRange, always(m.deleteRange))
+		return call(kind.DeleteRange, always(m.deleteRange))
 	case *recordpb.Request_Txn:
-		return answer(kind.Txn, m.txn)
+		return call(kind.Txn, m.txn)
 	case *recordpb.Request_Compaction:
-		return answer(kind.Compaction, m.compaction)
+		return call(kind.Compaction, m.compaction)
 	case *recordpb.Request_LeaseGrant:
-		return answer(kind.LeaseGrant, m.leaseGrant)
+		return call(kind.LeaseGrant, m.leaseGrant)
 	case *recordpb.Request_LeaseRevoke:
-		return answer(kind.LeaseRevoke, m.leaseRevoke)
+		return call(kind.LeaseRevoke, m.leaseRevoke)
 	case *recordpb.Request_LeaseRenew:
-		return answer(kind.LeaseRenew, always(m.leaseRenew))
+		return call(kind.LeaseRenew, always(m.leaseRenew))
 	case *recordpb.Request_LeaseExpire:
-		return answer(kind.LeaseExpire, always(m.leaseExpire))
+		return call(kind.LeaseExpire, always(m.leaseExpire))
 	case *recordpb.Request_LeaseRemaining:
-		return answer(kind.LeaseRemaining, always(m.leaseRemaining))
+		return call(kind.LeaseRemaining, always(m.leaseRemaining))
 	case *recordpb.Request_Alarm:
-		return answer(kind.Alarm, m.alarm)
+		return call(kind.Alarm, m.alarm)
 	case *recordpb.Request_DigestMark:
-		return answer(kind.DigestMark, always(m.digestMark))
+		return call(kind.DigestMark, always(m.digestMark))
 	case *recordpb.Request_DigestReport:
-		return answer(kind.DigestReport, always(m.digestReport))
+		return call(kind.DigestReport, always(m.digestReport))
 	}
 	return m.evaluateAuth(r)
 }
 
-// answer calls a handler, unless the request is missing. It keeps a nil
-// response from becoming a message that is not nil.
-func answer[Req any, Resp proto.Message](r *Req, handle func(*Req) (Resp, error)) (proto.Message, error) {
+// call calls a handler, unless the request is missing. A nil response becomes a
+// nil message.
+func call[Req any, Resp proto.Message](r *Req, handle func(*Req) (Resp, error)) (proto.Message, error) {
 	if r == nil {
 		return nil, ErrMalformed
 	}
@@ -62,13 +62,13 @@ func answer[Req any, Resp proto.Message](r *Req, handle func(*Req) (Resp, error)
 	return resp, nil
 }
 
-// always is a handler that cannot fail.
+// always makes a handler of a function that cannot fail.
 func always[Req, Resp any](handle func(*Req) Resp) func(*Req) (Resp, error) {
 	return func(r *Req) (Resp, error) { return handle(r), nil }
 }
 
-// refused is what alarms have against a request; etcd's applierV3Corrupt and
-// applierV3Capped.
+// refused is the error of a request that a raised alarm does not let pass; etcd's
+// applierV3Corrupt and applierV3Capped.
 func (m *Machine) refused(r *recordpb.Request) error {
 	if len(m.alarms) == 0 {
 		return nil

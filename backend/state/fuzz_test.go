@@ -11,7 +11,7 @@ import (
 )
 
 // FuzzApply applies whatever may be in a log, after a little history: it must
-// not panic, and two machines, of which one is scavenged, must agree.
+// not panic, and two machines, of which one compacts physically, must agree.
 func FuzzApply(f *testing.F) {
 	g := &gen{Rand: rand.New(rand.NewPCG(1, 2)), rev: 5, floor: 2}
 	for range 200 {
@@ -35,7 +35,7 @@ func FuzzApply(f *testing.F) {
 			}
 			a, b := one.Apply(slot), other.Apply(slot)
 			compareApplied(t, a, b)
-			one.Scavenge(2)
+			one.CompactPhysically(2)
 			for _, result := range a.Results {
 				if result.Err == ErrEvaluation {
 					t.Fatalf("evaluation panics: %v", slot.Requests)

@@ -12,29 +12,41 @@ import (
 // castagnoli is the polynomial of etcd's hashes.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// KVHash is etcd's hash of the keys' history.
+type KVHash struct {
+	Hash uint32
+	// CompactRev is the compact revision, and At the revision, of the history
+	// that was hashed.
+	CompactRev, At revision.Rev
+}
+
 // HashKV is etcd's hash of all versions up to rev (0 is the current revision),
-// as its MVCC store would compute it for the same history. (For a revision that
-// was compacted at, etcd answers with what it computed then: HashCompaction.)
+// as its MVCC store would compute it for the same history. For a revision that
+// was compacted at, etcd answers with what it computed then: HashCompaction.
 // Errors: ErrCompacted, ErrFutureRev.
 //
-// What goes in is the name of etcd's bucket, "key", and for each version, by
-// revision, its entry there (see View.Entries).
+// The hash is over the name of etcd's bucket, "key", and each version's entry
+// there (see View.EtcdEntries), by revision.
 //
-// Of the versions at or below the compact revision, those count that are still
-// the newest of their key at rev; unless no key exists at rev: then all that
-// the compaction left. Tombstones at the compact revision do not count.
-func (v *View) HashKV(rev revision.Rev) (hash uint32, compactRev, hashRev revision.Rev, err error) {
-	s := &v.root
+// Above the compact revision all versions count. At or below it a version counts
+// if it is still its key's newest at rev. If no key exists at rev, all versions
+// count that the compaction left. Tombstones at the compact revision do not
+// count.
+func (v *View) HashKV(rev revision.Rev) (KVHash, error) {
+	s := &v.store
 	switch {
 	case rev > 0 && rev < s.compactRev:
-		return 0, 0, 0, ErrCompacted
+		return KVHash{}, ErrCompacted
 	case rev > s.rev:
-		return 0, 0, 0, ErrFutureRev
+		return KVHash{}, ErrFutureRev
 	case rev == 0:
 		rev = s.rev
 	}
-	hash, err = s.hash(rev, s.compactRev, func(newest *version) bool { return newest.at(rev) != nil })
-	return hash, s.compactRev, rev, err
+	sum, err := s.hash(rev, s.compactRev, func(newest *version) bool { return newest.at(rev) != nil })
+	if err != nil {
+		return KVHash{}, err
+	}
+	return KVHash{Hash: sum, CompactRev: s.compactRev, At: rev}, nil
 }
 
 // Compaction is a move of the floor.
@@ -44,21 +56,22 @@ type Compaction struct {
 }
 
 // HashCompaction is the hash that etcd computes while it compacts: of all
-// versions up to the new floor, with the one before as the compact revision.
-// It is what HashKV(c.At) was just before; unless no key existed at c.At, and
-// some were deleted at it. Error: ErrCompacted, once what lies between the two
-// floors was scavenged; see Machine.ScavengeTo.
+// versions up to the new floor, with the one before as the compact revision. It
+// is what HashKV(c.At) was just before the compaction, but where no key existed
+// at c.At and some were deleted at it. Error: ErrCompacted, once the versions
+// between the two floors may be freed; see Machine.CompactPhysicallyTo.
 func (v *View) HashCompaction(c Compaction) (uint32, error) {
-	return v.root.hash(c.At, c.Before, func(newest *version) bool {
+	return v.store.hash(c.At, c.Before, func(newest *version) bool {
 		found := newest.upTo(c.At)
 		return found != nil && (!found.tombstone() || found.mod == c.At)
 	})
 }
 
-// hash is that of the versions up to rev, with that floor. keeps says of a key
-// whether a compaction at rev would keep a version of it, and HashKV's condition
-// for what is at or below the floor is whether it would keep any at all.
-func (s *root) hash(rev, floor revision.Rev, keeps func(newest *version) bool) (uint32, error) {
+// hash is that of the versions up to rev, with that floor. keeps says whether a
+// compaction at rev would keep a version of a key. If it would keep one of any
+// key, the versions at or below the floor count that are still the newest of
+// their key at rev; if not, the others there count.
+func (s *store) hash(rev, floor revision.Rev, keeps func(newest *version) bool) (uint32, error) {
 	h := newKVHash()
 	for _, p := range s.base(rev, floor, keeps) {
 		h.add(p.v)
@@ -76,7 +89,7 @@ func (s *root) hash(rev, floor revision.Rev, keeps func(newest *version) bool) (
 
 // base is the versions at or below the floor that count for a hash at rev, in
 // the order in which they were written.
-func (s *root) base(rev, floor revision.Rev, keeps func(newest *version) bool) []placed {
+func (s *store) base(rev, floor revision.Rev, keeps func(newest *version) bool) []placed {
 	var kept, replaced []placed
 	keepsAny := false
 	s.walkNewest(span{kind: unbounded}, func(newest *version) bool {

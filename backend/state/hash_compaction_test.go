@@ -29,17 +29,17 @@ func TestHashCompaction(t *testing.T) {
 		}
 		c := Compaction{At: b.rev, Before: b.compactRev}
 		b.ok(&pb.CompactionRequest{Revision: int64(c.At)})
-		for b.ScavengeTo(c.Before, 1) {
+		for b.CompactPhysicallyTo(c.Before, 1) {
 		}
 		if got, err := b.View().HashCompaction(c); got != step.want || err != nil {
 			t.Errorf("%v: %d, %v, want %d", c, got, err, step.want)
 		}
 		old := b.View()
-		for b.Scavenge(1) {
+		for b.CompactPhysically(1) {
 		}
 		for _, v := range []*View{old, b.View()} {
 			if _, err := v.HashCompaction(c); c.Before >= 0 && err != ErrCompacted {
-				t.Errorf("%v: %v once it is scavenged", c, err)
+				t.Errorf("%v: %v once it is freed", c, err)
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func (b *etcdBucket) compact(c Compaction) uint32 {
 	return crc.Sum32()
 }
 
-// Random histories, compacted at random and scavenged as far as the hash allows,
+// Random histories, compacted at random and freed as far as the hash allows,
 // while more is written: several compactions may wait for their hashes.
 func TestHashCompactionAsEtcd(t *testing.T) {
 	seed := rand.Uint64()
@@ -128,7 +128,7 @@ func TestHashCompactionAsEtcd(t *testing.T) {
 			if len(queue) == 0 {
 				continue
 			}
-			b.ScavengeTo(queue[0].Before, 1+random.IntN(4))
+			b.CompactPhysicallyTo(queue[0].Before, 1+random.IntN(4))
 			if random.IntN(3) == 0 {
 				got, err := b.View().HashCompaction(queue[0].Compaction)
 				if got != queue[0].want || err != nil {

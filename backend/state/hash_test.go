@@ -79,23 +79,22 @@ func TestHashKV(t *testing.T) {
 	b := newBench(t)
 	for i, message := range hashScript() {
 		b.ok(message)
-		for scavenged := range 2 {
+		for freed := range 2 {
 			v := b.View()
 			for j, want := range hashes[i] {
 				rev := v.CompactRev() + 1 + revision.Rev(j)
-				got, compactRev, hashRev, err := v.HashKV(max(rev, 0))
-				if got != want || compactRev != v.CompactRev() || err != nil || rev > 0 && hashRev != rev {
-					t.Errorf("step %d, scavenged %d: %d at %d, %d of %d, error %v, want %d",
-						i, scavenged, got, compactRev, hashRev, rev, err, want)
+				got, err := v.HashKV(max(rev, 0))
+				if got.Hash != want || got.CompactRev != v.CompactRev() || err != nil || rev > 0 && got.At != rev {
+					t.Errorf("step %d, freed %d: %+v of %d, error %v, want %d", i, freed, got, rev, err, want)
 				}
 			}
-			if _, _, _, err := v.HashKV(v.Rev() + 1); err != ErrFutureRev {
+			if _, err := v.HashKV(v.Rev() + 1); err != ErrFutureRev {
 				t.Errorf("step %d: %v above the current revision", i, err)
 			}
-			if _, _, _, err := v.HashKV(v.CompactRev() - 1); v.CompactRev() > 1 && err != ErrCompacted {
+			if _, err := v.HashKV(v.CompactRev() - 1); v.CompactRev() > 1 && err != ErrCompacted {
 				t.Errorf("step %d: %v below the compact revision", i, err)
 			}
-			for b.Scavenge(1) {
+			for b.CompactPhysically(1) {
 			}
 		}
 	}

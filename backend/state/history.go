@@ -50,8 +50,8 @@ type Change struct {
 	Events []Event
 }
 
-// Event is one change of one key. It is immutable and a single word; the zero
-// Event is none.
+// Event is one change of one key. It is immutable and a single word. The zero
+// Event is no change.
 type Event struct{ v *version }
 
 // Key is the key that changed. It shares the state's memory.

@@ -14,23 +14,24 @@ const treeDegree = 12
 
 // keyspace is the keys, with their versions since the floor.
 //
-// Invariants: a key is in live or in graves or in neither, never in both. The
-// version in live is the key's newest and no tombstone; the one in graves is
-// the newest and a tombstone. A key in neither has no version that can be read.
+// Invariants: a key is in live or in tombstones or in neither, never in both. The
+// version in live is the key's newest and no tombstone. The one in tombstones is
+// the key's newest and a tombstone. A key in neither has no version that can be
+// read.
 // The string under which a version is kept is its own key().
 type keyspace struct {
-	live, graves *btree.Map[string, *version]
-	// turns holds, by revision, the versions that created or deleted a key:
-	// how the number of keys came about.
-	turns vector[*version]
+	live, tombstones *btree.Map[string, *version]
+	// keyCountLog holds, by revision, the versions that created or deleted a key,
+	// and so changed the number of keys.
+	keyCountLog vector[*version]
 	// liveBytes is the sum of size() over live.
 	liveBytes int64
 }
 
 func newKeyspace() keyspace {
 	return keyspace{
-		live:   btree.NewMap[string, *version](treeDegree),
-		graves: btree.NewMap[string, *version](treeDegree),
+		live:       btree.NewMap[string, *version](treeDegree),
+		tombstones: btree.NewMap[string, *version](treeDegree),
 	}
 }
 
@@ -86,26 +87,26 @@ func (k *keyspace) walk(sp span, each func(*version) bool) {
 	})
 }
 
-// walkNewest is walk over live and graves together.
+// walkNewest is walk over live and tombstones together.
 func (k *keyspace) walkNewest(sp span, each func(*version) bool) {
-	graves := k.graves.Iter()
-	more := graves.Seek(sp.lo) && sp.below(graves.Key())
+	tombstones := k.tombstones.Iter()
+	more := tombstones.Seek(sp.lo) && sp.below(tombstones.Key())
 	if !more {
 		k.walk(sp, each)
 		return
 	}
 	stopped := false
 	k.walk(sp, func(v *version) bool {
-		for more && graves.Key() < v.key() && !stopped {
-			stopped = !each(graves.Value())
-			more = graves.Next() && sp.below(graves.Key())
+		for more && tombstones.Key() < v.key() && !stopped {
+			stopped = !each(tombstones.Value())
+			more = tombstones.Next() && sp.below(tombstones.Key())
 		}
 		stopped = stopped || !each(v)
 		return !stopped
 	})
 	for more && !stopped {
-		stopped = !each(graves.Value())
-		more = graves.Next() && sp.below(graves.Key())
+		stopped = !each(tombstones.Value())
+		more = tombstones.Next() && sp.below(tombstones.Key())
 	}
 }
 
@@ -137,8 +138,8 @@ func countIn(tree *btree.Map[string, *version], sp span) int {
 	return rankNear(tree, sp.hi, lo) - lo
 }
 
-// rank is how many keys of the tree are below key, of which at least the first
-// from are known to be.
+// rank is how many keys of the tree are below key. The first from keys are known
+// to be below it.
 func rank(tree *btree.Map[string, *version], key string, from int) int {
 	if last, _, ok := tree.Max(); !ok || last < key {
 		return tree.Len()
@@ -149,8 +150,8 @@ func rank(tree *btree.Map[string, *version], key string, from int) int {
 	})
 }
 
-// rankNear is rank, quicker if the result is near from: it strides ahead before
-// it searches.
+// rankNear is rank, and faster if the result is near from: it searches within
+// growing strides.
 func rankNear(tree *btree.Map[string, *version], key string, from int) int {
 	for stride := 16; from+stride < tree.Len(); stride *= 8 {
 		at, _, _ := tree.GetAt(from + stride)
@@ -166,13 +167,13 @@ func rankNear(tree *btree.Map[string, *version], key string, from int) int {
 }
 
 // countAt is how many keys the span had at an older revision. It takes the
-// number of today and undoes the creates and deletes since; or counts one by
-// one, if that is less work.
+// current number and undoes the creates and deletes since. It counts one by one
+// if that is less work.
 func (k *keyspace) countAt(sp span, rev revision.Rev) int {
-	since := k.turnsUpTo(rev)
+	since := k.keyCountLogUpTo(rev)
 	if sp.kind != oneKey {
 		n := k.count(sp)
-		if k.turns.end-since <= n+countIn(k.graves, sp) {
+		if k.keyCountLog.end-since <= n+countIn(k.tombstones, sp) {
 			return n - k.net(sp, since)
 		}
 	}
@@ -181,19 +182,19 @@ func (k *keyspace) countAt(sp span, rev revision.Rev) int {
 	return n
 }
 
-// turnsUpTo is the index in turns of the first one above rev.
-func (k *keyspace) turnsUpTo(rev revision.Rev) int {
-	first := k.turns.first
-	return first + sort.Search(k.turns.end-first, func(i int) bool {
-		return (*k.turns.at(first + i)).mod > rev
+// keyCountLogUpTo is the index in keyCountLog of the first version above rev.
+func (k *keyspace) keyCountLogUpTo(rev revision.Rev) int {
+	first := k.keyCountLog.first
+	return first + sort.Search(k.keyCountLog.end-first, func(i int) bool {
+		return (*k.keyCountLog.at(first + i)).mod > rev
 	})
 }
 
-// net is by how many keys the span has grown through the turns from an index on.
+// net is by how many keys the span has grown since an index of keyCountLog.
 func (k *keyspace) net(sp span, from int) int {
 	n := 0
-	for i := from; i < k.turns.end; i++ {
-		switch v := *k.turns.at(i); {
+	for i := from; i < k.keyCountLog.end; i++ {
+		switch v := *k.keyCountLog.at(i); {
 		case !sp.contains(v.key()):
 		case v.tombstone():
 			n--
@@ -209,12 +210,12 @@ func (k *keyspace) net(sp span, from int) int {
 func (k *keyspace) insert(v, old *version) {
 	key := v.key()
 	if old == nil {
-		// Look first: a Delete in vain would still copy nodes.
-		if grave, ok := k.graves.Get(key); ok {
-			v.prev.Store(grave)
-			k.graves.Delete(key)
+		// Get first: a Delete that finds no key would still copy nodes.
+		if tombstone, ok := k.tombstones.Get(key); ok {
+			v.prev.Store(tombstone)
+			k.tombstones.Delete(key)
 		}
-		k.turns.append(v)
+		k.keyCountLog.append(v)
 	} else {
 		v.prev.Store(old)
 		k.liveBytes -= old.size()
@@ -223,12 +224,12 @@ func (k *keyspace) insert(v, old *version) {
 	k.liveBytes += v.size()
 }
 
-// bury makes the tombstone v the newest version of its key, after old.
-func (k *keyspace) bury(v, old *version) {
+// insertTombstone makes the tombstone v the newest version of its key, after old.
+func (k *keyspace) insertTombstone(v, old *version) {
 	key := v.key()
 	v.prev.Store(old)
 	k.live.Delete(key)
-	k.graves.Set(key, v)
-	k.turns.append(v)
+	k.tombstones.Set(key, v)
+	k.keyCountLog.append(v)
 	k.liveBytes -= old.size()
 }

@@ -85,19 +85,19 @@ func TestScavenge(t *testing.T) {
 	old := b.View()
 	b.ok(&pb.CompactionRequest{Revision: int64(old.Rev())})
 	steps := 0
-	for b.Scavenge(10) {
+	for b.CompactPhysically(10) {
 		steps++
 	}
 	if steps < 250 {
-		t.Errorf("scavenged in %d steps", steps)
+		t.Errorf("freed in %d steps", steps)
 	}
-	if b.graves.Len() != 0 || b.live.Len() != 0 || b.liveBytes != 0 {
-		t.Errorf("%d graves, %d live keys of %d bytes are left", b.graves.Len(), b.live.Len(), b.liveBytes)
+	if b.tombstones.Len() != 0 || b.live.Len() != 0 || b.liveBytes != 0 {
+		t.Errorf("%d tombstones, %d live keys of %d bytes are left", b.tombstones.Len(), b.live.Len(), b.liveBytes)
 	}
 	if n := b.history.end - b.history.first; n > chunkLen {
 		t.Errorf("%d changes are left", n)
 	}
-	if n := b.turns.end - b.turns.first; n > chunkLen {
+	if n := b.keyCountLog.end - b.keyCountLog.first; n > chunkLen {
 		t.Errorf("%d creates and deletes are left", n)
 	}
 	c, ok := b.View().Change(old.Rev())
@@ -105,7 +105,7 @@ func TestScavenge(t *testing.T) {
 		t.Errorf("the change at the floor: %v, %v", c, ok)
 	}
 	if _, err := old.Range(&pb.RangeRequest{Key: []byte("1"), Revision: 50}); err != ErrCompacted {
-		t.Errorf("the old view at a scavenged revision: %v", err)
+		t.Errorf("the old view at a freed revision: %v", err)
 	}
 	if resp, err := old.Range(&pb.RangeRequest{Key: []byte("1")}); err != nil || resp.Count != 0 {
 		t.Errorf("the old view at its own revision: %v, %v", resp, err)

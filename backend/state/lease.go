@@ -17,14 +17,14 @@ type Lease struct {
 	ID int64
 	// TTL was granted, in seconds.
 	TTL int64
-	// Remaining is how many seconds of it were left when somebody last noted
-	// it down; 0 if nobody has since the last renewal.
+	// Remaining is how many seconds of it were left when that was last logged; 0
+	// if it was not since the last grant or renewal.
 	Remaining int64
 	// Renewed stamps the last grant or renewal: the number of that request. It
 	// differs between lifetimes of an id.
 	Renewed uint64
 
-	keys *btree.Set[string] // nil if there never were any
+	keys *btree.Set[string] // nil if no key was ever attached
 }
 
 // Keys yields the keys that are attached to the lease, in order.
@@ -44,11 +44,11 @@ func (l Lease) NumKeys() int {
 	return l.keys.Len()
 }
 
-// lease is copy-on-write. While its era is the machine's, no view has seen it
+// lease is copy-on-write. While its generation is the machine's, no view has seen it
 // and the machine may change it in place.
 type lease struct {
 	Lease
-	era uint64
+	generation uint64
 }
 
 // LeaseChangeKind says what happened to a lease.
@@ -57,15 +57,15 @@ type LeaseChangeKind uint8
 const (
 	// Granted: there is a new lease, of TTL seconds.
 	Granted LeaseChangeKind = iota + 1
-	// Renewed: its TTL starts anew.
+	// Renewed: its TTL starts again.
 	Renewed
-	// Remaining: it was noted that Remaining seconds are left.
+	// Remaining: it was logged that Remaining seconds are left.
 	Remaining
 	// Revoked: it is gone, revoked or expired.
 	Revoked
 )
 
-// LeaseChange is what whoever runs the deadlines must know.
+// LeaseChange is what happened to a lease, for the lessor, which keeps deadlines.
 type LeaseChange struct {
 	ID             int64
 	Kind           LeaseChangeKind
@@ -89,7 +89,7 @@ func (m *Machine) leaseGrant(r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, e
 	case exists:
 		return nil, ErrLeaseExists
 	}
-	l := &lease{Lease: Lease{ID: r.ID, TTL: r.TTL, Renewed: m.applied}, era: m.era}
+	l := &lease{Lease: Lease{ID: r.ID, TTL: r.TTL, Renewed: m.applied}, generation: m.generation}
 	m.leases.Set(l.ID, l)
 	m.noteLease(l, Granted)
 	return &pb.LeaseGrantResponse{Header: m.header(), ID: l.ID, TTL: l.TTL}, nil
@@ -104,8 +104,8 @@ func (m *Machine) leaseRevoke(r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse
 	return &pb.LeaseRevokeResponse{Header: m.header()}, nil
 }
 
-// leaseExpire revokes a lease unless it was renewed, revoked or granted anew
-// after the keeper looked: then the request is void, which is no error.
+// leaseExpire revokes a lease unless it was renewed, revoked or granted again
+// after the keeper looked. Then the request does nothing, which is no error.
 func (m *Machine) leaseExpire(r *recordpb.LeaseExpire) *pb.LeaseRevokeResponse {
 	if l, ok := m.leases.Get(r.Id); ok && l.Renewed == r.Renewed {
 		m.revoke(l)
@@ -139,7 +139,7 @@ func (m *Machine) leaseRenew(r *recordpb.LeaseRenew) *pb.LeaseKeepAliveResponse 
 	return resp
 }
 
-// leaseRemaining notes how much of a lease is left, unless it was renewed
+// leaseRemaining sets how much of a lease is left, unless the lease was renewed
 // since.
 func (m *Machine) leaseRemaining(r *recordpb.LeaseRemaining) *pb.LeaseCheckpointResponse {
 	if l, ok := m.leases.Get(r.Id); ok && l.Renewed == r.Renewed {
@@ -152,11 +152,11 @@ func (m *Machine) leaseRemaining(r *recordpb.LeaseRemaining) *pb.LeaseCheckpoint
 
 // ownLease is l, or the copy that replaces it if a view may have seen l.
 func (m *Machine) ownLease(l *lease) *lease {
-	if l.era == m.era {
+	if l.generation == m.generation {
 		return l
 	}
 	c := *l
-	c.era = m.era
+	c.generation = m.generation
 	if c.keys != nil {
 		c.keys = c.keys.Copy()
 	}
@@ -168,7 +168,7 @@ func (m *Machine) ownLease(l *lease) *lease {
 func (m *Machine) attach(v *version) {
 	l, ok := m.leases.Get(v.lease)
 	if !ok {
-		return // checked before; only a bug gets here
+		return // checkPut has seen it; only a bug gets here
 	}
 	l = m.ownLease(l)
 	if l.keys == nil {

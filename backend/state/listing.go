@@ -7,8 +7,8 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Listing is what Range answers, with the keys decoded bit by bit: of those to
-// come it holds no more than where they are in the view. One goroutine uses it.
+// Listing is the answer to a Range, with the keys decoded as they are taken. It
+// refers to those to come in the view, and copies none. One goroutine uses it.
 type Listing struct {
 	// Rev is the view's revision.
 	Rev revision.Rev
@@ -22,9 +22,10 @@ type Listing struct {
 }
 
 // List answers as Range does, a request that is not for the count only. Errors
-// are those of Range; afterwards no compaction can take anything away.
+// are those of Range. A Listing that was returned keeps its keys through any
+// compaction.
 func (v *View) List(r *pb.RangeRequest) (*Listing, error) {
-	s := &v.root
+	s := &v.store
 	rev, err := s.rangeRev(r)
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func (v *View) List(r *pb.RangeRequest) (*Listing, error) {
 }
 
 // list is the keys of a range, filtered, ordered and cut to the limit.
-func (s *root) list(r *pb.RangeRequest, rev revision.Rev) *Listing {
+func (s *store) list(r *pb.RangeRequest, rev revision.Rev) *Listing {
 	versions, count := s.collect(newSpan(r.Key, r.RangeEnd), rev, collectLimit(r))
 	l := &Listing{Rev: s.current(), Count: int64(count), request: r}
 	l.versions = filter(versions, r)
@@ -48,11 +49,11 @@ func (s *root) list(r *pb.RangeRequest, rev revision.Rev) *Listing {
 	return l
 }
 
-// Left is how many keys there still are.
+// Left is how many keys are still to be taken.
 func (l *Listing) Left() int { return len(l.versions) }
 
-// Next takes the next keys: n at most, and none after those that make so many
-// bytes. What their bytes are in is shared and must not change.
+// Next takes the next keys: n at most, and up to the one that reaches so many
+// bytes. The bytes that they point to are shared and must not change.
 func (l *Listing) Next(n, bytes int) []*mvccpb.KeyValue {
 	n = min(n, len(l.versions))
 	for i, v := range l.versions[:n] {

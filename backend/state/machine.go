@@ -1,7 +1,6 @@
 package state
 
 import (
-	"errors"
 	"sync/atomic"
 
 	"github.com/tidwall/btree"
@@ -14,7 +13,7 @@ import (
 
 // Machine is the state and what changes it. One goroutine owns it.
 type Machine struct {
-	root
+	store
 	// events are the changes of the request under way.
 	events []Event
 	// leaseChanges are those of the slot under way.
@@ -25,12 +24,13 @@ type Machine struct {
 	compactions []Compaction
 	// seen holds the nonces of the slots of the current segment.
 	seen map[revision.Nonce]struct{}
-	// swept is the revision up to which Scavenge has come.
+	// swept is the revision up to which CompactPhysically has freed.
 	swept revision.Rev
-	// view is what View returned last, if it still is the state.
+	// view is what View returned last; nil if the state has changed since.
 	view *View
-	// era counts views. What was made in the current one is in no view yet.
-	era uint64
+	// generation counts views. What was made in the current generation is in no
+	// view yet.
+	generation uint64
 	// failpoint, if set, is called before each change; tests panic in it.
 	failpoint func(*recordpb.Request)
 	// request is the one under way, for failpoint.
@@ -56,13 +56,13 @@ type Applied struct {
 	Auth []AuthChange
 	// Compactions are those that took place, in order.
 	Compactions []Compaction
-	// Compared is how many keys comparisons looked at, which is what a slot can
-	// cost without changing anything.
+	// Compared is how many keys comparisons looked at: a slot can cost that much
+	// without a change.
 	Compared int
 }
 
-// Result is the answer to a request: one of Response and Err; or neither, if
-// nobody wanted it.
+// Result is the answer to a request: Response or Err, or neither if no client
+// waits for it.
 type Result struct {
 	// Response is etcd's message for the request: PutResponse, TxnResponse and
 	// so on; LeaseRevokeResponse for an expiry, LeaseCheckpointResponse for a
@@ -73,18 +73,18 @@ type Result struct {
 	Err error
 }
 
-// New is a machine that has applied nothing: at revision 1, without a key.
+// New is a machine that has applied no slot: at revision 1, without keys.
 func New() *Machine {
 	m := &Machine{
-		root: root{
+		store: store{
 			rev: 1, compactRev: -1,
 			keyspace: newKeyspace(),
 			leases:   btree.NewMap[int64, *lease](treeDegree),
 			trimmed:  new(atomic.Int64),
 		},
-		seen:  make(map[revision.Nonce]struct{}),
-		swept: -1,
-		era:   1,
+		seen:       make(map[revision.Nonce]struct{}),
+		swept:      -1,
+		generation: 1,
 
 		maxAnswer: maxAnswer,
 	}
@@ -98,9 +98,8 @@ func (m *Machine) Apply(slot revision.Slot) Applied {
 	return m.ApplyFor(slot, func(int) bool { return true })
 }
 
-// ApplyFor is Apply if only those requests are to be answered which wanted says
-// so of. What becomes of the state, and which requests err, is the same: but
-// where somebody waits for it, nothing is read for the sake of an answer.
+// ApplyFor is Apply, and builds answers only for the requests that are wanted.
+// The state afterwards, and which requests err, do not depend on wanted.
 func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Applied {
 	before := m.View()
 	m.view = nil
@@ -108,18 +107,24 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	if duplicate {
 		return Applied{Duplicate: true}
 	}
-	// Where to go back to has the slot's place already.
-	start := before.root
+	// rollBack keeps the slot's place.
+	start := before.store
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
+	var panicked map[int]bool // by request; nil if none has
 	m.leaseChanges, m.authChanges, m.compactions, m.compared = nil, nil, nil, 0
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
-		if !errors.Is(results[i].Err, ErrEvaluation) && !m.try(slot.Requests[i], &results[i]) {
+		if panicked[i] {
 			results[i] = Result{Err: ErrEvaluation}
-			m.restore(start)
+		} else if !m.try(slot.Requests[i], &results[i]) {
+			if panicked == nil {
+				panicked = make(map[int]bool)
+			}
+			panicked[i] = true
+			m.rollBack(start)
 			i = 0
 			continue
 		}
@@ -128,7 +133,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions, Compared: m.compared}
 }
 
-// enter moves to the slot's place, and says whether its batch was applied
+// enter moves to the slot's place. It says whether the slot's batch was applied
 // before.
 func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 	if slot.Seq.Segment != m.seq.Segment {
@@ -144,20 +149,20 @@ func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 	return duplicate
 }
 
-// restore goes back to where the slot began. The requests before the one that
-// panicked are then applied again, which does the same again.
-func (m *Machine) restore(start root) {
-	m.root = start.copy()
+// rollBack goes back to where the slot began. The requests before the one that
+// panicked are then applied again, with the same results.
+func (m *Machine) rollBack(start store) {
+	m.store = start.copy()
 	m.events = m.events[:0]
 	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
 }
 
-// try evaluates a request; it returns false if that panicked, and then the
-// state is whatever it was left in.
+// try evaluates a request. It returns false if that panicked: then the state is
+// undefined until rollBack.
 func (m *Machine) try(r *recordpb.Request, result *Result) (ok bool) {
 	defer func() {
 		if !ok {
-			recover() //nolint:errcheck // what it was is no part of the state
+			recover() //nolint:errcheck // the panic's value is no part of the state
 		}
 	}()
 	m.request = r
@@ -204,8 +209,8 @@ func (m *Machine) header() *pb.ResponseHeader {
 // the goroutine that owns the machine; the view may go anywhere.
 func (m *Machine) View() *View {
 	if m.view == nil {
-		m.view = &View{root: m.copy()}
-		m.era++
+		m.view = &View{store: m.copy()}
+		m.generation++
 	}
 	return m.view
 }

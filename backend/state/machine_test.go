@@ -31,12 +31,12 @@ func TestRandom(t *testing.T) {
 			a := b.Apply(b.slot(r))
 			same(t, r.String(), a.Results[0].Response, a.Results[0].Err, want, wantErr)
 			if g.oneIn(3) {
-				b.Scavenge(1 + g.IntN(6))
+				b.CompactPhysically(1 + g.IntN(6))
 			}
 			g.rev, g.floor = model.rev, model.floor
 			compareReads(t, g, b.View(), model)
 		}
-		for b.Scavenge(1) {
+		for b.CompactPhysically(1) {
 		}
 		g.rev, g.floor = model.rev, model.floor
 		for range 50 {
@@ -75,8 +75,8 @@ func compareAll(t *testing.T, v *View, model *model) {
 	for _, kv := range live {
 		bytes += int64(len(kv.Key) + len(kv.Value))
 	}
-	if v.LiveBytes() != bytes || v.NumKeys() != len(live) {
-		t.Fatalf("%d keys of %d bytes, want %d of %d", v.NumKeys(), v.LiveBytes(), len(live), bytes)
+	if v.store.liveBytes != bytes || v.NumKeys() != len(live) {
+		t.Fatalf("%d keys of %d bytes, want %d of %d", v.NumKeys(), v.store.liveBytes, len(live), bytes)
 	}
 	n := 0
 	last := int64(-1 << 62)
@@ -147,7 +147,7 @@ func compareChange(t *testing.T, v *View, model *model, rev revision.Rev) {
 	}
 }
 
-// TestDeterminism feeds two machines the same slots. One is scavenged and looked
+// TestDeterminism feeds two machines the same slots. One compacts physically and is looked
 // at all the time, the other not: they must answer the same and be the same.
 func TestDeterminism(t *testing.T) {
 	for range 20 {
@@ -172,12 +172,12 @@ func TestDeterminism(t *testing.T) {
 				}
 			}
 			compareApplied(t, a, b)
-			one.Scavenge(g.IntN(8))
+			one.CompactPhysically(g.IntN(8))
 			if x, y := digestOf(t, one), digestOf(t, other); x != y {
 				t.Fatalf("digests %x, %x after %v", x, y, slot)
 			}
 		}
-		for one.Scavenge(3) {
+		for one.CompactPhysically(3) {
 		}
 		if x, y := digestOf(t, one), digestOf(t, other); x != y {
 			t.Fatalf("digests %x, %x in the end", x, y)
@@ -234,7 +234,7 @@ func TestPanic(t *testing.T) {
 			if x, y := digestOf(t, one), digestOf(t, other); x != y {
 				t.Fatalf("digests %x, %x", x, y)
 			}
-			one.Scavenge(g.IntN(8))
+			one.CompactPhysically(g.IntN(8))
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // model is the dumb twin of Machine: every version ever written, in a slice,
 // and every question answered by looking at all of them. It knows nothing of
-// trees, views or scavenging, so that where both agree, the clever structures
+// trees, views or physical compaction, so that where both agree, the clever structures
 // are right.
 type model struct {
 	rev, floor int64

@@ -6,7 +6,7 @@ import (
 
 // checkPut is the part of a put that may fail. As etcd does, it looks for the
 // lease first.
-func (s *root) checkPut(r *pb.PutRequest) error {
+func (s *store) checkPut(r *pb.PutRequest) error {
 	if r == nil {
 		return ErrMalformed
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // rangeRequest answers a Range, as etcd's executeRange does.
-func (s *root) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
+func (s *store) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	rev, err := s.rangeRev(r)
 	if err != nil {
 		return nil, err
@@ -28,16 +28,16 @@ func (s *root) rangeRequest(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 }
 
 // rangeRev is the revision that a request is for.
-func (s *root) rangeRev(r *pb.RangeRequest) (revision.Rev, error) {
+func (s *store) rangeRev(r *pb.RangeRequest) (revision.Rev, error) {
 	if r == nil || !knownTarget(r.SortTarget) {
 		return 0, ErrMalformed
 	}
 	return s.resolve(r.Revision)
 }
 
-// find is the answer to a range but for the keys, and these; none if they are
-// only counted.
-func (s *root) find(r *pb.RangeRequest, rev revision.Rev) (*pb.RangeResponse, []*version) {
+// find is the response to a range without its keys, and the versions to fill in;
+// nil if they are only counted.
+func (s *store) find(r *pb.RangeRequest, rev revision.Rev) (*pb.RangeResponse, []*version) {
 	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: int64(s.current())}}
 	if r.CountOnly {
 		resp.Count = int64(s.countAny(newSpan(r.Key, r.RangeEnd), rev))
@@ -76,7 +76,7 @@ func knownTarget(t pb.RangeRequest_SortTarget) bool {
 
 // collect gathers the versions of the span at rev in key order, at most limit
 // of them unless that is 0, and counts all of them.
-func (s *root) collect(sp span, rev revision.Rev, limit int) ([]*version, int) {
+func (s *store) collect(sp span, rev revision.Rev, limit int) ([]*version, int) {
 	switch {
 	case sp.kind == oneKey:
 		v, _ := s.get(sp.lo, rev)
@@ -98,7 +98,7 @@ const collectStart = 32
 // collectLive is collect at the current revision. The first keys are compared
 // with the span's end; if there are more, the tree knows how many, and the rest
 // is taken without a look at it, which would be a cache miss for each key.
-func (s *root) collectLive(sp span, limit int) ([]*version, int) {
+func (s *store) collectLive(sp span, limit int) ([]*version, int) {
 	first := collectStart
 	if limit > 0 {
 		first = min(first, limit)
@@ -128,7 +128,7 @@ func (s *root) collectLive(sp span, limit int) ([]*version, int) {
 }
 
 // collectAt is collect at an older revision.
-func (s *root) collectAt(sp span, rev revision.Rev, limit int) ([]*version, int) {
+func (s *store) collectAt(sp span, rev revision.Rev, limit int) ([]*version, int) {
 	var versions []*version
 	s.walkAt(sp, rev, func(v *version) bool {
 		if len(versions) == cap(versions) {
@@ -144,7 +144,7 @@ func (s *root) collectAt(sp span, rev revision.Rev, limit int) ([]*version, int)
 }
 
 // grow makes room for more versions: few at first, then what the span has now.
-func (s *root) grow(versions []*version, sp span, limit int) []*version {
+func (s *store) grow(versions []*version, sp span, limit int) []*version {
 	if versions == nil {
 		return make([]*version, 0, collectStart)
 	}
@@ -155,18 +155,19 @@ func (s *root) grow(versions []*version, sp span, limit int) []*version {
 	return slices.Grow(versions, max(room, 1))
 }
 
-// get is the version of a key at rev, nil if there is none.
-func (s *root) get(key string, rev revision.Rev) (v *version, live bool) {
+// get is the version of a key at rev, nil if the key did not exist then. live
+// says whether it exists now.
+func (s *store) get(key string, rev revision.Rev) (v *version, live bool) {
 	if v, live = s.live.Get(key); !live {
 		if rev == s.current() {
 			return nil, false
 		}
-		v, _ = s.graves.Get(key)
+		v, _ = s.tombstones.Get(key)
 	}
 	return v.at(rev), live
 }
 
-func (s *root) countAny(sp span, rev revision.Rev) int {
+func (s *store) countAny(sp span, rev revision.Rev) int {
 	if rev == s.current() {
 		return s.count(sp)
 	}

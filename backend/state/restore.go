@@ -50,12 +50,12 @@ type restoring struct {
 	m     *Machine
 	meta  *recordpb.CheckpointMeta
 	floor revision.Rev
-	// newest is the last version read, of a key whose end was not seen yet.
+	// newest is the last version read, of a key that may have more.
 	newest *version
 	// atFloor finds the versions of the floor's own revision that are kept.
 	atFloor map[int32]*version
-	// above holds the versions above the floor, in the order of keys: how many
-	// revisions there are is believed once there is a version for each.
+	// above holds the versions above the floor, in the order of keys. The number
+	// of revisions in the meta is trusted once there is a version for each.
 	above []*version
 }
 
@@ -78,7 +78,7 @@ func (r *restoring) header() error {
 		if i > 0 && meta.Leases[i-1].Id >= l.Id {
 			return fmt.Errorf("%w: lease %d is out of order", ErrBadCheckpoint, l.Id)
 		}
-		m.leases.Set(l.Id, &lease{Lease: Lease{ID: l.Id, TTL: l.Ttl, Remaining: l.RemainingTtl, Renewed: l.Renewed}, era: m.era})
+		m.leases.Set(l.Id, &lease{Lease: Lease{ID: l.Id, TTL: l.Ttl, Remaining: l.RemainingTtl, Renewed: l.Renewed}, generation: m.generation})
 	}
 	r.atFloor = map[int32]*version{}
 	var err error
@@ -93,12 +93,12 @@ func (r *restoring) keys(chunk []byte) error {
 		if n < 0 || number != fieldVersions || kind != protowire.BytesType {
 			return fmt.Errorf("%w: field %d in a run of keys", ErrBadCheckpoint, number)
 		}
-		entry, size := protowire.ConsumeBytes(chunk[n:])
+		encoded, size := protowire.ConsumeBytes(chunk[n:])
 		if size < 0 {
 			return fmt.Errorf("%w: a run of keys is cut short", ErrBadCheckpoint)
 		}
 		chunk = chunk[n+size:]
-		v, err := decodeEntry(entry)
+		v, err := decodeCheckpointVersion(encoded)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (r *restoring) finishKey() {
 		return
 	}
 	if v.tombstone() {
-		r.m.graves.Load(v.key(), v)
+		r.m.tombstones.Load(v.key(), v)
 		return
 	}
 	r.m.live.Load(v.key(), v)
@@ -150,7 +150,7 @@ func (r *restoring) finishKey() {
 	}
 }
 
-// changes rebuilds the history from the floor on, and what turned when.
+// changes rebuilds the history and the keyCountLog from the floor on.
 func (r *restoring) changes() error {
 	m := r.m
 	next := max(r.floor, firstChange) // the first revision with changes to record
@@ -179,26 +179,26 @@ func (r *restoring) changes() error {
 		m.history.record(events(versions))
 		for _, v := range versions {
 			if v.tombstone() || v.number == 1 {
-				m.turns.append(v)
+				m.keyCountLog.append(v)
 			}
 		}
 	}
 	return nil
 }
 
-// floorChanges records the changes of the floor itself, which the keys do not
-// hold all of.
+// floorChanges records the changes of the floor itself. The chunks of keys do not
+// hold all of them.
 func (r *restoring) floorChanges() error {
 	if len(r.meta.FloorEvents) == 0 {
 		return fmt.Errorf("%w: no changes at the compact revision", ErrBadCheckpoint)
 	}
 	var versions []*version
-	for _, entry := range r.meta.FloorEvents {
-		v, err := decodeVersion(entry.Kv)
+	for _, event := range r.meta.FloorEvents {
+		v, err := decodeVersion(event.Kv)
 		if err != nil {
 			return err
 		}
-		v.sub = entry.Sub
+		v.sub = event.Sub
 		if v.mod != r.floor {
 			return fmt.Errorf("%w: a change of revision %d at the compact revision %d", ErrBadCheckpoint, v.mod, r.floor)
 		}
@@ -265,115 +265,4 @@ func events(versions []*version) []Event {
 		out[i] = Event{v}
 	}
 	return out
-}
-
-// decodeEntry reads a CheckpointVersion.
-func decodeEntry(entry []byte) (*version, error) {
-	var v *version
-	sub := int32(0)
-	for len(entry) > 0 {
-		number, kind, n := protowire.ConsumeTag(entry)
-		if n < 0 {
-			return nil, fmt.Errorf("%w: a version is cut short", ErrBadCheckpoint)
-		}
-		entry = entry[n:]
-		switch {
-		case number == fieldKV && kind == protowire.BytesType:
-			kv, size := protowire.ConsumeBytes(entry)
-			if size < 0 {
-				return nil, fmt.Errorf("%w: a version is cut short", ErrBadCheckpoint)
-			}
-			var err error
-			if v, err = decodeVersion(kv); err != nil {
-				return nil, err
-			}
-			entry = entry[size:]
-		case number == fieldSub && kind == protowire.VarintType:
-			value, size := protowire.ConsumeVarint(entry)
-			if size < 0 {
-				return nil, fmt.Errorf("%w: a version is cut short", ErrBadCheckpoint)
-			}
-			sub = int32(value)
-			entry = entry[size:]
-		default:
-			return nil, fmt.Errorf("%w: field %d in a version", ErrBadCheckpoint, number)
-		}
-	}
-	if v == nil {
-		return nil, fmt.Errorf("%w: a version without a key", ErrBadCheckpoint)
-	}
-	v.sub = sub
-	return v, nil
-}
-
-// decodeVersion makes a version of a KeyValue that newVersion or newTombstone
-// encoded. It copies the bytes.
-func decodeVersion(kv []byte) (*version, error) {
-	v := &version{wire: append([]byte(nil), kv...)}
-	rest := v.wire
-	for len(rest) > 0 {
-		number, kind, n := protowire.ConsumeTag(rest)
-		if n < 0 {
-			return nil, fmt.Errorf("%w: a key is cut short", ErrBadCheckpoint)
-		}
-		rest = rest[n:]
-		size := 0
-		switch kind {
-		case protowire.BytesType:
-			var data []byte
-			data, size = protowire.ConsumeBytes(rest)
-			if size >= 0 {
-				v.setBytes(number, len(v.wire)-len(rest)+size-len(data), len(data))
-			}
-		case protowire.VarintType:
-			var value uint64
-			value, size = protowire.ConsumeVarint(rest)
-			v.setNumber(number, int64(value))
-		default:
-			size = -1
-		}
-		if size < 0 {
-			return nil, fmt.Errorf("%w: a key is cut short", ErrBadCheckpoint)
-		}
-		rest = rest[size:]
-	}
-	if v.mod < firstChange || !v.canonical() {
-		return nil, fmt.Errorf("%w: a key of revision %d", ErrBadCheckpoint, v.mod)
-	}
-	return v, nil
-}
-
-func (v *version) setBytes(number protowire.Number, at, length int) {
-	switch number {
-	case fieldKey:
-		v.keyLen = uint32(length)
-	case fieldValue:
-		v.valueAt, v.valueLen = uint32(at), uint32(length)
-	}
-}
-
-func (v *version) setNumber(number protowire.Number, value int64) {
-	switch number {
-	case fieldCreateRevision:
-		v.create = revision.Rev(value)
-	case fieldModRevision:
-		v.mod = revision.Rev(value)
-	case fieldVersion:
-		v.number = value
-	case fieldLease:
-		v.lease = value
-	}
-}
-
-// canonical says whether wire is what newVersion or newTombstone would write
-// for the fields: all that looks into wire relies on its layout.
-func (v *version) canonical() bool {
-	if v.keyEnd() > len(v.wire) {
-		return false
-	}
-	again := newTombstone(v.key(), v.mod)
-	if !v.tombstone() {
-		again = newVersion(v.keyBytes(), v.value(), v.mod, v.create, v.number, v.lease)
-	}
-	return string(again.wire) == string(v.wire)
 }

@@ -71,12 +71,12 @@ func (b *bench) ok(message any) proto.Message {
 // fails is do for what must fail with an error, and leave the state as it was.
 func (b *bench) fails(message any, want error) {
 	b.t.Helper()
-	rev, bytes := b.View().Rev(), b.View().LiveBytes()
+	rev, bytes := b.View().Rev(), b.View().store.liveBytes
 	resp, err := b.do(message)
 	if err != want || resp != nil {
 		b.t.Fatalf("%v: got %v, %v, want error %v", message, resp, err, want)
 	}
-	if v := b.View(); v.Rev() != rev || v.LiveBytes() != bytes {
+	if v := b.View(); v.Rev() != rev || v.store.liveBytes != bytes {
 		b.t.Fatalf("%v: failed, and changed something", message)
 	}
 }

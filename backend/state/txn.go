@@ -11,17 +11,17 @@ import (
 //     operations are carried out: the path.
 //  2. check: everything on the path that may fail is looked at, still on the
 //     state before.
-//  3. execute: the operations of the path in order, each seeing what those
-//     before it did. Nothing can fail any more.
+//  3. execute: the operations of the path in order, each on the state that those
+//     before it have left. No operation can fail here.
 
-// IsReadOnly says whether a transaction has nothing but ranges, on both
-// branches. As in etcd, a nested transaction is never read-only.
+// IsReadOnly says whether a transaction has only ranges, on both branches. As in
+// etcd, a nested transaction is never read-only.
 func IsReadOnly(r *pb.TxnRequest) bool {
 	return all(r, func(*pb.RangeRequest) bool { return true })
 }
 
-// IsSerializable says whether a transaction has nothing but serializable
-// ranges, on both branches.
+// IsSerializable says whether a transaction has only serializable ranges, on both
+// branches.
 func IsSerializable(r *pb.TxnRequest) bool {
 	return all(r, (*pb.RangeRequest).GetSerializable)
 }
@@ -42,11 +42,11 @@ type plan struct {
 	// taken tells for each transaction on the path, a parent before its
 	// children and these in order, whether its comparisons held.
 	taken []bool
-	// next is how many of them a walk along the path has come by.
+	// next is how many of them a walk along the path has passed.
 	next int
 	// compared is how many keys the comparisons have looked at.
 	compared int
-	// deletes are those that check has come by.
+	// deletes are those that check has passed.
 	deletes []*pb.DeleteRangeRequest
 }
 
@@ -64,8 +64,8 @@ func branch(r *pb.TxnRequest, succeeded bool) []*pb.RequestOp {
 	return r.Failure
 }
 
-// plan evaluates comparisons, and refuses what is not a transaction at all.
-func (s *root) plan(r *pb.TxnRequest, p *plan) error {
+// plan evaluates comparisons. Error: ErrMalformed for a missing part.
+func (s *store) plan(r *pb.TxnRequest, p *plan) error {
 	if r == nil {
 		return ErrMalformed
 	}
@@ -87,8 +87,8 @@ func (s *root) plan(r *pb.TxnRequest, p *plan) error {
 	return nil
 }
 
-// check finds whatever could fail on the path.
-func (s *root) check(r *pb.TxnRequest, p *plan) error {
+// check is an error for anything on the path that would fail.
+func (s *store) check(r *pb.TxnRequest, p *plan) error {
 	ops, _ := p.branch(r)
 	for _, op := range ops {
 		if err := s.checkOp(op, p); err != nil {
@@ -98,7 +98,7 @@ func (s *root) check(r *pb.TxnRequest, p *plan) error {
 	return nil
 }
 
-func (s *root) checkOp(op *pb.RequestOp, p *plan) error {
+func (s *store) checkOp(op *pb.RequestOp, p *plan) error {
 	switch op := op.GetRequest().(type) {
 	case *pb.RequestOp_RequestRange:
 		return s.checkRange(op.RequestRange)
@@ -119,10 +119,10 @@ func (s *root) checkOp(op *pb.RequestOp, p *plan) error {
 	return ErrKeyNotFound // an empty operation, as etcd words it
 }
 
-// checkRange differs from root.resolve on negative revisions: in a transaction
+// checkRange differs from store.resolve on negative revisions: in a transaction
 // they are compacted once they are below the compact revision, which begins at
 // -1. So does etcd.
-func (s *root) checkRange(r *pb.RangeRequest) error {
+func (s *store) checkRange(r *pb.RangeRequest) error {
 	switch {
 	case r == nil || !knownTarget(r.SortTarget):
 		return ErrMalformed
@@ -151,7 +151,7 @@ func (p *plan) checkIgnore(r *pb.PutRequest) error {
 }
 
 // prepare is the steps before execution.
-func (s *root) prepare(r *pb.TxnRequest) (*plan, error) {
+func (s *store) prepare(r *pb.TxnRequest) (*plan, error) {
 	p := &plan{taken: make([]bool, 0, 4)}
 	err := s.plan(r, p)
 	if err == nil {
@@ -164,7 +164,7 @@ func (s *root) prepare(r *pb.TxnRequest) (*plan, error) {
 // txn evaluates a transaction.
 func (m *Machine) txn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	if !m.answer.wanted && !writes(r) {
-		return nil, nil // whatever it would find, it leaves no trace
+		return nil, nil // it changes nothing, and no client waits for what it reads
 	}
 	p, err := m.prepare(r)
 	m.compared += p.compared
@@ -194,7 +194,7 @@ func (m *Machine) execute(r *pb.TxnRequest, p *plan) *pb.TxnResponse {
 func (m *Machine) executeOp(op *pb.RequestOp, p *plan) *pb.ResponseOp {
 	switch op := op.Request.(type) {
 	case *pb.RequestOp_RequestRange:
-		return m.answer.readGuarded(&m.root, op.RequestRange)
+		return m.answer.readGuarded(&m.store, op.RequestRange)
 	case *pb.RequestOp_RequestPut:
 		return &pb.ResponseOp{Response: &pb.ResponseOp_ResponsePut{ResponsePut: m.put(op.RequestPut)}}
 	case *pb.RequestOp_RequestDeleteRange:

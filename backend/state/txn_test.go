@@ -93,7 +93,7 @@ func TestTxnDeletePut(t *testing.T) {
 	}
 	// Compacted at that very revision, the key stays. (etcd loses it.)
 	b.ok(&pb.CompactionRequest{Revision: 3})
-	for b.Scavenge(1) {
+	for b.CompactPhysically(1) {
 	}
 	if resp, err := b.View().Range(&pb.RangeRequest{Key: key, Revision: 3}); err != nil || resp.Count != 1 {
 		t.Errorf("after a compaction: %v, %v", resp, err)

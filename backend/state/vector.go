@@ -10,7 +10,7 @@ const chunkLen = 256
 // Invariants: elements [first, end) exist, and never change while some copy
 // can see them; the writer writes at end only. chunks[0] begins at first, a
 // multiple of chunkLen. A copy that went back to a smaller end (see
-// Machine.restore) may write there again, since no other copy sees that far.
+// Machine.rollBack) may write there again, since no other copy sees that far.
 type vector[T any] struct {
 	chunks     []*[chunkLen]T
 	first, end int

@@ -10,11 +10,11 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// version is what a key became at one revision: a value, or nothing (a
-// tombstone).
+// version is what a key became at one revision: a value, or a tombstone if it was
+// deleted.
 //
-// It is written once, but for prev. Of one key's versions those of a larger mod
-// are newer, and within one mod those of a larger sub.
+// Only prev changes after it was made. Of two versions of a key, the one with the
+// larger mod is newer; with equal mods, the one with the larger sub.
 type version struct {
 	// wire is the mvccpb.KeyValue in its wire encoding, byte for byte as
 	// proto.Marshal writes it. A tombstone's holds what a DELETE event shows:
@@ -31,8 +31,8 @@ type version struct {
 	create revision.Rev
 	number int64
 	lease  int64
-	// prev is the next older version, tombstones included; nil if there is
-	// none or if it was scavenged. It only ever changes to nil.
+	// prev is the next older version, which may be a tombstone; nil if the key has
+	// none, or if it was freed. It only ever changes to nil.
 	prev atomic.Pointer[version]
 }
 
@@ -63,7 +63,7 @@ func newVersion(key, value []byte, mod, create revision.Rev, number, lease int64
 	return v
 }
 
-// newTombstone encodes that a key is gone. It copies key.
+// newTombstone encodes the deletion of a key. It copies key.
 func newTombstone(key string, mod revision.Rev) *version {
 	v := &version{mod: mod, keyLen: uint32(len(key))}
 	b := make([]byte, 0, bytesSize(len(key))+varintSize(int64(mod)))
@@ -94,12 +94,11 @@ func (v *version) value() []byte {
 	return v.wire[v.valueAt:end:end]
 }
 
-// size is what the version adds to View.LiveBytes while it is live.
+// size is what the version adds to keyspace.liveBytes while it is live.
 func (v *version) size() int64 { return int64(v.keyLen) + int64(v.valueLen) }
 
 // at is the version of the key at rev, given its newest one; nil if the key did
-// not exist then. Below the trimmed floor the answer may be nil wrongly, see
-// root.overtaken.
+// not exist then. Below store.trimmed it may be nil wrongly, see store.overtaken.
 func (v *version) at(rev revision.Rev) *version {
 	if v = v.upTo(rev); v == nil || v.tombstone() {
 		return nil
@@ -116,7 +115,7 @@ func (v *version) upTo(rev revision.Rev) *version {
 }
 
 // before is the version of the key one revision before this one; nil if the key
-// did not exist then, or that version was scavenged.
+// did not exist then, or if that version was freed.
 func (v *version) before() *version { return v.at(v.mod - 1) }
 
 // decode fills kv, which points into wire from then on.

@@ -8,38 +8,34 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// View is the state between two slots. It is immutable, and any goroutine may
-// read it for as long as it likes; while somebody does, it keeps the memory of
-// what it shows.
+// View is the state between two slots. It is immutable. Any goroutine may read it
+// for any time; as long as it is referenced, it keeps the memory of what it shows.
 //
-// Reads at the view's own revision never fail. Those at an older one answer
-// ErrCompacted not only below CompactRev, but as soon as the machine, which has
-// gone on, has scavenged what they need.
-type View struct{ root root }
+// Reads at the view's own revision never fail. Reads at an older revision return
+// ErrCompacted below CompactRev. They also do once the machine has applied a
+// later compaction and freed what they need.
+type View struct{ store store }
 
 // Rev is the current revision.
-func (v *View) Rev() revision.Rev { return v.root.rev }
+func (v *View) Rev() revision.Rev { return v.store.rev }
 
 // CompactRev is the floor: the oldest revision that can be read. It is -1
 // before the first compaction.
-func (v *View) CompactRev() revision.Rev { return v.root.compactRev }
+func (v *View) CompactRev() revision.Rev { return v.store.compactRev }
 
 // Seq is the place of the last slot that was applied.
-func (v *View) Seq() revision.Seq { return v.root.seq }
+func (v *View) Seq() revision.Seq { return v.store.seq }
 
 // Term is the highest term of all slots.
-func (v *View) Term() uint64 { return v.root.term }
-
-// LiveBytes is the sum of the lengths of all keys and their values.
-func (v *View) LiveBytes() int64 { return v.root.liveBytes }
+func (v *View) Term() uint64 { return v.store.term }
 
 // NumKeys is how many keys there are.
-func (v *View) NumKeys() int { return v.root.live.Len() }
+func (v *View) NumKeys() int { return v.store.live.Len() }
 
 // Range answers as etcd does. Errors: ErrCompacted, ErrFutureRev, and
-// ErrMalformed for a sort target that does not exist. What the response's
-// bytes are in is shared and must not change.
-func (v *View) Range(r *pb.RangeRequest) (*pb.RangeResponse, error) { return v.root.rangeRequest(r) }
+// ErrMalformed for a sort target that does not exist. The bytes that the response
+// points to are shared and must not change.
+func (v *View) Range(r *pb.RangeRequest) (*pb.RangeResponse, error) { return v.store.rangeRequest(r) }
 
 // ReadTxn answers a transaction for which IsReadOnly holds; any other is
 // ErrMalformed. Errors are those of Range, and ErrAnswerTooLarge.
@@ -47,7 +43,7 @@ func (v *View) ReadTxn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	if !IsReadOnly(r) {
 		return nil, ErrMalformed
 	}
-	s := &v.root
+	s := &v.store
 	p, err := s.prepare(r)
 	if err != nil {
 		return nil, err
@@ -75,17 +71,17 @@ func (v *View) ReadTxn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 // floor and above Rev. Revision 1, where an empty store begins, has no events.
 func (v *View) Change(rev revision.Rev) (Change, bool) {
 	switch {
-	case rev < v.root.compactRev || rev < firstChange-1 || rev > v.root.rev:
+	case rev < v.store.compactRev || rev < firstChange-1 || rev > v.store.rev:
 		return Change{}, false
 	case rev < firstChange:
 		return Change{Rev: rev}, true
 	}
-	return Change{Rev: rev, Events: v.root.history.of(rev)}, true
+	return Change{Rev: rev, Events: v.store.history.of(rev)}, true
 }
 
 // Lease is the lease of that id, if there is one.
 func (v *View) Lease(id int64) (Lease, bool) {
-	l, ok := v.root.leases.Get(id)
+	l, ok := v.store.leases.Get(id)
 	if !ok {
 		return Lease{}, false
 	}
@@ -95,10 +91,10 @@ func (v *View) Lease(id int64) (Lease, bool) {
 // Leases yields all leases in the order of their ids.
 func (v *View) Leases() iter.Seq[Lease] {
 	return func(yield func(Lease) bool) {
-		v.root.leases.Scan(func(_ int64, l *lease) bool { return yield(l.Lease) })
+		v.store.leases.Scan(func(_ int64, l *lease) bool { return yield(l.Lease) })
 	}
 }
 
 // Alarms lists the alarms that are raised, by kind and member. The messages are
 // the caller's.
-func (v *View) Alarms() []*pb.AlarmMember { return v.root.alarmMembers(pb.AlarmType_NONE) }
+func (v *View) Alarms() []*pb.AlarmMember { return v.store.alarmMembers(pb.AlarmType_NONE) }

@@ -34,7 +34,7 @@ func TestOldViews(t *testing.T) {
 		}
 		b.Apply(b.slot(next))
 		b.failpoint = nil
-		b.Scavenge(g.IntN(4))
+		b.CompactPhysically(g.IntN(4))
 	}
 	close(questions)
 	for range readers {

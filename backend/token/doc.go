@@ -5,9 +5,9 @@
 // every zkine knows them, and are kept in memory only: each zkine forgets one
 // some time after it was last used there, and all when it ends.
 //
-// JSON web tokens are signed, and need no memory: whoever has the key can tell
-// whom they stand for and until when. They name the auth revision at which they
-// were made, and are worth nothing after it has changed.
+// JSON web tokens are signed, and need no memory: a zkine that has the key can tell
+// which user they stand for and until when. They name the auth revision at which
+// they were made, and are not valid after it has changed.
 //
-// It imports nothing of zkine.
+// It imports no other package of zkine.
 package token

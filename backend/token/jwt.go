@@ -8,8 +8,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// ErrVerifyOnly says that this zkine has the public key only: it knows what a
-// token is worth, and cannot make one.
+// ErrVerifyOnly says that this zkine has the public key only: it can verify a
+// token, and cannot make one.
 var ErrVerifyOnly = errors.New("token: signing attempted with a verify-only key")
 
 // JWT makes and reads JSON web tokens. It may be used from any goroutine.
@@ -20,7 +20,8 @@ type JWT struct {
 	ttl          time.Duration
 }
 
-// The claims are etcd's, so that tokens of whoever has the key are taken too.
+// The claims are etcd's: a token is taken no matter which program with the key has
+// made it.
 const (
 	claimUser     = "username"
 	claimRevision = "revision"
@@ -40,8 +41,8 @@ func (j *JWT) Sign(user string, revision uint64) (string, error) {
 	}).SignedString(j.sign)
 }
 
-// Verify is whom the token stands for, and the auth revision at which it was
-// made. An error says what is wrong with it.
+// Verify is the user that the token stands for, and the auth revision at which it
+// was made. An error says what is wrong with it.
 func (j *JWT) Verify(token string) (user string, revision uint64, err error) {
 	parsed, err := jwt.Parse(token, func(*jwt.Token) (any, error) { return j.verify, nil },
 		jwt.WithValidMethods([]string{j.method.Alg()}))

@@ -18,7 +18,7 @@ var optionNames = []string{"sign-method", "pub-key", "priv-key", "ttl"}
 
 // Parse reads etcd's --auth-token: "simple", or "jwt,sign-method=...,
 // pub-key=file,priv-key=file,ttl=5m", and the files that it names. The JWT is
-// nil for simple tokens. Errors are for whoever has written the flag.
+// nil for simple tokens. Errors are for the person who has written the flag.
 func Parse(spec string) (*JWT, error) {
 	kind, rest, _ := strings.Cut(spec, ",")
 	options, err := parseOptions(rest)

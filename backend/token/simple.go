@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// DefaultTTL is how long a token lasts that nobody uses: etcd's figure.
+// DefaultTTL is how long a token lasts after its last use: etcd's figure.
 const DefaultTTL = 5 * time.Minute
 
-// sweepEvery is how often forgotten tokens are looked for.
+// sweepEvery is how often tokens that have ended are removed.
 const sweepEvery = time.Minute
 
 // Simple are the simple tokens that this zkine knows. They may be used from any
@@ -43,8 +43,8 @@ func NewSimple(ttl time.Duration) *Simple {
 // digits.
 func Random() string { return rand.Text() }
 
-// Index is the place in the log that granted a simple token, which stands
-// behind the dot; false for what is no simple token.
+// Index is the place in the log that granted a simple token, which is the number
+// after the dot. It is false for what is no simple token.
 func Index(token string) (uint64, bool) {
 	_, index, found := strings.Cut(token, ".")
 	n, err := strconv.ParseUint(index, 10, 64)
@@ -67,7 +67,8 @@ func (s *Simple) Grant(token, user string) {
 	s.tokens[token] = &held{user: user, ends: now.Add(s.ttl)}
 }
 
-// User is whom the token stands for, which it does for another TTL from now on.
+// User is the user that the token stands for. It does so for another TTL from now
+// on.
 func (s *Simple) User(token string) (user string, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 // Bounds of what makes sense; beyond them something was mistyped.
@@ -107,7 +107,7 @@ func (v *checker) oneOf(flag, value string, allowed ...string) {
 
 // root checks the znode that holds everything.
 func (v *checker) root(path string) {
-	if err := revision.CheckRoot(path); err != nil {
+	if err := zkroot.CheckRoot(path); err != nil {
 		v.refuse("zookeeper-root", err.Error(), "name a znode like /zkine")
 	}
 }

@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // newLogCommand builds `zkine log`, for the operators of a root.
@@ -48,7 +49,7 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cob
 		defer stop()
 		cmd.SetContext(ctx)
 		if len(o.zookeeper) == 0 {
-			cfg, plan := sizeLocal(config{dataDir: o.dataDir, maxRequest: revision.DefaultMaxRequest}, o.log)
+			cfg, plan := sizeLocal(config{dataDir: o.dataDir, maxRequest: zklog.DefaultMaxRequest}, o.log)
 			zooKeeper, err := startZooKeeper(ctx, cfg, plan, o.log)
 			if err != nil {
 				return err
@@ -63,9 +64,9 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cob
 
 // logConfig is how the root is reached. Nothing is written through it but by the
 // command's own calls.
-func (o *logOptions) logConfig() revision.Config {
-	zookeeper := &revision.ZooKeeper{Servers: o.zookeeper, Timeout: o.sessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: o.log}
-	return revision.Config{
+func (o *logOptions) logConfig() zklog.Config {
+	zookeeper := &zkclient.Ensemble{Servers: o.zookeeper, Timeout: o.sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: o.log}
+	return zklog.Config{
 		Dialer: timeoutDialer{Dialer: zookeeper, servers: o.zookeeper, timeout: o.timeout},
 		Root:   o.root, ClusterID: uint64(o.cluster.id), Log: o.log,
 	}
@@ -74,13 +75,13 @@ func (o *logOptions) logConfig() revision.Config {
 // timeoutDialer gives up after a while. A zkine that serves waits for ZooKeeper
 // as long as it takes; a command does not.
 type timeoutDialer struct {
-	revision.Dialer
+	zkclient.Dialer
 	servers []string
 	timeout time.Duration
 }
 
-// Dial implements revision.Dialer.
-func (d timeoutDialer) Dial(ctx context.Context) (revision.Conn, error) {
+// Dial implements zkclient.Dialer.
+func (d timeoutDialer) Dial(ctx context.Context) (zkclient.Conn, error) {
 	within, cancel := context.WithTimeoutCause(ctx, d.timeout, fmt.Errorf("tried for %v", d.timeout))
 	defer cancel()
 	conn, err := d.Dialer.Dial(within)

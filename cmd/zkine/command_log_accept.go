@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 const acceptHelp = `Decide that what a root holds now is to be served, although a zkine has served more than that: its log
@@ -32,7 +33,7 @@ func newAcceptCommand(environ []string) *cobra.Command {
 func acceptLog(cmd *cobra.Command, o *logOptions) error {
 	w := cmd.OutOrStdout()
 	if o.cluster.id == 0 {
-		h, err := revision.Look(cmd.Context(), o.logConfig())
+		h, err := zklog.Look(cmd.Context(), o.logConfig())
 		if err != nil {
 			return about("root "+o.root, err)
 		}
@@ -40,7 +41,7 @@ func acceptLog(cmd *cobra.Command, o *logOptions) error {
 		return &problem{thing: "--cluster-id", what: "is needed to accept that", usage: true,
 			remedy: fmt.Sprintf("if nothing better can be found, add --cluster-id=%v", h.ClusterID)}
 	}
-	h, err := revision.Accept(cmd.Context(), o.logConfig(), operator())
+	h, err := zklog.Accept(cmd.Context(), o.logConfig(), operator())
 	if err != nil {
 		return about("root "+o.root, err)
 	}
@@ -59,7 +60,7 @@ func operator() string {
 	return cmp.Or(name, "somebody") + "@" + cmp.Or(host, "somewhere")
 }
 
-func printHolding(w io.Writer, root string, h *revision.Holding) {
+func printHolding(w io.Writer, root string, h *zkroot.Holding) {
 	fmt.Fprintf(w, "root %s, cluster %v\n", root, h.ClusterID)
 	printHalt(w, h.Halt)
 	if h.Halt == nil {
@@ -72,7 +73,7 @@ func printHolding(w io.Writer, root string, h *revision.Holding) {
 		h.Revision, h.Segment, h.Slots, h.Written.UTC().Format(time.RFC3339))
 }
 
-func printHalt(w io.Writer, h *revision.Halt) {
+func printHalt(w io.Writer, h *zkroot.Halt) {
 	if h == nil {
 		return
 	}

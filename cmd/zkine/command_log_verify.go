@@ -6,7 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 const verifyHelp = `Read everything that zkine keeps under a root of a ZooKeeper ensemble, from the format record to the
@@ -24,7 +25,7 @@ func newVerifyCommand(environ []string) *cobra.Command {
 }
 
 func verifyLog(cmd *cobra.Command, o *logOptions) error {
-	v, err := revision.Verify(cmd.Context(), o.logConfig())
+	v, err := zklog.Verify(cmd.Context(), o.logConfig())
 	if err != nil {
 		return about("root "+o.root, err)
 	}
@@ -36,7 +37,7 @@ func verifyLog(cmd *cobra.Command, o *logOptions) error {
 	return nil
 }
 
-func printVerified(w io.Writer, root string, v *revision.Verified) {
+func printVerified(w io.Writer, root string, v *zkroot.Verified) {
 	fmt.Fprintf(w, "root %s, cluster %x\n", root, v.ClusterID)
 	fmt.Fprintf(w, "log: %d segments, %d slots, %d requests, %d bytes\n", v.Segments, v.Slots, v.Requests, v.Bytes)
 	if v.CheckpointSegment > 0 {

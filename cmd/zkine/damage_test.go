@@ -21,6 +21,8 @@ import (
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -39,7 +41,7 @@ func newDamaged(t *testing.T) *damaged {
 	args, root, conn := sharedRoot(t)
 	d := &damaged{t, args, root, conn}
 	var b *backend.Backend
-	open := func(cfg revision.Config) {
+	open := func(cfg zklog.Config) {
 		var err error
 		b, err = backend.Open(within(t), d.openLog(cfg), backend.Config{Member: revision.Member{Name: "filler", ID: 1}, Log: silent()})
 		require.NoError(t, err)
@@ -48,7 +50,7 @@ func newDamaged(t *testing.T) *damaged {
 		_, err := b.Put(within(t), &pb.PutRequest{Key: []byte(key), Value: value})
 		require.NoError(t, err)
 	}
-	open(revision.Config{MaxSlots: 8, CheckpointFrom: 1})
+	open(zklog.Config{MaxSlots: 8, CheckpointFrom: 1})
 	write("a", []byte("1"))
 	require.Eventually(t, func() bool {
 		for i := range 10 {
@@ -58,7 +60,7 @@ func newDamaged(t *testing.T) *damaged {
 	}, limit, 10*time.Millisecond)
 	require.NoError(t, b.Close())
 	// With long segments, slots stay in the open one, in no pack.
-	open(revision.Config{})
+	open(zklog.Config{})
 	write("large", incompressible(1_300_000))
 	for i := range 3 {
 		write(fmt.Sprint("last", i), []byte("v"))
@@ -85,13 +87,13 @@ func incompressible(n int) []byte {
 	return value
 }
 
-func (d *damaged) openLog(cfg revision.Config) *revision.Log {
+func (d *damaged) openLog(cfg zklog.Config) *zklog.Log {
 	d.t.Helper()
 	cfg.Root, cfg.Name, cfg.Log = d.root, "filler", silent()
-	cfg.Dialer = &revision.ZooKeeper{
-		Servers: []string{zktest.Shared(d.t).Addr()}, Timeout: limit, MaxRequest: revision.DefaultMaxRequest, Log: silent(),
+	cfg.Dialer = &zkclient.Ensemble{
+		Servers: []string{zktest.Shared(d.t).Addr()}, Timeout: limit, MaxRequest: zklog.DefaultMaxRequest, Log: silent(),
 	}
-	log, err := revision.Open(within(d.t), cfg)
+	log, err := zklog.Open(within(d.t), cfg)
 	require.NoError(d.t, err)
 	return log
 }
@@ -306,7 +308,7 @@ func TestARecordOfANewerZkineStopsTheOlder(t *testing.T) {
 			d := &damaged{t, args, root, conn}
 			running := startZkine(t, append(args, "--name=running"))
 			put(t, client(t, running.ready()), "a", "1")
-			log := d.openLog(revision.Config{})
+			log := d.openLog(zklog.Config{})
 			out, err := log.Append(within(t), &revision.Batch{Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{request}})
 			require.NoError(t, err)
 			require.NoError(t, log.Close())

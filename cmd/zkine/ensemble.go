@@ -8,8 +8,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
@@ -19,7 +19,7 @@ import (
 func inspectEnsemble(ctx context.Context, servers []string, cfg config, log *logrus.Entry) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, server := range (&revision.ZooKeeper{Servers: servers}).Addresses(ctx) {
+	for _, server := range (&zkclient.Ensemble{Servers: servers}).Addresses(ctx) {
 		wg.Go(func() {
 			reply, err := fourletter.Ask(ctx, server, "srvr")
 			if err != nil {

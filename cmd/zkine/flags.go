@@ -7,7 +7,7 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/housekeep"
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/server"
 )
 
@@ -69,7 +69,7 @@ func (c *config) bindZooKeeper(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.zookeeper, "zookeeper", nil, "ZooKeeper servers, `host:port,...`; without it zkine runs a local one")
 	f.StringVar(&c.root, "zookeeper-root", "/zkine", "`znode` that holds everything; one ensemble may hold many")
 	f.DurationVar(&c.sessionTimeout, "zookeeper-session-timeout", 10*time.Second, "how long ZooKeeper may be silent until the connection is given up")
-	f.IntVar(&c.maxRequest, "max-zookeeper-request", revision.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
+	f.IntVar(&c.maxRequest, "max-zookeeper-request", zklog.DefaultMaxRequest, "largest request to ZooKeeper in `bytes`, below its jute.maxbuffer")
 	f.StringVar(&c.dataDir, "data-dir", "./zkine-data", "`folder` for what this zkine remembers of the cluster that it serves, and for the local ZooKeeper")
 	f.StringVar(&c.tempDir, "temp-dir", "", "`folder` for snapshots while they are sent, with room for a few times the state (default: the system's, which TMPDIR names)")
 	f.Var(&c.localHeap, "local-zookeeper-heap", "largest heap of the local ZooKeeper in `bytes`, or like 512m or 2g; not used with --zookeeper (default: a quarter of the memory, as far as the quota makes use of it)")

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 // clusterFlags say which cluster is to be served.
@@ -13,8 +13,8 @@ type clusterFlags struct {
 	text  string
 	isNew bool
 
-	id     revision.ClusterID // what text says; 0 for any
-	served *revision.Served   // what the record in the data folder says; nil without one
+	id     zkroot.ClusterID // what text says; 0 for any
+	served *zkroot.Served   // what the record in the data folder says; nil without one
 }
 
 func (c *clusterFlags) bind(f *pflag.FlagSet) {

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/pflag"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // housekeepingFlags are how soon the log is cut, packed and checkpointed. No
@@ -23,9 +23,9 @@ const (
 )
 
 func (h *housekeepingFlags) bind(f *pflag.FlagSet) {
-	f.IntVar(&h.segmentSlots, "log-segment-slots", revision.DefaultMaxSlots, "advanced: how many `slots` of the log a segment holds, about; only whole segments are packed and checkpointed")
-	f.IntVar(&h.segmentBytes, "log-segment-bytes", revision.DefaultMaxBytes, "advanced: how many `bytes` a segment holds, about")
-	f.IntVar(&h.checkpointLogBytes, "checkpoint-log-bytes", revision.DefaultCheckpointFrom, "advanced: how many `bytes` of log are worth a checkpoint, at least; as much as the last one took, in any case")
+	f.IntVar(&h.segmentSlots, "log-segment-slots", zklog.DefaultMaxSlots, "advanced: how many `slots` of the log a segment holds, about; only whole segments are packed and checkpointed")
+	f.IntVar(&h.segmentBytes, "log-segment-bytes", zklog.DefaultMaxBytes, "advanced: how many `bytes` a segment holds, about")
+	f.IntVar(&h.checkpointLogBytes, "checkpoint-log-bytes", zklog.DefaultCheckpointFrom, "advanced: how many `bytes` of log are worth a checkpoint, at least; as much as the last one took, in any case")
 }
 
 func (h *housekeepingFlags) check(v *checker) {

@@ -11,6 +11,9 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 // openBackend opens the log and replays it, and has the served record follow it.
@@ -44,13 +47,13 @@ func (i *instance) openBackend(ctx context.Context) (*backend.Backend, error) {
 }
 
 // openLog opens the log on the servers, and waits while none of them serves.
-func (i *instance) openLog(ctx context.Context) (*revision.Log, error) {
+func (i *instance) openLog(ctx context.Context) (*zklog.Log, error) {
 	cfg := &i.cfg
 	i.log.Infof("connecting to ZooKeeper at %s", strings.Join(i.servers, ","))
-	zookeeper := &revision.ZooKeeper{
+	zookeeper := &zkclient.Ensemble{
 		Servers: i.servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, PreferLeader: true, Log: i.log,
 	}
-	l, err := revision.Open(ctx, revision.Config{
+	l, err := zklog.Open(ctx, zklog.Config{
 		Dialer:         zookeeper,
 		Bulk:           zookeeper.Bulk(),
 		Root:           cfg.root,
@@ -83,8 +86,8 @@ func (i *instance) rootProblem(err error) *problem {
 }
 
 // clusterLine says which cluster is served, and whether it was there before.
-func clusterLine(root string, l *revision.Log, rev int64) string {
-	id, found := revision.ClusterID(l.ClusterID()), l.Found()
+func clusterLine(root string, l *zklog.Log, rev int64) string {
+	id, found := zkroot.ClusterID(l.ClusterID()), l.Found()
 	if found.Made {
 		return fmt.Sprintf("made a new cluster under %s: serving cluster %v, which is empty", root, id)
 	}

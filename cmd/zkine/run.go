@@ -114,6 +114,9 @@ func (i *instance) serve(ctx context.Context, b *backend.Backend) error {
 	case <-b.Failed():
 	}
 	err := wait(ctx, i.cfg.root, b)
+	if err != nil && ctx.Err() == nil { // the error itself is told when all has stopped
+		i.log.Error("the log cannot be followed any further; this zkine stops serving")
+	}
 	leave(b, i.log)
 	i.front.drain()
 	return err

@@ -16,7 +16,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkroot"
 )
 
 const (
@@ -33,8 +33,8 @@ const (
 type servedRecord struct {
 	path    string
 	log     *logrus.Entry
-	served  *revision.Served // as it was read; nil for nothing
-	written revision.Served
+	served  *zkroot.Served // as it was read; nil for nothing
+	written zkroot.Served
 	warned  bool
 
 	once sync.Once
@@ -50,7 +50,7 @@ func readServedRecord(dataDir, root string, log *logrus.Entry) (*servedRecord, e
 	if errors.Is(err, fs.ErrNotExist) || err != nil && !errors.Is(err, fs.ErrPermission) && !exists(r.path) {
 		return r, nil // whether the folder can be written, the first write shows
 	}
-	served := new(revision.Served)
+	served := new(zkroot.Served)
 	if err == nil {
 		if err = json.Unmarshal(data, served); err == nil {
 			err = served.Check()
@@ -99,7 +99,7 @@ func exists(path string) bool {
 }
 
 // follow keeps the record up to date with a log that is served.
-func (r *servedRecord) follow(served func() revision.Served) {
+func (r *servedRecord) follow(served func() zkroot.Served) {
 	r.keep(served())
 	r.wg.Go(func() {
 		ticker := time.NewTicker(servedInterval)
@@ -123,7 +123,7 @@ func (r *servedRecord) stop() {
 }
 
 // keep writes the record if it says something new.
-func (r *servedRecord) keep(s revision.Served) {
+func (r *servedRecord) keep(s zkroot.Served) {
 	same := s
 	same.At = r.written.At
 	if same == r.written {

@@ -13,21 +13,23 @@ import (
 
 	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // openLog opens the log on a root as a reader: it never joins, appends or
 // rotates.
-func openLog(ctx context.Context, servers []string, root string) (*revision.Log, error) {
-	return revision.Open(ctx, logConfig(servers, root))
+func openLog(ctx context.Context, servers []string, root string) (*zklog.Log, error) {
+	return zklog.Open(ctx, logConfig(servers, root))
 }
 
-func logConfig(servers []string, root string) revision.Config {
+func logConfig(servers []string, root string) zklog.Config {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	log := logrus.NewEntry(quiet)
-	return revision.Config{
-		Dialer: &revision.ZooKeeper{
-			Servers: servers, Timeout: SessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: log,
+	return zklog.Config{
+		Dialer: &zkclient.Ensemble{
+			Servers: servers, Timeout: SessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: log,
 		},
 		Root: root, Name: "judge", Log: log,
 	}
@@ -37,7 +39,7 @@ func logConfig(servers []string, root string) revision.Config {
 // run knows what goes on without waiting for time to pass, and what remembers
 // the part of the log that was trimmed when the run ends.
 type Observer struct {
-	log    *revision.Log
+	log    *zklog.Log
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 

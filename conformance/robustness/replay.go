@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 // Replay is a root's log as a zkine reads it that starts now: the newest
@@ -53,7 +53,7 @@ func replay(ctx context.Context, servers []string, root string) (*Replay, error)
 
 // verify has zkine's own check look at every byte under a root.
 func verify(ctx context.Context, servers []string, root string) error {
-	v, err := revision.Verify(ctx, logConfig(servers, root))
+	v, err := zklog.Verify(ctx, logConfig(servers, root))
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", root, err)
 	}

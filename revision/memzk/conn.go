@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // conn is a session on the ensemble. Its fields are guarded by the ensemble's
@@ -60,7 +62,6 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 
 // runLocked decides a multi that came in through a server.
 func (e *Ensemble) runLocked(s *server, session int64, ops []any) (results []zk.MultiResponse, err error) {
-	e.multis++
 	e.commitLocked(func(t *tree) (events []event) {
 		if t == e.tree {
 			results, events, err = t.multi(session, ops)
@@ -74,30 +75,34 @@ func (e *Ensemble) runLocked(s *server, session int64, ops []any) (results []zk.
 }
 
 func (c *conn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	data, stat, _, err := c.read(ctx, path, false)
-	return data, stat, err
-}
-
-func (c *conn) GetW(ctx context.Context, path string) ([]byte, *zk.Stat, <-chan zk.Event, error) {
-	return c.read(ctx, path, true)
-}
-
-func (c *conn) read(ctx context.Context, path string, watch bool) ([]byte, *zk.Stat, <-chan zk.Event, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, nil, nil, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	}
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
+	return c.getLocked(path)
+}
+
+func (c *conn) GetW(ctx context.Context, path string) (zkclient.Watched, error) {
+	if err := ctx.Err(); err != nil {
+		return zkclient.Watched{}, context.Cause(ctx)
+	}
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	data, stat, err := c.getLocked(path)
+	if err != nil {
+		return zkclient.Watched{}, err
+	}
+	event := make(chan zk.Event, 1)
+	c.watches[path] = append(c.watches[path], event)
+	return zkclient.Watched{Data: data, Stat: stat, Event: event}, nil
+}
+
+func (c *conn) getLocked(path string) ([]byte, *zk.Stat, error) {
 	if !c.e.conns[c] {
-		return nil, nil, nil, zk.ErrConnectionClosed
+		return nil, nil, zk.ErrConnectionClosed
 	}
-	data, stat, err := c.server.tree.get(path)
-	if err != nil || !watch {
-		return data, stat, nil, err
-	}
-	ch := make(chan zk.Event, 1)
-	c.watches[path] = append(c.watches[path], ch)
-	return data, stat, ch, nil
+	return c.server.tree.get(path)
 }
 
 func (c *conn) Children(ctx context.Context, path string) ([]string, error) {
@@ -113,6 +118,6 @@ func (c *conn) Children(ctx context.Context, path string) ([]string, error) {
 }
 
 func (c *conn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
-	_, stat, _, err := c.read(ctx, path, false)
+	_, stat, err := c.Get(ctx, path)
 	return stat, err
 }

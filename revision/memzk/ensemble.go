@@ -39,7 +39,6 @@ type Ensemble struct {
 	down    bool
 	fault   func(ops []any) Fault
 	late    []func()
-	multis  int
 }
 
 // New returns an empty ensemble of one server that is up and has no faults.
@@ -140,13 +139,6 @@ func (e *Ensemble) Overwrite(path string, change func([]byte) []byte) {
 			n.data = change(append([]byte(nil), n.data...))
 		}
 	}
-}
-
-// Multis returns how many multis ran.
-func (e *Ensemble) Multis() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.multis
 }
 
 func (e *Ensemble) treesLocked() []*tree {

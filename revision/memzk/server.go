@@ -3,7 +3,7 @@ package memzk
 import (
 	"context"
 
-	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // A server shows its clients the tree as it has applied it. Writes are decided
@@ -89,14 +89,14 @@ func (e *Ensemble) catchUpLocked(s *server, to int) {
 }
 
 // DialServer opens a session on one server, without waiting.
-func (e *Ensemble) DialServer(server int) revision.Conn {
+func (e *Ensemble) DialServer(server int) zkclient.Conn {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.connectLocked(e.servers[server])
 }
 
 // Dial implements revision.Dialer.
-func (e *Ensemble) Dial(ctx context.Context) (revision.Conn, error) {
+func (e *Ensemble) Dial(ctx context.Context) (zkclient.Conn, error) {
 	for {
 		if conn := e.dialNext(); conn != nil {
 			return conn, nil
@@ -108,7 +108,7 @@ func (e *Ensemble) Dial(ctx context.Context) (revision.Conn, error) {
 }
 
 // dialNext opens a session on the next server; nil while the ensemble is down.
-func (e *Ensemble) dialNext() revision.Conn {
+func (e *Ensemble) dialNext() zkclient.Conn {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.down {

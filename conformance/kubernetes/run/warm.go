@@ -10,6 +10,8 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 )
 
 const (
@@ -25,10 +27,10 @@ const (
 func warm(ctx context.Context, address string, log *logrus.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, zookeeperStart)
 	defer cancel()
-	zk := &revision.ZooKeeper{
+	zk := &zkclient.ZooKeeper{
 		Servers: []string{address}, Timeout: warmSession, MaxRequest: revision.DefaultMaxRequest, Log: log,
 	}
-	l, err := revision.Open(ctx, revision.Config{Dialer: zk, Root: warmRoot, Name: "warm", Log: log})
+	l, err := zklog.Open(ctx, zklog.Config{Dialer: zk, Root: warmRoot, Name: "warm", Log: log})
 	if err != nil {
 		return fmt.Errorf("warm up ZooKeeper: %w", err)
 	}

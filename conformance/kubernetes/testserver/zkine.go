@@ -16,6 +16,8 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/server"
 )
 
@@ -77,8 +79,8 @@ func start(t testing.TB, zookeeper, root string, cfg *embed.Config) string {
 // openBackend opens a backend on a root; at the test's end it says whether the backend had failed, and closes it.
 func openBackend(ctx context.Context, t testing.TB, zookeeper, root string, cfg backend.Config) *backend.Backend {
 	t.Helper()
-	logConfig := revision.Config{
-		Dialer: &revision.ZooKeeper{
+	logConfig := zklog.Config{
+		Dialer: &zkclient.ZooKeeper{
 			Servers: []string{zookeeper}, Timeout: sessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: cfg.Log,
 		},
 		Root: root, Name: memberName, Log: cfg.Log,
@@ -86,7 +88,7 @@ func openBackend(ctx context.Context, t testing.TB, zookeeper, root string, cfg 
 	if os.Getenv(busyVariable) != "" {
 		logConfig.MaxSlots, logConfig.CheckpointFrom = 8, 1
 	}
-	l, err := revision.Open(ctx, logConfig)
+	l, err := zklog.Open(ctx, logConfig)
 	if err != nil {
 		t.Fatalf("open the log under %s on ZooKeeper %s: %v", root, zookeeper, err)
 	}

@@ -1,0 +1,172 @@
+package zklog
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkroot"
+)
+
+const (
+	// pollInterval backs the watches, which the client library can lose.
+	pollInterval = time.Second
+	// quietTime is how long one's own appends must have been over before a
+	// watch is armed again: while they go on, foreign slots show as gaps in
+	// one's own numbers, and each append would fire the watch.
+	quietTime = 5 * time.Millisecond
+)
+
+// follower learns of foreign slots and rotations.
+type follower struct {
+	*link
+	// mayServe looks whether the root may still be served.
+	mayServe func(context.Context, zkclient.Conn) error
+}
+
+// run ends when the log is closed.
+func (f *follower) run() {
+	for {
+		conn, err := f.session.Get(f.ctx)
+		if err != nil {
+			return
+		}
+		f.followOn(conn)
+		select {
+		case <-conn.Done():
+		case <-f.ctx.Done():
+			return
+		}
+	}
+}
+
+// followOn follows on one connection, until that ends. Watches are armed again
+// only once they have fired, since the client keeps a channel for each.
+func (f *follower) followOn(conn zkclient.Conn) {
+	var log, segment <-chan zk.Event
+	var watched zkroot.SegmentRef
+	var armedAt int64 // slots of watched when its watch was armed
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	for {
+		if log == nil {
+			log = f.watchLog(conn)
+		}
+		if open, _ := f.tail.head(); segment == nil || watched != open {
+			watched = open
+			segment, armedAt = f.watchSegment(conn, open)
+		}
+		// A rotation goes first: what select would take of two is up to chance,
+		// and simulations are to repeat.
+		select {
+		case <-log:
+			log = nil
+			continue
+		default:
+		}
+		select {
+		case <-log:
+			log = nil
+		case e := <-segment:
+			segment = nil
+			if e.Type == zk.EventNodeDataChanged {
+				// At least one slot more, which Next can read at once.
+				f.tail.observe(watched.Number, armedAt+1)
+				f.quiet(conn)
+			}
+		case <-poll.C:
+			f.poll(conn)
+		case <-conn.Done():
+			return
+		case <-f.ctx.Done():
+			return
+		}
+	}
+}
+
+// watchLog reads the open segment's name and watches for its change. A nil
+// channel means that the connection is ending.
+func (f *follower) watchLog(conn zkclient.Conn) <-chan zk.Event {
+	ctx, cancel := f.opContext(f.ctx)
+	defer cancel()
+	watched, err := conn.GetW(ctx, f.layout.Log())
+	if err == nil {
+		var open zkroot.SegmentRef
+		if open, err = zkroot.ParseOpen(f.layout, watched.Data, watched.Stat); err == nil {
+			f.tail.observeOpen(open)
+		}
+	}
+	if err != nil {
+		f.failFollowing(conn, f.lostIfMissing(err, f.layout.Log()))
+		return nil
+	}
+	return watched.Event
+}
+
+// watchSegment watches for the next slot and returns how many there are.
+func (f *follower) watchSegment(conn zkclient.Conn, segment zkroot.SegmentRef) (<-chan zk.Event, int64) {
+	ctx, cancel := f.opContext(f.ctx)
+	defer cancel()
+	watched, err := conn.GetW(ctx, f.layout.Segment(segment.Name))
+	if err != nil {
+		f.failFollowing(conn, err)
+		return nil, 0
+	}
+	count := int64(watched.Stat.Version)
+	f.tail.observe(segment.Number, count)
+	return watched.Event, count
+}
+
+// poll reads what the watches would have told.
+func (f *follower) poll(conn zkclient.Conn) {
+	ctx, cancel := f.opContext(f.ctx)
+	defer cancel()
+	open, err := f.readOpen(ctx, conn)
+	if err == nil {
+		var stat *zk.Stat
+		if _, stat, err = conn.Get(ctx, f.layout.Segment(open.Name)); err == nil {
+			f.tail.observe(open.Number, int64(stat.Version))
+			err = f.mayServe(ctx, conn)
+		}
+	}
+	if err == nil {
+		return
+	}
+	f.failFollowing(conn, err)
+}
+
+// failFollowing gives the connection up; its successor's verification judges
+// whether something is missing that must not be.
+func (f *follower) failFollowing(conn zkclient.Conn, err error) {
+	if f.ctx.Err() == nil {
+		f.unusable(f.ctx, conn, err) //nolint:errcheck // the session holds it
+	}
+}
+
+// quiet waits until one's own appends pause, at most a poll interval.
+func (f *follower) quiet(conn zkclient.Conn) {
+	deadline := time.Now().Add(pollInterval)
+	for {
+		wait := f.tail.busy(quietTime)
+		if wait <= 0 || time.Now().After(deadline) {
+			return
+		}
+		if !sleep(f.ctx, conn, wait) {
+			return
+		}
+	}
+}
+
+// sleep returns false if the log or the connection ended first.
+func sleep(ctx context.Context, conn zkclient.Conn, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-conn.Done():
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,112 @@
+package zkroot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// Holding is what a root holds, for a person who has to decide whether to serve
+// it.
+type Holding struct {
+	ClusterID ClusterID
+	// Segment and Slots are the end of the log: the newest segment with slots,
+	// or the first.
+	Segment string
+	Slots   int64
+	// Revision is one that the store had reached a moment before the last slot.
+	Revision revision.Rev
+	// Written is when the log was written to last, by ZooKeeper's clock.
+	Written time.Time
+	// Halt is nil if the root may be served; Accepted is nil if nobody ever had
+	// to decide.
+	Halt     *Halt
+	Accepted *Accepted
+
+	trust   trustRecord
+	version int64 // of the znode that holds it
+}
+
+// Look reads what a root holds, and changes nothing. want.ClusterID, if it is not
+// 0, must be the root's. Errors: ErrNoData, ErrWrongCluster, ErrForeignRoot,
+// ErrNewerFormat, ErrCorrupt, ErrForbidden; others are for want of a connection.
+func (r Reader) Look(ctx context.Context, want Wanted) (*Holding, error) {
+	if err := r.Barrier(ctx); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return nil, err
+	}
+	id, err := r.Format(ctx)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil, r.missingFormat(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := want.Allows(id); err != nil {
+		return nil, err
+	}
+	h := &Holding{ClusterID: ClusterID(id), Revision: 1}
+	h.trust, h.version, err = r.Trust(ctx)
+	if err != nil && !errors.Is(err, revision.ErrCorrupt) { // a record of nonsense is replaced
+		return nil, err
+	}
+	h.Halt, h.Accepted = h.trust.Halt, h.trust.Accepted
+	if err := r.fillEnd(ctx, h); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// fillEnd finds the end of the log.
+func (r Reader) fillEnd(ctx context.Context, h *Holding) error {
+	refs, err := r.Segments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ref := range slices.Backward(refs) {
+		data, stat, err := r.conn.Get(ctx, r.layout.Segment(ref.Name))
+		if errors.Is(err, zk.ErrNoNode) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		h.Segment, h.Slots = ref.Name, int64(stat.Version)
+		if written := time.UnixMilli(stat.Mtime); written.After(h.Written) {
+			h.Written = written
+		}
+		if h.Slots > 0 {
+			h.Revision = max(writerRevision(data), 1)
+			break
+		}
+	}
+	return nil
+}
+
+// Accept records by's decision that what a root holds is to be served: what it
+// held before, if zkines still remember it, is lost. want.ClusterID must be the
+// root's. The result is as of before.
+func (r Reader) Accept(ctx context.Context, want Wanted, by string) (*Holding, error) {
+	h, err := r.Look(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(h.ClusterID) != want.ClusterID {
+		return nil, fmt.Errorf("%w: no cluster is named", revision.ErrWrongCluster)
+	}
+	now := time.Now().UTC()
+	accepted := &Accepted{Number: max(now.UnixMilli(), h.trust.Number()+1), By: by, At: now, Halt: h.Halt}
+	if h.Halt != nil {
+		accepted.Number = max(accepted.Number, h.Halt.Accepted+1)
+	}
+	err = WriteTrust(ctx, r.conn, r.layout, trustRecord{Accepted: accepted}, h.version)
+	if errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNodeExists) {
+		err = errors.New("a zkine has written meanwhile; look again")
+	}
+	return h, err
+}

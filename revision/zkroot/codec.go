@@ -1,0 +1,191 @@
+package zkroot
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// A slot's data is an envelope:
+//
+//	 0  'Z' 'K'                      magic
+//	 2  version        uint8         1
+//	 3  flags          uint8         bit 0 zstd, bit 1 staged
+//	 4  nonce          [16]byte
+//	20  term           uint64        the writer's highest known ZAB epoch + 1
+//	28  raw length     uint32        of the payload, uncompressed
+//	32  payload length uint32        as stored
+//	36  parts          uint32        0 unless staged
+//	40  checksum       uint32        CRC32C of bytes 0 to 39 and the payload
+//	44  payload
+//
+// Integers are big endian, as ZooKeeper's. The payload is a recordpb.Batch,
+// compressed if that makes it smaller. With the staged bit it is not here but
+// in <root>/stage/<segment>/<nonce>-<i>, cut into parts; the checksum covers
+// it all the same.
+const (
+	envelopeVersion = 1
+	EnvelopeHead    = 44
+
+	flagZstd   = 1 << 0
+	FlagStaged = 1 << 1
+	knownFlags = flagZstd | FlagStaged
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Envelope is a slot's data, taken apart.
+type Envelope struct {
+	Flags   uint8
+	Nonce   revision.Nonce
+	Term    uint64
+	raw     uint32
+	Parts   uint32
+	sum     uint32
+	Payload []byte // as stored; nil while its parts were not read
+	Length  uint32 // of payload
+}
+
+// EncodeBatch encodes a batch. The envelope's payload is inline; see stage.
+func EncodeBatch(batch *revision.Batch, term uint64, c *Compressor) (*Envelope, error) {
+	payload, err := proto.Marshal(&recordpb.Batch{Requests: batch.Requests})
+	if err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	if len(payload) > maxBatch || len(batch.Requests) > maxRequests {
+		return nil, fmt.Errorf("%w: %d requests of %d bytes", revision.ErrTooLarge, len(batch.Requests), len(payload))
+	}
+	e := &Envelope{Nonce: batch.Nonce, Term: term, raw: uint32(len(payload)), Payload: payload}
+	if packed, smaller := c.compress(payload); smaller {
+		e.Flags |= flagZstd
+		e.Payload = packed
+	}
+	e.Length = uint32(len(e.Payload))
+	return e, nil
+}
+
+// Head returns the fixed part, with the checksum over it and the payload.
+func (e *Envelope) Head() []byte {
+	b := make([]byte, EnvelopeHead, EnvelopeHead+len(e.Payload))
+	b[0], b[1], b[2], b[3] = 'Z', 'K', envelopeVersion, e.Flags
+	copy(b[4:], e.Nonce[:])
+	binary.BigEndian.PutUint64(b[20:], e.Term)
+	binary.BigEndian.PutUint32(b[28:], e.raw)
+	binary.BigEndian.PutUint32(b[32:], e.Length)
+	binary.BigEndian.PutUint32(b[36:], e.Parts)
+	binary.BigEndian.PutUint32(b[40:], checksum(b[:40], e.Payload))
+	return b
+}
+
+// bytes is the slot's data with the payload inline.
+func (e *Envelope) bytes() []byte { return append(e.Head(), e.Payload...) }
+
+func checksum(head, payload []byte) uint32 {
+	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, payload)
+}
+
+// DecodeEnvelope takes a slot's data apart. Without the staged bit the checksum has been
+// verified; otherwise complete does it.
+func DecodeEnvelope(data []byte) (*Envelope, error) {
+	if len(data) < EnvelopeHead || data[0] != 'Z' || data[1] != 'K' {
+		return nil, fmt.Errorf("%w: %d bytes that are no slot's", revision.ErrCorrupt, len(data))
+	}
+	e := &Envelope{
+		Flags:  data[3],
+		Term:   binary.BigEndian.Uint64(data[20:]),
+		raw:    binary.BigEndian.Uint32(data[28:]),
+		Length: binary.BigEndian.Uint32(data[32:]),
+		Parts:  binary.BigEndian.Uint32(data[36:]),
+		sum:    binary.BigEndian.Uint32(data[40:]),
+	}
+	copy(e.Nonce[:], data[4:20])
+	if e.Flags&FlagStaged != 0 && data[2] == envelopeVersion && e.Flags&^knownFlags == 0 {
+		if len(data) != EnvelopeHead || e.Parts == 0 || e.Parts > e.Length || e.Length > maxBatch {
+			return nil, fmt.Errorf("%w: a staged slot of %d bytes, %d parts of %d bytes", revision.ErrCorrupt, len(data), e.Parts, e.Length)
+		}
+		return e, nil
+	}
+	// The checksum comes before the version: a flipped bit must not look like
+	// a newer format.
+	payload := data[EnvelopeHead:]
+	if e.sum != checksum(data[:40], payload) || int(e.Length) != len(payload) {
+		return nil, fmt.Errorf("%w: checksum does not match", revision.ErrCorrupt)
+	}
+	if data[2] != envelopeVersion || e.Flags&^knownFlags != 0 {
+		return nil, fmt.Errorf("%w: slot of version %d, flags %#x", revision.ErrNewerFormat, data[2], e.Flags)
+	}
+	e.Payload = payload
+	return e, nil
+}
+
+// Staged says whether the payload lies in parts.
+func (e *Envelope) Staged() bool { return e.Flags&FlagStaged != 0 }
+
+// complete puts a staged payload together and verifies it.
+func (e *Envelope) complete(payload []byte) error {
+	e.Payload = payload
+	if int(e.Length) != len(payload) {
+		return fmt.Errorf("%w: staged parts hold %d bytes of %d", revision.ErrCorrupt, len(payload), e.Length)
+	}
+	if head := e.Head(); binary.BigEndian.Uint32(head[40:]) != e.sum {
+		return fmt.Errorf("%w: checksum of the staged parts does not match", revision.ErrCorrupt)
+	}
+	return nil
+}
+
+// requests decodes the payload.
+func (e *Envelope) requests() ([]*recordpb.Request, error) {
+	payload := e.Payload
+	if e.raw > maxBatch {
+		return nil, fmt.Errorf("%w: payload of %d bytes", revision.ErrCorrupt, e.raw)
+	}
+	if e.Flags&flagZstd != 0 {
+		buffer := borrow()
+		defer buffer.giveBack() // the messages keep none of it
+		var err error
+		if payload, err = buffer.decompress(payload, int(e.raw)); err != nil {
+			return nil, fmt.Errorf("%w: zstd: %w", revision.ErrCorrupt, err)
+		}
+	}
+	if len(payload) != int(e.raw) {
+		return nil, fmt.Errorf("%w: payload of %d bytes, %d expected", revision.ErrCorrupt, len(payload), e.raw)
+	}
+	if n := countFields(payload); n > maxRequests {
+		return nil, fmt.Errorf("%w: payload of %d requests", revision.ErrCorrupt, n)
+	}
+	var batch recordpb.Batch
+	if err := decoding.Unmarshal(payload, &batch); err != nil {
+		return nil, fmt.Errorf("%w: %w", revision.ErrCorrupt, err)
+	}
+	if len(batch.ProtoReflect().GetUnknown()) > 0 {
+		return nil, fmt.Errorf("%w: a batch with fields unknown to this one; upgrade it", revision.ErrNewerFormat)
+	}
+	for i, r := range batch.Requests {
+		if recordpb.HasUnknown(r) {
+			return nil, fmt.Errorf("%w: request %d has fields unknown to this one; upgrade it", revision.ErrNewerFormat, i)
+		}
+		if r.Kind == nil {
+			return nil, fmt.Errorf("%w: request %d is of a kind unknown to this one; upgrade it", revision.ErrNewerFormat, i)
+		}
+	}
+	return batch.Requests, nil
+}
+
+// countFields counts the fields of a message, up to the first that is none.
+func countFields(message []byte) (n int) {
+	for len(message) > 0 {
+		_, _, size := protowire.ConsumeField(message)
+		if size < 0 {
+			break
+		}
+		message = message[size:]
+		n++
+	}
+	return n
+}

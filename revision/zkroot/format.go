@@ -1,0 +1,147 @@
+package zkroot
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient"
+)
+
+// OpenRoot makes the root if it is not there and may be made, and returns its
+// cluster id. It refuses a root that something else, or a newer zkine, has
+// written. An error that wraps no final one is worth another try. The server
+// must have been shown to be current.
+func OpenRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (clusterID uint64, made bool, err error) {
+	l := Layout{want.Root}
+	for {
+		id, err := NewReader(conn, l).Format(ctx)
+		if !errors.Is(err, zk.ErrNoNode) {
+			return id, made, err
+		}
+		if err := checkEmpty(ctx, conn, l); err != nil {
+			return 0, false, err
+		}
+		if err := want.Allows(0); err != nil {
+			return 0, false, err
+		}
+		// Another zkine may do the same now; whoever comes second reads.
+		err = createRoot(ctx, conn, l, random)
+		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return 0, false, fmt.Errorf("create %s: %w", l.Root, err)
+		}
+		made = err == nil
+	}
+}
+
+// Format reads and judges <root>/format, and returns the cluster's id;
+// zk.ErrNoNode if there is none.
+func (r Reader) Format(ctx context.Context) (uint64, error) {
+	data, _, err := r.conn.Get(ctx, r.layout.Format())
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", r.layout.Format(), err)
+	}
+	return parseFormat(r.layout, data)
+}
+
+func parseFormat(l Layout, data []byte) (uint64, error) {
+	var f formatRecord
+	if err := json.Unmarshal(data, &f); err != nil || f.Format < 1 {
+		return 0, fmt.Errorf("%w: %s is not a zkine format record; choose another --zookeeper-root",
+			revision.ErrForeignRoot, l.Format())
+	}
+	if f.Format > formatVersion {
+		return 0, fmt.Errorf("%w: %s has format %d, this zkine reads up to %d; upgrade it",
+			revision.ErrNewerFormat, l.Format(), f.Format, formatVersion)
+	}
+	id, err := strconv.ParseUint(f.ClusterID, 16, 64)
+	if err != nil || id == 0 {
+		return 0, fmt.Errorf("%w: %s has no valid cluster_id; restore the znode from a backup", revision.ErrCorrupt, l.Format())
+	}
+	return id, nil
+}
+
+// checkEmpty refuses a root without a format but with children: whoever owns
+// them would not want a log among them. So it does a place for no root.
+func checkEmpty(ctx context.Context, conn Nodes, l Layout) error {
+	if err := checkPlace(ctx, conn, l); err != nil {
+		return err
+	}
+	children, err := conn.Children(ctx, l.Root)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list %s: %w", l.Root, err)
+	}
+	if len(children) > 0 {
+		// Another zkine may have made the root between the two reads.
+		if _, _, err := conn.Get(ctx, l.Format()); !errors.Is(err, zk.ErrNoNode) {
+			return err
+		}
+		return fmt.Errorf("%w: %s has no format but holds %q; choose another --zookeeper-root, or remove what is there",
+			revision.ErrForeignRoot, l.Root, children)
+	}
+	return nil
+}
+
+// createRoot writes the whole skeleton in one multi, so that nobody ever sees
+// half of it.
+func createRoot(ctx context.Context, conn Nodes, l Layout, random io.Reader) error {
+	if err := createParents(ctx, conn, l.Root); err != nil {
+		return err
+	}
+	var id [8]byte
+	revision.Draw(random, id[:])
+	clusterID := binary.BigEndian.Uint64(id[:]) | 1
+	first := NewSegmentRef(1, random)
+	_, err := conn.Multi(ctx,
+		zkclient.CreateOp(l.Format(), MustJSON(formatRecord{
+			Zkine:     "etcd API on ZooKeeper; managed by zkine, do not edit",
+			Format:    formatVersion,
+			ClusterID: strconv.FormatUint(clusterID, 16),
+		})),
+		zkclient.CreateOp(l.Members(), nil),
+		zkclient.CreateOp(l.stageRoot(), nil),
+		zkclient.CreateOp(l.packRoot(), nil),
+		zkclient.CreateOp(l.Checkpoint(), MustJSON(CheckpointRecord{})),
+		zkclient.CreateOp(l.Log(), nil),
+		// The set makes the dataVersion 1: the number of the first segment.
+		zkclient.SetOp(l.Log(), MustJSON(OpenRecord{first.Name}), 0),
+		zkclient.CreateOp(l.Segment(first.Name), MustJSON(SegmentRecord{})),
+		zkclient.CreateOp(l.Stage(first.Name), nil),
+	)
+	return err
+}
+
+// createParents makes the root and what is above it.
+func createParents(ctx context.Context, conn Nodes, root string) error {
+	p := ""
+	for _, name := range strings.Split(strings.TrimPrefix(root, "/"), "/") {
+		p += "/" + name
+		if _, err := conn.Multi(ctx, zkclient.CreateOp(p, nil)); err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return fmt.Errorf("create %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// CheckRoot says whether path may be a root, for flags.
+func CheckRoot(root string) error {
+	if !strings.HasPrefix(root, "/") || root == "/" || path.Clean(root) != root {
+		return fmt.Errorf("%q is not a path like /zkine", root)
+	}
+	if root == "/zookeeper" || strings.HasPrefix(root, "/zookeeper/") {
+		return fmt.Errorf("%q belongs to ZooKeeper itself", root)
+	}
+	return checkCharacters(root)
+}

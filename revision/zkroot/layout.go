@@ -1,0 +1,155 @@
+package zkroot
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/zkine/zkine/revision"
+)
+
+// Layout names the znodes under a root:
+//
+//	<root>/format                        formatRecord, written once
+//	<root>/log                           openRecord: the open segment; its
+//	                                     dataVersion is the segment's number
+//	<root>/log/<k>-<random>              segmentRecord; its dataVersion counts
+//	                                     the slots
+//	<root>/log/<k>-<random>/s-<n>        a slot: an envelope (codec.go)
+//	<root>/stage/<k>-<random>            parts of large batches of the segment
+//	<root>/stage/<k>-<random>/<nonce>-<i> a part
+//	<root>/pack/<k>-<random>             packed slots of a sealed segment
+//	<root>/pack/<k>-<random>/p-<n>-<m>   slots n to m (pack.go)
+//	<root>/checkpoint                    checkpointRecord: the newest checkpoint
+//	<root>/checkpoint/<attempt>          a folder of chunks (checkpoint.go)
+//	<root>/checkpoint/<attempt>/c-<n>-<i> part i of chunk n
+//	<root>/checkpoint/<attempt>/m-<i>    part i of the manifest
+//	<root>/members/<name>                ephemeral: a running zkine
+//	<root>/trust                         trustRecord (trust.go); made when it is
+//	                                     first needed
+type Layout struct {
+	// Root is the path of the znode that holds everything; see CheckRoot.
+	Root string
+}
+
+func (l Layout) Format() string              { return l.Root + "/format" }
+func (l Layout) Log() string                 { return l.Root + "/log" }
+func (l Layout) Members() string             { return l.Root + "/members" }
+func (l Layout) Member(name string) string   { return l.Members() + "/" + name }
+func (l Layout) Trust() string               { return l.Root + "/trust" }
+func (l Layout) stageRoot() string           { return l.Root + "/stage" }
+func (l Layout) Stage(segment string) string { return l.stageRoot() + "/" + segment }
+func (l Layout) Segment(name string) string  { return l.Log() + "/" + name }
+func (l Layout) packRoot() string            { return l.Root + "/pack" }
+func (l Layout) Pack(segment string) string  { return l.packRoot() + "/" + segment }
+func (l Layout) Checkpoint() string          { return l.Root + "/checkpoint" }
+func (l Layout) Attempt(name string) string  { return l.Checkpoint() + "/" + name }
+
+func (l Layout) Packed(segment string, first, last int64) string {
+	return l.Pack(segment) + "/" + PackRef{first, last}.name()
+}
+
+func (l Layout) Chunk(attempt string, number, part int) string {
+	return fmt.Sprintf("%s/c-%d-%d", l.Attempt(attempt), number, part)
+}
+
+func (l Layout) Manifest(attempt string, part int) string {
+	return fmt.Sprintf("%s/m-%d", l.Attempt(attempt), part)
+}
+
+func (l Layout) SlotPrefix(segment string) string {
+	return l.Segment(segment) + "/s-"
+}
+
+func (l Layout) Slot(segment string, slot int64) string {
+	return fmt.Sprintf("%s%010d", l.SlotPrefix(segment), slot)
+}
+
+func (l Layout) Part(segment string, nonce revision.Nonce, i int) string {
+	return fmt.Sprintf("%s/%s-%d", l.Stage(segment), nonce, i)
+}
+
+// SlotNumber reads the number off a sequential znode's path.
+func SlotNumber(created string) (int64, error) {
+	_, digits, found := strings.Cut(path.Base(created), "s-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !found || err != nil || n < 0 {
+		return 0, fmt.Errorf("%w: %q is not a slot's path", revision.ErrCorrupt, created)
+	}
+	return n, nil
+}
+
+// formatVersion is the newest format that this zkine reads and writes.
+const formatVersion = 1
+
+// formatRecord is the data of <root>/format.
+type formatRecord struct {
+	Zkine     string `json:"zkine"` // says whose data this is, for people
+	Format    int    `json:"format"`
+	ClusterID string `json:"cluster_id"` // hexadecimal
+}
+
+// OpenRecord is the data of <root>/log.
+type OpenRecord struct {
+	OpenSegment string `json:"open_segment"`
+}
+
+// CheckpointRecord is the data of <root>/checkpoint. Its znode's dataVersion
+// rises with each checkpoint.
+type CheckpointRecord struct {
+	Latest *CheckpointRef `json:"latest,omitempty"`
+	// Previous stays whole until the next one, with the log after it, for
+	// members that are starting from it. It is the latest one itself after a
+	// tidy-up, and where there is no room for two.
+	Previous *CheckpointRef `json:"previous,omitempty"`
+}
+
+// Alone says whether no other checkpoint than the latest is kept.
+func (r CheckpointRecord) Alone() bool {
+	return r.Latest != nil && r.Previous != nil && r.Latest.Attempt == r.Previous.Attempt
+}
+
+// CheckpointRef is where a checkpoint lies and what it covers.
+type CheckpointRef struct {
+	Attempt string `json:"attempt"`
+	// Segment is the last one that the checkpoint covers, all of it.
+	Segment  int64        `json:"segment"`
+	Revision revision.Rev `json:"revision"`
+	// Bytes is what its chunks hold as stored, those taken over included.
+	Bytes    int64   `json:"bytes"`
+	Manifest blobRef `json:"manifest"`
+}
+
+// blobRef says how a stored blob is put together.
+type blobRef struct {
+	Parts    int    `json:"parts"`
+	Length   int    `json:"length"` // as stored, bytes
+	Raw      int    `json:"raw"`    // bytes
+	Checksum uint32 `json:"crc32c"` // of the stored bytes
+}
+
+// SegmentRecord is the data of a segment: who appended last and how far its
+// writer had applied then. For people; nothing depends on it.
+type SegmentRecord struct {
+	LastWriter string       `json:"last_writer"`
+	Revision   revision.Rev `json:"writer_was_at_revision"`
+}
+
+// writerRevision reads the revision off a segment's data; 0 if there is none.
+func writerRevision(data []byte) revision.Rev {
+	var r SegmentRecord
+	if json.Unmarshal(data, &r) != nil {
+		return 0
+	}
+	return r.Revision
+}
+
+func MustJSON(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the records above always marshal
+	}
+	return data
+}
