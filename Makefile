@@ -111,7 +111,7 @@ churn: zookeeper ## an hour of keys, leases, watches and connections that come a
 
 # As in: make bench ARGS='-run ^update/100$$ -contenders zkine3,etcd3', or, to set another build of zkine against this one,
 # make bench ARGS='-before /path/of/zkine -contenders zkine1,zkine3 -rounds 9'.
-bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; half an hour: conformance/bench
+bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; an hour: conformance/bench
 	@conformance/components/build.sh etcd kine benchmark
 	cd conformance && go run ./bench $(ARGS)
 
