@@ -80,8 +80,8 @@ func start(t testing.TB, zookeeper, root string, cfg *embed.Config) string {
 func openBackend(ctx context.Context, t testing.TB, zookeeper, root string, cfg backend.Config) *backend.Backend {
 	t.Helper()
 	logConfig := zklog.Config{
-		Dialer: &zkclient.ZooKeeper{
-			Servers: []string{zookeeper}, Timeout: sessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: cfg.Log,
+		Dialer: &zkclient.Ensemble{
+			Servers: []string{zookeeper}, Timeout: sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: cfg.Log,
 		},
 		Root: root, Name: memberName, Log: cfg.Log,
 	}

@@ -1,4 +1,4 @@
-package zkroot
+package zklog
 
 import (
 	"encoding/json"
@@ -7,10 +7,10 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// MemberRecord is the data of <root>/members/<name>.
-type MemberRecord struct {
+// memberRecord is the data of <root>/members/<name>.
+type memberRecord struct {
 	revision.Member
-	Incarnation Incarnation `json:"incarnation"`
+	Incarnation incarnation `json:"incarnation"`
 	// Answers says that the holder answers challenges: releases before this one
 	// do not.
 	Answers bool `json:"answers_challenges,omitempty"`
@@ -20,8 +20,11 @@ type MemberRecord struct {
 	Answer    string `json:"answer,omitempty"`
 }
 
-// ParseMember reads a member's record.
-func ParseMember(data []byte) (record MemberRecord, err error) {
+// maxMemberRecord bounds a member's record, in bytes.
+const maxMemberRecord = 64 << 10
+
+// parseMember reads a member's record.
+func parseMember(data []byte) (record memberRecord, err error) {
 	if len(data) > maxMemberRecord {
 		return record, fmt.Errorf("%w: a member's record of %d bytes", revision.ErrForeignRoot, len(data))
 	}
@@ -29,9 +32,9 @@ func ParseMember(data []byte) (record MemberRecord, err error) {
 	return record, err
 }
 
-// MemberAt is parseMember for a member's znode. Error: ErrForeignRoot.
-func MemberAt(path string, data []byte) (MemberRecord, error) {
-	record, err := ParseMember(data)
+// memberAt is parseMember for a member's znode. Error: ErrForeignRoot.
+func memberAt(path string, data []byte) (memberRecord, error) {
+	record, err := parseMember(data)
 	if err != nil {
 		return record, fmt.Errorf("%w: %s is not a member record; remove it", revision.ErrForeignRoot, path)
 	}

@@ -1,4 +1,4 @@
-package zkroot
+package zklog
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Incarnation identifies a process among all that ever ran: by the boot of its
+// incarnation identifies a process among all that ever ran: by the boot of its
 // machine, its PID namespace, its PID and when that began. Where /proc cannot
 // tell, fields are empty and nothing is concluded from them.
-type Incarnation struct {
+type incarnation struct {
 	Host      string         `json:"host"`
 	Boot      string         `json:"boot"`
 	Namespace string         `json:"pid_namespace"`
@@ -26,20 +26,20 @@ type Incarnation struct {
 	Nonce     revision.Nonce `json:"nonce"`
 }
 
-func NewIncarnation(random io.Reader) Incarnation {
+func newIncarnation(random io.Reader) incarnation {
 	host, _ := os.Hostname()
 	pid := os.Getpid()
-	return Incarnation{Host: host, Boot: bootID(), Namespace: pidNamespace(), PID: pid,
+	return incarnation{Host: host, Boot: bootID(), Namespace: pidNamespace(), PID: pid,
 		Started: processStart(pid), Nonce: revision.DrawNonce(random)}
 }
 
-// ID tells incarnations of one process apart, too: tests run several in one.
-func (i Incarnation) ID() revision.Nonce { return i.Nonce }
+// id tells incarnations of one process apart, too: tests run several in one.
+func (i incarnation) id() revision.Nonce { return i.Nonce }
 
-// Gone says whether the process is known to have ended. Only a process of this
+// gone says whether the process is known to have ended. Only a process of this
 // machine's present boot and of this PID namespace can be judged.
-func (i Incarnation) Gone() bool {
-	here := NewIncarnation(rand.Reader)
+func (i incarnation) gone() bool {
+	here := newIncarnation(rand.Reader)
 	if i.Boot == "" || i.Namespace == "" || i.Boot != here.Boot || i.Namespace != here.Namespace {
 		return false
 	}
@@ -52,7 +52,7 @@ func (i Incarnation) Gone() bool {
 }
 
 // String names the process for an error message.
-func (i Incarnation) String() string { return fmt.Sprintf("host %s, pid %d", i.Host, i.PID) }
+func (i incarnation) String() string { return fmt.Sprintf("host %s, pid %d", i.Host, i.PID) }
 
 func bootID() string {
 	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
