@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // urls checks listen or advertised URLs, and trims the spaces around them.
@@ -23,7 +23,7 @@ func (v *checker) urls(flag string, list []string, schemes ...string) {
 
 // certificate checks that there is one if a URL needs it; what is in the files
 // is the server's to check.
-func (v *checker) certificate(t server.TLS, urls []string) {
+func (v *checker) certificate(t listener.TLS, urls []string) {
 	secure := slices.IndexFunc(urls, func(u string) bool {
 		return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "unixs://")
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // config is what the server command was told, in the order of its help.
@@ -28,7 +29,7 @@ type config struct {
 	advertiseURLs    []string
 	metricsURLs      []string
 	enablePprof      bool
-	tls              server.TLS
+	tls              listener.TLS
 	cors             []string
 	maxRequestBytes  int // of a client
 	maxTxnOps        int
@@ -81,7 +82,7 @@ func (c *config) bindURLs(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.metricsURLs, "listen-metrics-urls", []string{"http://127.0.0.1:2381"}, "`urls` to serve /metrics, /health, /livez, /readyz and /version on")
 }
 
-func bindTLS(f *pflag.FlagSet, t *server.TLS) {
+func bindTLS(f *pflag.FlagSet, t *listener.TLS) {
 	f.StringVar(&t.CertFile, "cert-file", "", "PEM `file` of the certificate for https:// and unixs:// URLs, with its chain; read again when it changes")
 	f.StringVar(&t.KeyFile, "key-file", "", "PEM `file` of the certificate's key")
 	f.StringVar(&t.TrustedCAFile, "trusted-ca-file", "", "PEM `file` of the CAs of client certificates; each client needs one then")

@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // front is the server on its sockets. Its goroutine runs Serve until drain.
@@ -21,11 +22,11 @@ type front struct {
 // the error of a listener that breaks later.
 func (i *instance) startFront(fail func(error)) (*front, error) {
 	cfg := &i.cfg
-	clients, err := server.Listen(cfg.clientURLs)
+	clients, err := listener.Listen(cfg.clientURLs)
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := server.ListenMetrics(cfg.metricsURLs)
+	metrics, err := listener.ListenMetrics(cfg.metricsURLs)
 	if err != nil {
 		closeAll(clients)
 		return nil, err
@@ -44,7 +45,7 @@ func (i *instance) startFront(fail func(error)) (*front, error) {
 		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
 		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
-		Progress:        func() string { return i.startup.Progress().String() },
+		StartupStep:     func() string { return i.startup.Progress().String() },
 		Registry:        i.registry, Log: i.log,
 	})
 	if err != nil {
