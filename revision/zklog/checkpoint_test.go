@@ -266,7 +266,7 @@ func TestReloadSurvivesALostConnection(t *testing.T) {
 	f := &fragile{Dialer: e}
 	slow, err := zklog.Open(t.Context(), zklog.Config{Dialer: f, Root: "/zkine", Log: quiet()})
 	require.NoError(t, err)
-	defer slow.Close() //nolint:errcheck // the end of the test
+	defer slow.Close() // the end of the test
 	require.NoError(t, save(a.log, 2))
 	f.breaks.Store(true)
 	require.NoError(t, slow.Reload(t.Context()))
@@ -284,7 +284,7 @@ func TestReaderLeftBehindReloads(t *testing.T) {
 	fillTo(a, 2)
 	slow, err := zklog.Open(t.Context(), zklog.Config{Dialer: e, Root: "/zkine", Log: quiet()})
 	require.NoError(t, err)
-	defer slow.Close() //nolint:errcheck // the end of the test
+	defer slow.Close() // the end of the test
 	first, err := slow.Next(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, revision.Seq{Segment: 1, Slot: 0}, first.Seq)

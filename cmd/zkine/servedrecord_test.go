@@ -18,12 +18,12 @@ func TestTwoThatShareAMemory(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "served-zkine.json")
 	texts := []string{strings.Repeat("long ", 100), "short"}
-	require.NoError(t, writeWhole(path, []byte(texts[0])))
+	require.NoError(t, writeAtomically(path, []byte(texts[0])))
 	var both sync.WaitGroup
 	for _, text := range texts {
 		both.Go(func() {
 			for range 100 {
-				assert.NoError(t, writeWhole(path, []byte(text)))
+				assert.NoError(t, writeAtomically(path, []byte(text)))
 				got, err := os.ReadFile(path)
 				assert.NoError(t, err)
 				assert.Contains(t, texts, string(got))

@@ -13,36 +13,25 @@ import (
 const verifyHelp = `Read everything that zkine keeps under a root of a ZooKeeper ensemble, from the format record to the
 last slot and the last chunk of a checkpoint, and name each znode that cannot be trusted.
 
-It changes nothing, and zkines may go on serving meanwhile. The exit code is 0 if all is sound, 1 if not.`
+It changes nothing, and zkines may go on serving. The exit code is 0 if all is sound, 1 if not.`
 
-// newLogCommand builds `zkine log`, for people who look after a root.
-func newLogCommand(environ []string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "log",
-		Short: "Look after the log in ZooKeeper",
-		Args:  knownCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newVerifyCommand(environ), newAcceptCommand(environ))
-	return cmd
-}
-
+// newVerifyCommand builds `zkine log verify`.
 func newVerifyCommand(environ []string) *cobra.Command {
-	return newTargetCommand(environ, &cobra.Command{
+	return completeLogCommand(environ, &cobra.Command{
 		Use:   "verify",
 		Short: "Check every byte that zkine keeps in ZooKeeper",
 		Long:  verifyHelp,
-	}, verify)
+	}, verifyLog)
 }
 
-func verify(cmd *cobra.Command, t *target) error {
-	v, err := zklog.Verify(cmd.Context(), t.config())
+func verifyLog(cmd *cobra.Command, o *logOptions) error {
+	v, err := zklog.Verify(cmd.Context(), o.logConfig())
 	if err != nil {
-		return about("root "+t.root, err)
+		return about("root "+o.root, err)
 	}
-	printVerified(cmd.OutOrStdout(), t.root, v)
+	printVerified(cmd.OutOrStdout(), o.root, v)
 	if n := len(v.Findings); n > 0 {
-		return &problem{thing: "root " + t.root, what: fmt.Sprintf("%d of its znodes cannot be trusted", n),
+		return &problem{thing: "root " + o.root, what: fmt.Sprintf("%d of its znodes cannot be trusted", n),
 			remedy: knownRemedy(v.Findings[0].Err)}
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 
 // zkine runs a command in this process and returns what it printed.
 func zkine(args ...string) (string, error) {
-	cmd := newRootCommand(nil)
+	cmd := newCommand(nil)
 	var out strings.Builder
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)

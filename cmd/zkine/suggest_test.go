@@ -11,7 +11,8 @@ func TestTheClosestFlag(t *testing.T) {
 	known := flagNames(flags)
 	for name, want := range map[string]string{
 		"ZOOKEPER": "zookeeper", "ZOOKEEPERS": "zookeeper", "ZOO_KEEPER": "zookeeper", "zookeeper": "zookeeper", "ZOOKEEEPR": "zookeeper",
-		"ZOOKEPER_ROOT": "zookeeper-root", "NMAE": "name", "NAMES": "name", "DATADIR": "data-dir", "DATA_DIRS": "data-dir",
+		"ZOOKEPER_ROOT": "zookeeper-root", "NMAE": "name", //nolint:misspell // that is what is tested
+		"NAMES": "name", "DATADIR": "data-dir", "DATA_DIRS": "data-dir",
 		"LISTEN_CLIENT_ADDRS": "", "LISTEN_CLIENTS_URL": "listen-client-urls", "CROS": "cors", "QUOTA_BACKEND_BYTE": "quota-backend-bytes",
 		"LOCAL_ZOOKEEPER_HEEP": "local-zookeeper-heap",
 		// What people name for purposes of their own.

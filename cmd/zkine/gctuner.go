@@ -8,17 +8,16 @@ import (
 	"sync"
 )
 
-// The state is one large heap that lives for long, and the garbage comes from
-// requests. Go's default, to let the heap double between collections, costs as
-// much memory again as the state when that is large, and collects a dozen times
-// a second under load when it is small. Here the room for garbage is half of
-// what lives, and smallRoom; until zkine serves it is as much as lives, since a
-// replay makes garbage as fast as it can.
+// The state is one large heap that lives long; garbage comes from requests. Go
+// lets the heap double between collections. With a large state that costs as much
+// memory again. With a small one it means a dozen collections a second under load.
+// Here the room for garbage is half of what lives, and smallRoom. Until zkine
+// serves it is as much as lives, since a replay makes garbage fast.
 
 const (
 	// smallRoom is in bytes.
 	smallRoom = 64 << 20
-	// The room besides that, in percent of what lives.
+	// startingRoom and servingRoom are added to it, in percent of what lives.
 	startingRoom, servingRoom = 100, 50
 )
 
@@ -27,15 +26,15 @@ func garbagePercent(live uint64, room int) int {
 	return int(min(uint64(room)+100*smallRoom/max(live, 1), 2000))
 }
 
-// gcTuner has the percentage follow the heap.
+// gcTuner sets the percentage again as the heap grows.
 type gcTuner struct {
 	mu   sync.Mutex
 	room int
 	last int // the percentage that was set
 }
 
-// tuneGC tunes from one collection to the next. What an operator has set in the
-// environment is left alone.
+// tuneGC tunes from now on, after each collection. It changes nothing if an
+// operator has set GOGC or GOMEMLIMIT.
 func tuneGC() *gcTuner {
 	t := &gcTuner{room: startingRoom}
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {

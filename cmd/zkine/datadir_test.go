@@ -58,7 +58,7 @@ func TestAFolderOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")
 	}
-	base, err := os.MkdirTemp("", "zkine-folder") // which everybody can enter, unlike t.TempDir
+	base, err := os.MkdirTemp("", "zkine-folder") // which every user can enter, unlike t.TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(base) })
 	require.NoError(t, os.Chmod(base, 0o755))

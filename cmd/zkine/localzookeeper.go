@@ -7,20 +7,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
-	"github.com/zkine/zkine/revision/zkclient"
-	"github.com/zkine/zkine/revision/zkclient/fourletter"
-	"github.com/zkine/zkine/revision/zklog"
 )
 
 const (
-	// zooKeeperStop is how long the local ZooKeeper may take to end.
-	zooKeeperStop = 10 * time.Second
+	// stopTimeout is how long the local ZooKeeper may take to end.
+	stopTimeout = 10 * time.Second
 	// juteMaxBuffer is ZooKeeper's own limit on a request, in bytes.
 	juteMaxBuffer = 1<<20 - 1
 )
@@ -36,7 +32,7 @@ func startZooKeeper(ctx context.Context, cfg config, plan localPlan, log *logrus
 	}
 	log.Infof("no --zookeeper is given: starting a local ZooKeeper with its data in %s", cfg.dataDir)
 	logFile := filepath.Join(cfg.dataDir, "zookeeper.log")
-	defer sayWhile(log, "waiting for the local ZooKeeper to serve; what it says is in "+logFile)()
+	defer logWhile(log, "waiting for the local ZooKeeper to serve; what it says is in "+logFile)()
 	server, err := embedded.Start(ctx, embedded.Config{
 		Distribution:  found,
 		DataDir:       cfg.dataDir,
@@ -47,7 +43,7 @@ func startZooKeeper(ctx context.Context, cfg config, plan localPlan, log *logrus
 	})
 	if errors.Is(err, embedded.ErrExited) {
 		return nil, &problem{
-			thing: "local ZooKeeper", what: "it exited before it served: " + tellingLine(err.Error()),
+			thing: "local ZooKeeper", what: "it exited before it served: " + causeLine(err.Error()),
 			remedy: exitRemedy(err.Error(), cfg.dataDir) + "the whole story is in " + logFile,
 		}
 	}
@@ -79,10 +75,10 @@ func zooKeeperHomes() []string {
 	return homes
 }
 
-// tellingLine picks from the end of a Java program's log the line that is most
+// causeLine picks from the end of a Java program's log the line that is most
 // likely the cause: the last that speaks of an error and is no part of a stack,
 // nor ZooKeeper's farewell.
-func tellingLine(text string) string {
+func causeLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for _, line := range slices.Backward(lines) {
 		inStack := strings.HasPrefix(line, "\t") || strings.HasPrefix(line, " ") || strings.Contains(line, "Exiting JVM")
@@ -94,67 +90,11 @@ func tellingLine(text string) string {
 }
 
 func stopZooKeeper(server *embedded.Server, log *logrus.Entry) {
-	ctx, cancel := context.WithTimeout(context.Background(), zooKeeperStop)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if err := server.Stop(ctx); err != nil {
 		log.Warn(err)
 		return
 	}
 	log.Info("stopped the local ZooKeeper")
-}
-
-// openLog opens the log on servers, waiting for as long as none answers.
-func openLog(ctx context.Context, cfg config, servers []string, noted func(error), log *logrus.Entry) (*zklog.Log, error) {
-	list := strings.Join(servers, ",")
-	log.Infof("connecting to ZooKeeper at %s", list)
-	zookeeper := &zkclient.Ensemble{
-		Servers: servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, PreferLeader: true, Log: log,
-	}
-	l, err := zklog.Open(ctx, zklog.Config{
-		Dialer:         zookeeper,
-		Bulk:           zookeeper.Bulk(),
-		Root:           cfg.root,
-		Name:           cfg.name,
-		MaxRequest:     cfg.maxRequest,
-		MaxSlots:       int64(cfg.housekeeping.segmentSlots),
-		MaxBytes:       cfg.housekeeping.segmentBytes,
-		CheckpointFrom: int64(cfg.housekeeping.checkpointLogBytes),
-		Noted:          noted,
-		ClusterID:      uint64(cfg.cluster.id),
-		NewCluster:     cfg.cluster.isNew,
-		Served:         cfg.cluster.served,
-		Log:            log,
-	})
-	if err != nil {
-		return nil, refusedRoot(cfg, err)
-	}
-	return l, nil
-}
-
-// warnOfServers asks each address of each server for its version and its heap,
-// and warns of versions known to lose data and of heaps that the quota does not
-// fit. One that does not say is left alone. It ends within seconds.
-func warnOfServers(ctx context.Context, servers []string, cfg config, log *logrus.Entry) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for _, server := range (&zkclient.Ensemble{Servers: servers}).Addresses(ctx) {
-		wg.Go(func() {
-			answer, err := fourletter.Ask(ctx, server, "srvr")
-			if err != nil {
-				return
-			}
-			if bad := embedded.KnownBad(srvrVersion(answer)); bad != "" {
-				log.Warnf("%s: %s", server, bad)
-			}
-			warnOfHeap(ctx, server, cfg, log)
-		})
-	}
-}
-
-// srvrVersion finds the version in an answer to srvr, which begins "Zookeeper
-// version: 3.9.6-<commit>, built on <date>".
-func srvrVersion(answer string) string {
-	_, rest, _ := strings.Cut(answer, "ersion: ")
-	version, _, _ := strings.Cut(rest, "-")
-	return strings.TrimSpace(version)
 }

@@ -3,74 +3,24 @@ package main
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/sirupsen/logrus"
-	"github.com/spf13/pflag"
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
-// ZooKeeper holds everything in its heap, so the local one's heap bounds what
-// the root may hold, and both follow from the memory of the machine or the
-// container. What an operator names stands; the heap wins where a quota does
-// not fit it, since the one is a wish and the other dies.
-
-// byteSize is a flag's number of bytes, such as 536870912, 512m or 1.5GiB.
-type byteSize int64
-
-var byteUnits = map[string]float64{"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
-// Set implements pflag.Value. k, kb and KiB are all 1024, as for java.
-func (b *byteSize) Set(text string) error {
-	number := strings.TrimRight(text, "KkMmGgTtIiBb ")
-	unit := strings.ToLower(strings.TrimSpace(text[len(number):]))
-	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i")
-	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	factor, known := byteUnits[unit]
-	if err != nil || !known || !(n >= 0) || n*factor >= math.MaxInt64 {
-		return fmt.Errorf("%q is not a number of bytes", text)
-	}
-	*b = byteSize(n * factor)
-	return nil
-}
-
-func (b *byteSize) String() string {
-	if *b == 0 {
-		return ""
-	}
-	return strconv.FormatInt(int64(*b), 10)
-}
-
-// Type implements pflag.Value.
-func (b *byteSize) Type() string { return "bytes" }
-
-func (c *config) bindHeap(f *pflag.FlagSet) {
-	f.Var(&c.localHeap, "local-zookeeper-heap", "largest heap of the local ZooKeeper in `bytes`, or like 512m or 2g; not used with --zookeeper (default: a quarter of the memory, as far as the quota makes use of it)")
-}
-
-// checkHeap refuses a heap that cannot be, and notes what the operator chose.
-func (c *config) checkHeap(v *checker) {
-	chosen := func(flag string) bool { return v.flags.Changed(flag) || v.from[flag] != "" }
-	c.chosen.request = chosen("max-zookeeper-request")
-	c.chosen.quota = chosen("quota-backend-bytes") && c.quotaBytes != 0
-	if len(c.zookeeper) > 0 || c.localHeap == 0 {
-		return
-	}
-	v.between("local-zookeeper-heap", int64(c.localHeap), embedded.MinHeap, max(largestHeap(machineMemory()), embedded.MinHeap), size)
-	if c.chosen.request && embedded.Capacity(int64(c.localHeap), c.maxRequest) < leastQuota {
-		v.refuse("local-zookeeper-heap", fmt.Sprintf("%s leaves no room beside 500 requests of --max-zookeeper-request=%d", size(int64(c.localHeap)), c.maxRequest),
-			"choose "+size(embedded.HeapFor(leastQuota, c.maxRequest))+" or more, or leave --max-zookeeper-request out")
-	}
-}
+// ZooKeeper holds everything in its heap. So the heap of the local ZooKeeper
+// bounds what the root may hold, and both follow from the memory of the machine
+// or the container. What an operator chose is kept, but for a quota that the heap
+// cannot hold: NOSPACE can be repaired through the API, a JVM without memory
+// cannot.
 
 const (
-	// leastQuota is in bytes; with less a zkine is of no use.
+	// leastQuota is in bytes. A zkine with less is of no use.
 	leastQuota = 4 << 20
-	// unknownMemory is reckoned with where the memory's size cannot be read.
+	// unknownMemory, in bytes, counts where the memory's size cannot be read.
 	unknownMemory = 4 << 30
 )
 
@@ -92,7 +42,7 @@ func machineMemory() int64 {
 // largestHeap is what the heap may be raised to: the rest is the JVM's own.
 func largestHeap(memory int64) int64 { return memory / 8 * 7 }
 
-// localPlan is how a local ZooKeeper is run, and what may be in it.
+// localPlan is how a local ZooKeeper is run, and how much it may hold.
 type localPlan struct {
 	heap, maxHeap int64 // bytes
 	maxRequest    int   // bytes
@@ -100,8 +50,8 @@ type localPlan struct {
 	warnings      []string
 }
 
-// planLocal decides it from what the operator chose, the memory that there is,
-// and how much is in the data folder already.
+// planLocal decides from the operator's choice, the machine's memory and the bytes
+// in the data folder, both in bytes.
 func planLocal(c config, memory, onDisk int64) localPlan {
 	p := localPlan{heap: int64(c.localHeap), maxHeap: largestHeap(memory), quota: c.quotaBytes}
 	if !c.chosen.quota {
@@ -126,7 +76,7 @@ func planLocal(c config, memory, onDisk int64) localPlan {
 	if p.quota < 0 || p.quota > fits {
 		p.quota = fits
 	}
-	// What is there already has to be loaded, whatever was chosen.
+	// The data in the folder has to be loaded, also against the operator's choice.
 	if embedded.HeapFor(onDisk/2, p.maxRequest) > p.heap {
 		need := max(p.heap, min(embedded.HeapFor(onDisk, p.maxRequest), p.maxHeap))
 		p.warnings = append(p.warnings, fmt.Sprintf(
@@ -171,12 +121,4 @@ func sizeLocal(c config, log *logrus.Entry) (config, localPlan) {
 		size(p.heap), size(memory), size(p.quota))
 	c.maxRequest, c.quotaBytes = p.maxRequest, p.quota
 	return c, p
-}
-
-// size shows bytes to people.
-func size(n int64) string {
-	if n < 10<<30 {
-		return fmt.Sprintf("%d MiB", (n+1<<19)>>20)
-	}
-	return fmt.Sprintf("%d GiB", (n+1<<29)>>30)
 }

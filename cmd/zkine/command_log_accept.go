@@ -21,36 +21,37 @@ missing may still be found, and clients that keep a cache have to be restarted a
 Without --cluster-id it only shows what was seen and what the root holds. With it, the halt is taken away, and zkines
 may start; those that remember more yield to the decision. Should the log go back again, they stop again.`
 
+// newAcceptCommand builds `zkine log accept`.
 func newAcceptCommand(environ []string) *cobra.Command {
-	return newTargetCommand(environ, &cobra.Command{
+	return completeLogCommand(environ, &cobra.Command{
 		Use:   "accept",
 		Short: "Have what the root holds served, though the log went back",
 		Long:  acceptHelp,
-	}, accept)
+	}, acceptLog)
 }
 
-func accept(cmd *cobra.Command, t *target) error {
+func acceptLog(cmd *cobra.Command, o *logOptions) error {
 	w := cmd.OutOrStdout()
-	if t.cluster.id == 0 {
-		h, err := zklog.Look(cmd.Context(), t.config())
+	if o.cluster.id == 0 {
+		h, err := zklog.Look(cmd.Context(), o.logConfig())
 		if err != nil {
-			return about("root "+t.root, err)
+			return about("root "+o.root, err)
 		}
-		printHolding(w, t.root, h)
+		printHolding(w, o.root, h)
 		return &problem{thing: "--cluster-id", what: "is needed to accept that", usage: true,
 			remedy: fmt.Sprintf("if nothing better can be found, add --cluster-id=%v", h.ClusterID)}
 	}
-	h, err := zklog.Accept(cmd.Context(), t.config(), who())
+	h, err := zklog.Accept(cmd.Context(), o.logConfig(), operator())
 	if err != nil {
-		return about("root "+t.root, err)
+		return about("root "+o.root, err)
 	}
-	printHolding(w, t.root, h)
+	printHolding(w, o.root, h)
 	fmt.Fprintln(w, "accepted: start the zkines, then whatever keeps a cache of what they served")
 	return nil
 }
 
-// who is the person who decides, as far as the machine knows.
-func who() string {
+// operator names the person who decides, as far as the machine knows.
+func operator() string {
 	name := ""
 	if u, err := user.Current(); err == nil {
 		name = u.Username

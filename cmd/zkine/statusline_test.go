@@ -19,12 +19,12 @@ import (
 func TestStatusLine(t *testing.T) {
 	var screen strings.Builder
 	s := &statusLine{out: &screen}
-	io.WriteString(s, "one\n") //nolint:errcheck // into memory
+	io.WriteString(s, "one\n")
 	s.show("bar 1")
-	s.show("bar 1")            // no need to draw it again
-	io.WriteString(s, "two\n") //nolint:errcheck // into memory
+	s.show("bar 1") // no need to draw it again
+	io.WriteString(s, "two\n")
 	s.show("")
-	io.WriteString(s, "three\n") //nolint:errcheck // into memory
+	io.WriteString(s, "three\n")
 	require.Equal(t, "one\n"+clearLine+"bar 1"+clearLine+"two\nbar 1"+clearLine+"three\n", screen.String())
 }
 
@@ -53,7 +53,7 @@ func TestOnlyATerminalHasAStatusLine(t *testing.T) {
 func TestFollowDraws(t *testing.T) {
 	screen := &lockedBuffer{}
 	status := &statusLine{out: screen}
-	done := follow(logrus.NewEntry(logrus.New()), status, new(backend.Startup))
+	done := showStartup(logrus.NewEntry(logrus.New()), status, new(backend.Startup))
 	require.Eventually(t, func() bool { return strings.Contains(screen.String(), "the log is not open yet") },
 		30*time.Second, 10*time.Millisecond)
 	done()

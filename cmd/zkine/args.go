@@ -7,31 +7,31 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// checkWords refuses commands and flags that do not exist, before cobra looks at
-// them: it would call the flags of a mistyped command unknown instead of the
+// checkArgs refuses commands and flags that do not exist, before cobra looks at
+// them: cobra would call the flags of a mistyped command unknown instead of the
 // command, and name only the first of several.
-func checkWords(root *cobra.Command, args []string) error {
+func checkArgs(root *cobra.Command, args []string) error {
 	cmd := root
 	for cmd.HasSubCommands() {
-		word, rest := nextWord(args)
-		if word == "" || ofCobra[word] {
+		name, rest := nextCommand(args)
+		if name == "" || cobraCommands[name] {
 			return nil // help is shown, or cobra knows more
 		}
-		next := child(cmd, word)
+		next := child(cmd, name)
 		if next == nil {
-			return knownCommand(cmd, []string{word})
+			return knownCommand(cmd, []string{name})
 		}
 		cmd, args = next, rest
 	}
 	return checkFlags(cmd, args)
 }
 
-// ofCobra are the commands that cobra adds when it runs.
-var ofCobra = map[string]bool{"help": true, "completion": true, cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true}
+// cobraCommands are those that cobra adds when it runs.
+var cobraCommands = map[string]bool{"help": true, "completion": true, cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true}
 
-// nextWord is the first argument that is no flag, and the others. What follows
+// nextCommand is the first argument that is no flag, and the others. What follows
 // a flag without a value may be its value: then there is none.
-func nextWord(args []string) (word string, rest []string) {
+func nextCommand(args []string) (name string, rest []string) {
 	for i, arg := range args {
 		if !strings.HasPrefix(arg, "-") {
 			return arg, append(append([]string(nil), args[:i]...), args[i+1:]...)

@@ -226,7 +226,7 @@ func TestAnEnsemblesHeapIsComparedWithTheQuota(t *testing.T) {
 		flags, cfg := newFlags(t, append(c.args, "--zookeeper="+c.server)...)
 		require.NoError(t, cfg.check(flags, nil))
 		logger, said := logrustest.NewNullLogger()
-		warnOfServers(within(t), cfg.zookeeper, *cfg, logrus.NewEntry(logger))
+		inspectEnsemble(within(t), cfg.zookeeper, *cfg, logrus.NewEntry(logger))
 		if c.want == "" {
 			require.Empty(t, said.AllEntries(), "%v", c)
 			continue

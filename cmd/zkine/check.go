@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -13,8 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkroot"
-	"github.com/zkine/zkine/server/listener"
 )
 
 // Bounds of what makes sense; beyond them something was mistyped.
@@ -24,8 +22,6 @@ const (
 	maxClientRequest    = 512 << 20
 	minSessionTimeout   = time.Second
 	maxSessionTimeout   = 10 * time.Minute
-
-	zooKeeperPort = "2181"
 )
 
 // check refuses what cannot be and fills in what depends on the machine. from
@@ -33,11 +29,8 @@ const (
 func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	v := checker{flags: flags, from: from}
 	v.servers(&c.zookeeper)
-	if err := zkroot.CheckRoot(c.root); err != nil {
-		v.refuse("zookeeper-root", err.Error(), "name a znode like /zkine")
-	}
-	v.between("zookeeper-session-timeout", int64(c.sessionTimeout), int64(minSessionTimeout), int64(maxSessionTimeout),
-		func(n int64) string { return time.Duration(n).String() })
+	v.root(c.root)
+	v.duration("zookeeper-session-timeout", c.sessionTimeout, minSessionTimeout, maxSessionTimeout)
 	v.between("max-zookeeper-request", int64(c.maxRequest), minZooKeeperRequest, maxZooKeeperRequest, bytes)
 	if c.dataDir == "" {
 		v.refuse("data-dir", "no folder is named", "write one like ./zkine-data")
@@ -53,8 +46,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	v.certificate(c.tls, slices.Concat(c.clientURLs, c.metricsURLs))
 	v.between("max-request-bytes", int64(c.maxRequestBytes), 1, maxClientRequest, bytes)
 	v.between("max-txn-ops", int64(c.maxTxnOps), 1, 1<<20, plain)
-	v.between("watch-progress-notify-interval", int64(c.progressInterval), int64(100*time.Millisecond), int64(24*time.Hour),
-		func(n int64) string { return time.Duration(n).String() })
+	v.duration("watch-progress-notify-interval", c.progressInterval, 100*time.Millisecond, 24*time.Hour)
 	c.leaderLoss.check(&v)
 	c.auth.check(&v)
 	c.housekeeping.check(&v)
@@ -62,20 +54,27 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	v.oneOf("log-level", c.logLevel, "debug", "info", "warn", "error")
 	v.oneOf("log-format", c.logFormat, "text", "json")
 	c.autoCompaction = c.compaction.check(&v)
-	if v.first != nil {
-		return v.first
-	}
-	return nil
+	return v.err()
 }
 
 func bytes(n int64) string { return strconv.FormatInt(n, 10) + " bytes" }
 func plain(n int64) string { return strconv.FormatInt(n, 10) }
 
-// checker keeps the first thing that is wrong.
+// checker checks the values of a command's flags, and keeps the first that is
+// wrong.
 type checker struct {
 	flags *pflag.FlagSet
+	// from has the environment variable of each flag that was set by one.
 	from  map[string]string
 	first *problem
+}
+
+// err is the first problem; nil if there is none.
+func (v *checker) err() error {
+	if v.first == nil {
+		return nil // not a *problem that is nil: that would be an error
+	}
+	return v.first
 }
 
 // refuse notes that a flag's value cannot be. The error names what the value
@@ -96,9 +95,20 @@ func (v *checker) between(flag string, n, low, high int64, show func(int64) stri
 	}
 }
 
+func (v *checker) duration(flag string, d, low, high time.Duration) {
+	v.between(flag, int64(d), int64(low), int64(high), func(n int64) string { return time.Duration(n).String() })
+}
+
 func (v *checker) oneOf(flag, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		v.refuse(flag, fmt.Sprintf("%q is not known", value), "choose one of "+strings.Join(allowed, ", "))
+	}
+}
+
+// root checks the znode that holds everything.
+func (v *checker) root(path string) {
+	if err := zkroot.CheckRoot(path); err != nil {
+		v.refuse("zookeeper-root", err.Error(), "name a znode like /zkine")
 	}
 }
 
@@ -108,12 +118,12 @@ func (v *checker) servers(list *[]string) {
 	if v.flags.Changed(flag) && len(*list) == 0 {
 		v.refuse(flag, "no server is named", serversExample+", or leave the flag out for a local ZooKeeper")
 	}
-	tidied, bad := tidyServers(*list)
+	parsed, bad := parseServers(*list)
 	if bad != nil {
 		v.refuse(flag, bad.what, bad.remedy)
 		return
 	}
-	*list = tidied
+	*list = parsed
 }
 
 // memberName fills in the host's name and refuses what cannot name a znode.
@@ -132,54 +142,17 @@ func (v *checker) memberName(name *string) {
 	}
 }
 
-// urls checks listen or advertised URLs, and trims the spaces around them.
-func (v *checker) urls(flag string, list []string, schemes ...string) {
-	for i, u := range list {
-		list[i] = strings.TrimSpace(u)
-		if what := wrongURL(list[i], schemes); what != "" {
-			v.refuse(flag, what, "write URLs like http://127.0.0.1:2379 or unix:///run/zkine.sock")
-			return
-		}
+// checkHeap refuses a heap that cannot be, and notes what the operator chose.
+func (c *config) checkHeap(v *checker) {
+	chosen := func(flag string) bool { return v.flags.Changed(flag) || v.from[flag] != "" }
+	c.chosen.request = chosen("max-zookeeper-request")
+	c.chosen.quota = chosen("quota-backend-bytes") && c.quotaBytes != 0
+	if len(c.zookeeper) > 0 || c.localHeap == 0 {
+		return
 	}
-}
-
-// certificate checks that there is one if a URL needs it; what is in the files
-// is the server's to check.
-func (v *checker) certificate(t listener.TLS, urls []string) {
-	secure := slices.IndexFunc(urls, func(u string) bool {
-		return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "unixs://")
-	})
-	switch {
-	case secure >= 0 && t.CertFile == "":
-		v.refuse("cert-file", "no certificate is named for "+urls[secure], "name its PEM file, and the key's with --key-file")
-	case secure >= 0 && t.KeyFile == "":
-		v.refuse("key-file", "no key is named for the certificate "+t.CertFile, "name its PEM file")
+	v.between("local-zookeeper-heap", int64(c.localHeap), embedded.MinHeap, max(largestHeap(machineMemory()), embedded.MinHeap), size)
+	if c.chosen.request && embedded.Capacity(int64(c.localHeap), c.maxRequest) < leastQuota {
+		v.refuse("local-zookeeper-heap", fmt.Sprintf("%s leaves no room beside 500 requests of --max-zookeeper-request=%d", size(int64(c.localHeap)), c.maxRequest),
+			"choose "+size(embedded.HeapFor(leastQuota, c.maxRequest))+" or more, or leave --max-zookeeper-request out")
 	}
-}
-
-// wrongURL says what is wrong with a URL; "" if nothing.
-func wrongURL(raw string, schemes []string) string {
-	scheme, rest, found := strings.Cut(raw, "://")
-	switch {
-	case !found:
-		return fmt.Sprintf("%q is not a URL", raw)
-	case !slices.Contains(schemes, scheme):
-		return fmt.Sprintf("%q begins with none of %s://", raw, strings.Join(schemes, "://, "))
-	case strings.HasPrefix(scheme, "unix"):
-		if rest == "" {
-			return fmt.Sprintf("%q names no socket", raw)
-		}
-		return ""
-	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return fmt.Sprintf("%q is not a URL", raw)
-	}
-	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
-		return fmt.Sprintf("%q has no host and port", raw)
-	}
-	if u.Path != "" && u.Path != "/" {
-		return fmt.Sprintf("%q has a path", raw)
-	}
-	return ""
 }

@@ -48,7 +48,7 @@ func TestServersThatCannotBe(t *testing.T) {
 		"zk1:2181?timeout=1": `"zk1:2181?timeout=1" is not host:port — ` + serversExample,
 		"300.1.2.3:2181":     `"300.1.2.3:2181" begins with no IPv4 address — ` + serversExample,
 	} {
-		_, bad := tidyServers(strings.Split(value, ","))
+		_, bad := parseServers(strings.Split(value, ","))
 		require.NotNil(t, bad, value)
 		require.Equal(t, want, bad.what+" — "+bad.remedy)
 
@@ -62,7 +62,7 @@ func TestServersThatCannotBe(t *testing.T) {
 }
 
 func TestServersThatCanBe(t *testing.T) {
-	tidied, bad := tidyServers([]string{"zk1", " zk-2.example.com:2182 ", "10.0.0.1", "[::1]", "[fe80::1%eth0]:2183", "zk_3"})
+	parsed, bad := parseServers([]string{"zk1", " zk-2.example.com:2182 ", "10.0.0.1", "[::1]", "[fe80::1%eth0]:2183", "zk_3"})
 	require.Nil(t, bad)
-	require.Equal(t, []string{"zk1:2181", "zk-2.example.com:2182", "10.0.0.1:2181", "[::1]:2181", "[fe80::1%eth0]:2183", "zk_3:2181"}, tidied)
+	require.Equal(t, []string{"zk1:2181", "zk-2.example.com:2182", "10.0.0.1:2181", "[::1]:2181", "[fe80::1%eth0]:2183", "zk_3:2181"}, parsed)
 }
