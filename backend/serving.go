@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
 // Whether linearizable calls can be served is one truth, which Ready tells at
@@ -111,4 +113,20 @@ func (s *serving) served() {
 	if s.proven.Load() != doubts && s.obstacle() == nil {
 		s.proven.Store(doubts)
 	}
+}
+
+// Probe is nil if a read is answered, linearizable unless serializable: what
+// health checks ask. It is zkine's own read, so that users do not count; etcd's
+// health checks read as root. Errors: those of Range but for who asks.
+func (b *Backend) Probe(ctx context.Context, serializable bool) error {
+	if !serializable {
+		if err := b.reads.wait(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.failure(); err != nil {
+		return err
+	}
+	_, err := b.view.Load().Range(&pb.RangeRequest{Key: []byte("health"), KeysOnly: true, Limit: 1})
+	return err
 }

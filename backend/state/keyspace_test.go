@@ -74,9 +74,9 @@ func checkCount(t *testing.T, v *View, rev revision.Rev, keys []string, lo, hi [
 	}
 }
 
-// TestScavenge looks at what is left in memory after everything was deleted and
+// TestCompactPhysically looks at what is left in memory after everything was deleted and
 // compacted.
-func TestScavenge(t *testing.T) {
+func TestCompactPhysically(t *testing.T) {
 	b := newBench(t)
 	for i := range 3000 {
 		b.ok(&pb.PutRequest{Key: fmt.Appendf(nil, "%d", i%100), Value: []byte("v")})
