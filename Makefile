@@ -14,10 +14,10 @@ else ifneq ($(ZKINE_ZOOKEEPER_DIR),)
 export ZOOKEEPER_HOME := $(ZKINE_ZOOKEEPER_DIR)
 endif
 
-# What `zkine version` says; empty outside a git checkout.
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-# The release that understands Go 1.26.
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# What `zkine version` says: a release is a tag. Empty outside a git checkout; zkine says (devel) then.
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/null)
+# With vet and staticcheck in it; .golangci.yaml says what else. To build it takes a minute or two, the first time.
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Arguments for zkine (make run) or for kubesmoke (make kube-smoke), as in: make run ARGS=--log-level=debug
 ARGS ?=
 # How long make fuzz spends on each target.
@@ -58,14 +58,14 @@ run: build zookeeper ## start zkine with a ZooKeeper of its own; data stays in .
 zookeeper: ## get ZooKeeper 3.9 into .cache/zookeeper, and a Java runtime if there is none
 	@test -n "$${ZKINE_ZOOKEEPER_DIR:-}" || deploy/zookeeper/fetch.sh .cache/zookeeper
 
-test: lint go-test conformance-test ## what each change has to pass: format, vet, staticcheck, tests of every module
+test: lint go-test conformance-test ## what each change has to pass: format, linters, tests of every module
 
-lint: ## gofmt, go vet and staticcheck of every module, which change nothing
+lint: ## gofmt and golangci-lint (vet, staticcheck and more) of every module, which change nothing
 	@unformatted=$$(gofmt -l $(FOLDERS)); \
 	  if [ -n "$$unformatted" ]; then echo "not gofmt'ed, run make fmt:" $$unformatted >&2; exit 1; fi
 	@for module in $(MODULES); do \
-	  echo "vet and staticcheck: $$module"; \
-	  (cd $$module && go vet ./... && go run $(STATICCHECK) ./...); \
+	  echo "golangci-lint: $$module"; \
+	  (cd $$module && go run $(GOLANGCI_LINT) run ./...); \
 	done
 
 # The simulated clusters once more without the race detector, with which their seeds would not repeat.
@@ -111,7 +111,7 @@ churn: zookeeper ## an hour of keys, leases, watches and connections that come a
 
 # As in: make bench ARGS='-run ^update/100$$ -contenders zkine3,etcd3', or, to set another build of zkine against this one,
 # make bench ARGS='-before /path/of/zkine -contenders zkine1,zkine3 -rounds 9'.
-bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; half an hour: conformance/bench
+bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; an hour: conformance/bench
 	@conformance/components/build.sh etcd kine benchmark
 	cd conformance && go run ./bench $(ARGS)
 

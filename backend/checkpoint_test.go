@@ -149,7 +149,7 @@ func TestLeftBehind(t *testing.T) {
 			if compact {
 				_, err := a.Compact(within(t), &pb.CompactionRequest{Revision: end})
 				require.NoError(t, err)
-				trimmedTo(t, e, a, int64(a.View().Seq().Segment)+2)
+				trimmedTo(t, e, a, a.View().Seq().Segment+2)
 			}
 			g.open()
 			last := put(t, a, "other", "x")

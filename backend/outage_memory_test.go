@@ -124,13 +124,13 @@ func TestKeepAlivesOfTheGoneAreForgotten(t *testing.T) {
 	eventually(t, "all loops are at it", func() bool { return b.UnderWay() == backend.DefaultMaxInFlight })
 	patient, leave := context.WithCancel(context.Background())
 	var one, others sync.WaitGroup
-	one.Go(func() { b.LeaseKeepAlive(patient, &pb.LeaseKeepAliveRequest{ID: 1}) }) //nolint:errcheck
+	one.Go(func() { b.LeaseKeepAlive(patient, &pb.LeaseKeepAliveRequest{ID: 1}) }) //nolint:errcheck // it only has to be there
 	eventually(t, "a renewal waits", func() bool { n, _ := b.Queued(); return n == 2 })
 	for id := range int64(500) {
 		others.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 			defer cancel()
-			b.LeaseKeepAlive(ctx, &pb.LeaseKeepAliveRequest{ID: id}) //nolint:errcheck
+			b.LeaseKeepAlive(ctx, &pb.LeaseKeepAliveRequest{ID: id}) //nolint:errcheck // likewise
 		})
 	}
 	others.Wait()

@@ -23,7 +23,7 @@ const (
 	DefaultMaxTxnOps       = 128
 	DefaultVersion         = "3.7.3"
 	DefaultRequestTimeout  = 7 * time.Second  // etcd: 5 s + 2 election timeouts
-	DefaultNoLeaderTimeout = 30 * time.Second // etcd: 3 s; see cmd/zkine/leaderloss.go
+	DefaultNoLeaderTimeout = 30 * time.Second // etcd: 3 s; see cmd/zkine/flags_leaderloss.go
 	DefaultSlowRequest     = 300 * time.Millisecond
 	DefaultDrainTimeout    = 10 * time.Second
 	DefaultSnapshotStall   = time.Minute // etcd waits for ever

@@ -138,6 +138,7 @@ func vouch(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, md)
 }
 
+//nolint:revive // its signature is gRPC's
 func vouchUnary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	return invoke(vouch(ctx), method, req, reply, cc, opts...)
 }

@@ -274,8 +274,8 @@ func TestCommonName(t *testing.T) {
 	both := config.Clone()
 	both.NextProtos = []string{"h2", "http/1.1"}
 	for _, conn := range []*grpc.ClientConn{conn, dialTLS(t, r.addr, both)} {
-		see("alice", func() { pb.NewKVClient(conn).Range(forged(), &pb.RangeRequest{Key: []byte("k")}) })
-		see("alice", func() { unlock(forged(), conn) })
+		see("alice", func() { pb.NewKVClient(conn).Range(forged(), &pb.RangeRequest{Key: []byte("k")}) }) //nolint:errcheck // who asked is looked at
+		see("alice", func() { unlock(forged(), conn) })                                                   //nolint:errcheck // likewise
 	}
 	ask := func(path string) {
 		req, err := http.NewRequest("POST", "https://"+r.addr+path, strings.NewReader(`{"key":"aw=="}`))

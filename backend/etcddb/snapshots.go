@@ -183,7 +183,7 @@ func (s *Snapshots) done(f *snapshotFile, db *databaseFile, err error) {
 	s.mu.Unlock()
 	close(f.made)
 	if unwanted && db != nil {
-		db.file.Close() //nolint:errcheck // it was not read
+		db.file.Close() // it was not read
 	}
 }
 

@@ -86,7 +86,7 @@ func sweepTempDir(dir string) {
 			continue
 		}
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > leftover {
-			os.Remove(filepath.Join(dir, e.Name())) //nolint:errcheck // see above
+			os.Remove(filepath.Join(dir, e.Name())) // see above
 		}
 	}
 }

@@ -137,16 +137,16 @@ func (l *Lessor) expired(overdue time.Duration, limit int) (out []deadline) {
 	return out
 }
 
-// unnoted returns long leases of which it was not noted for a while how much
+// unnoted returns long leases of which it was not noted for noteEvery how much
 // is left, and counts them as noted; the durations are what is left.
-func (l *Lessor) unnoted(every time.Duration, limit int) (out []deadline) {
+func (l *Lessor) unnoted(limit int) (out []deadline) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, d := range l.queue {
 		if len(out) == limit {
 			break
 		}
-		if d.ttl > every && l.clock.now-d.noted >= every && d.at > l.clock.now {
+		if d.ttl > noteEvery && l.clock.now-d.noted >= noteEvery && d.at > l.clock.now {
 			d.noted = l.clock.now
 			left := *d
 			left.at -= l.clock.now

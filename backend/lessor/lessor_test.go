@@ -66,13 +66,13 @@ func TestLongLeasesAreNotedAndOverflowIsNot(t *testing.T) {
 		c.pass(2 * time.Second)
 	}
 	require.Equal(t, []int64{2}, c.expired())
-	require.Empty(t, c.l.unnoted(noteEvery, 10))
+	require.Empty(t, c.l.unnoted(10))
 	for range 130 {
 		c.pass(2 * time.Second)
 	}
-	noted := c.l.unnoted(noteEvery, 10)
+	noted := c.l.unnoted(10)
 	require.Len(t, noted, 2)
-	require.Empty(t, c.l.unnoted(noteEvery, 10), "once each")
+	require.Empty(t, c.l.unnoted(10), "once each")
 	for _, d := range noted {
 		if d.id == 1 {
 			require.InDelta(t, 3600-322, d.at.Seconds(), 3)

@@ -32,7 +32,7 @@ func (l *Lessor) Expiries(overdue time.Duration) (out []*recordpb.Request) {
 // Notes returns records that note how much remains of long leases, so that a
 // restart does not begin with their whole TTL.
 func (l *Lessor) Notes() (out []*recordpb.Request) {
-	for _, d := range l.unnoted(noteEvery, recordLimit) {
+	for _, d := range l.unnoted(recordLimit) {
 		out = append(out, &recordpb.Request{Kind: &recordpb.Request_LeaseRemaining{
 			LeaseRemaining: &recordpb.LeaseRemaining{Id: d.id, Renewed: d.renewed,
 				RemainingTtl: int64((d.at + time.Second - 1) / time.Second)},

@@ -3,6 +3,7 @@ package simulation
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -127,7 +128,7 @@ func TestFalseHistoriesAreFound(t *testing.T) {
 		},
 		"compacted above the floor":          func(_ *replayed, h *history) { h.ops[6].compacted, h.ops[6].at = true, 4 },
 		"a watch skips":                      func(_ *replayed, h *history) { h.watches[0].seen = drop(h.watches[0].seen, 2) },
-		"a watch repeats":                    func(_ *replayed, h *history) { s := h.watches[0].seen; h.watches[0].seen = append(s[:2:2], s[1:]...) },
+		"a watch repeats":                    func(_ *replayed, h *history) { s := h.watches[0].seen; h.watches[0].seen = slices.Concat(s[:2], s[1:]) },
 		"a watch reorders":                   func(_ *replayed, h *history) { s := h.watches[0].seen; s[1], s[2] = s[2], s[1] },
 		"a watch misses the end":             func(_ *replayed, h *history) { h.watches[0].seen = h.watches[0].seen[:4] },
 		"a watch has another previous value": func(_ *replayed, h *history) { h.watches[0].seen[1].event.PrevKv.Value = []byte("x") },

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"slices"
+
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -56,8 +58,6 @@ func (m *Machine) digestReport(r *recordpb.DigestReport) *recordpb.DigestReport 
 		}
 	}
 	// Views share the slice: it is copied, never grown in place.
-	reports := make([]Report, len(a.Reports), len(a.Reports)+1)
-	copy(reports, a.Reports)
-	m.agreement.Reports = append(reports, Report{r.MemberId, r.Digest})
+	m.agreement.Reports = slices.Concat(a.Reports, []Report{{r.MemberId, r.Digest}})
 	return r
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -23,4 +24,23 @@ func TestTheComposeFileHasBothFolders(t *testing.T) {
 		require.Contains(t, volumes, ":/var/lib/zkine", "what it remembers")
 		require.Contains(t, strings.Split(volumes, ", "), "/tmp", "for snapshots: the rest is read-only")
 	}
+}
+
+// TestTheImageIsBuiltFromAllFolders looks for a package of the program whose
+// folder the image's build does not copy.
+func TestTheImageIsBuiltFromAllFolders(t *testing.T) {
+	file, err := os.ReadFile("../../deploy/container/Dockerfile")
+	require.NoError(t, err)
+	const module = "github.com/zkine/zkine/"
+	packages, err := exec.Command("go", "list", "-deps", ".").Output()
+	require.NoError(t, err)
+	found := 0
+	for name := range strings.Lines(string(packages)) {
+		if name, ours := strings.CutPrefix(strings.TrimSpace(name), module); ours {
+			folder, _, _ := strings.Cut(name, "/")
+			require.Contains(t, string(file), "\nCOPY "+folder+" "+folder+"\n")
+			found++
+		}
+	}
+	require.Greater(t, found, 5)
 }

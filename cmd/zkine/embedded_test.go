@@ -76,7 +76,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 		default:
 			return false
 		}
-	}, zooKeeperStop-time.Second, 50*time.Millisecond)
+	}, stopTimeout-time.Second, 50*time.Millisecond)
 	require.Equal(t, 128+int(syscall.SIGINT), p.end())
 	awaitGone(t, pid)
 }

@@ -33,17 +33,17 @@ func silenceGRPC() {
 }
 
 const (
-	// patience is after how long a step of the start is said to take long.
-	patience = 10 * time.Second
-	// sayAgain is the time until that is said again.
-	sayAgain = time.Minute
+	// slowStep is how long a step of the start may take without a line in the log.
+	slowStep = 10 * time.Second
+	// slowStepAgain is the time between the lines after the first.
+	slowStepAgain = time.Minute
 )
 
-// sayWhile says now and then that something still goes on, until the returned
-// function is called.
-func sayWhile(log *logrus.Entry, what string) (done func()) {
+// logWhile logs from time to time that something still goes on, until the
+// returned function is called.
+func logWhile(log *logrus.Entry, what string) (done func()) {
 	began := time.Now()
-	ticker := time.NewTicker(patience)
+	ticker := time.NewTicker(slowStep)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -52,7 +52,7 @@ func sayWhile(log *logrus.Entry, what string) (done func()) {
 			select {
 			case <-ticker.C:
 				log.Infof("%s, for %v now", what, time.Since(began).Round(time.Second))
-				ticker.Reset(sayAgain)
+				ticker.Reset(slowStepAgain)
 			case <-stop:
 				return
 			}

@@ -1,12 +1,21 @@
 // Command zkine serves the etcd v3 API and keeps its state in a ZooKeeper
 // ensemble.
 //
-// The files, in the order in which a start passes through them: command.go (the
-// commands), flags.go, env.go and config.go (from words to a checked Config),
-// logging.go, signals.go, run.go (the order of start and stop), zookeeper.go
-// (the embedded server, and a look at an ensemble's versions), ready.go (the
-// line that says where to point clients). problem.go makes one line of whatever
-// went wrong.
+// The files, in the order in which a start passes through them:
+//
+//	args.go, command*.go              the commands
+//	flags*.go, env.go, check*.go      from arguments and variables to a checked config
+//	logging.go, signals.go            the log, and what ends the process
+//	run.go                            the order of start and stop
+//	front.go                          the server on its sockets
+//	servedrecord.go                   the file that says what was served before
+//	localzookeeper.go, localheap.go   the local ZooKeeper, and how much it may hold
+//	open.go                           the log and the backend
+//	startup.go, statusline.go         how far a start has come
+//	ready.go                          the line that says where to point clients
+//	ensemble.go                       a look at the versions and heaps of an ensemble
+//
+// problem.go makes one line with a remedy of every error.
 //
 // It wires together packages server, backend and revision, and holds no logic
 // of the store.
@@ -35,13 +44,13 @@ const (
 // for an error, 2 for a command line or an environment that cannot be, 3 if a
 // person must decide before another start makes sense.
 func execute(args, environ []string, stdout, stderr io.Writer) int {
-	root := newRootCommand(environ)
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := checkWords(root, args)
+	cmd := newCommand(environ)
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := checkArgs(cmd, args)
 	if err == nil {
-		err = root.Execute()
+		err = cmd.Execute()
 	}
 	if err == nil {
 		return 0

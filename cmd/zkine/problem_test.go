@@ -98,10 +98,10 @@ func TestVersionOfAServer(t *testing.T) {
 }
 
 func TestTellingLine(t *testing.T) {
-	require.Equal(t, "2026 ERROR [main] QuorumPeerMain: Unable to load database", tellingLine(`wait: exited; the end of /d/zookeeper.log:
+	require.Equal(t, "2026 ERROR [main] QuorumPeerMain: Unable to load database", causeLine(`wait: exited; the end of /d/zookeeper.log:
 2026 INFO  [main] started
 2026 ERROR [main] QuorumPeerMain: Unable to load database
 	at org.apache.zookeeper.Error.x(Y.java)
 2026 INFO  [main] ZKAuditProvider: exited`))
-	require.Equal(t, "last", tellingLine("first\nlast\n"))
+	require.Equal(t, "last", causeLine("first\nlast\n"))
 }

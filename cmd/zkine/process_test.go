@@ -232,7 +232,7 @@ func expect(t *testing.T, kv pb.KVClient, key, value string) {
 	require.Equal(t, value, string(response.Kvs[0].Value))
 }
 
-// awaitGone waits until a process has ended. Nobody may have reaped it yet.
+// awaitGone waits until a process has ended. It may be a zombie still.
 func awaitGone(t *testing.T, pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool {

@@ -28,7 +28,7 @@ func (p *process) body(path string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
-// TestAServerThatDemandsAuthentication looks what a start says that nobody lets
+// TestAServerThatDemandsAuthentication looks what a start says that no server lets
 // in: the probes and the log name the demand and the remedy, and the log has few
 // lines.
 func TestAServerThatDemandsAuthentication(t *testing.T) {
@@ -41,7 +41,7 @@ func TestAServerThatDemandsAuthentication(t *testing.T) {
 		return code == 503 && strings.Contains(text, remedy)
 	}, limit, 50*time.Millisecond)
 	lines := strings.Count(p.text(), "\n")
-	time.Sleep(3 * time.Second) // what is said meanwhile is what is looked at
+	time.Sleep(3 * time.Second) // the lines of these 3 s are counted
 	require.LessOrEqual(t, strings.Count(p.text(), "\n")-lines, 3)
 	require.Equal(t, 200, p.get("/livez"))
 }

@@ -15,7 +15,7 @@ import (
 
 // TestAKilledContainerStartsAgain kills a zkine in a PID namespace of its own, as
 // a container is killed, and starts it again in another one: it serves at once,
-// whatever the servers make of session timeouts, and is listed soon.
+// however the servers round session timeouts, and is listed soon.
 func TestAKilledContainerStartsAgain(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("to make PID namespaces takes root")

@@ -229,7 +229,7 @@ func TestAMemoryOfNonsense(t *testing.T) {
 	p.ready()
 	p.signal(os.Interrupt)
 	require.Zero(t, p.end())
-	path := memoryPath(folder, root)
+	path := servedRecordPath(folder, root)
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for name, data := range map[string]string{
@@ -237,7 +237,7 @@ func TestAMemoryOfNonsense(t *testing.T) {
 		"empty":          "",
 		"another root's": strings.Replace(string(whole), root, "/other", 1),
 		"no cluster":     `{"root": "` + root + `"}`,
-		"huge":           strings.Repeat(" ", maxMemory) + string(whole),
+		"huge":           strings.Repeat(" ", maxServedRecord) + string(whole),
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, []byte(data), 0o600))

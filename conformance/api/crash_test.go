@@ -62,7 +62,7 @@ func TestSIGTERMDrains(t *testing.T) {
 		code, err := z.Process.Stop(within(t))
 		require.NoError(t, err)
 		require.Zero(t, code, z.Process.Output())
-		z.CheckOutput()
+		require.NoError(t, z.CheckOutput())
 		z.Start()
 	}
 	_, err := idle.stream.Recv()

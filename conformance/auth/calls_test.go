@@ -105,13 +105,13 @@ func (s *store) call(ctx context.Context, r proto.Message) (proto.Message, error
 	case *pb.LeaseKeepAliveRequest:
 		return s.keepAlive(ctx, r)
 	}
-	if resp, err, ok := s.callAuth(ctx, r); ok {
+	if resp, ok, err := s.callAuth(ctx, r); ok {
 		return resp, err
 	}
 	return s.callOther(ctx, r)
 }
 
-func (s *store) callAuth(ctx context.Context, r proto.Message) (resp proto.Message, err error, ok bool) {
+func (s *store) callAuth(ctx context.Context, r proto.Message) (resp proto.Message, ok bool, err error) {
 	ok = true
 	switch r := r.(type) {
 	case *pb.AuthEnableRequest:
@@ -151,7 +151,7 @@ func (s *store) callAuth(ctx context.Context, r proto.Message) (resp proto.Messa
 	default:
 		ok = false
 	}
-	return resp, err, ok
+	return resp, ok, err
 }
 
 // callOther makes the calls that need not do the same, but are permitted to the same users.

@@ -134,8 +134,8 @@ func (a *api) replace(ctx context.Context, path string, body, out any) error {
 	return a.do(ctx, http.MethodPut, path, jsonType, body, out)
 }
 
-func (a *api) patch(ctx context.Context, path string, body, out any) error {
-	return a.do(ctx, http.MethodPatch, path, mergePatchType, body, out)
+func (a *api) patch(ctx context.Context, path string, body any) error {
+	return a.do(ctx, http.MethodPatch, path, mergePatchType, body, nil)
 }
 
 func (a *api) delete(ctx context.Context, path string) error {

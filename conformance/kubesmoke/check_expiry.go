@@ -69,7 +69,7 @@ func (c *cluster) checkCompaction(ctx context.Context) (string, error) {
 		return "", err
 	}
 	// A version is compacted once something newer is there.
-	if err := c.api.patch(ctx, configMaps(ns)+"/item-000", map[string]any{"data": map[string]string{"later": "yes"}}, nil); err != nil {
+	if err := c.api.patch(ctx, configMaps(ns)+"/item-000", map[string]any{"data": map[string]string{"later": "yes"}}); err != nil {
 		return "", err
 	}
 	started := time.Now()

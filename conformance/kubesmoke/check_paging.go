@@ -88,7 +88,7 @@ func (c *cluster) disturb(ctx context.Context, ns string, round int) error {
 	if err := c.api.create(ctx, configMaps(ns), configMap(ns, fmt.Sprintf("zzz-%d", round), late), nil); err != nil {
 		return err
 	}
-	if err := c.api.patch(ctx, fmt.Sprintf("%s/item-%03d", configMaps(ns), pagedObjects-1), map[string]any{"data": late}, nil); err != nil {
+	if err := c.api.patch(ctx, fmt.Sprintf("%s/item-%03d", configMaps(ns), pagedObjects-1), map[string]any{"data": late}); err != nil {
 		return err
 	}
 	return c.api.delete(ctx, fmt.Sprintf("%s/item-%03d", configMaps(ns), pagedObjects-1-round))

@@ -59,7 +59,7 @@ func (c *cluster) makeHistory(ctx context.Context, ns string) ([]string, error) 
 		if err := c.api.create(ctx, configMaps(ns), configMap(ns, name, map[string]string{"step": "1"}), nil); err != nil {
 			return nil, err
 		}
-		if err := c.api.patch(ctx, path, map[string]any{"data": map[string]string{"step": "2"}}, nil); err != nil {
+		if err := c.api.patch(ctx, path, map[string]any{"data": map[string]string{"step": "2"}}); err != nil {
 			return nil, err
 		}
 		want = append(want, "ADDED "+name+" 1", "MODIFIED "+name+" 2")

@@ -71,7 +71,7 @@ func (n *node) reportStatus(ctx context.Context) error {
 			"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubesmoke plays the kubelet",
 			"lastHeartbeatTime": now, "lastTransitionTime": now,
 		}},
-	}}, nil)
+	}})
 }
 
 func (n *node) renewLease(ctx context.Context) error {
@@ -85,7 +85,7 @@ func (n *node) renewLease(ctx context.Context) error {
 		return err
 	}
 	lease := object{APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Metadata: metadata{Name: nodeName}, Spec: spec}
-	err = n.api.patch(ctx, folder+"/"+nodeName, lease, nil)
+	err = n.api.patch(ctx, folder+"/"+nodeName, lease)
 	if refused(err, 404) {
 		err = n.api.create(ctx, folder, lease, nil)
 	}
@@ -106,7 +106,7 @@ func (n *node) tendPods(ctx context.Context) {
 			continue
 		}
 		if phase(pod) == "Pending" {
-			_ = n.api.patch(ctx, path+"/status", runningStatus(), nil)
+			_ = n.api.patch(ctx, path+"/status", runningStatus())
 		}
 	}
 }

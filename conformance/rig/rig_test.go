@@ -3,6 +3,7 @@ package rig_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -106,7 +107,7 @@ func TestProcessDiesWithItsParent(t *testing.T) {
 	if os.Getenv("RIG_PARENT") != "" {
 		p, err := rig.Start(rig.Program{Path: "sleep", Args: []string{"60"}})
 		require.NoError(t, err)
-		os.Stdout.WriteString("child /proc/" + strconv.Itoa(p.Pid()) + "\n")
+		fmt.Println("child /proc/" + strconv.Itoa(p.Pid()))
 		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGKILL))
 	}
 	p, err := rig.Start(rig.Program{Path: os.Args[0], Args: []string{"-test.run=^" + t.Name() + "$"}, Env: []string{"RIG_PARENT=1"}})

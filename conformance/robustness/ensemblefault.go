@@ -2,6 +2,7 @@ package robustness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -227,7 +228,7 @@ func fill(name string) error {
 			zeros, err = zeros[:len(zeros)/2], nil
 		}
 	}
-	if err == unix.ENOSPC || strings.Contains(err.Error(), "no space left") {
+	if errors.Is(err, unix.ENOSPC) || strings.Contains(err.Error(), "no space left") {
 		return nil
 	}
 	return err

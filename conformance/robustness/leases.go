@@ -89,7 +89,7 @@ func (t *Tenants) take(ctx context.Context, r *rand.Rand, ttl time.Duration, key
 	defer cancel()
 	c, err := t.traffic.clients.NewClient([]string{t.traffic.endpoints[r.IntN(len(t.traffic.endpoints))]})
 	if err != nil {
-		return
+		return leftLease{}
 	}
 	defer c.Close()
 	lease.called = time.Now()

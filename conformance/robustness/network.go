@@ -103,10 +103,10 @@ func (n *Network) serve(node *Node) {
 func (n *Network) Close() {
 	n.nodes.Range(func(_, v any) bool {
 		node := v.(*Node)
-		node.tun.Close() //nolint:errcheck // nothing is expected of it any more
+		node.tun.Close() // nothing is expected of it any more
 		if node.jobs != nil {
 			close(node.jobs)
-			unix.Close(node.ns) //nolint:errcheck // likewise
+			unix.Close(node.ns) // likewise
 		}
 		return true
 	})
@@ -194,7 +194,7 @@ func openInterface(address [4]byte) (*os.File, error) {
 	}
 	const name = "zkine0"
 	if err := configure(fd, name, address); err != nil {
-		unix.Close(fd) //nolint:errcheck // the error is known
+		unix.Close(fd) // the error is known
 		return nil, fmt.Errorf("make the interface %s: %w", name, err)
 	}
 	return os.NewFile(uintptr(fd), name), nil
@@ -213,7 +213,7 @@ func configure(tun int, name string, address [4]byte) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(s) //nolint:errcheck // it was only asked
+	defer unix.Close(s) // it was only asked
 	for _, set := range []struct {
 		request uint
 		value   [4]byte

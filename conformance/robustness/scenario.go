@@ -84,8 +84,7 @@ type Recorded struct {
 // disagree at the end.
 func Run(t testing.TB, lg *zap.Logger, program string, s Scenario, seed uint64) *Recorded {
 	t.Helper()
-	//lint:ignore SA1019 etcd's traffic draws from the global source; go.mod makes Seed work
-	rand.Seed(int64(seed))
+	rand.Seed(int64(seed)) //nolint:staticcheck // etcd's traffic draws from the global source; go.mod makes Seed work
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the run takes too long"))
 	defer cancel()
 	logs := t.TempDir()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -35,8 +36,8 @@ func connectZooKeeper(ctx context.Context, address string) (*zk.Conn, error) {
 	}
 }
 
-// take counts a znode and all below it. Znodes that go away meanwhile are left out.
-func takeCensus(ctx context.Context, address, root string) (census, error) {
+// take counts a znode and all below it. Znodes that go away before they are read are left out.
+func takeCensus(ctx context.Context, address string) (census, error) {
 	conn, err := connectZooKeeper(ctx, address)
 	if err != nil {
 		return census{}, err
@@ -49,7 +50,7 @@ func takeCensus(ctx context.Context, address, root string) (census, error) {
 
 func (c *census) walk(conn *zk.Conn, at, part string) error {
 	names, stat, err := conn.Children(at)
-	if err == zk.ErrNoNode {
+	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
 	if err != nil {

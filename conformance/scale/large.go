@@ -30,7 +30,7 @@ func measureLarge(ctx context.Context, z *embedded.Server, s *store) error {
 		return err
 	}
 	took := time.Since(began)
-	c, err := takeCensus(ctx, z.Addr(), root)
+	c, err := takeCensus(ctx, z.Addr())
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func measureLarge(ctx context.Context, z *embedded.Server, s *store) error {
 	if err := s.measureMemory(ctx, raw, "after a start"); err != nil {
 		return err
 	}
-	if c, err = takeCensus(ctx, z.Addr(), root); err != nil {
+	if c, err = takeCensus(ctx, z.Addr()); err != nil {
 		return err
 	}
 	heap, err := heapInUse(ctx, z.Pid())

@@ -277,10 +277,10 @@ func (k *maker) secret(i, size int) object {
 func (k *maker) kilobyte(i int) object {
 	const size = 1 << 10
 	var o object
-	switch {
-	case i%10 == 0:
+	switch i % 10 {
+	case 0:
 		o = k.secret(i, size/2)
-	case i%10 == 1:
+	case 1:
 		o = k.lease(i, epoch+int64(i))
 	default:
 		o = k.event(i)

@@ -20,7 +20,7 @@ func measurePods(ctx context.Context, z *embedded.Server, s *store) error {
 		return err
 	}
 	loaded := time.Since(began)
-	before, err := takeCensus(ctx, z.Addr(), root)
+	before, err := takeCensus(ctx, z.Addr())
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func measurePods(ctx context.Context, z *embedded.Server, s *store) error {
 		return err
 	}
 	tidied := time.Since(began)
-	after, err := takeCensus(ctx, z.Addr(), root)
+	after, err := takeCensus(ctx, z.Addr())
 	if err != nil {
 		return err
 	}

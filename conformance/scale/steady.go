@@ -38,7 +38,7 @@ func measureSteady(ctx context.Context, z *embedded.Server, s *store) error {
 			return err
 		}
 		if (step+1)%censusEvery == 0 {
-			c, err := takeCensus(ctx, z.Addr(), root)
+			c, err := takeCensus(ctx, z.Addr())
 			if err != nil {
 				return err
 			}

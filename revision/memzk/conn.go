@@ -94,7 +94,7 @@ func (e *Ensemble) runLocked(s *server, session int64, ops []any) (results []zk.
 		if t == e.tree {
 			results, events, err = t.multi(session, ops)
 		} else {
-			_, events, _ = t.multi(session, ops) //nolint:errcheck // the same everywhere
+			_, events, _ = t.multi(session, ops) // the same everywhere
 		}
 		return events
 	})

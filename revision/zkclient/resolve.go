@@ -105,7 +105,7 @@ func (z *Ensemble) lookUp(ctx context.Context, server string) (targets []target,
 // name that cannot be looked up is left out.
 func (z *Ensemble) Addresses(ctx context.Context) (all []string) {
 	for _, server := range z.Servers {
-		targets, _, _ := z.lookUp(ctx, server) //nolint:errcheck // see above
+		targets, _, _ := z.lookUp(ctx, server)
 		for _, t := range targets {
 			if !slices.Contains(all, t.address) {
 				all = append(all, t.address)

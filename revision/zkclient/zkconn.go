@@ -168,7 +168,7 @@ func (c *zkConn) shut() {
 func (c *zkConn) cut() {
 	c.stopDial()
 	if conn := c.net.Load(); conn != nil {
-		conn.Close() //nolint:errcheck // nothing is expected of it any more
+		conn.Close() // nothing is expected of it any more
 	}
 }
 

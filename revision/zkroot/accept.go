@@ -106,7 +106,7 @@ func (r Reader) Accept(ctx context.Context, want Wanted, by string) (*Holding, e
 	}
 	err = WriteTrust(ctx, r.conn, r.layout, TrustRecord{Accepted: accepted}, h.version)
 	if errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNodeExists) {
-		err = errors.New("a zkine has written meanwhile; look again")
+		err = errors.New("a zkine has written in the meantime; look again")
 	}
 	return h, err
 }

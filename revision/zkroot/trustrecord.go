@@ -88,7 +88,7 @@ func (r Reader) Trust(ctx context.Context) (record TrustRecord, version int64, e
 		return TrustRecord{}, absent, fmt.Errorf("read %s: %w", path, err)
 	}
 	if err := json.Unmarshal(data, &record); err != nil {
-		return TrustRecord{}, int64(stat.Version), fmt.Errorf("%w: %s is not a record of zkine's; if the root may be served, zkine log accept writes it anew",
+		return TrustRecord{}, int64(stat.Version), fmt.Errorf("%w: %s is not a record of zkine's; if the root may be served, zkine log accept writes it again",
 			revision.ErrCorrupt, path)
 	}
 	return record, int64(stat.Version), nil

@@ -36,15 +36,15 @@ const maxFrame = 64 << 20
 
 // readFrame reads one message.
 func readFrame(r io.Reader) (frame, error) {
-	head := make([]byte, 4)
-	if _, err := io.ReadFull(r, head); err != nil {
+	raw := make([]byte, 4)
+	if _, err := io.ReadFull(r, raw); err != nil {
 		return frame{}, err
 	}
-	n := binary.BigEndian.Uint32(head)
+	n := binary.BigEndian.Uint32(raw)
 	if n > maxFrame {
 		return frame{}, fmt.Errorf("zktest: a frame of %d bytes (four-letter words do not go through a Proxy)", n)
 	}
-	raw := append(head, make([]byte, n)...)
+	raw = append(raw, make([]byte, n)...)
 	_, err := io.ReadFull(r, raw[4:])
 	return frame{raw: raw}, err
 }

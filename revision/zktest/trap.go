@@ -77,6 +77,9 @@ func (p *Proxy) rearm(tr *Trap) {
 	p.traps = slices.Insert(p.traps, 0, tr)
 }
 
+// Caught is closed once the trap did its harm.
+func (tr *Trap) Caught() <-chan struct{} { return tr.caught }
+
 // Wait waits until the trap did its harm; after LoseReply it returns what the server had answered.
 func (tr *Trap) Wait() Outcome {
 	tr.proxy.t.Helper()

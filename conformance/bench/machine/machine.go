@@ -51,7 +51,7 @@ func fileSystem(dir string) (string, error) {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return "", err
 	}
-	name, known := fileSystems[int64(s.Type)]
+	name, known := fileSystems[s.Type]
 	switch {
 	case name == "tmpfs":
 		return "", fmt.Errorf("%s is in memory: choose a folder on a disk with -dir", dir)

@@ -59,7 +59,7 @@ func serve(t testing.TB) *server {
 	s := &server{endpoint: listener.Addr().String(), hanging: make(chan struct{}, 1000), given: make(chan error, 1000)}
 	s.Server = grpc.NewServer(grpc.ForceServerCodecV2(raw{}), grpc.UnknownServiceHandler(s.handle),
 		grpc.MaxRecvMsgSize(1<<30), grpc.MaxSendMsgSize(1<<30))
-	go s.Serve(listener)
+	go s.Serve(listener) //nolint:errcheck // it ends with Stop
 	t.Cleanup(s.Stop)
 	return s
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"net"
+
+	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
+)
+
+// front is the server on its sockets. Its goroutine runs Serve until drain.
+type front struct {
+	*server.Server
+	clients    []net.Listener
+	advertised []string
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// startFront binds all sockets and serves the metrics URLs. fail is called with
+// the error of a listener that breaks later.
+func (i *instance) startFront(fail func(error)) (*front, error) {
+	cfg := &i.cfg
+	clients, err := listener.Listen(cfg.clientURLs)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := listener.ListenMetrics(cfg.metricsURLs)
+	if err != nil {
+		closeAll(clients)
+		return nil, err
+	}
+	f := &front{clients: clients, advertised: cfg.advertiseURLs, done: make(chan struct{})}
+	if len(f.advertised) == 0 {
+		f.advertised = boundURLs(clients)
+		if listensEverywhere(clients) {
+			i.log.Warnf("member list will tell clients %q, which is no address; set --advertise-client-urls", f.advertised)
+		}
+	}
+	f.Server, err = server.New(server.Config{
+		Name:       cfg.name,
+		ClientURLs: cfg.clientURLs, Listeners: clients, AdvertiseClientURLs: f.advertised,
+		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
+		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
+		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
+		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
+		StartupStep:     func() string { return i.startup.Progress().String() },
+		Registry:        i.registry, Log: i.log,
+	})
+	if err != nil {
+		closeAll(clients)
+		closeAll(metrics)
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	go func() {
+		defer close(f.done)
+		if err := f.Serve(ctx); err != nil {
+			fail(err)
+		}
+	}()
+	return f, nil
+}
+
+// drain sends clients away and waits until nothing is served any more. It may
+// be called again.
+func (f *front) drain() {
+	f.stop()
+	<-f.done
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
