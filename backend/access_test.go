@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/memlog"
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision/memzk"
 )
 
 // What every request of etcd's API is answered to whom is tested where a new
@@ -19,7 +19,7 @@ import (
 // A request without a rule is permitted to no caller, root included.
 func TestWithoutARuleAccessIsDenied(t *testing.T) {
 	root := backend.Credentials{CommonName: "root"}
-	b := openWith(t, memzk.New(), "one", func(c *backend.Config) {
+	b := openMem(t, memlog.New(), "one", func(c *backend.Config) {
 		c.Auth = backend.AuthConfig{BcryptCost: bcrypt.MinCost, Credentials: func(context.Context) backend.Credentials { return root }}
 	})
 	unknown := &pb.ResponseHeader{}

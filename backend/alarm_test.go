@@ -7,8 +7,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/memlog"
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision/memzk"
 )
 
 func alarm(t *testing.T, b *backend.Backend, action pb.AlarmRequest_AlarmAction, kind pb.AlarmType, member uint64) []*pb.AlarmMember {
@@ -26,8 +26,8 @@ const (
 
 // Alarms are raised for all members, and refuse what etcd's appliers refuse.
 func TestAlarms(t *testing.T) {
-	z := memzk.New()
-	a, b := openOn(t, z, "a"), openOn(t, z, "b")
+	z := memlog.New()
+	a, b := openMem(t, z, "a"), openMem(t, z, "b")
 	put(t, a, "k", "v")
 	require.Empty(t, alarm(t, a, list, none, 0))
 	require.Empty(t, alarm(t, a, raise, none, 1))

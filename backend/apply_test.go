@@ -11,15 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend/memlog"
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/revision/memzk"
-	"github.com/zkine/zkine/revision/zklog"
 )
 
 // slowLog is a log that needs some time for each slot, and begins anew when it is
 // cut off.
 type slowLog struct {
-	*zklog.Log
+	*memlog.Log
 	takes atomic.Int64 // a time.Duration
 }
 
@@ -33,16 +32,14 @@ func (s *slowLog) Next(ctx context.Context) (revision.Slot, error) {
 }
 
 // TestApplyGoesOnWhileNothingCanBeSwept holds what a compaction has left to
-// free, as a checkpoint does, on an ensemble whose reads take longer than the
+// free, as a checkpoint does, on a log whose reads take longer than the
 // apply loop waits for a slot at first.
 func TestApplyGoesOnWhileNothingCanBeSwept(t *testing.T) {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	log, err := zklog.Open(ctx, zklog.Config{Dialer: memzk.New(), Root: "/zkine", Log: logrus.NewEntry(quiet)})
-	require.NoError(t, err)
-	slow := &slowLog{Log: log}
+	slow := &slowLog{Log: memlog.New().Open()}
 	b, err := Open(ctx, slow, Config{Member: revision.Member{Name: "a", ID: 1}, Log: logrus.NewEntry(quiet)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.Close()) }()

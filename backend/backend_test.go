@@ -13,13 +13,14 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/memlog"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision/memzk"
 )
 
 func TestWritesAreReadBackEverywhere(t *testing.T) {
-	e := memzk.New()
-	a, b := openOn(t, e, "a"), openOn(t, e, "b")
+	e := memlog.New()
+	a, b := openMem(t, e, "a"), openMem(t, e, "b")
 	require.EqualValues(t, 1, get(t, a, "k").Header.Revision, "the empty store is at revision 1")
 	for i := range int64(20) {
 		writer, reader := a, b
@@ -37,8 +38,8 @@ func TestWritesAreReadBackEverywhere(t *testing.T) {
 }
 
 func TestRestartReplaysEverything(t *testing.T) {
-	e := memzk.New()
-	first := openOn(t, e, "a")
+	e := memlog.New()
+	first := openMem(t, e, "a")
 	for i := range 100 {
 		put(t, first, fmt.Sprint("key", i%10), fmt.Sprint(i))
 	}
@@ -48,7 +49,7 @@ func TestRestartReplaysEverything(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, first.Close())
 
-	second := openOn(t, e, "a")
+	second := openMem(t, e, "a")
 	after, err := second.Range(within(t), all())
 	require.NoError(t, err)
 	require.Equal(t, before.String(), after.String())
@@ -57,7 +58,7 @@ func TestRestartReplaysEverything(t *testing.T) {
 }
 
 func TestUnevaluableRequestsAreAnswered(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := openMem(t, memlog.New(), "a")
 	_, err := b.Put(within(t), &pb.PutRequest{Key: []byte("k"), Lease: 77})
 	require.ErrorIs(t, err, state.ErrLeaseNotFound)
 	_, err = b.LeaseRevoke(within(t), &pb.LeaseRevokeRequest{ID: 77})

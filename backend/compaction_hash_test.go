@@ -10,8 +10,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/memlog"
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision/memzk"
 )
 
 func compactAt(t testing.TB, b *backend.Backend, rev int64) {
@@ -35,8 +35,8 @@ func requireHash(t testing.TB, b *backend.Backend, rev int64, hash uint32, compa
 // of etcd 3.7.3, before and after.
 func TestHashKVAtACompaction(t *testing.T) {
 	const etcds = 2360927548
-	e := memzk.New()
-	a, b := openOn(t, e, "a"), openOn(t, e, "b")
+	e := memlog.New()
+	a, b := openMem(t, e, "a"), openMem(t, e, "b")
 	put(t, a, "k", "1")
 	put(t, a, "k", "2")
 	put(t, a, "j", "2")
@@ -57,7 +57,7 @@ func TestHashKVAtACompaction(t *testing.T) {
 	require.EqualValues(t, 5, now.CompactRevision, "the current one is computed, as by etcd")
 
 	// As an etcd that was restarted.
-	late := openOn(t, e, "late")
+	late := openMem(t, e, "late")
 	requireHash(t, late, 5, now.Hash, 5)
 
 	// The newest ten are kept, below the floor too.
@@ -76,7 +76,7 @@ func TestHashKVAtACompaction(t *testing.T) {
 
 // A compaction at 0 is one, and 0 goes on to mean the current revision.
 func TestHashKVAfterACompactionAtZero(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := openMem(t, memlog.New(), "a")
 	compactAt(t, b, 0)
 	for range 3 {
 		rev := put(t, b, "k", "v")
@@ -96,8 +96,8 @@ func TestHashKVAtManyCompactions(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	e := memzk.New()
-	members := []*backend.Backend{openOn(t, e, "a"), openOn(t, e, "b")}
+	e := memlog.New()
+	members := []*backend.Backend{openMem(t, e, "a"), openMem(t, e, "b")}
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
 	for i := range 2 {
@@ -142,7 +142,7 @@ func requireHashOf(t testing.TB, b *backend.Backend, want *pb.HashKVResponse) {
 
 // A backend that has ended tells no hash, whether it was computed or not.
 func TestHashKVOfAClosedBackend(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := openMem(t, memlog.New(), "a")
 	rev := put(t, b, "k", "v")
 	compactAt(t, b, rev)
 	require.NoError(t, b.Close())

@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/memlog"
 	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient"
@@ -46,11 +47,28 @@ func openWith(t testing.TB, d zkclient.Dialer, name string, adapt func(*backend.
 	}
 	log, err := zklog.Open(ctx, cfg)
 	require.NoError(t, err)
+	return openLog(t, log, name, adapt)
+}
+
+// openMem opens a zkine's backend on a log in memory: for tests that need nothing
+// of ZooKeeper's protocol.
+func openMem(t testing.TB, s *memlog.Store, name string, adapt ...func(*backend.Config)) *backend.Backend {
+	t.Helper()
+	return openLog(t, s.Open(), name, adapt...)
+}
+
+// openLog opens a zkine's backend on a log.
+func openLog(t testing.TB, log backend.Log, name string, adapt ...func(*backend.Config)) *backend.Backend {
+	t.Helper()
 	config := backend.Config{
 		Member: revision.Member{Name: name, ID: uint64(len(name))<<8 + uint64(name[0]), ClientURLs: []string{"http://" + name}},
 		Log:    silent(),
 	}
-	adapt(&config)
+	for _, a := range adapt {
+		a(&config)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	b, err := backend.Open(ctx, log, config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })

@@ -8,13 +8,13 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend/memlog"
 	"github.com/zkine/zkine/backend/state"
-	"github.com/zkine/zkine/revision/memzk"
 )
 
 func TestLeaseExpiresWithAllItsKeysInOneRevision(t *testing.T) {
-	e := memzk.New()
-	a, b := openOn(t, e, "a"), openOn(t, e, "b")
+	e := memlog.New()
+	a, b := openMem(t, e, "a"), openMem(t, e, "b")
 	granted, err := b.LeaseGrant(within(t), &pb.LeaseGrantRequest{TTL: 1})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, granted.TTL, "the minimum")
@@ -34,8 +34,8 @@ func TestLeaseExpiresWithAllItsKeysInOneRevision(t *testing.T) {
 }
 
 func TestKeepAliveKeepsAlive(t *testing.T) {
-	e := memzk.New()
-	b := openOn(t, e, "a")
+	e := memlog.New()
+	b := openMem(t, e, "a")
 	_, err := b.LeaseGrant(within(t), &pb.LeaseGrantRequest{ID: 7, TTL: 2})
 	require.NoError(t, err)
 	_, err = b.LeaseGrant(within(t), &pb.LeaseGrantRequest{ID: 8, TTL: 2})
@@ -66,15 +66,16 @@ func TestKeepAliveKeepsAlive(t *testing.T) {
 // TestOutageDoesNotExpireLeases keeps the ensemble away for longer than the
 // lease: its client could not renew it, so its time must not pass.
 func TestOutageDoesNotExpireLeases(t *testing.T) {
-	e := memzk.New()
-	b := openOn(t, e, "a")
+	e := memlog.New()
+	log := e.Open()
+	b := openLog(t, log, "a")
 	_, err := b.LeaseGrant(within(t), &pb.LeaseGrantRequest{ID: 7, TTL: 2})
 	require.NoError(t, err)
 	put(t, b, "k", "v", 7)
-	e.Stop()
+	log.Disconnect()
 	began := time.Now()
 	eventually(t, "the lease's time is over", func() bool { return time.Since(began) > 4*time.Second })
-	e.Start()
+	log.Reconnect()
 	response, err := b.LeaseKeepAlive(within(t), &pb.LeaseKeepAliveRequest{ID: 7})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, response.TTL, "the lease must have survived the outage")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
@@ -206,4 +207,32 @@ func (p *proposer) appendBatch(ctx context.Context, batch []*proposal, riders *r
 	default:
 		p.pending.fail(nonce, err)
 	}
+}
+
+// metrics are the backend's own; what follows from Status is the server's.
+type metrics struct {
+	batch    prometheus.Histogram
+	duration prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "zkine_append_batch_requests", Help: "Requests in one append to the log.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 13),
+		}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "zkine_append_duration_seconds", Help: "Time from sending a batch to ZooKeeper to its place in the log.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.batch, m.duration)
+	}
+	return m
+}
+
+func (m *metrics) append(requests int, took time.Duration) {
+	m.batch.Observe(float64(requests))
+	m.duration.Observe(took.Seconds())
 }

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend"
-	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/backend/memlog"
 )
 
 const testChunkBytes = 300
@@ -46,7 +46,7 @@ func stream(t testing.TB, b *backend.Backend, r *pb.RangeRequest) *pb.RangeRespo
 
 // A stream has what Range answers, also if it is sorted: every key once.
 func TestRangeStreamEqualsRange(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := openMem(t, memlog.New(), "a")
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -79,7 +79,7 @@ func TestRangeStreamEqualsRange(t *testing.T) {
 // A sorted stream that has begun goes on when what it shows is written over and
 // compacted away.
 func TestSortedRangeStreamUnderCompaction(t *testing.T) {
-	b := openOn(t, memzk.New(), "a")
+	b := openMem(t, memlog.New(), "a")
 	var old int64
 	for i := range 100 {
 		old = put(t, b, fmt.Sprintf("key%02d", i), fmt.Sprint(100-i))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
 // Whether linearizable calls can be served is one truth, which Ready tells at
@@ -111,4 +113,23 @@ func (s *serving) served() {
 	if s.proven.Load() != doubts && s.obstacle() == nil {
 		s.proven.Store(doubts)
 	}
+}
+
+// ProbeLinearizable is nil if a linearizable read is answered: what health checks
+// ask. It is zkine's own read, so that users do not count; etcd's health checks
+// read as root. Errors: those of Range, except for users.
+func (b *Backend) ProbeLinearizable(ctx context.Context) error {
+	if err := b.reads.wait(ctx); err != nil {
+		return err
+	}
+	return b.ProbeSerializable()
+}
+
+// ProbeSerializable is ProbeLinearizable for a serializable read.
+func (b *Backend) ProbeSerializable() error {
+	if err := b.failure(); err != nil {
+		return err
+	}
+	_, err := b.view.Load().Range(&pb.RangeRequest{Key: []byte("health"), KeysOnly: true, Limit: 1})
+	return err
 }

@@ -45,7 +45,7 @@ func (n *Nonce) UnmarshalText(text []byte) error {
 }
 
 // Batch is what one append places in the log. The log keeps a reference to
-// Requests until the batch has been applied; nobody may change them.
+// Requests until the batch has been applied; they must not change.
 type Batch struct {
 	Nonce    Nonce
 	Requests []*recordpb.Request

@@ -22,6 +22,8 @@ import (
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // member is a zkine with its clients: the server of this package on the real
@@ -60,13 +62,13 @@ func startMemberOn(t *testing.T, z zkclient.Dialer, name string, back backend.Co
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 
-	cfg := Config{Backend: b, MemberID: fakeMemberID, Name: name, ClientURLs: []string{"http://127.0.0.1:0"}, Log: entry}
+	cfg := Config{Backend: b, MemberID: servertest.MemberID, Name: name, ClientURLs: []string{"http://127.0.0.1:0"}, Log: entry}
 	for _, e := range edit {
 		e(&cfg)
 	}
-	cfg.Listeners, err = Listen(cfg.ClientURLs)
+	cfg.Listeners, err = listener.Listen(cfg.ClientURLs)
 	require.NoError(t, err)
-	cfg.MetricsListeners, err = ListenMetrics([]string{"http://127.0.0.1:0"})
+	cfg.MetricsListeners, err = listener.ListenMetrics([]string{"http://127.0.0.1:0"})
 	require.NoError(t, err)
 	m.web = "http://" + cfg.MetricsListeners[0].Addr().String()
 	s, err := New(cfg)

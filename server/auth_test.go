@@ -25,6 +25,7 @@ import (
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision/memzk"
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // What every call answers to whom is compared with etcd's answers in
@@ -82,7 +83,7 @@ func requireHeaderOf(t *testing.T, m *member, h *pb.ResponseHeader) {
 	require.NotZero(t, h.ClusterId)
 	require.NotZero(t, h.RaftTerm)
 	require.NotZero(t, h.Revision)
-	require.Equal(t, uint64(fakeMemberID), h.MemberId)
+	require.Equal(t, uint64(servertest.MemberID), h.MemberId)
 }
 
 func TestAuthOnEveryMember(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/server/listener"
 )
 
 // authority signs the certificates of a test.
@@ -91,13 +93,13 @@ func (a *authority) revoke(certs ...tls.Certificate) []byte {
 type tlsFiles struct {
 	t   *testing.T
 	dir string
-	TLS
+	listener.TLS
 }
 
 // newTLSFiles writes a server's certificate, and its key.
 func newTLSFiles(t *testing.T, cert tls.Certificate) *tlsFiles {
 	dir := t.TempDir()
-	f := &tlsFiles{t: t, dir: dir, TLS: TLS{CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}}
+	f := &tlsFiles{t: t, dir: dir, TLS: listener.TLS{CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}}
 	f.replace(cert)
 	return f
 }

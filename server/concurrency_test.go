@@ -17,12 +17,13 @@ import (
 
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 func newClient(t *testing.T) *clientv3.Client {
 	t.Helper()
 	l := listenReal(t, memzk.New(), server.Config{}, "http://127.0.0.1:0")[0]
-	c, err := clientv3.New(clientv3.Config{Endpoints: []string{server.BoundURL(l)}, Logger: zap.NewNop()})
+	c, err := clientv3.New(clientv3.Config{Endpoints: []string{listener.BoundURL(l)}, Logger: zap.NewNop()})
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	return c

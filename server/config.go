@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/server/listener"
 )
 
 // Defaults are etcd's, where etcd has the setting.
@@ -31,7 +33,7 @@ const (
 // value of a limit stands for its default.
 type Config struct {
 	// Backend executes the requests. It may be nil when the server starts, and
-	// be handed in by Attach; the metrics URLs answer meanwhile.
+	// be handed in by Attach; the metrics URLs answer before that.
 	Backend Backend
 	// MemberID is the member_id of response headers, known with Backend.
 	MemberID uint64
@@ -54,7 +56,7 @@ type Config struct {
 	// does; they tell much of what the process does.
 	EnablePprof bool
 	// TLS is how the https:// and unixs:// ones among all these are served.
-	TLS TLS
+	TLS listener.TLS
 	// CORS are the origins of web pages that may read from the client URLs; "*"
 	// is any.
 	CORS []string
@@ -66,9 +68,9 @@ type Config struct {
 	// Version is the version of etcd that clients are told.
 	Version string
 
-	// Progress says how far the start has come, as long as there is no Backend;
-	// nil if nobody knows.
-	Progress func() string
+	// StartupStep says how far the start has come, as long as there is no Backend;
+	// nil if that is not known.
+	StartupStep func() string
 
 	// RequestTimeout ends a unary call with "request timed out", if the
 	// client's own deadline does not come first.
@@ -126,7 +128,7 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) secure() bool {
 	says := func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "unixs://") }
 	return slices.ContainsFunc(slices.Concat(c.ClientURLs, c.MetricsURLs), says) ||
-		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), isSecure)
+		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), listener.IsSecure)
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -1,20 +1,19 @@
-// Package server is the etcd v3 gRPC facade: it checks requests as etcd does,
-// hands them to a Backend, puts etcd's identity into the headers and turns
-// errors into etcd's codes and words. It holds no state of the store.
+// Package server serves etcd's v3 API: it puts the services of package v3rpc on gRPC
+// servers, behind sockets of package listener and the codec of package wire, and adds
+// what an etcd serves besides. It holds no state of the store.
 //
-// One file holds one service (kv.go, watch.go, lease.go, cluster.go,
-// maintenance.go, auth.go); a handler is check, call, map the error, fill the
-// header. Beside them stand check.go and overlap.go (what can be refused
-// without looking at the state), errors.go (the only place that knows gRPC
-// codes), header.go, interceptor.go (what holds for every call), slow.go,
-// grpc.go (transport options), listen.go, port.go, tls.go and credentials.go
-// (from a URL to a connection), http.go and health.go (the metrics URLs),
-// gateway.go (JSON), loopback.go and concurrency.go (lock and election),
-// metrics.go, and server.go with the life cycle.
+// server.go has the life cycle, config.go its settings and backend.go what it needs of
+// the store. grpc.go has the transport options; interceptor.go what holds for every
+// call: a time limit (lazydeadline.go), a bound on memory (underway.go), an end when the
+// server stops (livecalls.go), a line in the log if it is slow (calllog.go).
+// clientcreds.go finds what a client shows of itself. http.go and health.go are the
+// metrics URLs, metrics.go and metrics_store.go what they show, readiness.go when clients
+// are served. gateway.go is JSON on the client URLs; loopback.go makes the server a
+// client of its own, for that and for the lock and election services.
 //
 // # Life cycle
 //
-// Listen binds the sockets, as early as possible, so that a port in use is an
+// listener.Listen binds the sockets, as early as possible, so that a port in use is an
 // error before anything else is started. New and Start bring up the metrics
 // URLs: /livez answers from then on, /readyz says what is missing. Attach
 // gives the server its Backend. Client connections are accepted once the
@@ -30,27 +29,28 @@
 //   - readiness (readiness.go): owned by Server; polls Backend.Ready, keeps the
 //     gRPC health service true, opens the client listeners, ends require-leader
 //     streams after a long outage; ended by Stop.
-//   - per client listener an accept loop (port.go), and one each in grpc.Server
+//   - per client listener an accept loop (listener.Mux), and one each in grpc.Server
 //     and http.Server, which take from its queues; ended by Stop.
 //   - per new connection one until it is known what it speaks, bounded by time.
 //   - one accept loop a metrics listener, in http.Server.Serve; ended by Stop.
 //   - the loopback's server, and what clientv3 starts for its leases and
 //     watches; ended by Stop, after all that uses it.
-//   - per gRPC connection and call: grpc-go's.
-//   - per watch stream: a reader of the client's requests, a dispatcher that
-//     passes them to the WatchStream, and the handler itself, which sends.
-//   - per keepalive stream: a reader, a dispatcher, a goroutine for each renewal
-//     under way, and the handler, which answers in the order of the requests.
+//   - per gRPC connection and call: grpc-go's; those of the services are listed in
+//     package v3rpc.
+//   - per HTTP connection and request: net/http's. httpCalls counts the requests.
+//   - per linearizable read of a probe: one that asks whether clients are still served;
+//     it ends with the read.
 //
-// Dispatchers and renewals end before their handler returns, and handlers
-// before Stop returns. A reader ends when gRPC has torn down its stream.
+// When Stop returns nothing of zkine's own runs any more. What is left then of
+// grpc-go, net/http and the websocket library ends with the connections, which are
+// closed, and does not call the Backend.
 //
 // # One port for gRPC and HTTP
 //
 // A client URL serves gRPC and, for the JSON gateway, /version and /health, HTTP.
-// A port decides once for each connection, by its first bytes in plaintext and
-// by what the client offers in ALPN with TLS (see port), so that gRPC's have
-// grpc-go's own transport to themselves. There are three gRPC servers with the
+// A listener.Mux decides once for each connection, by its first bytes in plaintext
+// and by what the client offers in ALPN with TLS, so that gRPC's have grpc-go's own
+// transport to themselves. There are three gRPC servers with the
 // same services on them: for those connections; for calls that reach gRPC
 // through net/http, since a client offered HTTP/1 too; and for the loopback,
 // by which the gateway and the lock and election services are clients of the
@@ -62,8 +62,8 @@
 //
 // # Imports
 //
-// Packages backend, backend/state and revision, for their sentinel errors and
-// plain types; what the facade needs of a running backend comes in as the
-// Backend interface. etcd's API protobufs, its client, and its lock and election
-// servers. Never ZooKeeper's client.
+// Packages v3rpc, listener and wire, which do not import this one; of package backend
+// the credentials of a call, and where its time went. What the server needs of a running
+// backend comes in as the Backend interface. etcd's API messages and their JSON
+// gateways, and its client. Never ZooKeeper's client.
 package server

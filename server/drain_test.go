@@ -20,6 +20,7 @@ import (
 
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // stream posts to the gateway and returns the lines of the answer.
@@ -47,7 +48,7 @@ const stopped = `{"error":{"code":14,"message":"etcdserver: server stopped"}}`
 // whichever way they came, and long before its time is up.
 func TestDrainEndsWaitingCalls(t *testing.T) {
 	s, l := runReal(t, memzk.New(), server.Config{RequestTimeout: 200 * time.Millisecond}, "http://127.0.0.1:0")
-	url := server.BoundURL(l[0])
+	url := listener.BoundURL(l[0])
 	conn, err := grpc.NewClient(l[0].Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	defer conn.Close()

@@ -36,9 +36,13 @@ var endlessBodies = map[string]bool{"/v3/watch": true, "/v3/lease/keepalive": tr
 // gateway, and all that the metrics URLs have.
 func (s *Server) clientHandler(f *facade) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(gatewayPath, refuseNames(f.backend, s.cfg.TLS.ClientCertAuth, s.gateway(f.loopback.conn)))
+	gateway := s.gateway(f.loopback.conn)
+	if s.cfg.TLS.ClientCertAuth {
+		gateway = refuseNames(f.backend.AuthEnabled, gateway)
+	}
+	mux.Handle(gatewayPath, gateway)
 	mux.Handle("/", s.httpHandler())
-	return &access{next: mux, grpc: f.overHTTP, origins: s.cfg.CORS}
+	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS}
 }
 
 // gateway translates JSON to gRPC and back, with the same library and options

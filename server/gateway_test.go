@@ -16,6 +16,7 @@ import (
 
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // etcdURL names a fresh etcd 3.7.3, of which the golden file is recorded anew:
@@ -137,7 +138,7 @@ func TestGatewayForms(t *testing.T) {
 		return
 	}
 	l := listenReal(t, memzk.New(), server.Config{CORS: []string{"*"}}, "http://127.0.0.1:0")[0]
-	answerAll(t, &got, server.BoundURL(l))
+	answerAll(t, &got, listener.BoundURL(l))
 	golden, err := os.ReadFile(gatewayGolden)
 	require.NoError(t, err)
 	wants := strings.Split(string(golden), "\n\n")

@@ -4,15 +4,16 @@ import (
 	"math"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
-	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+
+	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/v3rpc"
+	"github.com/zkine/zkine/server/wire"
 )
 
 // overheadBytes is what gRPC takes above MaxRequestBytes, as in etcd, so that
@@ -49,14 +50,13 @@ var (
 // accept connections yet.
 func (s *Server) newFacade(b Backend, memberID uint64) *facade {
 	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback()}
-	gate := &gate{cfg: s.cfg, backend: b, streams: &s.streams, metrics: s.metrics, underWay: &underWay{}}
-	f.grpc = s.newGRPC(gate, newHandshaken(), grpc.NumStreamWorkers(streamWorkers))
+	gate := &gate{cfg: s.cfg, backend: b, live: &s.live, metrics: s.metrics, underWay: &underWay{}}
+	f.grpc = s.newGRPC(gate, listener.TransportCredentials(), grpc.NumStreamWorkers(streamWorkers))
 	f.overHTTP = s.newGRPC(gate, nil)
 	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())
 	all := everywhere{f.grpc, f.overHTTP, f.loopback.grpc}
-	s.register(all, b, newHeader(b, memberID))
-	v3lockpb.RegisterLockServer(all, newLockServer(f.loopback.client))
-	v3electionpb.RegisterElectionServer(all, newElectionServer(f.loopback.client))
+	f.services = s.register(all, b, memberID)
+	v3rpc.RegisterConcurrency(all, f.loopback.client, onBehalf)
 	healthpb.RegisterHealthServer(all, f.health)
 	for _, g := range all {
 		reflection.Register(g)
@@ -85,7 +85,7 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, mor
 		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement),
 		grpc.KeepaliveParams(keepaliveParameters),
 		grpc.WaitForHandlers(true),
-		grpc.ForceServerCodecV2(newCodec(s.metrics.traffic)),
+		grpc.ForceServerCodecV2(wire.NewCodec(s.metrics.traffic.sent, s.metrics.traffic.received)),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connWindow),
@@ -110,21 +110,14 @@ func newHealth() *health.Server {
 	return h
 }
 
-// register puts the services of etcd's API on g. Each is made once, whatever g
-// stands for.
-func (s *Server) register(g grpc.ServiceRegistrar, b Backend, h header) {
-	limits := limits{maxRequestBytes: s.cfg.MaxRequestBytes, maxTxnOps: s.cfg.MaxTxnOps}
-	pb.RegisterKVServer(g, &kvServer{backend: b, header: h, limits: limits, timeout: s.cfg.RequestTimeout})
-	pb.RegisterWatchServer(g, &watchServer{
-		backend: b, header: h, metrics: s.metrics,
+// register puts the services of etcd's API on to.
+func (s *Server) register(to grpc.ServiceRegistrar, b Backend, memberID uint64) *v3rpc.Services {
+	return v3rpc.Register(to, b, v3rpc.Config{
+		MemberID: memberID, MaxRequestBytes: s.cfg.MaxRequestBytes, MaxTxnOps: s.cfg.MaxTxnOps,
 		// etcd compares fragments with the limit that gRPC has, not with its own.
-		fragmentBytes: s.cfg.MaxRequestBytes + overheadBytes,
+		FragmentBytes:  s.cfg.MaxRequestBytes + overheadBytes,
+		RequestTimeout: s.cfg.RequestTimeout, SnapshotStall: s.cfg.SnapshotStall,
+		Version: s.cfg.Version, StorageVersion: s.cfg.minorVersion(),
+		WatchStreams: s.metrics.watchStreams, Watchers: s.metrics.watchers,
 	})
-	pb.RegisterLeaseServer(g, &leaseServer{backend: b, header: h, timeout: s.cfg.RequestTimeout})
-	pb.RegisterClusterServer(g, &guardedCluster{backend: b, next: &clusterServer{backend: b, header: h}})
-	pb.RegisterMaintenanceServer(g, &guardedMaintenance{backend: b, next: &maintenanceServer{
-		backend: b, header: h,
-		version: s.cfg.Version, storageVersion: s.cfg.minorVersion(), snapshotStall: s.cfg.SnapshotStall,
-	}})
-	pb.RegisterAuthServer(g, &authServer{backend: b, header: h, limits: limits})
 }

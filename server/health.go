@@ -7,11 +7,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // healthCheck is one line of /livez or /readyz. The names and the texts around
@@ -22,7 +23,7 @@ type healthCheck struct {
 }
 
 // probeTimeout bounds the reads of a probe, so that it answers within a second
-// whatever happens: who asks for /readyz wants to know how things are, not to
+// whatever happens: a probe of /readyz wants to know how things are, and not to
 // wait until they are better.
 const probeTimeout = 900 * time.Millisecond
 
@@ -32,10 +33,10 @@ var errStarting = errors.New("zkine is starting: the state is not loaded from Zo
 
 // starting is errStarting with how far that has come.
 func (s *Server) starting() error {
-	if s.cfg.Progress == nil || s.facade.Load() != nil {
+	if s.cfg.StartupStep == nil || s.facade.Load() != nil {
 		return errStarting
 	}
-	return fmt.Errorf("%w: %s", errStarting, s.cfg.Progress())
+	return fmt.Errorf("%w: %s", errStarting, s.cfg.StartupStep())
 }
 
 // handleHealth installs /health, and /livez and /readyz with a path for each
@@ -48,7 +49,7 @@ func (s *Server) handleHealth(mux *http.ServeMux) {
 	s.handleChecks(mux, "readyz", []healthCheck{
 		{"backend", s.checkServing},
 		{"data_corruption", s.checkCorruption},
-		{"serializable_read", func(ctx context.Context) error { return s.checkRead(ctx, true) }},
+		{"serializable_read", s.checkSerializable},
 		{"linearizable_read", s.checkLinearizable},
 		{"non_learner", func(context.Context) error { return nil }},
 	})
@@ -60,7 +61,7 @@ func (s *Server) checkAlive(ctx context.Context) error {
 	if f := s.facade.Load(); f == nil || !f.accepting.Load() {
 		return nil
 	}
-	return s.checkRead(ctx, true)
+	return s.checkSerializable(ctx)
 }
 
 // checkBackend says why clients are not served, without asking ZooKeeper.
@@ -134,24 +135,34 @@ func (s *Server) writesRefused() error {
 	return nil
 }
 
-func (s *Server) checkRead(ctx context.Context, serializable bool) error {
+// checkSerializable reads from memory.
+func (s *Server) checkSerializable(ctx context.Context) error {
 	f := s.facade.Load()
 	if f == nil {
 		return s.starting()
 	}
-	if serializable {
-		return toGRPC(ctx, f.backend.Probe(ctx, true))
+	return v3rpc.ToGRPC(ctx, f.backend.ProbeSerializable())
+}
+
+// checkLinearizable reads behind a barrier, and does not wait for what Ready says
+// will not come.
+func (s *Server) checkLinearizable(ctx context.Context) error {
+	if err := s.checkBackend(ctx); err != nil {
+		return err
 	}
+	f := s.facade.Load()
 	ctx, cancel := whileServed(ctx, f.backend)
 	defer cancel()
-	return toGRPC(ctx, f.backend.Probe(ctx, false))
+	return v3rpc.ToGRPC(ctx, f.backend.ProbeLinearizable(ctx))
 }
 
 // whileServed is a context that ends, with the reason, once clients are not
-// served any more: what it waits for will not come soon.
-func whileServed(parent context.Context, b Backend) (context.Context, context.CancelFunc) {
+// served any more: what it waits for will not come soon. The backend is not asked
+// any more when end has returned.
+func whileServed(parent context.Context, b Backend) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	go func() {
+	var asking sync.WaitGroup
+	asking.Go(func() {
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
 		for {
@@ -161,26 +172,21 @@ func whileServed(parent context.Context, b Backend) (context.Context, context.Ca
 			case <-ticker.C:
 			}
 			if err := b.Ready(); err != nil {
-				cancel(status.Error(codes.Unavailable, err.Error()))
+				cancel(v3rpc.NotServing(err))
 				return
 			}
 		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
-// checkLinearizable does not wait for what Ready says will not come.
-func (s *Server) checkLinearizable(ctx context.Context) error {
-	if err := s.checkBackend(ctx); err != nil {
-		return err
+	})
+	return ctx, func() {
+		cancel(nil)
+		asking.Wait()
 	}
-	return s.checkRead(ctx, false)
 }
 
 // serveHealth answers as etcd's /health does, with ?serializable=true and
 // ?exclude=NOSPACE.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, errRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, v3rpc.ErrRequestTimeout)
 	defer cancel()
 	answer := struct {
 		Health string `json:"health"`
@@ -211,7 +217,11 @@ func (s *Server) health(ctx context.Context, r *http.Request) error {
 	if err := s.checkBackend(ctx); err != nil && !serializable {
 		return fmt.Errorf("RAFT NO LEADER: %w", err)
 	}
-	if err := s.checkRead(ctx, serializable); err != nil {
+	read := s.checkLinearizable
+	if serializable {
+		read = s.checkSerializable
+	}
+	if err := read(ctx); err != nil {
 		return fmt.Errorf("RANGE ERROR:%w", err)
 	}
 	return nil
@@ -235,7 +245,7 @@ func (s *Server) handleChecks(mux *http.ServeMux, group string, checks []healthC
 // serveChecks runs checks. The reasons are shown when one fails, or with
 // ?verbose.
 func (s *Server) serveChecks(w http.ResponseWriter, r *http.Request, group string, checks []healthCheck) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, errRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), probeTimeout, v3rpc.ErrRequestTimeout)
 	defer cancel()
 	var report strings.Builder
 	failed, noticed := false, false

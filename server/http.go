@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/zkine/zkine/server/listener"
 )
 
 // How long the headers of a request may take: for clients as in etcd, whose
@@ -28,21 +29,20 @@ func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Serv
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ErrorLog:          stdlog.New(io.Discard, "", 0), // what clients do wrong
+		ConnContext:       withConn,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: math.MaxInt32},
 	}
 }
 
 // serveHTTP serves one metrics URL in the background.
 func (s *Server) serveHTTP(l net.Listener) {
-	h := s.newHTTP(s.httpHandler(), metricsHeaderTimeout)
+	h := s.newHTTP(s.calls.counted(s.httpHandler()), metricsHeaderTimeout)
 	s.https = append(s.https, h)
-	if isSecure(l) {
-		l = tls.NewListener(l, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return s.tls.config(), nil
-		}})
+	if listener.IsSecure(l) {
+		l = s.tls.Listen(l)
 	}
 	s.log.WithField("address", l.Addr().String()).Info("serving metrics and health")
-	s.accepts.Go(func() { s.report("metrics", l, h.Serve(l)) })
+	s.accepts.Go(func() { s.report("metrics", l.Addr(), h.Serve(l)) })
 }
 
 // httpHandler is what the metrics URLs serve, and the client URLs too.

@@ -13,6 +13,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // ask gets a path of the metrics URL.
@@ -65,7 +66,7 @@ func TestHTTPWhenReady(t *testing.T) {
 func TestHTTPWhileStarting(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.Backend = nil
-		c.Progress = func() string { return "replaying the log: 43 %" }
+		c.StartupStep = func() string { return "replaying the log: 43 %" }
 	})
 	const why = "zkine is starting: the state is not loaded from ZooKeeper yet: replaying the log: 43 %"
 	r.requireAnswer(t, "/livez", 200, "ok\n")
@@ -77,16 +78,18 @@ func TestHTTPWhileStarting(t *testing.T) {
 	_, body = r.ask(t, "/metrics")
 	require.Contains(t, body, "etcd_server_has_leader 0\n")
 
-	r.Attach(r.backend, fakeMemberID)
+	r.Attach(r.backend, servertest.MemberID)
 	require.Eventually(t, func() bool { code, _ := r.ask(t, "/readyz"); return code == 200 }, soon, 1)
 	r.accepting(t)
 	r.requireAnswer(t, "/health", 200, healthy)
-	require.Panics(t, func() { r.Attach(r.backend, fakeMemberID) })
+	require.Panics(t, func() { r.Attach(r.backend, servertest.MemberID) })
 }
 
 // A backend that replays is not read from.
 func TestHTTPWhileReplaying(t *testing.T) {
-	r := start(t, func(c *Config) { c.Backend.(*fakeBackend).ready = errors.New("replaying the log: slot 3 of 9") })
+	r := start(t, func(c *Config) {
+		c.Backend.(*servertest.Backend).SetReady(errors.New("replaying the log: slot 3 of 9"))
+	})
 	r.requireAnswer(t, "/livez", 200, "ok\n")
 	code, body := r.ask(t, "/readyz")
 	require.Equal(t, 503, code)
@@ -100,8 +103,8 @@ func TestHTTPWhileReplaying(t *testing.T) {
 func TestHTTPWithoutZooKeeper(t *testing.T) {
 	r := start(t)
 	r.accepting(t)
-	r.backend.setReady(errAway)
-	r.backend.setAnswer(func(_ context.Context, req any) (any, error) {
+	r.backend.SetReady(errAway)
+	r.backend.SetAnswer(func(_ context.Context, req any) (any, error) {
 		if read, ok := req.(*pb.RangeRequest); !ok || !read.Serializable {
 			return nil, errors.New("would wait for ZooKeeper")
 		}
@@ -115,7 +118,9 @@ func TestHTTPWithoutZooKeeper(t *testing.T) {
 
 // Whoever only reads is served while ZooKeeper refuses writes.
 func TestHTTPWhileWritesAreRefused(t *testing.T) {
-	r := start(t, func(c *Config) { c.Backend.(*fakeBackend).status.Refused = errors.New("a quota is used up; raise it") })
+	r := start(t, func(c *Config) {
+		c.Backend.(*servertest.Backend).Stands.Refused = errors.New("a quota is used up; raise it")
+	})
 	r.accepting(t)
 	r.requireAnswer(t, "/livez", 200, "ok\n")
 	r.requireAnswer(t, "/health", 503, `{"health":"false","reason":"ZOOKEEPER REFUSES WRITES: a quota is used up; raise it"}`+"\n")
@@ -126,28 +131,20 @@ func TestHTTPWhileWritesAreRefused(t *testing.T) {
 func TestHTTPAlarmsAndErrors(t *testing.T) {
 	r := start(t)
 	r.accepting(t)
-	r.backend.mu.Lock()
-	r.backend.alarms = []*pb.AlarmMember{{Alarm: pb.AlarmType_NOSPACE}}
-	r.backend.mu.Unlock()
+	r.backend.SetAlarms(&pb.AlarmMember{Alarm: pb.AlarmType_NOSPACE})
 	r.requireAnswer(t, "/health", 503, `{"health":"false","reason":"ALARM NOSPACE"}`+"\n")
 	r.requireAnswer(t, "/health?exclude=NOSPACE", 200, healthy)
 	r.requireAnswer(t, "/readyz", 200, "ok\n")
-	r.backend.mu.Lock()
-	r.backend.alarms = []*pb.AlarmMember{{Alarm: pb.AlarmType_CORRUPT}}
-	r.backend.mu.Unlock()
+	r.backend.SetAlarms(&pb.AlarmMember{Alarm: pb.AlarmType_CORRUPT})
 	r.requireAnswer(t, "/readyz/data_corruption", 503, "[-]data_corruption failed: alarm activated: CORRUPT\n\n")
-	r.backend.mu.Lock()
-	r.backend.alarms = []*pb.AlarmMember{{Alarm: 7}}
-	r.backend.mu.Unlock()
+	r.backend.SetAlarms(&pb.AlarmMember{Alarm: 7})
 	r.requireAnswer(t, "/readyz", 200, "ok\n")
-	r.backend.setReady(errAway) // alarms come first, and need no ZooKeeper
+	r.backend.SetReady(errAway) // alarms come first, and need no ZooKeeper
 	r.requireAnswer(t, "/health", 503, `{"health":"false","reason":"ALARM UNKNOWN"}`+"\n")
-	r.backend.setReady(nil)
+	r.backend.SetReady(nil)
 
-	r.backend.mu.Lock()
-	r.backend.alarms = nil
-	r.backend.mu.Unlock()
-	r.backend.fail(revision.ErrClosed)
+	r.backend.SetAlarms()
+	r.backend.Fail(revision.ErrClosed)
 	code, body := r.ask(t, "/health")
 	require.Equal(t, 503, code)
 	require.Contains(t, body, "RANGE ERROR:")
@@ -172,7 +169,7 @@ func TestHTTPMethod(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	r := start(t)
-	_, err := r.send(ctxFor(t), &pb.PutRequest{Key: []byte("k")})
+	_, err := r.Send(ctxFor(t), &pb.PutRequest{Key: []byte("k")})
 	require.NoError(t, err)
 	_, body := r.ask(t, "/metrics")
 	for _, line := range []string{

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"unicode/utf8"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -12,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // waits are the calls that last for as long as their client likes, besides
@@ -38,7 +39,7 @@ func lasting(method string, req any) bool {
 type gate struct {
 	cfg     Config
 	backend Backend
-	streams *streams
+	live    *liveCalls
 	metrics *metrics
 	// underWay is shared by all gates of a server.
 	underWay *underWay
@@ -54,14 +55,14 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 	}
 	defer g.underWay.leave(size)
 	if lasting(info.FullMethod, req) {
-		live, release := g.streams.track(ctx, true, false)
+		live, release := g.live.track(ctx, endless)
 		resp, err := handler(live, req)
 		if cause := release(); cause != nil && err != nil {
 			return nil, cause
 		}
 		return resp, err
 	}
-	limited := withTimeout(ctx, g.cfg.RequestTimeout, errRequestTimeout)
+	limited := withTimeout(ctx, g.cfg.RequestTimeout, v3rpc.ErrRequestTimeout)
 	defer limited.release()
 	return handler(limited, req)
 }
@@ -69,15 +70,17 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 // stream lets the server end what would not end by itself. What has one request
 // and finishes, such as RangeStream, is left to finish.
 func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	requireLeader, err := g.admit(ss.Context(), "stream")
+	kind, err := g.admit(ss.Context(), "stream")
 	if err != nil {
 		return err
 	}
-	endless := info.IsClientStream || waits[info.FullMethod]
-	if !endless && !requireLeader {
+	if info.IsClientStream || waits[info.FullMethod] {
+		kind |= endless
+	}
+	if kind == 0 {
 		return handler(srv, ss)
 	}
-	live, release := g.streams.track(ss.Context(), endless, requireLeader)
+	live, release := g.live.track(ss.Context(), kind)
 	err = handler(srv, liveStream{ss, live})
 	if cause := release(); cause != nil {
 		return cause
@@ -85,29 +88,23 @@ func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 	return err
 }
 
-// admit checks a call's metadata, with etcd's answers to what is wrong in it.
-func (g *gate) admit(ctx context.Context, kind string) (requireLeader bool, err error) {
+// admit checks a call's metadata, with etcd's answers to what is wrong in it. The
+// call is leaderBound if its client asked for a leader.
+func (g *gate) admit(ctx context.Context, kind string) (callKind, error) {
 	version := "unknown"
 	if v := metadata.ValueFromIncomingContext(ctx, rpctypes.MetadataClientAPIVersionKey); len(v) > 0 {
 		version = v[0]
 	}
 	if !utf8.ValidString(version) {
-		return false, rpctypes.ErrGRPCInvalidClientAPIVersion
+		return 0, rpctypes.ErrGRPCInvalidClientAPIVersion
 	}
 	g.metrics.countClient(kind, version)
 	v := metadata.ValueFromIncomingContext(ctx, rpctypes.MetadataRequireLeaderKey)
-	requireLeader = len(v) > 0 && v[0] == rpctypes.MetadataHasLeader
-	if requireLeader && g.backend.Ready() != nil {
-		return true, rpctypes.ErrGRPCNoLeader
+	if len(v) == 0 || v[0] != rpctypes.MetadataHasLeader {
+		return 0, nil
 	}
-	return requireLeader, nil
-}
-
-// logUnforeseen logs the errors that errors.go has no answer for. They were
-// not logged where they arose.
-func (c *callLog) logUnforeseen(method string, err error) {
-	var u *unforeseen
-	if errors.As(err, &u) {
-		c.log.WithField("method", method).WithError(u.err).Error("unforeseen error; answered Unknown")
+	if g.backend.Ready() != nil {
+		return 0, rpctypes.ErrGRPCNoLeader
 	}
+	return leaderBound, nil
 }

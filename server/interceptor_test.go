@@ -12,6 +12,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/zkine/zkine/server/servertest"
 )
 
 var errAway = errors.New("ZooKeeper is away")
@@ -19,14 +21,14 @@ var errAway = errors.New("ZooKeeper is away")
 // Calls that require a leader are refused while the backend is not ready.
 func TestRequireLeader(t *testing.T) {
 	r := start(t)
-	_, err := r.send(withLeader(ctxFor(t)), &pb.RangeRequest{Key: []byte("k")})
+	_, err := r.Send(withLeader(ctxFor(t)), &pb.RangeRequest{Key: []byte("k")})
 	require.NoError(t, err)
-	r.backend.setReady(errAway)
-	_, err = r.send(withLeader(ctxFor(t)), &pb.RangeRequest{Key: []byte("k")})
+	r.backend.SetReady(errAway)
+	_, err = r.Send(withLeader(ctxFor(t)), &pb.RangeRequest{Key: []byte("k")})
 	requireStatus(t, rpctypes.ErrGRPCNoLeader, err)
-	_, err = r.watchStream(t, withLeader(ctxFor(t))).Recv()
+	_, err = r.WatchStream(t, withLeader(ctxFor(t))).Recv()
 	requireStatus(t, rpctypes.ErrGRPCNoLeader, err)
-	_, err = r.send(ctxFor(t), &pb.RangeRequest{Key: []byte("k")})
+	_, err = r.Send(ctxFor(t), &pb.RangeRequest{Key: []byte("k")})
 	require.NoError(t, err, "who does not ask for a leader gets the backend's answer")
 }
 
@@ -34,12 +36,12 @@ func TestRequireLeader(t *testing.T) {
 // do not.
 func TestRequireLeaderStreams(t *testing.T) {
 	r := start(t, func(c *Config) { c.NoLeaderTimeout = time.Millisecond })
-	strict := r.established(t, withLeader(ctxFor(t)))
-	loose := r.keepAlive(t, ctxFor(t))
+	strict := r.Established(t, withLeader(ctxFor(t)))
+	loose := r.KeepAlive(t, ctxFor(t))
 	require.NoError(t, loose.Send(&pb.LeaseKeepAliveRequest{ID: 1}))
 	_, err := loose.Recv()
 	require.NoError(t, err)
-	r.backend.setReady(errAway)
+	r.backend.SetReady(errAway)
 	_, err = strict.Recv()
 	requireStatus(t, rpctypes.ErrGRPCNoLeader, err)
 	require.NoError(t, loose.Send(&pb.LeaseKeepAliveRequest{ID: 1}))
@@ -51,16 +53,16 @@ func TestRequireLeaderStreams(t *testing.T) {
 func TestShortOutage(t *testing.T) {
 	s := &Server{serves: make(chan struct{}), cfg: Config{NoLeaderTimeout: time.Second}, log: logrus.NewEntry(logrus.New())}
 	s.log.Logger.SetOutput(&testWriter{t})
-	b := newFakeBackend()
+	b := servertest.NewBackend()
 	f := &facade{backend: b}
 	f.accepting.Store(true)
 	f.grpc, f.health = nil, newHealth()
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s.streams.live = map[*liveCall]struct{}{{ctx: ctx, cancel: cancel, requireLeader: true}: {}}
+	s.live.calls = map[*liveCall]struct{}{{ctx: ctx, cancel: cancel, kind: leaderBound}: {}}
 	look := readiness{server: s}
 	now := time.Now()
 	see := func(err error, after time.Duration) {
-		b.ready = err
+		b.SetReady(err)
 		now = now.Add(after)
 		look.observe(f, now)
 	}
@@ -84,7 +86,7 @@ func (w *testWriter) Write(p []byte) (int, error) {
 func TestClientVersion(t *testing.T) {
 	r := start(t)
 	ctx := metadata.AppendToOutgoingContext(ctxFor(t), rpctypes.MetadataClientAPIVersionKey, "3.7.3")
-	_, err := r.send(ctx, &pb.RangeRequest{Key: []byte("k")})
+	_, err := r.Send(ctx, &pb.RangeRequest{Key: []byte("k")})
 	require.NoError(t, err)
 	gate := &gate{backend: r.backend, metrics: r.Server.metrics}
 	bad := metadata.NewIncomingContext(context.Background(), metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, "3.\xff"))
@@ -109,12 +111,12 @@ func TestVersionLabels(t *testing.T) {
 // A slow call is logged with its key, and without its value.
 func TestSlowRequestLog(t *testing.T) {
 	r := start(t, func(c *Config) { c.SlowRequest = 1 })
-	_, err := r.send(ctxFor(t), &pb.PutRequest{Key: []byte("the-key"), Value: []byte("secret")})
+	_, err := r.Send(ctxFor(t), &pb.PutRequest{Key: []byte("the-key"), Value: []byte("secret")})
 	require.NoError(t, err)
 	write := &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte("k"), Value: []byte("secret")}}}
-	_, err = r.send(ctxFor(t), &pb.TxnRequest{
+	_, err = r.Send(ctxFor(t), &pb.TxnRequest{
 		Compare: []*pb.Compare{{Key: []byte("compared"), TargetUnion: &pb.Compare_Value{Value: []byte("secret")}}},
-		Success: ops(write),
+		Success: []*pb.RequestOp{write},
 	})
 	require.NoError(t, err)
 	entries := r.logged(logrus.WarnLevel)
@@ -132,7 +134,7 @@ func TestSlowRequestLog(t *testing.T) {
 // gRPC's health service follows the backend.
 func TestHealthService(t *testing.T) {
 	r := start(t)
-	stream, err := healthpb.NewHealthClient(r.conn).Watch(ctxFor(t), &healthpb.HealthCheckRequest{})
+	stream, err := healthpb.NewHealthClient(r.Conn).Watch(ctxFor(t), &healthpb.HealthCheckRequest{})
 	require.NoError(t, err)
 	next := func() healthpb.HealthCheckResponse_ServingStatus {
 		resp, err := stream.Recv()
@@ -140,9 +142,9 @@ func TestHealthService(t *testing.T) {
 		return resp.Status
 	}
 	require.Equal(t, healthpb.HealthCheckResponse_SERVING, next())
-	r.backend.setReady(errAway)
+	r.backend.SetReady(errAway)
 	require.Equal(t, healthpb.HealthCheckResponse_NOT_SERVING, next())
-	r.backend.setReady(nil)
+	r.backend.SetReady(nil)
 	require.Equal(t, healthpb.HealthCheckResponse_SERVING, next())
 }
 

@@ -48,8 +48,8 @@ func newLoopback() *loopback {
 	if err != nil {
 		panic(err) // only for options that contradict each other
 	}
-	// Without clientv3's own connection there are none of its retries: whoever
-	// called is told, as if it had called itself.
+	// Without clientv3's own connection there are none of its retries: the
+	// caller of the service is told, as if it had made the call itself.
 	l.client = clientv3.NewCtxClient(context.Background(), clientv3.WithZapLogger(zap.NewNop()))
 	l.client.KV = clientv3.NewKVFromKVClient(pb.NewKVClient(l.conn), l.client)
 	l.client.Lease = clientv3.NewLeaseFromLeaseClient(pb.NewLeaseClient(l.conn), l.client, DefaultRequestTimeout)

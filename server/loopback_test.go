@@ -23,17 +23,17 @@ func unlock(ctx context.Context, conn *grpc.ClientConn) error {
 func TestLockPassesTokensOn(t *testing.T) {
 	r := start(t)
 	var token, authorization []string
-	r.backend.setAnswer(func(ctx context.Context, _ any) (any, error) {
+	r.backend.SetAnswer(func(ctx context.Context, _ any) (any, error) {
 		md, _ := metadata.FromIncomingContext(ctx)
 		token, authorization = md.Get("token"), md.Get("authorization")
 		require.Empty(t, commonName(ctx))
 		require.Empty(t, md.Get("else"))
 		return nil, nil
 	})
-	require.NoError(t, unlock(metadataOf(ctxFor(t), "token", "alice.1", "else", "x", commonNameKey, "root"), r.conn))
+	require.NoError(t, unlock(metadataOf(ctxFor(t), "token", "alice.1", "else", "x", commonNameKey, "root"), r.Conn))
 	require.Equal(t, []string{"alice.1"}, token)
 	require.Empty(t, authorization)
-	require.NoError(t, unlock(metadataOf(ctxFor(t), "authorization", "bob.2"), r.conn))
+	require.NoError(t, unlock(metadataOf(ctxFor(t), "authorization", "bob.2"), r.Conn))
 	require.Empty(t, token)
 	require.Equal(t, []string{"bob.2"}, authorization)
 }

@@ -7,7 +7,6 @@ import (
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
 // metrics are those that the server counts itself. Where etcd has a metric of
@@ -136,29 +135,6 @@ func (m *metrics) versionLabel(version string) string {
 	}
 	return "other"
 }
-
-// watcherCount keeps one stream's part of a gauge, from the responses that
-// announce watchers and their ends. A watcher may be cancelled twice.
-type watcherCount struct {
-	gauge prometheus.Gauge
-	live  map[int64]bool
-}
-
-func (w *watcherCount) see(r *pb.WatchResponse) {
-	switch {
-	case r.Canceled && w.live[r.WatchId]:
-		delete(w.live, r.WatchId)
-		w.gauge.Dec()
-	case r.Created && !r.Canceled:
-		if w.live == nil {
-			w.live = make(map[int64]bool)
-		}
-		w.live[r.WatchId] = true
-		w.gauge.Inc()
-	}
-}
-
-func (w *watcherCount) none() { w.gauge.Sub(float64(len(w.live))) }
 
 // traffic counts the bytes of messages, as etcd does; see codec.
 type traffic struct{ sent, received prometheus.Counter }

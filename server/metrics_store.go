@@ -1,9 +1,13 @@
 package server
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zkine/zkine/server/v3rpc"
+)
 
 // storeCollector shows where the backend stands, asked for at each scrape. It
-// shows nothing before there is a backend but that nobody can be served.
+// shows nothing before there is a backend but that no client can be served.
 type storeCollector struct{ server *Server }
 
 func storeGauge(name, help string) *prometheus.Desc {
@@ -48,7 +52,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	show(descIsLeader, oneIf(served && st.Leader == f.memberID && st.Leader != 0))
 	show(descRevision, float64(st.Revision))
 	show(descCompact, float64(st.CompactRevision))
-	show(descSize, float64(dbSize(st)))
+	show(descSize, float64(v3rpc.DBSize(st)))
 	show(descInUse, float64(st.Sizes.Live))
 	show(descQuota, float64(st.Quota))
 	show(descKnown, float64(st.Index))

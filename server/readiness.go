@@ -53,7 +53,7 @@ func (r *readiness) observe(f *facade, now time.Time) {
 	// Ending a stream costs its client much more than refusing a call does, so
 	// it comes later, as in etcd.
 	if err != nil && now.Sub(r.lostAt) >= r.server.cfg.NoLeaderTimeout {
-		r.server.streams.endRequireLeader(rpctypes.ErrGRPCNoLeader)
+		r.server.live.endLeaderBound(rpctypes.ErrGRPCNoLeader)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 const patience = 30 * time.Second
@@ -63,7 +64,7 @@ func runReal(t *testing.T, z *memzk.Ensemble, cfg server.Config, urls ...string)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 
 	cfg.Backend, cfg.MemberID, cfg.NoLeaderTimeout = b, member.ID, time.Millisecond
-	cfg.Listeners, err = server.Listen(urls)
+	cfg.Listeners, err = listener.Listen(urls)
 	require.NoError(t, err)
 	s, err := server.New(cfg)
 	require.NoError(t, err)

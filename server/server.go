@@ -10,8 +10,12 @@ import (
 	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
+
+	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/v3rpc"
 )
 
 // Server serves etcd's API from a Backend. See the package comment for its
@@ -20,7 +24,7 @@ type Server struct {
 	cfg     Config
 	log     *logrus.Entry
 	metrics *metrics
-	streams streams
+	live    liveCalls
 	slow    *slowLimit
 
 	// facade is nil until Attach, and then stays.
@@ -32,11 +36,13 @@ type Server struct {
 	servesOnce sync.Once
 
 	clients []net.Listener
-	ports   []*port
-	tls     *tlsSource // nil without https:// and unixs:// URLs
+	muxes   []*listener.Mux
+	tls     *listener.TLSSource // nil without https:// and unixs:// URLs
 	// web serves HTTP on the client URLs, once clients are served.
 	web   *http.Server
 	https []*http.Server
+	// calls are the HTTP requests on all URLs, but for those of gRPC.
+	calls httpCalls
 
 	// startStop serialises Start, Attach and Stop; they are rare.
 	startStop sync.Mutex
@@ -63,6 +69,7 @@ type facade struct {
 	overHTTP *grpc.Server
 	loopback *loopback
 	health   *health.Server
+	services *v3rpc.Services
 	// accepting says that client listeners are open; only the readiness loop
 	// writes it.
 	accepting atomic.Bool
@@ -86,10 +93,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	switch {
 	case cfg.secure():
-		if s.tls, err = newTLSSource(cfg.TLS, cfg.Log); err != nil {
+		if s.tls, err = listener.NewTLSSource(cfg.TLS, cfg.Log); err != nil {
 			return nil, err
 		}
-	case cfg.TLS.set():
+	case cfg.TLS.Given():
 		s.log.Warn("--cert-file and --key-file are not used: no URL begins with https:// or unixs://")
 	}
 	if s.metrics, err = newMetrics(cfg, s); err != nil {
@@ -146,23 +153,19 @@ func (s *Server) Start() error {
 func (s *Server) bind() (metricsListeners []net.Listener, err error) {
 	s.clients, metricsListeners = s.cfg.Listeners, s.cfg.MetricsListeners
 	if s.clients == nil {
-		if s.clients, err = Listen(s.cfg.ClientURLs); err != nil {
-			closeListeners(metricsListeners)
+		if s.clients, err = listener.Listen(s.cfg.ClientURLs); err != nil {
+			listener.CloseAll(metricsListeners)
 			return nil, err
 		}
 	}
 	if metricsListeners == nil {
-		if metricsListeners, err = ListenMetrics(s.cfg.MetricsURLs); err != nil {
-			closeListeners(s.clients)
+		if metricsListeners, err = listener.ListenMetrics(s.cfg.MetricsURLs); err != nil {
+			listener.CloseAll(s.clients)
 			return nil, err
 		}
 	}
 	for _, l := range s.clients {
-		var source *tlsSource
-		if isSecure(l) {
-			source = s.tls
-		}
-		s.ports = append(s.ports, newPort(l, source, s.log))
+		s.muxes = append(s.muxes, listener.NewMux(l, s.tls, s.log))
 	}
 	return metricsListeners, nil
 }
@@ -203,17 +206,17 @@ func (s *Server) stop(ctx context.Context) error {
 	close(s.stopping)
 	s.readiness.Wait()
 	var errs []error
-	for _, p := range s.ports {
-		p.close()
+	for _, m := range s.muxes {
+		m.Close()
 	}
 	if f := s.facade.Load(); f != nil {
 		errs = append(errs, s.drain(ctx, f))
 	}
 	if !s.started {
-		closeListeners(s.cfg.Listeners)
-		closeListeners(s.cfg.MetricsListeners)
+		listener.CloseAll(s.cfg.Listeners)
+		listener.CloseAll(s.cfg.MetricsListeners)
 	}
-	closeListeners(s.clients)
+	listener.CloseAll(s.clients)
 	for _, h := range s.https {
 		if err := h.Shutdown(ctx); err != nil {
 			h.Close()
@@ -221,6 +224,8 @@ func (s *Server) stop(ctx context.Context) error {
 		}
 	}
 	s.accepts.Wait()
+	s.calls.stop(ctx)
+	s.slow.close()
 	return errors.Join(errs...)
 }
 
@@ -237,7 +242,7 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 			_ = s.web.Shutdown(ctx) // its error is ctx's end
 		}
 	}()
-	s.streams.endEndless(errStopped)
+	s.live.endEndless(rpctypes.ErrGRPCStopped)
 	var err error
 	select {
 	case <-drained:
@@ -251,6 +256,7 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 	<-drained
 	f.overHTTP.Stop()
 	f.loopback.close()
+	f.services.Wait()
 	return err
 }
 
@@ -258,21 +264,21 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 func (s *Server) accept(f *facade) {
 	s.web = s.newHTTP(s.clientHandler(f), clientHeaderTimeout)
 	s.accepts.Go(f.loopback.serve)
-	for _, p := range s.ports {
+	for _, m := range s.muxes {
 		s.log.WithFields(logrus.Fields{
-			"address": p.socket.Addr().String(), "tls": p.tls != nil,
+			"address": m.Addr().String(), "tls": m.Secure(),
 			"name": s.cfg.Name, "advertised": s.cfg.AdvertiseClientURLs,
 		}).Info("serving etcd clients")
-		s.accepts.Go(func() { s.report("clients", p.socket, p.serve()) })
-		s.accepts.Go(func() { s.report("clients", p.socket, f.grpc.Serve(p.grpc)) })
-		s.accepts.Go(func() { s.report("clients", p.socket, s.web.Serve(p.http)) })
+		s.accepts.Go(func() { s.report("clients", m.Addr(), m.Serve()) })
+		s.accepts.Go(func() { s.report("clients", m.Addr(), f.grpc.Serve(m.GRPC())) })
+		s.accepts.Go(func() { s.report("clients", m.Addr(), s.web.Serve(m.HTTP())) })
 	}
 }
 
 // report fails the server if one of its accept loops ended before the stop.
-func (s *Server) report(what string, l net.Listener, err error) {
+func (s *Server) report(what string, addr net.Addr, err error) {
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) && !errors.Is(err, http.ErrServerClosed) {
-		s.fail(fmt.Errorf("serving %s on %s: %w", what, l.Addr(), err))
+		s.fail(fmt.Errorf("serving %s on %s: %w", what, addr, err))
 	}
 }
 

@@ -10,31 +10,34 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // Stop ends the streams that have no end with Unavailable, and lets a call
 // that is under way finish.
 func TestStopDrains(t *testing.T) {
 	r := start(t)
-	watch := r.established(t, ctxFor(t))
-	alive := r.keepAlive(t, ctxFor(t))
+	watch := r.Established(t, ctxFor(t))
+	alive := r.KeepAlive(t, ctxFor(t))
 	require.NoError(t, alive.Send(&pb.LeaseKeepAliveRequest{ID: 1}))
 	_, err := alive.Recv()
 	require.NoError(t, err)
-	health, err := healthpb.NewHealthClient(r.conn).Watch(ctxFor(t), &healthpb.HealthCheckRequest{})
+	health, err := healthpb.NewHealthClient(r.Conn).Watch(ctxFor(t), &healthpb.HealthCheckRequest{})
 	require.NoError(t, err)
 	_, err = health.Recv()
 	require.NoError(t, err)
 
 	arrived, release := make(chan struct{}), make(chan struct{})
-	r.backend.setAnswer(func(context.Context, any) (any, error) {
+	r.backend.SetAnswer(func(context.Context, any) (any, error) {
 		close(arrived)
 		<-release
 		return nil, nil
 	})
 	answered := make(chan error, 1)
 	go func() {
-		_, err := r.send(context.Background(), &pb.PutRequest{Key: []byte("k")})
+		_, err := r.Send(context.Background(), &pb.PutRequest{Key: []byte("k")})
 		answered <- err
 	}()
 	<-arrived
@@ -66,14 +69,14 @@ func TestStopDrains(t *testing.T) {
 func TestStopCutsOff(t *testing.T) {
 	r := start(t)
 	arrived := make(chan struct{})
-	r.backend.setAnswer(func(ctx context.Context, _ any) (any, error) {
+	r.backend.SetAnswer(func(ctx context.Context, _ any) (any, error) {
 		close(arrived)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
 	answered := make(chan error, 1)
 	go func() {
-		_, err := r.send(context.Background(), &pb.PutRequest{Key: []byte("k")})
+		_, err := r.Send(context.Background(), &pb.PutRequest{Key: []byte("k")})
 		answered <- err
 	}()
 	<-arrived
@@ -85,7 +88,7 @@ func TestStopCutsOff(t *testing.T) {
 }
 
 func TestStopBeforeStart(t *testing.T) {
-	l, err := Listen([]string{"http://127.0.0.1:0"})
+	l, err := listener.Listen([]string{"http://127.0.0.1:0"})
 	require.NoError(t, err)
 	s, err := New(Config{Listeners: l})
 	require.NoError(t, err)
@@ -98,9 +101,9 @@ func TestStopBeforeStart(t *testing.T) {
 // Serve ends with its context, and with a listener that fails.
 func TestServe(t *testing.T) {
 	serve := func(ctx context.Context) (net.Listener, chan error) {
-		l, err := Listen([]string{"http://127.0.0.1:0"})
+		l, err := listener.Listen([]string{"http://127.0.0.1:0"})
 		require.NoError(t, err)
-		s, err := New(Config{Backend: newFakeBackend(), Listeners: l})
+		s, err := New(Config{Backend: servertest.NewBackend(), Listeners: l})
 		require.NoError(t, err)
 		done := make(chan error, 1)
 		go func() { done <- s.Serve(ctx) }()
@@ -118,7 +121,7 @@ func TestServe(t *testing.T) {
 	l, done := serve(context.Background())
 	l.Close()
 	require.ErrorContains(t, <-done, "serving clients on "+l.Addr().String())
-	requireNothingRuns(t)
+	servertest.RequireNothingRuns(t)
 }
 
 func TestStartPortInUse(t *testing.T) {
@@ -149,18 +152,18 @@ func TestConfigRefused(t *testing.T) {
 // Clients wait until the backend has been ready once; after that they are
 // served, or told, whatever it says.
 func TestClientsWaitForReady(t *testing.T) {
-	r := start(t, func(c *Config) { c.Backend.(*fakeBackend).ready = errors.New("replaying") })
-	r.backend = r.cfg.Backend.(*fakeBackend)
+	r := start(t, func(c *Config) { c.Backend.(*servertest.Backend).SetReady(errors.New("replaying")) })
+	r.backend = r.cfg.Backend.(*servertest.Backend)
 	answered := make(chan error, 1)
 	go func() {
-		_, err := r.send(context.Background(), &pb.RangeRequest{Key: []byte("k")})
+		_, err := r.Send(context.Background(), &pb.RangeRequest{Key: []byte("k")})
 		answered <- err
 	}()
 	require.Eventually(t, func() bool { return len(r.log.AllEntries()) > 0 && r.log.LastEntry().Message == "not ready to serve" }, soon, 1)
-	require.Empty(t, r.backend.requests())
-	r.backend.setReady(nil)
+	require.Empty(t, r.backend.Requests())
+	r.backend.SetReady(nil)
 	require.NoError(t, <-answered)
-	r.backend.setReady(errors.New("ZooKeeper is away"))
-	_, err := r.send(ctxFor(t), &pb.RangeRequest{Key: []byte("k")})
+	r.backend.SetReady(errors.New("ZooKeeper is away"))
+	_, err := r.Send(ctxFor(t), &pb.RangeRequest{Key: []byte("k")})
 	require.NoError(t, err, "the backend answers for itself")
 }

@@ -18,24 +18,26 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+
+	"github.com/zkine/zkine/server/listener"
 )
 
 // startTLS runs a server on https:// only, for clients and metrics.
-func startTLS(t *testing.T, files TLS) *running {
+func startTLS(t *testing.T, files listener.TLS) *running {
 	t.Helper()
 	r := start(t, func(c *Config) {
-		closeListeners(c.Listeners)
-		closeListeners(c.MetricsListeners)
+		listener.CloseAll(c.Listeners)
+		listener.CloseAll(c.MetricsListeners)
 		var err error
-		c.Listeners, err = Listen([]string{"https://127.0.0.1:0"})
+		c.Listeners, err = listener.Listen([]string{"https://127.0.0.1:0"})
 		require.NoError(t, err)
-		c.MetricsListeners, err = ListenMetrics([]string{"https://127.0.0.1:0"})
+		c.MetricsListeners, err = listener.ListenMetrics([]string{"https://127.0.0.1:0"})
 		require.NoError(t, err)
 		c.TLS = files
 	})
 	r.accepting(t)
 	r.addr = r.cfg.Listeners[0].Addr().String()
-	r.metrics = BoundURL(r.cfg.MetricsListeners[0])
+	r.metrics = listener.BoundURL(r.cfg.MetricsListeners[0])
 	return r
 }
 
@@ -219,20 +221,20 @@ func TestTLSRefuses(t *testing.T) {
 	nothing := filepath.Join(files.dir, "nothing")
 	good := files.TLS
 	for _, c := range []struct {
-		edit func(*TLS)
+		edit func(*listener.TLS)
 		text string
 	}{
-		{func(f *TLS) { *f = TLS{} }, "a https:// or unixs:// URL needs a certificate and its key; set --cert-file and --key-file"},
-		{func(f *TLS) { f.KeyFile = "" }, "a https:// or unixs:// URL needs a certificate and its key; set --cert-file and --key-file"},
-		{func(f *TLS) { f.CertFile = nothing }, "certificate " + nothing + " with key " + files.KeyFile + ": open " + nothing + ": no such file or directory; see --cert-file and --key-file"},
-		{func(f *TLS) { f.KeyFile = f.CertFile }, "certificate " + files.CertFile + " with key " + files.CertFile + ": tls: found a certificate rather than a key in the PEM for the private key; see --cert-file and --key-file"},
-		{func(f *TLS) { f.TrustedCAFile = nothing }, "CA file " + nothing + ": open " + nothing + ": no such file or directory; see --trusted-ca-file"},
-		{func(f *TLS) { f.TrustedCAFile = f.KeyFile }, "CA file " + files.KeyFile + ": it holds no PEM certificate; see --trusted-ca-file"},
-		{func(f *TLS) { f.ClientCRLFile = nothing }, "revocation list " + nothing + ": open " + nothing + ": no such file or directory; see --client-crl-file"},
-		{func(f *TLS) { f.MinVersion = "1.1" }, `TLS version "1.1" is not known; set --tls-min-version to TLS1.2 or TLS1.3`},
-		{func(f *TLS) { f.MaxVersion = "TLS2" }, `TLS version "TLS2" is not known; set --tls-max-version to TLS1.2 or TLS1.3`},
-		{func(f *TLS) { f.MinVersion, f.MaxVersion = "TLS1.3", "TLS1.2" }, "--tls-max-version is below --tls-min-version; make them TLS1.2 and TLS1.3, or equal"},
-		{func(f *TLS) {
+		{func(f *listener.TLS) { *f = listener.TLS{} }, "a https:// or unixs:// URL needs a certificate and its key; set --cert-file and --key-file"},
+		{func(f *listener.TLS) { f.KeyFile = "" }, "a https:// or unixs:// URL needs a certificate and its key; set --cert-file and --key-file"},
+		{func(f *listener.TLS) { f.CertFile = nothing }, "certificate " + nothing + " with key " + files.KeyFile + ": open " + nothing + ": no such file or directory; see --cert-file and --key-file"},
+		{func(f *listener.TLS) { f.KeyFile = f.CertFile }, "certificate " + files.CertFile + " with key " + files.CertFile + ": tls: found a certificate rather than a key in the PEM for the private key; see --cert-file and --key-file"},
+		{func(f *listener.TLS) { f.TrustedCAFile = nothing }, "CA file " + nothing + ": open " + nothing + ": no such file or directory; see --trusted-ca-file"},
+		{func(f *listener.TLS) { f.TrustedCAFile = f.KeyFile }, "CA file " + files.KeyFile + ": it holds no PEM certificate; see --trusted-ca-file"},
+		{func(f *listener.TLS) { f.ClientCRLFile = nothing }, "revocation list " + nothing + ": open " + nothing + ": no such file or directory; see --client-crl-file"},
+		{func(f *listener.TLS) { f.MinVersion = "1.1" }, `TLS version "1.1" is not known; set --tls-min-version to TLS1.2 or TLS1.3`},
+		{func(f *listener.TLS) { f.MaxVersion = "TLS2" }, `TLS version "TLS2" is not known; set --tls-max-version to TLS1.2 or TLS1.3`},
+		{func(f *listener.TLS) { f.MinVersion, f.MaxVersion = "TLS1.3", "TLS1.2" }, "--tls-max-version is below --tls-min-version; make them TLS1.2 and TLS1.3, or equal"},
+		{func(f *listener.TLS) {
 			f.MinVersion, f.CipherSuites = "TLS1.3", []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}
 		}, "--cipher-suites do not apply to TLS1.3, which alone is allowed; leave them out"},
 	} {
@@ -254,7 +256,7 @@ func TestCommonName(t *testing.T) {
 	files.trust(a)
 	r := startTLS(t, files.TLS)
 	var name string
-	r.backend.setAnswer(func(ctx context.Context, _ any) (any, error) {
+	r.backend.SetAnswer(func(ctx context.Context, _ any) (any, error) {
 		name = commonName(ctx)
 		return nil, status.Error(42, "enough")
 	})

@@ -8,9 +8,9 @@ import (
 )
 
 // maxUnderWay bounds what the requests take in memory that are under way at
-// once, in bytes, wherever they wait: for a quorum, for their turn in the log,
-// for whoever knows a token. While ZooKeeper is away nothing else does. It is
-// above what may wait for the log, so that this is full first.
+// once, in bytes, wherever they wait: for a quorum, for a place in the log, for the
+// log to have come to the grant of a token. While ZooKeeper is away nothing else
+// bounds them. It is above what may wait for the log, so that this is full first.
 const maxUnderWay = 512 << 20
 
 // countedFrom is the size in bytes from which a request counts. What is smaller

@@ -11,6 +11,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/server/servertest"
 )
 
 // TestRequestsUnderWayAreBounded: who comes when too much is under way hears
@@ -26,7 +28,7 @@ func TestRequestsUnderWayAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := &underWay{}
-			g := &gate{cfg: Config{RequestTimeout: DefaultRequestTimeout}, backend: newFakeBackend(), streams: &streams{}, metrics: start(t).Server.metrics, underWay: u}
+			g := &gate{cfg: Config{RequestTimeout: DefaultRequestTimeout}, backend: servertest.NewBackend(), live: &liveCalls{}, metrics: start(t).Server.metrics, underWay: u}
 			let, inside := make(chan struct{}), make(chan struct{})
 			wait := func(context.Context, any) (any, error) { inside <- struct{}{}; <-let; return nil, nil }
 			call := func(req any, handler grpc.UnaryHandler) error {

@@ -46,12 +46,11 @@ type Store interface {
 	SaveCheckpoint(ctx context.Context, segment int64, rev revision.Rev, meta []byte,
 		keys func(yield func([]byte) bool) error, pace func(context.Context) error) error
 
-	// Pack packs what is sealed, and removes nothing but staged parts that no slot
-	// names. pace is called after each write, and may wait.
+	// Pack packs what is sealed. pace is called after each write, and may wait.
 	Pack(ctx context.Context, pace func(context.Context) error) error
 
-	// TrimAndPack removes what no member can need any more, and does what Pack
-	// does.
+	// TrimAndPack is Pack, and before removes what no member can need any more.
+	// Members must agree about the state.
 	TrimAndPack(ctx context.Context, pace func(context.Context) error) error
 
 	// KeepNewest has the next TrimAndPack remove all but the newest checkpoint and

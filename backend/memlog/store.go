@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/revision/zklog"
 )
 
 // Store is what all members of a root share: the log, the checkpoints, the list
@@ -49,9 +48,10 @@ type checkpoint struct {
 	bytes   int64
 }
 
-// New makes an empty store.
+// New makes an empty store, which ends segments and is due for checkpoints as
+// zklog's is by default.
 func New() *Store {
-	return &Store{MaxSlots: zklog.DefaultMaxSlots, CheckpointFrom: zklog.DefaultCheckpointFrom,
+	return &Store{MaxSlots: 4096, CheckpointFrom: 4 << 20,
 		changed: make(chan struct{}), segments: map[int64][]slot{}, gone: map[int64]int64{}, first: 1, open: 1}
 }
 

@@ -48,9 +48,8 @@ func clusterLine(root string, l *zklog.Log, rev int64) string {
 		root, id, rev, found.Written.UTC().Format(time.RFC3339))
 }
 
-// refusedRoot says why a root could not be opened. Whoever meant to leave a
-// cluster, or has two zkines share a folder, has to know where the memory is
-// that does not let him.
+// refusedRoot says why a root could not be opened. An operator who meant to leave a
+// cluster, or has two zkines share a folder, has to know which file refuses the root.
 func refusedRoot(cfg config, err error) *problem {
 	p := about("root "+cfg.root, err)
 	if cfg.cluster.served != nil && cfg.cluster.id == 0 && errors.Is(err, revision.ErrWrongCluster) {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkine/zkine/revision/zkroot"
-	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // Bounds of what makes sense; beyond them something was mistyped.
@@ -145,7 +145,7 @@ func (v *checker) urls(flag string, list []string, schemes ...string) {
 
 // certificate checks that there is one if a URL needs it; what is in the files
 // is the server's to check.
-func (v *checker) certificate(t server.TLS, urls []string) {
+func (v *checker) certificate(t listener.TLS, urls []string) {
 	secure := slices.IndexFunc(urls, func(u string) bool {
 		return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "unixs://")
 	})

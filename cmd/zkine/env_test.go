@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
-	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // newFlags returns a server command's flags, parsed from args, and what they
@@ -84,7 +84,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		cluster: clusterFlags{text: "1a2b"}, name: "me",
 		clientURLs:    []string{"http://127.0.0.1:1", "unix:///s"},
 		advertiseURLs: []string{"http://here:1"}, metricsURLs: []string{"http://127.0.0.1:2"},
-		tls: server.TLS{
+		tls: listener.TLS{
 			CertFile: "/tls/cert", KeyFile: "/tls/key", TrustedCAFile: "/tls/ca", ClientCertAuth: true, ClientCRLFile: "/tls/crl",
 			CipherSuites: []string{"TLS_A", "TLS_B"}, MinVersion: "TLS1.2", MaxVersion: "TLS1.3",
 		},

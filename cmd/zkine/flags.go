@@ -12,6 +12,7 @@ import (
 	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // config is what the server command was told, in the order of its help.
@@ -31,7 +32,7 @@ type config struct {
 	advertiseURLs    []string
 	metricsURLs      []string
 	enablePprof      bool
-	tls              server.TLS
+	tls              listener.TLS
 	cors             []string
 	maxRequestBytes  int // of a client
 	maxTxnOps        int

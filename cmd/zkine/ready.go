@@ -5,14 +5,14 @@ import (
 	"net"
 	"strings"
 
-	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // boundURLs are the URLs of sockets, with the ports that they really have.
 func boundURLs(listeners []net.Listener) []string {
 	var urls []string
 	for _, l := range listeners {
-		urls = append(urls, server.BoundURL(l))
+		urls = append(urls, listener.BoundURL(l))
 	}
 	return urls
 }
@@ -21,10 +21,10 @@ func boundURLs(listeners []net.Listener) []string {
 // that can be dialled from this machine.
 func reachable(l net.Listener) string {
 	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		scheme, _, _ := strings.Cut(server.BoundURL(l), "://")
+		scheme, _, _ := strings.Cut(listener.BoundURL(l), "://")
 		return fmt.Sprintf("%s://127.0.0.1:%d", scheme, a.Port)
 	}
-	return server.BoundURL(l)
+	return listener.BoundURL(l)
 }
 
 // listensEverywhere tells whether some socket has no address of its own, which

@@ -17,6 +17,7 @@ import (
 	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 // run starts everything, in the order in which one thing needs another, serves
@@ -223,11 +224,11 @@ type front struct {
 // startFront binds all sockets and serves the metrics URLs. fail is called with
 // the error of a listener that breaks later.
 func startFront(cfg config, starting *backend.Startup, registry *prometheus.Registry, log *logrus.Entry, fail func(error)) (*front, error) {
-	clients, err := server.Listen(cfg.clientURLs)
+	clients, err := listener.Listen(cfg.clientURLs)
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := server.ListenMetrics(cfg.metricsURLs)
+	metrics, err := listener.ListenMetrics(cfg.metricsURLs)
 	if err != nil {
 		closeAll(clients)
 		return nil, err
@@ -246,7 +247,7 @@ func startFront(cfg config, starting *backend.Startup, registry *prometheus.Regi
 		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
 		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
-		Progress:        func() string { return starting.Progress().String() },
+		StartupStep:     func() string { return starting.Progress().String() },
 		Registry:        registry, Log: log,
 	})
 	if err != nil {

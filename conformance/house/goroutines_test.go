@@ -18,7 +18,7 @@ import (
 //	`revision/race.go race.onEvent ×2`
 //
 // What one function starts for several rows is in each of these; the counts add up to its go statements. A call of a
-// function spawn, which starts its argument and has it waited for, stands for the go statement in that. A method is
+// function spawn or Go, which starts its argument and has it waited for, stands for the go statement in that. A method is
 // written with its type, as Type.method; what a package variable's function starts, with the variable's name. A row of
 // goroutines of a library has no entry.
 const (
@@ -47,7 +47,7 @@ func TestGoroutines(t *testing.T) {
 	}
 	for place, listed := range rows {
 		if started[place] == 0 {
-			t.Errorf("%s: the rows %q name `%s`, where no goroutine starts: drop it%s", goroutineList, listed.rows, place, moved(place, started))
+			t.Errorf("%s: the rows %q name `%s`, where no goroutine starts: drop it%s", goroutineList, listed.rows, place, moved(place, started, rows))
 		}
 	}
 }
@@ -60,15 +60,22 @@ func counted(place string, count int) string {
 	return place
 }
 
-// moved suggests where the function of a place is now.
-func moved(place string, started map[string]int) string {
+// moved suggests where the function of a place is now: one that no row names, of the same name, or a method of the same
+// name if its type has another one.
+func moved(place string, started map[string]int, rows map[string]*entry) string {
 	_, function, _ := strings.Cut(place, " ")
-	for other := range started {
-		if _, same, _ := strings.Cut(other, " "); same == function {
-			return fmt.Sprintf(", or write `%s` if it has moved there", other)
+	method := function[strings.Index(function, ".")+1:]
+	var alike []string
+	for other, count := range started {
+		_, name, _ := strings.Cut(other, " ")
+		if rows[other] == nil && (strings.EqualFold(name, function) || strings.EqualFold(name[strings.Index(name, ".")+1:], method)) {
+			alike = append(alike, "`"+counted(other, count)+"`")
 		}
 	}
-	return ""
+	if alike == nil {
+		return ""
+	}
+	return ", or write " + strings.Join(alike, " or ") + " if it has moved there"
 }
 
 // entry is what rows say of a place.
@@ -118,15 +125,15 @@ func goroutineRows(t *testing.T, text string) map[string]*entry {
 	return rows
 }
 
-// spawn is the name of the functions whose calls count instead of the go statement in them.
+// spawn is the name, besides Go, of functions whose calls count instead of the go statement in them.
 const spawn = "spawn"
 
 // countStarts counts what starts goroutines in a file, by place.
 func countStarts(s source, started map[string]int) {
 	for _, declaration := range s.syntax.Decls {
 		name := nameOf(declaration)
-		if name == spawn || strings.HasSuffix(name, "."+spawn) {
-			continue
+		if method := name[strings.Index(name, ".")+1:]; method == spawn || method == "Go" {
+			continue // its calls count
 		}
 		place := s.path + " " + name
 		ast.Inspect(declaration, func(n ast.Node) bool {

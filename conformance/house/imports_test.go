@@ -23,18 +23,14 @@ var imports = map[string][]string{
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
-	"server": {
-		"server/listener", "server/v3rpc", "server/wire",
-		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision", "throttle",
-	},
+	"server": {"server/listener", "server/v3rpc", "server/wire", "backend"},
 	"server/v3rpc": {
-		"server/wire", "backend", "backend/watch", "backend/lessor", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token",
-		"revision", "throttle",
+		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision",
 	},
 	"server/listener": {"throttle"},
 	"server/wire":     {},
 	// For tests: a backend that answers as it is told.
-	"server/servertest": {"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "revision"},
+	"server/servertest": {"backend", "backend/watch", "backend/etcddb", "revision"},
 
 	// The loops around the state. They know the log by interfaces and the vocabulary.
 	"backend": {
@@ -49,8 +45,8 @@ var imports = map[string][]string{
 	"backend/state":      {"revision", "revision/recordpb"},
 	"backend/token":      {},
 	"backend/simulation": {},
-	// For tests: a log in memory.
-	"backend/memlog": {"revision", "revision/recordpb"},
+	// For tests: a log in memory, which has zklog's defaults.
+	"backend/memlog": {"revision", "revision/recordpb", "revision/zklog"},
 
 	// The words, which everything may know, and so know nothing.
 	"revision": {"revision/recordpb"},
@@ -71,11 +67,6 @@ var imports = map[string][]string{
 	"throttle": {},
 }
 
-// forNow are imports that packages of the old layout have, until they are split.
-var forNow = map[string][]string{
-	"revision": {"revision/embedded", "revision/zkclient/fourletter", "throttle"},
-}
-
 // TestImports holds the packages against the table.
 func TestImports(t *testing.T) {
 	for _, s := range allSources(t) {
@@ -87,7 +78,6 @@ func TestImports(t *testing.T) {
 			t.Errorf("%s: package %s is not in the table of imports in conformance/house/imports_test.go: add what it may import", s.path, s.dir())
 			continue
 		}
-		allowed = append(slices.Clone(allowed), forNow[s.dir()]...)
 		for _, i := range s.syntax.Imports {
 			full, err := strconv.Unquote(i.Path.Value)
 			if err != nil {

@@ -96,6 +96,35 @@ func allSources(t *testing.T) []source {
 	return all
 }
 
+// modules are the folders with a go.mod, "." for the root's.
+func modules(t *testing.T) (all []string) {
+	t.Helper()
+	root, err := rig.Checkout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && file != root && strings.HasPrefix(name, ".") {
+			return filepath.SkipDir
+		}
+		if entry.Name() == "go.mod" {
+			dir, err := filepath.Rel(root, filepath.Dir(file))
+			if err != nil {
+				return err
+			}
+			all = append(all, filepath.ToSlash(dir))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // document reads a file of the checkout.
 func document(t *testing.T, name string) string {
 	t.Helper()

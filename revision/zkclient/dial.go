@@ -94,7 +94,7 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	_, err := c.Multi(ctx, CheckOp("/", AnyVersion))
+	_, err := c.Multi(ctx, &zk.CheckVersionRequest{Path: "/", Version: -1})
 	if errors.Is(err, revision.ErrUnauthenticated) { // and ends the connection
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
 	}

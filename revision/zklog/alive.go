@@ -10,7 +10,6 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient"
-	"github.com/zkine/zkine/revision/zkroot"
 )
 
 const (
@@ -81,7 +80,7 @@ func (a *asker) look(ctx context.Context) (alive, known bool, err error) {
 	if err != nil {
 		return false, false, err
 	}
-	member, err := zkroot.MemberAt(a.path, data)
+	member, err := memberAt(a.path, data)
 	if err != nil {
 		return false, false, err
 	}

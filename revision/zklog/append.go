@@ -16,10 +16,10 @@ import (
 //
 // One append is one multi: check that the segment is open, count the slot in
 // the segment's dataVersion, create the sequential znode. ZooKeeper orders the
-// writers; nobody conflicts. When the outcome of a sending is unknown, the
+// writers, so none conflicts. When the outcome of a sending is unknown, the
 // identical multi goes out again on the next connection, into the same
 // segment, where apply skips the second of two equal nonces. Only if that
-// segment was sealed meanwhile is the question open, and it is decided by
+// segment was sealed since is the question open, and it is decided by
 // reading: once every slot of the sealed segment was delivered without the
 // nonce, the batch is not there and never will be, since a late multi fails
 // its check.
@@ -39,11 +39,12 @@ func (p *appender) append(ctx context.Context, batch *revision.Batch) (revision.
 	if err := p.refusal.admit(); err != nil {
 		return revision.Appended{}, err
 	}
-	env, err := zkroot.EncodeBatch(batch, p.epoch.term(), &p.compressor)
+	term := p.epoch.term()
+	env, err := zkroot.EncodeBatch(batch, term, &p.compressor)
 	if err != nil {
 		return revision.Appended{}, err
 	}
-	a := &appending{appender: p, batch: batch, env: env, await: p.tail.await(batch.Nonce)}
+	a := &appending{appender: p, batch: batch, term: term, env: env, wait: p.tail.await(batch.Nonce)}
 	defer p.tail.forget(batch.Nonce)
 	for {
 		out, err := a.try(ctx)
@@ -60,8 +61,9 @@ func (p *appender) append(ctx context.Context, batch *revision.Batch) (revision.
 type appending struct {
 	*appender
 	batch *revision.Batch
+	term  uint64
 	env   *zkroot.Envelope
-	await *awaited
+	wait  *waiter
 
 	// resent is set once a sending had an unknown outcome.
 	resent bool
@@ -90,7 +92,7 @@ func (a *appending) try(ctx context.Context) (revision.Appended, error) {
 	}
 	if a.hopeless && a.unsure.Number == 0 {
 		return revision.Appended{}, fmt.Errorf("%w: connections end on %d bytes; compare --max-zookeeper-request with the servers' jute.maxbuffer",
-			revision.ErrTooLarge, a.env.Length)
+			revision.ErrTooLarge, len(a.env.Stored()))
 	}
 	ops, err := a.ops(ctx, conn, segment)
 	if err != nil {
@@ -108,23 +110,18 @@ func (a *appending) try(ctx context.Context) (revision.Appended, error) {
 // ops builds the multi. A batch that is too large for one is staged first.
 func (a *appending) ops(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef) ([]any, error) {
 	ops := []any{zkclient.CheckOp(a.layout.Log(), segment.Number)}
-	data := a.env
-	if limit := a.request.limit(); zkroot.EnvelopeHead+len(a.env.Payload) > limit {
+	create := zkclient.CreateOp(a.layout.SlotPrefix(segment.Name), nil)
+	create.Flags = zk.FlagSequence
+	if limit := a.request.limit(); zkroot.EnvelopeHead+len(a.env.Stored()) > limit {
 		if err := a.stage(ctx, conn, segment, limit); err != nil {
 			return nil, err
 		}
 		for i := range a.parts.count {
-			ops = append(ops, zkclient.CheckOp(a.layout.Part(segment.Name, a.env.Nonce, i), zkclient.AnyVersion))
+			ops = append(ops, zkclient.CheckOp(a.layout.Part(segment.Name, a.batch.Nonce, i), zkclient.AnyVersion))
 		}
-		staged := *a.env
-		staged.Flags |= zkroot.FlagStaged
-		staged.Parts = uint32(a.parts.count)
-		data = &staged
-	}
-	create := zkclient.CreateOp(a.layout.SlotPrefix(segment.Name), nil)
-	create.Flags = zk.FlagSequence
-	if create.Data = data.Head(); !data.Staged() {
-		create.Data = append(create.Data, data.Payload...)
+		create.Data = a.env.StagedBytes(a.parts.count)
+	} else {
+		create.Data = a.env.Bytes()
 	}
 	record := zkroot.MustJSON(zkroot.SegmentRecord{LastWriter: a.cfg.Name, Revision: revision.Rev(a.applied.Load())})
 	return append(ops, zkclient.SetOp(a.layout.Segment(segment.Name), record, zkclient.AnyVersion), create), nil
@@ -144,11 +141,11 @@ func (a *appending) landed(segment zkroot.SegmentRef, results []zk.MultiResponse
 	a.epoch.note(results[n-2].Stat.Mzxid)
 	seq := revision.Seq{Segment: segment.Number, Slot: slot}
 	e := &zkroot.StoredSlot{Segment: segment, Size: zkroot.EnvelopeHead,
-		Slot: revision.Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.env.Term, Requests: a.batch.Requests}}
+		Slot: revision.Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.term, Requests: a.batch.Requests}}
 	if a.parts.count > 0 {
-		e.Staged = len(a.env.Payload)
+		e.Staged = len(a.env.Stored())
 	} else {
-		e.Size += len(a.env.Payload)
+		e.Size += len(a.env.Stored())
 	}
 	switch a.tail.appended(e) {
 	case landedUnseen:
@@ -221,7 +218,7 @@ func (a *appending) serverAnswered(ctx context.Context, conn zkclient.Conn, segm
 func (a *appending) connectionLost(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef) {
 	a.session.Retire(conn)
 	a.lost++
-	if a.lost < 3 || ctx.Err() != nil || len(a.env.Payload) <= minRequest-requestOverhead {
+	if a.lost < 3 || ctx.Err() != nil || len(a.env.Stored()) <= minRequest-requestOverhead {
 		return // a batch that small is not what they end on
 	}
 	a.lost = 0
@@ -240,7 +237,7 @@ func (a *appending) resolve(ctx context.Context) (revision.Appended, error) {
 		if seq, found := a.found(); found {
 			return revision.Appended{Seq: seq, Resent: true}, nil
 		}
-		if a.tail.isSkipped(a.await) {
+		if a.tail.isSkipped(a.wait) {
 			return revision.Appended{}, errors.New("it may lie in a part of the log that this zkine has skipped")
 		}
 		if passed {
@@ -260,8 +257,8 @@ func (a *appending) resolve(ctx context.Context) (revision.Appended, error) {
 
 func (a *appending) found() (revision.Seq, bool) {
 	select {
-	case <-a.await.found:
-		return a.await.seq, true
+	case <-a.wait.found:
+		return a.wait.seq, true
 	default:
 		return revision.Seq{}, false
 	}

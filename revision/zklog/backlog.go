@@ -9,7 +9,7 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Backlog implements backend.Log. A connection that is lost meanwhile is no
+// Backlog implements backend.Log. A connection that is lost on the way is no
 // reason to fail: then it is what was counted so far.
 func (l *Log) Backlog(ctx context.Context) (slots int64, err error) {
 	conn, err := l.session.Get(ctx)

@@ -37,8 +37,8 @@ func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, rev revision.Re
 	return err
 }
 
-// patientTries is how often one begins anew, when another member was faster
-// and what one has read of ZooKeeper is no longer so.
+// patientTries is how often work begins again because another member was faster
+// and what was read of ZooKeeper is no longer so.
 const patientTries = 5
 
 // overtaken says whether a check failed, or something is there or not there

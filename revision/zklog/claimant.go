@@ -44,7 +44,7 @@ var errSuperseded = errors.New("revision: another session holds the member's zno
 type claimant struct {
 	m      *membership
 	conn   zkclient.Conn
-	record *zkroot.MemberRecord
+	record *memberRecord
 	path   string
 
 	// challenge is what to ask the holder whose id is asked; looks counts how
@@ -130,15 +130,15 @@ func (c *claimant) displace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	holder, err := zkroot.MemberAt(c.path, data)
+	holder, err := memberAt(c.path, data)
 	if err != nil {
 		return err
 	}
-	if holder.Incarnation.ID() == c.m.me.ID() || holder.Incarnation.Gone() {
+	if holder.Incarnation.id() == c.m.me.id() || holder.Incarnation.gone() {
 		return c.remove(ctx, stat)
 	}
-	if c.asked != holder.Incarnation.ID() {
-		c.asked, c.since, c.challenge, c.looks = holder.Incarnation.ID(), time.Now(), revision.DrawNonce(c.m.l.cfg.Random).String(), 0
+	if c.asked != holder.Incarnation.id() {
+		c.asked, c.since, c.challenge, c.looks = holder.Incarnation.id(), time.Now(), revision.DrawNonce(c.m.l.cfg.Random).String(), 0
 	}
 	switch {
 	case holder.Answer == c.challenge:
@@ -166,7 +166,7 @@ func (c *claimant) remove(ctx context.Context, stat *zk.Stat) error {
 }
 
 // ask writes the challenge into the holder's znode, next to what it holds.
-func (c *claimant) ask(ctx context.Context, data []byte, stat *zk.Stat, holder zkroot.MemberRecord) error {
+func (c *claimant) ask(ctx context.Context, data []byte, stat *zk.Stat, holder memberRecord) error {
 	if time.Now().Before(c.notBefore) {
 		return c.held(holder)
 	}
@@ -190,7 +190,7 @@ func (c *claimant) ask(ctx context.Context, data []byte, stat *zk.Stat, holder z
 // outlast waits for the end of the session of a holder that answers nothing. The
 // servers round timeouts up, by a tick, which is at most half of the shortest
 // timeout that they grant by default.
-func (c *claimant) outlast(holder zkroot.MemberRecord) error {
+func (c *claimant) outlast(holder memberRecord) error {
 	if time.Since(c.since) > 2*c.conn.SessionTimeout()+10*time.Second {
 		return fmt.Errorf("%w: %s is held by a live zkine of an earlier release (%v); start with another --name, or stop that one",
 			revision.ErrNameTaken, c.path, holder.Incarnation)
@@ -198,7 +198,7 @@ func (c *claimant) outlast(holder zkroot.MemberRecord) error {
 	return c.held(holder)
 }
 
-func (c *claimant) held(holder zkroot.MemberRecord) error {
+func (c *claimant) held(holder memberRecord) error {
 	return fmt.Errorf("%w: %s belongs to the session of another zkine (%v); waiting for a sign of life from it, or the session's end",
 		errHeld, c.path, holder.Incarnation)
 }

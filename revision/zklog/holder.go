@@ -94,13 +94,13 @@ func (c *claimant) answer(ctx context.Context, watch *<-chan zk.Event) (lost boo
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return false, err
 	}
-	var held zkroot.MemberRecord
+	var held memberRecord
 	if err == nil {
-		if held, err = zkroot.MemberAt(c.path, data); err != nil {
+		if held, err = memberAt(c.path, data); err != nil {
 			return false, err
 		}
 	}
-	if err != nil || held.Incarnation.ID() != c.m.me.ID() {
+	if err != nil || held.Incarnation.id() != c.m.me.id() {
 		c.m.isGone(c.conn)
 		return true, nil
 	}

@@ -48,8 +48,8 @@ func (k *housekeeping) sweepParts(ref zkroot.SegmentRef) error {
 	}
 	named := map[string]bool{}
 	err = k.on(k.conn).EachSlot(k.ctx, ref, func(data []byte) error {
-		if e, err := zkroot.DecodeEnvelope(data); err == nil && e.Staged() {
-			named[e.Nonce.String()] = true
+		if nonce, staged := zkroot.StagedNonce(data); staged {
+			named[nonce.String()] = true
 		}
 		return nil
 	})
@@ -136,25 +136,26 @@ func (k *housekeeping) listSlots(ref zkroot.SegmentRef) ([]int64, error) {
 
 // writePack replaces a run of slots by a pack; by two, if one is too large.
 func (k *housekeeping) writePack(ref zkroot.SegmentRef, version int64, run zkroot.PackRun) error {
-	if len(run.Slots) < packWorth {
+	if run.Count() < packWorth {
 		return nil
 	}
-	data := zkroot.EncodePack(run.Slots)
-	deletes := len(run.Slots) * (len(k.layout.Slot(ref.Name, 0)) + 32)
+	data := run.Encode()
+	deletes := run.Count() * (len(k.layout.Slot(ref.Name, 0)) + 32)
 	if len(data)+deletes > k.request.limit() {
-		half := len(run.Slots) / 2
-		if err := k.writePack(ref, version, zkroot.PackRun{First: run.First, Slots: run.Slots[:half]}); err != nil {
+		first, second := run.Halves()
+		if err := k.writePack(ref, version, first); err != nil {
 			return err
 		}
-		return k.writePack(ref, version, zkroot.PackRun{First: run.First + int64(half), Slots: run.Slots[half:]})
+		return k.writePack(ref, version, second)
 	}
-	last := run.First + int64(len(run.Slots)) - 1
-	ops := []any{zkclient.CheckOp(k.layout.Segment(ref.Name), version), zkclient.CreateOp(k.layout.Packed(ref.Name, run.First, last), data)}
-	for i := range run.Slots {
-		ops = append(ops, &zk.DeleteRequest{Path: k.layout.Slot(ref.Name, run.First+int64(i)), Version: 0})
+	pack := run.Ref()
+	path := k.layout.Packed(ref.Name, pack)
+	ops := []any{zkclient.CheckOp(k.layout.Segment(ref.Name), version), zkclient.CreateOp(path, data)}
+	for slot := pack.First; slot <= pack.Last; slot++ {
+		ops = append(ops, &zk.DeleteRequest{Path: k.layout.Slot(ref.Name, slot), Version: 0})
 	}
 	if _, err := k.conn.Multi(k.ctx, ops...); err != nil {
-		return fmt.Errorf("pack %s: %w", k.layout.Packed(ref.Name, run.First, last), err)
+		return fmt.Errorf("pack %s: %w", path, err)
 	}
 	return k.pace(k.ctx)
 }

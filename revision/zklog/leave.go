@@ -9,7 +9,6 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient"
-	"github.com/zkine/zkine/revision/zkroot"
 )
 
 // Leave implements backend.Log: it takes this zkine's znode away, and puts it up
@@ -45,7 +44,7 @@ func (m *membership) takeDown(ctx context.Context, conn zkclient.Conn, path stri
 	if err != nil {
 		return err
 	}
-	if holder, err := zkroot.ParseMember(data); err != nil || holder.Incarnation.ID() != m.me.ID() {
+	if holder, err := parseMember(data); err != nil || holder.Incarnation.id() != m.me.id() {
 		return nil
 	}
 	_, err = conn.Multi(ctx, &zk.DeleteRequest{Path: path, Version: stat.Version})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient"
-	"github.com/zkine/zkine/revision/zkroot"
 )
 
 // membership keeps this zkine's ephemeral znode, session after session. What the
@@ -23,10 +22,10 @@ type membership struct {
 	l *Log
 	// me identifies this process, to tell a previous incarnation of the same
 	// name from a live rival.
-	me zkroot.Incarnation
+	me incarnation
 
 	mu     sync.Mutex
-	record *zkroot.MemberRecord // nil until Join
+	record *memberRecord // nil until Join
 	// on is the connection whose session is to hold the znode: the newest.
 	on zkclient.Conn
 	up bool // it was put up there
@@ -34,7 +33,7 @@ type membership struct {
 
 func (m *membership) init(l *Log) {
 	m.l = l
-	m.me = zkroot.NewIncarnation(l.cfg.Random)
+	m.me = newIncarnation(l.cfg.Random)
 }
 
 // Join announces this zkine as a member, now and in each later session. If
@@ -45,7 +44,7 @@ func (m *membership) init(l *Log) {
 func (l *Log) Join(ctx context.Context, member revision.Member) error {
 	m := &l.member
 	m.mu.Lock()
-	m.record = &zkroot.MemberRecord{Member: member, Incarnation: m.me, Answers: true}
+	m.record = &memberRecord{Member: member, Incarnation: m.me, Answers: true}
 	m.mu.Unlock()
 	for {
 		conn, err := l.session.Get(ctx)
@@ -152,7 +151,7 @@ func (l *Log) Members(ctx context.Context) ([]revision.Member, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", revision.ErrUnavailable, err)
 		}
-		record, err := zkroot.ParseMember(data)
+		record, err := parseMember(data)
 		if err != nil || record.Name != name {
 			if left, ok := l.said.Allow("member record"); ok {
 				l.cfg.Log.Warnf("%s is not a member record; remove it%s", path, left)

@@ -66,7 +66,7 @@ func (d *delivery) put(s step, entries ...*zkroot.StoredSlot) {
 	for _, e := range entries {
 		d.epoch.note(e.Zxid)
 	}
-	d.tail.put(s.era, entries...)
+	d.tail.put(s.generation, entries...)
 }
 
 // withConn runs f on the verified connection. It returns nil if f is to be
@@ -187,8 +187,8 @@ func (d *delivery) learnPacks(ctx context.Context, conn zkclient.Conn, segment z
 	return nil
 }
 
-// missing finds out why a slot is not where it was expected: it was packed
-// meanwhile, which the next fetch takes from there, or removed behind a
+// missing finds out why a slot is not where it was expected: it was packed,
+// and the next fetch reads it from the pack, or removed behind a
 // checkpoint, or it is lost. Missing counts only after a barrier: the server
 // may have been behind.
 func (d *delivery) missing(ctx context.Context, conn zkclient.Conn, s step) error {

@@ -23,19 +23,19 @@ const (
 	aheadSlots = 2048
 )
 
-// held is the slots that were read, or appended, and not delivered yet. It is
+// readyWindow is the slots that were read, or appended, and not delivered yet. It is
 // the tail's, under its mu.
 //
 // Invariants:
 //   - of cur, every slot from next to before upTo is held;
 //   - raw is the sum of the entries' raw;
-//   - what a read brings that began in an earlier era is refused.
-type held struct {
+//   - what a read brings that began in an earlier generation is refused.
+type readyWindow struct {
 	slots map[revision.Seq]*zkroot.StoredSlot
 	upTo  int64
 	raw   int
-	// era counts the sessions, and the parts of the log that were skipped.
-	era int
+	// generation counts the sessions, and the parts of the log that were skipped.
+	generation int
 	// reading says that slots are being read ahead. Meanwhile Next does not
 	// read, so that at any time one of them has the log's packs to itself.
 	reading bool
@@ -43,13 +43,13 @@ type held struct {
 	failed bool
 }
 
-func (h *held) add(e *zkroot.StoredSlot) {
+func (h *readyWindow) add(e *zkroot.StoredSlot) {
 	h.drop(e.Slot.Seq)
 	h.slots[e.Slot.Seq] = e
 	h.raw += e.Raw
 }
 
-func (h *held) drop(seq revision.Seq) {
+func (h *readyWindow) drop(seq revision.Seq) {
 	if e := h.slots[seq]; e != nil {
 		h.raw -= e.Raw
 		delete(h.slots, seq)
@@ -57,7 +57,7 @@ func (h *held) drop(seq revision.Seq) {
 }
 
 // dropBefore drops the slots of segments before k.
-func (h *held) dropBefore(k int64) {
+func (h *readyWindow) dropBefore(k int64) {
 	for seq := range h.slots {
 		if seq.Segment < k {
 			h.drop(seq)
@@ -65,12 +65,12 @@ func (h *held) dropBefore(k int64) {
 	}
 }
 
-// put hands in slots that were read in an era.
-func (t *tail) put(era int, entries ...*zkroot.StoredSlot) {
+// put hands in slots that were read in a generation.
+func (t *tail) put(generation int, entries ...*zkroot.StoredSlot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer t.signal()
-	if era != t.ready.era {
+	if generation != t.ready.generation {
 		return
 	}
 	for _, e := range entries {
@@ -86,7 +86,7 @@ func (t *tail) put(era int, entries ...*zkroot.StoredSlot) {
 func (t *tail) forgetReady() (last zkroot.StoredSlot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ready = held{slots: map[revision.Seq]*zkroot.StoredSlot{}, era: t.ready.era + 1, reading: t.ready.reading}
+	t.ready = readyWindow{slots: map[revision.Seq]*zkroot.StoredSlot{}, generation: t.ready.generation + 1, reading: t.ready.reading}
 	t.signal()
 	return t.last
 }

@@ -32,7 +32,7 @@ func TestReadAheadWhileDelivering(t *testing.T) {
 	s := tail.step()
 	require.Len(t, s.fetch, fetchWindow)
 	require.False(t, s.ahead, "nothing to deliver: Next has to read")
-	tail.put(s.era, entries(0, fetchWindow, 1)...)
+	tail.put(s.generation, entries(0, fetchWindow, 1)...)
 
 	s = tail.step()
 	require.NotNil(t, s.deliver)
@@ -41,7 +41,7 @@ func TestReadAheadWhileDelivering(t *testing.T) {
 	require.Equal(t, revision.Seq{Segment: 1, Slot: fetchWindow}, s.fetch[0])
 	require.False(t, tail.step().ahead, "one read at a time")
 
-	tail.put(s.era, entries(fetchWindow, fetchWindow, 1)...)
+	tail.put(s.generation, entries(fetchWindow, fetchWindow, 1)...)
 	tail.readAhead(nil)
 	s = tail.step()
 	require.True(t, s.ahead)
@@ -58,7 +58,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 		"below, by what is left": {20 + aheadFrom - 1, entries(0, 20, 1)},
 	} {
 		tail := aheadTail(c.known)
-		tail.put(tail.step().era, c.ready...)
+		tail.put(tail.step().generation, c.ready...)
 		s := tail.step()
 		require.NotNil(t, s.deliver, name)
 		require.False(t, s.ahead, name)
@@ -68,14 +68,14 @@ func TestReadAheadIsBounded(t *testing.T) {
 // While slots are read ahead, Next waits for them; then it reads what they lack.
 func TestReadAheadThatFails(t *testing.T) {
 	tail := aheadTail(100)
-	tail.put(tail.step().era, entries(0, 2, 1)...)
+	tail.put(tail.step().generation, entries(0, 2, 1)...)
 	require.True(t, tail.step().ahead)
 	require.NotNil(t, tail.step().deliver)
 
 	s := tail.step()
 	require.Nil(t, s.deliver)
 	require.Nil(t, s.fetch)
-	tail.put(s.era, entries(2, 1, 1)...)
+	tail.put(s.generation, entries(2, 1, 1)...)
 	<-s.changed
 	require.NotNil(t, tail.step().deliver)
 
@@ -85,7 +85,7 @@ func TestReadAheadThatFails(t *testing.T) {
 	s = tail.step()
 	require.Equal(t, revision.Seq{Segment: 1, Slot: 3}, s.fetch[0])
 	require.False(t, s.ahead)
-	tail.put(s.era, entries(3, 2, 1)...)
+	tail.put(s.generation, entries(3, 2, 1)...)
 	require.True(t, tail.step().ahead, "Next could read again")
 }
 
@@ -97,11 +97,11 @@ func TestReadsOfAnEarlierSessionAreRefused(t *testing.T) {
 		"skipped":     func(t *tail) { t.start(t.cur, t.open) },
 	} {
 		tail := aheadTail(100)
-		tail.put(tail.step().era, entries(0, 2, 1)...)
+		tail.put(tail.step().generation, entries(0, 2, 1)...)
 		s := tail.step()
 		require.True(t, s.ahead, name)
 		change(tail)
-		tail.put(s.era, entries(0, 40, 1)...)
+		tail.put(s.generation, entries(0, 40, 1)...)
 		require.Nil(t, tail.step().deliver, name)
 		require.Nil(t, tail.step().fetch, "%s: the read has not ended", name)
 		tail.readAhead(nil)
@@ -116,14 +116,14 @@ func TestHeld(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	tail := aheadTail(0)
-	known, era := int64(0), 0
+	known, generation := int64(0), 0
 	for range 1000 {
 		switch r.IntN(7) {
 		case 0:
 			known += r.Int64N(40)
 			tail.observe(1, known)
 		case 1:
-			tail.put(era-r.IntN(2), entries(max(0, tail.next-2+r.Int64N(30)), r.IntN(50), r.IntN(1<<18))...)
+			tail.put(generation-r.IntN(2), entries(max(0, tail.next-2+r.Int64N(30)), r.IntN(50), r.IntN(1<<18))...)
 		case 2:
 			for _, e := range entries(tail.next+r.Int64N(20), 1, 0) {
 				tail.appended(e)
@@ -135,7 +135,7 @@ func TestHeld(t *testing.T) {
 		case 4:
 			tail.readAhead(nil)
 		default:
-			era = tail.step().era
+			generation = tail.step().generation
 		}
 		sum := 0
 		for seq, e := range tail.ready.slots {

@@ -157,7 +157,7 @@ func (l *Log) recogniseLast(ctx context.Context, conn zkclient.Conn, last zkroot
 	if err != nil {
 		return err
 	}
-	if e, err := zkroot.DecodeEnvelope(data); err != nil || e.Nonce != last.Slot.Nonce {
+	if nonce, err := zkroot.NonceOf(data); err != nil || nonce != last.Slot.Nonce {
 		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, path, err)
 	}

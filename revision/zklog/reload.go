@@ -51,7 +51,7 @@ func (d *delivery) reload(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, revision.ErrTrimmed):
-			continue // a newer checkpoint has replaced this one meanwhile
+			continue // a newer checkpoint has replaced this one
 		}
 		if err := d.unusable(ctx, conn, err); !errors.Is(err, errAgain) {
 			return err

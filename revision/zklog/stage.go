@@ -40,10 +40,10 @@ type stagedParts struct {
 
 // stage uploads the parts that are not there yet.
 func (a *appending) stage(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef, limit int) error {
-	// The size of parts stays for the segment, though the limit may shrink
-	// meanwhile: a part that exists must be the part that is meant.
+	// The size of parts stays for the segment, even if the limit shrinks: a part
+	// that exists must be the part that is meant.
 	if a.parts.segment != segment.Name {
-		a.parts = stagedParts{segment: segment.Name, size: limit, count: (len(a.env.Payload) + limit - 1) / limit}
+		a.parts = stagedParts{segment: segment.Name, size: limit, count: (len(a.env.Stored()) + limit - 1) / limit}
 	}
 	for ; a.parts.done < a.parts.count; a.parts.done++ {
 		if err := a.stagePart(ctx, conn, segment, a.parts.done); err != nil {
@@ -55,12 +55,12 @@ func (a *appending) stage(ctx context.Context, conn zkclient.Conn, segment zkroo
 
 func (a *appending) stagePart(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef, i int) error {
 	from := i * a.parts.size
-	to := min(from+a.parts.size, len(a.env.Payload))
+	to := min(from+a.parts.size, len(a.env.Stored()))
 	opCtx, cancel := a.opContext(ctx)
 	defer cancel()
 	results, err := conn.Multi(opCtx,
 		zkclient.CheckOp(a.layout.Log(), segment.Number),
-		zkclient.CreateOp(a.layout.Part(segment.Name, a.env.Nonce, i), a.env.Payload[from:to]))
+		zkclient.CreateOp(a.layout.Part(segment.Name, a.batch.Nonce, i), a.env.Stored()[from:to]))
 	op, _ := zkclient.FailedOp(results)
 	switch {
 	case err == nil, errors.Is(err, zk.ErrNodeExists):

@@ -24,8 +24,8 @@ type tail struct {
 	sealed  bool // counts[cur.number] is final
 	open    zkroot.SegmentRef
 	counts  map[int64]int64
-	ready   held
-	awaited map[revision.Nonce]*awaited
+	ready   readyWindow
+	waiters map[revision.Nonce]*waiter
 	last    zkroot.StoredSlot // the slot delivered last, to recognise the log by
 	bytes   int               // of slots delivered from cur
 	// changed is closed and replaced when anything above changes.
@@ -38,7 +38,7 @@ type tail struct {
 }
 
 func newTail() *tail {
-	return &tail{counts: map[int64]int64{}, sizes: &segmentSizes{sizes: map[int64]*segmentSize{}}, ready: held{slots: map[revision.Seq]*zkroot.StoredSlot{}}, awaited: map[revision.Nonce]*awaited{},
+	return &tail{counts: map[int64]int64{}, sizes: &segmentSizes{sizes: map[int64]*segmentSize{}}, ready: readyWindow{slots: map[revision.Seq]*zkroot.StoredSlot{}}, waiters: map[revision.Nonce]*waiter{},
 		changed: make(chan struct{})}
 }
 
@@ -48,8 +48,8 @@ func (t *tail) signal() {
 }
 
 // start sets where delivery begins, or goes on after a part of the log was
-// skipped. Appends that are under way may lie in that part: nobody will ever
-// know what became of them.
+// skipped. Appends that are under way may lie in that part: what became of
+// them will never be known.
 func (t *tail) start(first, open zkroot.SegmentRef) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -61,8 +61,8 @@ func (t *tail) start(first, open zkroot.SegmentRef) {
 	}
 	t.ready.dropBefore(first.Number)
 	t.ready.upTo, t.ready.failed = 0, false
-	t.ready.era++
-	for _, a := range t.awaited {
+	t.ready.generation++
+	for _, a := range t.waiters {
 		a.skipped = true
 	}
 	t.last = zkroot.StoredSlot{}
@@ -80,11 +80,11 @@ type step struct {
 	// count says that cur is sealed and its slots are to be counted.
 	count bool
 	// advance says that cur is all delivered and its successor is to be found.
-	advance bool
-	cur     zkroot.SegmentRef
-	open    zkroot.SegmentRef
-	era     int // for what is read
-	changed <-chan struct{}
+	advance    bool
+	cur        zkroot.SegmentRef
+	open       zkroot.SegmentRef
+	generation int // for what is read
+	changed    <-chan struct{}
 }
 
 // fetchWindow is how many slots are read ahead at once. At the largest request
@@ -94,7 +94,7 @@ const fetchWindow = 32
 func (t *tail) step() step {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := step{cur: t.cur, open: t.open, era: t.ready.era, changed: t.changed}
+	s := step{cur: t.cur, open: t.open, generation: t.ready.generation, changed: t.changed}
 	if e := t.ready.slots[t.at(t.next)]; e != nil {
 		s.deliver = e
 		t.delivered(e)
@@ -126,7 +126,7 @@ func (t *tail) delivered(e *zkroot.StoredSlot) {
 	t.last.Slot.Requests = nil
 	t.bytes += e.Size + e.Staged
 	t.sizes.delivered(e)
-	if a := t.awaited[e.Slot.Nonce]; a != nil && a.seq == (revision.Seq{}) {
+	if a := t.waiters[e.Slot.Nonce]; a != nil && a.seq == (revision.Seq{}) {
 		a.seq = e.Slot.Seq
 		close(a.found)
 	}
@@ -150,7 +150,7 @@ func (t *tail) appended(e *zkroot.StoredSlot) landing {
 	t.lastOwn = time.Now()
 	defer t.signal()
 	if seq.Before(t.at(t.next)) {
-		a := t.awaited[e.Slot.Nonce]
+		a := t.waiters[e.Slot.Nonce]
 		switch {
 		case a != nil && a.seq != (revision.Seq{}) && !seq.Before(a.seq):
 			return landed

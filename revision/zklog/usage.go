@@ -83,7 +83,7 @@ func (u *usage) measure(ctx context.Context) error {
 	return nil
 }
 
-// measuring is a Measure under way. What goes away meanwhile is left out.
+// measuring is a Measure under way. What goes away while it runs is left out.
 type measuring struct {
 	*usage
 	ctx       context.Context
@@ -186,7 +186,7 @@ func (m *measuring) learnChunks() error {
 		manifest := m.manifests[ref.Attempt]
 		if manifest == nil {
 			if manifest, err = m.on(m.conn).Manifest(m.ctx, ref); errors.Is(err, zk.ErrNoNode) {
-				continue // replaced meanwhile
+				continue // replaced since
 			} else if err != nil {
 				return err
 			}

@@ -6,8 +6,8 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// awaited is an append that wants to hear of its nonce.
-type awaited struct {
+// waiter is an append that wants to hear of its nonce.
+type waiter struct {
 	found chan struct{} // closed when the nonce was delivered
 	seq   revision.Seq  // where, first; valid once found is closed
 	// skipped says that a part of the log was skipped while it waited.
@@ -15,17 +15,17 @@ type awaited struct {
 }
 
 // await registers interest in a nonce, before it is first sent.
-func (t *tail) await(n revision.Nonce) *awaited {
+func (t *tail) await(n revision.Nonce) *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a := &awaited{found: make(chan struct{})}
-	t.awaited[n] = a
+	a := &waiter{found: make(chan struct{})}
+	t.waiters[n] = a
 	t.inFlight++
 	return a
 }
 
 // isSkipped says whether a part of the log was skipped while an append waited.
-func (t *tail) isSkipped(a *awaited) bool {
+func (t *tail) isSkipped(a *waiter) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return a.skipped
@@ -34,7 +34,7 @@ func (t *tail) isSkipped(a *awaited) bool {
 func (t *tail) forget(n revision.Nonce) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.awaited, n)
+	delete(t.waiters, n)
 	t.inFlight--
 	t.lastOwn = time.Now()
 	t.signal()

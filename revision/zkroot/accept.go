@@ -24,8 +24,8 @@ type Holding struct {
 	Revision revision.Rev
 	// Written is when the log was written to last, by ZooKeeper's clock.
 	Written time.Time
-	// Halt is nil if the root may be served; Accepted is nil if nobody ever had
-	// to decide.
+	// Halt is nil if the root may be served; Accepted is nil if no
+	// person ever had to decide.
 	Halt     *Halt
 	Accepted *Accepted
 

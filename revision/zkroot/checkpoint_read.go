@@ -19,8 +19,8 @@ import (
 // which one multi does that checks that znode's version: of two writers one
 // wins, and an attempt begun before the latest switch can never win any more.
 //
-// Nobody relies on a checkpoint for what they have applied: it only spares
-// starting members the log before it, which therefore may go.
+// No member relies on a checkpoint for what it has applied. A checkpoint only
+// spares starting members the log before it, which therefore may go.
 
 func ChunkRef(c *recordpb.StoredChunk) blobRef {
 	return blobRef{Parts: int(c.Parts), Length: int(c.StoredLength), Raw: int(c.RawLength), Checksum: c.Checksum}

@@ -34,22 +34,22 @@ const (
 	EnvelopeHead    = 44
 
 	flagZstd   = 1 << 0
-	FlagStaged = 1 << 1
-	knownFlags = flagZstd | FlagStaged
+	flagStaged = 1 << 1
+	knownFlags = flagZstd | flagStaged
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Envelope is a slot's data, taken apart.
 type Envelope struct {
-	Flags   uint8
-	Nonce   revision.Nonce
-	Term    uint64
+	flags   uint8
+	nonce   revision.Nonce
+	term    uint64
 	raw     uint32
-	Parts   uint32
+	parts   uint32
 	sum     uint32
-	Payload []byte // as stored; nil while its parts were not read
-	Length  uint32 // of payload
+	payload []byte // as stored; nil while its parts were not read
+	length  uint32 // of payload
 }
 
 // EncodeBatch encodes a batch. The envelope's payload is inline; see stage.
@@ -61,30 +61,60 @@ func EncodeBatch(batch *revision.Batch, term uint64, c *Compressor) (*Envelope, 
 	if len(payload) > maxBatch || len(batch.Requests) > maxRequests {
 		return nil, fmt.Errorf("%w: %d requests of %d bytes", revision.ErrTooLarge, len(batch.Requests), len(payload))
 	}
-	e := &Envelope{Nonce: batch.Nonce, Term: term, raw: uint32(len(payload)), Payload: payload}
+	e := &Envelope{nonce: batch.Nonce, term: term, raw: uint32(len(payload)), payload: payload}
 	if packed, smaller := c.compress(payload); smaller {
-		e.Flags |= flagZstd
-		e.Payload = packed
+		e.flags |= flagZstd
+		e.payload = packed
 	}
-	e.Length = uint32(len(e.Payload))
+	e.length = uint32(len(e.payload))
 	return e, nil
 }
 
-// Head returns the fixed part, with the checksum over it and the payload.
-func (e *Envelope) Head() []byte {
-	b := make([]byte, EnvelopeHead, EnvelopeHead+len(e.Payload))
-	b[0], b[1], b[2], b[3] = 'Z', 'K', envelopeVersion, e.Flags
-	copy(b[4:], e.Nonce[:])
-	binary.BigEndian.PutUint64(b[20:], e.Term)
+// head returns the fixed part, with the checksum over it and the payload.
+func (e *Envelope) head() []byte {
+	b := make([]byte, EnvelopeHead, EnvelopeHead+len(e.payload))
+	b[0], b[1], b[2], b[3] = 'Z', 'K', envelopeVersion, e.flags
+	copy(b[4:], e.nonce[:])
+	binary.BigEndian.PutUint64(b[20:], e.term)
 	binary.BigEndian.PutUint32(b[28:], e.raw)
-	binary.BigEndian.PutUint32(b[32:], e.Length)
-	binary.BigEndian.PutUint32(b[36:], e.Parts)
-	binary.BigEndian.PutUint32(b[40:], checksum(b[:40], e.Payload))
+	binary.BigEndian.PutUint32(b[32:], e.length)
+	binary.BigEndian.PutUint32(b[36:], e.parts)
+	binary.BigEndian.PutUint32(b[40:], checksum(b[:40], e.payload))
 	return b
 }
 
-// bytes is the slot's data with the payload inline.
-func (e *Envelope) bytes() []byte { return append(e.Head(), e.Payload...) }
+// Bytes is the slot's data with the payload inline.
+func (e *Envelope) Bytes() []byte { return append(e.head(), e.payload...) }
+
+// StagedBytes is the slot's data with the payload in so many parts.
+func (e *Envelope) StagedBytes(parts int) []byte {
+	staged := *e
+	staged.flags |= flagStaged
+	staged.parts = uint32(parts)
+	return staged.head()
+}
+
+// Stored is the payload as it is stored. It must not be changed.
+func (e *Envelope) Stored() []byte { return e.payload }
+
+// NonceOf returns the nonce of a slot's data.
+func NonceOf(data []byte) (revision.Nonce, error) {
+	e, err := DecodeEnvelope(data)
+	if err != nil {
+		return revision.Nonce{}, err
+	}
+	return e.nonce, nil
+}
+
+// StagedNonce returns the nonce of a slot's data whose payload lies in parts;
+// false if it does not, or if the data is no slot's.
+func StagedNonce(data []byte) (revision.Nonce, bool) {
+	e, err := DecodeEnvelope(data)
+	if err != nil || !e.staged() {
+		return revision.Nonce{}, false
+	}
+	return e.nonce, true
+}
 
 func checksum(head, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, payload)
@@ -97,43 +127,43 @@ func DecodeEnvelope(data []byte) (*Envelope, error) {
 		return nil, fmt.Errorf("%w: %d bytes that are no slot's", revision.ErrCorrupt, len(data))
 	}
 	e := &Envelope{
-		Flags:  data[3],
-		Term:   binary.BigEndian.Uint64(data[20:]),
+		flags:  data[3],
+		term:   binary.BigEndian.Uint64(data[20:]),
 		raw:    binary.BigEndian.Uint32(data[28:]),
-		Length: binary.BigEndian.Uint32(data[32:]),
-		Parts:  binary.BigEndian.Uint32(data[36:]),
+		length: binary.BigEndian.Uint32(data[32:]),
+		parts:  binary.BigEndian.Uint32(data[36:]),
 		sum:    binary.BigEndian.Uint32(data[40:]),
 	}
-	copy(e.Nonce[:], data[4:20])
-	if e.Flags&FlagStaged != 0 && data[2] == envelopeVersion && e.Flags&^knownFlags == 0 {
-		if len(data) != EnvelopeHead || e.Parts == 0 || e.Parts > e.Length || e.Length > maxBatch {
-			return nil, fmt.Errorf("%w: a staged slot of %d bytes, %d parts of %d bytes", revision.ErrCorrupt, len(data), e.Parts, e.Length)
+	copy(e.nonce[:], data[4:20])
+	if e.flags&flagStaged != 0 && data[2] == envelopeVersion && e.flags&^knownFlags == 0 {
+		if len(data) != EnvelopeHead || e.parts == 0 || e.parts > e.length || e.length > maxBatch {
+			return nil, fmt.Errorf("%w: a staged slot of %d bytes, %d parts of %d bytes", revision.ErrCorrupt, len(data), e.parts, e.length)
 		}
 		return e, nil
 	}
 	// The checksum comes before the version: a flipped bit must not look like
 	// a newer format.
 	payload := data[EnvelopeHead:]
-	if e.sum != checksum(data[:40], payload) || int(e.Length) != len(payload) {
+	if e.sum != checksum(data[:40], payload) || int(e.length) != len(payload) {
 		return nil, fmt.Errorf("%w: checksum does not match", revision.ErrCorrupt)
 	}
-	if data[2] != envelopeVersion || e.Flags&^knownFlags != 0 {
-		return nil, fmt.Errorf("%w: slot of version %d, flags %#x", revision.ErrNewerFormat, data[2], e.Flags)
+	if data[2] != envelopeVersion || e.flags&^knownFlags != 0 {
+		return nil, fmt.Errorf("%w: slot of version %d, flags %#x", revision.ErrNewerFormat, data[2], e.flags)
 	}
-	e.Payload = payload
+	e.payload = payload
 	return e, nil
 }
 
-// Staged says whether the payload lies in parts.
-func (e *Envelope) Staged() bool { return e.Flags&FlagStaged != 0 }
+// staged says whether the payload lies in parts.
+func (e *Envelope) staged() bool { return e.flags&flagStaged != 0 }
 
 // complete puts a staged payload together and verifies it.
 func (e *Envelope) complete(payload []byte) error {
-	e.Payload = payload
-	if int(e.Length) != len(payload) {
-		return fmt.Errorf("%w: staged parts hold %d bytes of %d", revision.ErrCorrupt, len(payload), e.Length)
+	e.payload = payload
+	if int(e.length) != len(payload) {
+		return fmt.Errorf("%w: staged parts hold %d bytes of %d", revision.ErrCorrupt, len(payload), e.length)
 	}
-	if head := e.Head(); binary.BigEndian.Uint32(head[40:]) != e.sum {
+	if head := e.head(); binary.BigEndian.Uint32(head[40:]) != e.sum {
 		return fmt.Errorf("%w: checksum of the staged parts does not match", revision.ErrCorrupt)
 	}
 	return nil
@@ -141,11 +171,11 @@ func (e *Envelope) complete(payload []byte) error {
 
 // requests decodes the payload.
 func (e *Envelope) requests() ([]*recordpb.Request, error) {
-	payload := e.Payload
+	payload := e.payload
 	if e.raw > maxBatch {
 		return nil, fmt.Errorf("%w: payload of %d bytes", revision.ErrCorrupt, e.raw)
 	}
-	if e.Flags&flagZstd != 0 {
+	if e.flags&flagZstd != 0 {
 		buffer := borrow()
 		defer buffer.giveBack() // the messages keep none of it
 		var err error

@@ -33,11 +33,11 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		batch := testBatch(value)
 		sealed, err := EncodeBatch(batch, 42, new(Compressor))
 		require.NoError(t, err)
-		require.Equal(t, len(value) > compressFrom, sealed.Flags&flagZstd != 0)
-		opened, err := DecodeEnvelope(sealed.bytes())
+		require.Equal(t, len(value) > compressFrom, sealed.flags&flagZstd != 0)
+		opened, err := DecodeEnvelope(sealed.Bytes())
 		require.NoError(t, err)
-		require.Equal(t, batch.Nonce, opened.Nonce)
-		require.EqualValues(t, 42, opened.Term)
+		require.Equal(t, batch.Nonce, opened.nonce)
+		require.EqualValues(t, 42, opened.term)
 		requests, err := opened.requests()
 		require.NoError(t, err)
 		sameRequests(t, batch.Requests, requests)
@@ -47,17 +47,17 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 func TestStagedEnvelopeRoundTrip(t *testing.T) {
 	sealed, err := EncodeBatch(testBatch("staged"), 1, new(Compressor))
 	require.NoError(t, err)
-	payload := sealed.Payload
-	sealed.Flags |= FlagStaged
-	sealed.Parts = 3
-	opened, err := DecodeEnvelope(sealed.Head())
+	payload := sealed.payload
+	sealed.flags |= flagStaged
+	sealed.parts = 3
+	opened, err := DecodeEnvelope(sealed.head())
 	require.NoError(t, err)
-	require.True(t, opened.Staged())
+	require.True(t, opened.staged())
 	require.NoError(t, opened.complete(payload))
 	_, err = opened.requests()
 	require.NoError(t, err)
 
-	opened, err = DecodeEnvelope(sealed.Head())
+	opened, err = DecodeEnvelope(sealed.head())
 	require.NoError(t, err)
 	damaged := bytes.Clone(payload)
 	damaged[0] ^= 1
@@ -70,7 +70,7 @@ func TestStagedEnvelopeRoundTrip(t *testing.T) {
 func TestEveryFlippedBitIsSeen(t *testing.T) {
 	sealed, err := EncodeBatch(testBatch("value"), 3, new(Compressor))
 	require.NoError(t, err)
-	data := sealed.bytes()
+	data := sealed.Bytes()
 	for bit := range len(data) * 8 {
 		flipped := bytes.Clone(data)
 		flipped[bit/8] ^= 1 << (bit % 8)
@@ -85,7 +85,7 @@ func TestEveryFlippedBitIsSeen(t *testing.T) {
 
 // reseal gives a changed head its right checksum.
 func reseal(sealed *Envelope, change func([]byte)) []byte {
-	data := sealed.bytes()
+	data := sealed.Bytes()
 	change(data)
 	sum := checksum(data[:40], data[EnvelopeHead:])
 	for i := range 4 {
@@ -118,7 +118,7 @@ func TestNewerRecordsAreRefusedByName(t *testing.T) {
 	} {
 		sealed, err := EncodeBatch(&revision.Batch{Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{r}}, 1, new(Compressor))
 		require.NoError(t, err)
-		opened, err := DecodeEnvelope(sealed.bytes())
+		opened, err := DecodeEnvelope(sealed.Bytes())
 		require.NoError(t, err)
 		_, err = opened.requests()
 		require.ErrorIs(t, err, revision.ErrNewerFormat, name)
@@ -137,11 +137,11 @@ func FuzzOpenEnvelope(f *testing.F) {
 	for _, value := range []string{"", "small", strings.Repeat("x", 5000)} {
 		sealed, err := EncodeBatch(testBatch(value), 1, new(Compressor))
 		require.NoError(f, err)
-		f.Add(sealed.bytes())
+		f.Add(sealed.Bytes())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := DecodeEnvelope(data)
-		if err == nil && !e.Staged() {
+		if err == nil && !e.staged() {
 			_, err = e.requests()
 		}
 		if err != nil && !errors.Is(err, revision.ErrCorrupt) && !errors.Is(err, revision.ErrNewerFormat) {
@@ -158,12 +158,12 @@ func FuzzDecodeRequests(f *testing.F) {
 	f.Add(payload, false)
 	f.Add(zstdEncoder.EncodeAll(payload, nil), true)
 	f.Fuzz(func(t *testing.T, payload []byte, compressed bool) {
-		e := &Envelope{Payload: payload, Length: uint32(len(payload)), raw: uint32(len(payload))}
+		e := &Envelope{payload: payload, length: uint32(len(payload)), raw: uint32(len(payload))}
 		if compressed {
-			e.Flags |= flagZstd
+			e.flags |= flagZstd
 			e.raw = 64
 		}
-		opened, err := DecodeEnvelope(e.bytes())
+		opened, err := DecodeEnvelope(e.Bytes())
 		require.NoError(t, err)
 		requests, err := opened.requests()
 		if err != nil {
@@ -198,15 +198,4 @@ func TestNames(t *testing.T) {
 	for root, good := range map[string]bool{"/zkine": true, "/a/b": true, "": false, "/": false, "zkine": false, "/a/": false, "/zookeeper/x": false, "/a//b": false} {
 		require.Equal(t, good, CheckRoot(root) == nil, root)
 	}
-}
-
-func TestIncarnations(t *testing.T) {
-	me := NewIncarnation(rand.Reader)
-	require.False(t, me.Gone(), "this process lives")
-	other := me
-	other.Started = "1"
-	require.True(t, other.Gone(), "the PID is another process's by now")
-	other = me
-	other.Boot = "another"
-	require.False(t, other.Gone(), "nothing is known of another boot")
 }

@@ -22,7 +22,7 @@ import (
 // written. An error that wraps no final one is worth another try. The server
 // must have been shown to be current.
 func OpenRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (clusterID uint64, made bool, err error) {
-	l := Layout{want.Root}
+	l := Layout{Root: want.Root}
 	for {
 		id, err := NewReader(conn, l).Format(ctx)
 		if !errors.Is(err, zk.ErrNoNode) {
@@ -34,7 +34,7 @@ func OpenRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (c
 		if err := want.Allows(0); err != nil {
 			return 0, false, err
 		}
-		// Another zkine may do the same now; whoever comes second reads.
+		// Another zkine may do the same now; the one that comes second reads.
 		err = createRoot(ctx, conn, l, random)
 		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return 0, false, fmt.Errorf("create %s: %w", l.Root, err)
@@ -70,8 +70,9 @@ func parseFormat(l Layout, data []byte) (uint64, error) {
 	return id, nil
 }
 
-// checkEmpty refuses a root without a format but with children: whoever owns
-// them would not want a log among them. So it does a place for no root.
+// checkEmpty refuses a root without a format but with children: another program
+// owns them, and a log must not lie among them. It also refuses a place where no
+// root may be.
 func checkEmpty(ctx context.Context, conn Nodes, l Layout) error {
 	if err := checkPlace(ctx, conn, l); err != nil {
 		return err
@@ -94,7 +95,7 @@ func checkEmpty(ctx context.Context, conn Nodes, l Layout) error {
 	return nil
 }
 
-// createRoot writes the whole skeleton in one multi, so that nobody ever sees
+// createRoot writes the whole skeleton in one multi, so that no reader ever sees
 // half of it.
 func createRoot(ctx context.Context, conn Nodes, l Layout, random io.Reader) error {
 	if err := createParents(ctx, conn, l.Root); err != nil {
@@ -116,7 +117,7 @@ func createRoot(ctx context.Context, conn Nodes, l Layout, random io.Reader) err
 		zkclient.CreateOp(l.Checkpoint(), MustJSON(CheckpointRecord{})),
 		zkclient.CreateOp(l.Log(), nil),
 		// The set makes the dataVersion 1: the number of the first segment.
-		zkclient.SetOp(l.Log(), MustJSON(OpenRecord{first.Name}), 0),
+		zkclient.SetOp(l.Log(), MustJSON(OpenRecord{OpenSegment: first.Name}), 0),
 		zkclient.CreateOp(l.Segment(first.Name), MustJSON(SegmentRecord{})),
 		zkclient.CreateOp(l.Stage(first.Name), nil),
 	)

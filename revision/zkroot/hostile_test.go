@@ -18,12 +18,11 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
-	"github.com/zkine/zkine/revision/zkclient"
 )
 
-// oneNode is a Conn on which each znode has the same data.
+// oneNode is a session on which each znode has the same data.
 type oneNode struct {
-	zkclient.Conn
+	Nodes
 	data []byte
 	gets int
 }
@@ -51,8 +50,8 @@ func TestNoMoreIsDecompressedThanIsSaid(t *testing.T) {
 	const much = 64 << 20
 	packed := swollen(much)
 	for _, said := range []int{0, 16, 300, much - 1, much + 1} {
-		e := &Envelope{Flags: flagZstd, raw: uint32(said), Payload: packed, Length: uint32(len(packed))}
-		opened, err := DecodeEnvelope(e.bytes())
+		e := &Envelope{flags: flagZstd, raw: uint32(said), payload: packed, length: uint32(len(packed))}
+		opened, err := DecodeEnvelope(e.Bytes())
 		require.NoError(t, err)
 		used := allocated(func() { _, err = opened.requests() })
 		require.ErrorIs(t, err, revision.ErrCorrupt)
@@ -127,12 +126,12 @@ func TestBlobsThatCannotBe(t *testing.T) {
 // TestStagedPartsThatDoNotEnd: what is said to be cut into very many parts is
 // not read on once there is more than was said.
 func TestStagedPartsThatDoNotEnd(t *testing.T) {
-	e := &Envelope{Flags: FlagStaged, Length: 1000, raw: 1000, Parts: 1000}
+	e := &Envelope{flags: flagStaged, length: 1000, raw: 1000, parts: 1000}
 	conn := &oneNode{data: make([]byte, 100)}
 	require.ErrorIs(t, NewReader(conn, Layout{Root: "/zkine"}).parts(t.Context(), SegmentRef{1, "1-aa"}, e), revision.ErrCorrupt)
 	require.Equal(t, 11, conn.gets)
-	e.Length, e.Parts = math.MaxUint32, math.MaxUint32
-	_, err := DecodeEnvelope(e.Head())
+	e.length, e.parts = math.MaxUint32, math.MaxUint32
+	_, err := DecodeEnvelope(e.head())
 	require.ErrorIs(t, err, revision.ErrCorrupt)
 }
 
@@ -158,7 +157,7 @@ func TestNamesThatCannotBe(t *testing.T) {
 // TestTooManyRequestsInASlot: two bytes become a message.
 func TestTooManyRequestsInASlot(t *testing.T) {
 	payload := bytes.Repeat([]byte{1<<3 | 2, 0}, maxRequests+1)
-	e := &Envelope{raw: uint32(len(payload)), Length: uint32(len(payload)), Payload: payload}
+	e := &Envelope{raw: uint32(len(payload)), length: uint32(len(payload)), payload: payload}
 	var err error
 	used := allocated(func() { _, err = e.requests() })
 	require.ErrorIs(t, err, revision.ErrCorrupt)

@@ -47,8 +47,8 @@ func (l Layout) Pack(segment string) string  { return l.packRoot() + "/" + segme
 func (l Layout) Checkpoint() string          { return l.Root + "/checkpoint" }
 func (l Layout) Attempt(name string) string  { return l.Checkpoint() + "/" + name }
 
-func (l Layout) Packed(segment string, first, last int64) string {
-	return l.Pack(segment) + "/" + PackRef{first, last}.name()
+func (l Layout) Packed(segment string, pack PackRef) string {
+	return l.Pack(segment) + "/" + pack.name()
 }
 
 func (l Layout) Chunk(attempt string, number, part int) string {

@@ -11,8 +11,8 @@ import (
 )
 
 // What comes from ZooKeeper is checked against what zkine writes before memory
-// is taken for it: a checksum tells that bytes are those that somebody stored,
-// not that zkine was that somebody. Each writer keeps what its reader checks.
+// is taken for it. A checksum tells that the bytes are those that were stored,
+// not that zkine stored them. Each writer keeps to what its reader checks.
 const (
 	// MaxRaw bounds a blob: a chunk of a checkpoint, or its manifest, in bytes.
 	MaxRaw = 1 << 30
@@ -24,8 +24,6 @@ const (
 	// maxNesting bounds the messages within messages of a slot: what gRPC lets
 	// in (protobuf's own limit), and the two around it.
 	maxNesting = 10_000 + 2
-	// maxMemberRecord bounds a member's record, in bytes.
-	maxMemberRecord = 64 << 10
 )
 
 // decoding is how a slot's messages are decoded.

@@ -42,18 +42,18 @@ const (
 )
 
 // PackRef is a pack's name, read.
-type PackRef struct{ First, last int64 }
+type PackRef struct{ First, Last int64 }
 
 func parsePack(name string) (PackRef, error) {
 	var r PackRef
-	n, err := fmt.Sscanf(name, "p-%d-%d", &r.First, &r.last)
-	if n != 2 || err != nil || r.First < 0 || r.last < r.First || r.last-r.First >= packSlots || r.name() != name {
+	n, err := fmt.Sscanf(name, "p-%d-%d", &r.First, &r.Last)
+	if n != 2 || err != nil || r.First < 0 || r.Last < r.First || r.Last-r.First >= packSlots || r.name() != name {
 		return PackRef{}, fmt.Errorf("%w: %q is not a pack's name", revision.ErrCorrupt, name)
 	}
 	return r, nil
 }
 
-func (r PackRef) name() string { return fmt.Sprintf("p-%010d-%010d", r.First, r.last) }
+func (r PackRef) name() string { return fmt.Sprintf("p-%010d-%010d", r.First, r.Last) }
 
 // Packs lists a segment's packs in order; none if nothing was packed.
 func (r Reader) Packs(ctx context.Context, segment string) ([]PackRef, error) {
@@ -77,7 +77,7 @@ func (r Reader) Packs(ctx context.Context, segment string) ([]PackRef, error) {
 	return refs, nil
 }
 
-func EncodePack(slots [][]byte) []byte {
+func encodePack(slots [][]byte) []byte {
 	var raw []byte
 	for _, s := range slots {
 		raw = binary.AppendUvarint(raw, uint64(len(s)))
@@ -127,15 +127,15 @@ func decodePack(data []byte, count int) ([][]byte, error) {
 
 // PackRun is slots that follow each other, to be packed together.
 type PackRun struct {
-	First int64
-	Slots [][]byte
+	first int64
+	slots [][]byte
 	bytes int
 }
 
 // Ends says whether a pack ends before a slot of so many bytes.
 func (r *PackRun) Ends(slot int64, size int) bool {
-	return len(r.Slots) > 0 && (slot != r.First+int64(len(r.Slots)) || size >= packAlone ||
-		len(r.Slots) == packSlots || r.bytes+size > packRaw)
+	return len(r.slots) > 0 && (slot != r.first+int64(len(r.slots)) || size >= packAlone ||
+		len(r.slots) == packSlots || r.bytes+size > packRaw)
 }
 
 // Add takes a slot in, unless it is so large that it stays a znode of its own.
@@ -143,15 +143,30 @@ func (r *PackRun) Add(slot int64, data []byte) {
 	if len(data) >= packAlone {
 		return
 	}
-	if len(r.Slots) == 0 {
-		r.First = slot
+	if len(r.slots) == 0 {
+		r.first = slot
 	}
-	r.Slots = append(r.Slots, data)
+	r.slots = append(r.slots, data)
 	r.bytes += len(data)
+}
+
+// Count is how many slots it has.
+func (r *PackRun) Count() int { return len(r.slots) }
+
+// Ref names the pack of a run, which must not be empty.
+func (r *PackRun) Ref() PackRef { return PackRef{r.first, r.first + int64(len(r.slots)) - 1} }
+
+// Encode is the pack's data.
+func (r *PackRun) Encode() []byte { return encodePack(r.slots) }
+
+// Halves cuts a run into two.
+func (r *PackRun) Halves() (first, second PackRun) {
+	half := len(r.slots) / 2
+	return PackRun{first: r.first, slots: r.slots[:half]}, PackRun{first: r.first + int64(half), slots: r.slots[half:]}
 }
 
 // FindPack returns the index of the pack that holds a slot.
 func FindPack(packs []PackRef, slot int64) (i int, found bool) {
-	i = sort.Search(len(packs), func(i int) bool { return packs[i].last >= slot })
+	i = sort.Search(len(packs), func(i int) bool { return packs[i].Last >= slot })
 	return i, i < len(packs) && packs[i].First <= slot
 }

@@ -90,25 +90,25 @@ func (r Reader) decode(ctx context.Context, segment SegmentRef, seq revision.Seq
 		return nil, err
 	}
 	staged := 0
-	if env.Staged() {
+	if env.staged() {
 		if err := r.parts(ctx, segment, env); err != nil {
 			return nil, err
 		}
-		staged = len(env.Payload)
+		staged = len(env.payload)
 	}
 	requests, err := env.requests()
 	if err != nil {
 		return nil, err
 	}
 	return &StoredSlot{Segment: segment, Size: len(data), Staged: staged, Raw: int(env.raw),
-		Slot: revision.Slot{Seq: seq, Nonce: env.Nonce, Term: env.Term, Requests: requests}}, nil
+		Slot: revision.Slot{Seq: seq, Nonce: env.nonce, Term: env.term, Requests: requests}}, nil
 }
 
 // parts reads a staged payload and verifies it.
 func (r Reader) parts(ctx context.Context, segment SegmentRef, e *Envelope) error {
 	var payload []byte
-	for i := range int(e.Parts) {
-		path := r.layout.Part(segment.Name, e.Nonce, i)
+	for i := range int(e.parts) {
+		path := r.layout.Part(segment.Name, e.nonce, i)
 		data, _, err := r.conn.Get(ctx, path)
 		if errors.Is(err, zk.ErrNoNode) {
 			// The slot was read on this session, so its parts are visible.
@@ -117,24 +117,24 @@ func (r Reader) parts(ctx context.Context, segment SegmentRef, e *Envelope) erro
 		if err != nil {
 			return err
 		}
-		if payload = append(payload, data...); len(payload) > int(e.Length) {
+		if payload = append(payload, data...); len(payload) > int(e.length) {
 			break
 		}
 	}
 	if err := e.complete(payload); err != nil {
-		return fmt.Errorf("%w: %d parts from %s on", err, e.Parts, r.layout.Part(segment.Name, e.Nonce, 0))
+		return fmt.Errorf("%w: %d parts from %s on", err, e.parts, r.layout.Part(segment.Name, e.nonce, 0))
 	}
 	return nil
 }
 
 // Pack reads the slots of a pack.
 func (r Reader) Pack(ctx context.Context, segment SegmentRef, ref PackRef) ([]*StoredSlot, error) {
-	path := r.layout.Packed(segment.Name, ref.First, ref.last)
+	path := r.layout.Packed(segment.Name, ref)
 	data, stat, err := r.conn.Get(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	slots, err := decodePack(data, int(ref.last-ref.First+1))
+	slots, err := decodePack(data, int(ref.Last-ref.First+1))
 	if err != nil {
 		return nil, untrusted("pack "+path, err)
 	}
@@ -159,11 +159,11 @@ func (r Reader) EachSlot(ctx context.Context, ref SegmentRef, f func(data []byte
 		return err
 	}
 	for _, p := range packs {
-		data, _, err := r.conn.Get(ctx, r.layout.Packed(ref.Name, p.First, p.last))
+		data, _, err := r.conn.Get(ctx, r.layout.Packed(ref.Name, p))
 		if err != nil {
 			return err
 		}
-		slots, err := decodePack(data, int(p.last-p.First+1))
+		slots, err := decodePack(data, int(p.Last-p.First+1))
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // <root>/trust says whether the root may be served. A zkine that finds that the
-// log went back stops, but whoever supervises it starts it again, and the next
+// log went back stops, but its supervisor starts it again, and the next
 // incarnation may remember nothing. So it leaves a halt there first. Every zkine
 // that sees one stops, and none starts, until a person has decided; that takes
 // the halt away and leaves a number that grows with each decision. What zkines

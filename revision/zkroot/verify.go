@@ -108,7 +108,7 @@ func (v *verifier) run() error {
 			return err
 		}
 		if s.Number <= v.covered {
-			// A keeper has removed it meanwhile.
+			// A keeper has removed it since it was listed.
 			v.out.Findings = v.out.Findings[:before]
 		}
 	}

@@ -3,7 +3,7 @@ package zkroot
 import "github.com/zkine/zkine/revision/recordpb"
 
 // judgeCheckpoints judges the checkpoints, chunk by chunk. If they are replaced
-// meanwhile, it begins anew.
+// while it does so, it begins again.
 func (v *verifier) judgeCheckpoints() error {
 	for {
 		before := len(v.out.Findings)

@@ -112,7 +112,7 @@ func (v *verifier) judgePacks(ref SegmentRef, parts map[string]bool) ([]PackRef,
 	for _, p := range packs {
 		entries, err := v.Pack(v.ctx, ref, p)
 		if err != nil {
-			if err := v.unless(v.layout.Packed(ref.Name, p.First, p.last), err); err != nil {
+			if err := v.unless(v.layout.Packed(ref.Name, p), err); err != nil {
 				return nil, err
 			}
 		}

@@ -27,8 +27,8 @@ const (
 func warm(ctx context.Context, address string, log *logrus.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, zookeeperStart)
 	defer cancel()
-	zk := &zkclient.ZooKeeper{
-		Servers: []string{address}, Timeout: warmSession, MaxRequest: revision.DefaultMaxRequest, Log: log,
+	zk := &zkclient.Ensemble{
+		Servers: []string{address}, Timeout: warmSession, MaxRequest: zklog.DefaultMaxRequest, Log: log,
 	}
 	l, err := zklog.Open(ctx, zklog.Config{Dialer: zk, Root: warmRoot, Name: "warm", Log: log})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/server"
+	"github.com/zkine/zkine/server/listener"
 )
 
 const (
@@ -47,11 +48,11 @@ func start(t testing.TB, zookeeper, root string, cfg *embed.Config) string {
 	defer cancel()
 	registry, log := prometheus.NewRegistry(), newLog(t)
 
-	listeners, err := server.Listen(urls(cfg.ListenClientUrls))
+	listeners, err := listener.Listen(urls(cfg.ListenClientUrls))
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := server.BoundURL(listeners[0])
+	address := listener.BoundURL(listeners[0])
 	b := openBackend(ctx, t, zookeeper, root, backend.Config{
 		Member:                 revision.Member{Name: memberName, ID: memberID, ClientURLs: []string{address}},
 		ProgressNotifyInterval: cfg.WatchProgressNotifyInterval,
@@ -80,8 +81,8 @@ func start(t testing.TB, zookeeper, root string, cfg *embed.Config) string {
 func openBackend(ctx context.Context, t testing.TB, zookeeper, root string, cfg backend.Config) *backend.Backend {
 	t.Helper()
 	logConfig := zklog.Config{
-		Dialer: &zkclient.ZooKeeper{
-			Servers: []string{zookeeper}, Timeout: sessionTimeout, MaxRequest: revision.DefaultMaxRequest, Log: cfg.Log,
+		Dialer: &zkclient.Ensemble{
+			Servers: []string{zookeeper}, Timeout: sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: cfg.Log,
 		},
 		Root: root, Name: memberName, Log: cfg.Log,
 	}
@@ -118,8 +119,8 @@ func stop(t testing.TB, s *server.Server) {
 	}
 }
 
-func serverTLS(i transport.TLSInfo) server.TLS {
-	return server.TLS{
+func serverTLS(i transport.TLSInfo) listener.TLS {
+	return listener.TLS{
 		CertFile: i.CertFile, KeyFile: i.KeyFile, TrustedCAFile: i.TrustedCAFile, ClientCertAuth: i.ClientCertAuth,
 	}
 }

@@ -1,0 +1,94 @@
+package backend
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
+)
+
+// Alarm lists, raises or clears alarms. As in etcd, listing is linearizable.
+func (b *Backend) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
+	if r.Action != pb.AlarmRequest_GET {
+		return propose[*pb.AlarmResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Alarm{Alarm: r}})
+	}
+	if err := b.Authorize(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := b.reads.wait(ctx); err != nil {
+		return nil, err
+	}
+	v := b.view.Load()
+	others := func(a *pb.AlarmMember) bool { return r.Alarm != pb.AlarmType_NONE && a.Alarm != r.Alarm }
+	return &pb.AlarmResponse{
+		Header: &pb.ResponseHeader{Revision: int64(v.Rev())},
+		Alarms: slices.DeleteFunc(v.Alarms(), others),
+	}, nil
+}
+
+// Alarms lists the alarms that are raised in the state as it is here, without
+// I/O: for what looks after this zkine, and must not depend on ZooKeeper.
+func (b *Backend) Alarms() []*pb.AlarmMember { return b.view.Load().Alarms() }
+
+// alarmText is an alarm as etcd's Status tells it. Whether one space or two
+// stand between fields is chosen by the protobuf library for each build, so
+// that no program relies on it; here it is one.
+func alarmText(a *pb.AlarmMember) string { return strings.Join(strings.Fields(a.String()), " ") }
+
+// HashKV is etcd's hash of the keys' history up to a revision, 0 for the
+// current one, of the state as it is here: like etcd's it does not wait for
+// what other members have acknowledged. For a revision that was compacted at it
+// is that of before; see
+// housekeep.Housekeeper.CompactionHash.
+func (b *Backend) HashKV(ctx context.Context, r *pb.HashKVRequest) (response *pb.HashKVResponse, err error) {
+	if err := b.failure(); err != nil {
+		return nil, err
+	}
+	one, err := b.housekeeper.CompactionHash(ctx, revision.Rev(r.Revision))
+	if err != nil {
+		return nil, err
+	}
+	if one != nil {
+		return &pb.HashKVResponse{
+			Header: &pb.ResponseHeader{Revision: int64(b.view.Load().Rev())},
+			Hash:   one.Sum, CompactRevision: int64(one.Before), HashRevision: int64(one.At),
+		}, nil
+	}
+	err = b.shown().Show(func(v *state.View) error {
+		hash, err := v.HashKV(revision.Rev(r.Revision))
+		response = &pb.HashKVResponse{
+			Header: &pb.ResponseHeader{Revision: int64(v.Rev())},
+			Hash:   hash.Hash, CompactRevision: int64(hash.CompactRev), HashRevision: int64(hash.At),
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// Hash is etcd's hash of a whole database, computed over the one that Snapshot
+// would send now; see etcddb.Hasher.
+func (b *Backend) Hash(ctx context.Context, _ *pb.HashRequest) (*pb.HashResponse, error) {
+	v, hash, err := b.hasher.Hash(ctx, b.shown())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.HashResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Hash: hash}, nil
+}
+
+// Snapshot makes a database of the state as it is here; see
+// etcddb.Snapshots.Make.
+func (b *Backend) Snapshot(ctx context.Context) (etcddb.Snapshot, error) {
+	return b.snapshots.Make(ctx)
+}
+
+// shown is what this zkine shows of its state without waiting for others.
+func (b *Backend) shown() etcddb.Source { return etcddb.Source{View: b.view.Load, Failure: b.failure} }

@@ -1,0 +1,8 @@
+// Package listener leads from a URL to a connection: it binds the sockets of listen
+// URLs (listen.go), finds out whether a connection speaks gRPC or HTTP
+// (protocolmux.go), and has it speak TLS, from files that may be replaced at any time
+// (tls.go). What clients do wrong is logged, but not over and over.
+//
+// It may import package throttle, gRPC's credentials and the logger; nothing else of
+// zkine.
+package listener

@@ -1,0 +1,287 @@
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/throttle"
+)
+
+const (
+	// firstBytesTimeout is how long a connection may be silent before it says
+	// what it speaks; gRPC gives it as long.
+	firstBytesTimeout = 2 * time.Minute
+	// handshakeTimeout bounds a TLS handshake, as in etcd.
+	handshakeTimeout = 10 * time.Second
+	// maxAcceptPause is how long accepting rests after an error, such as
+	// too many open files.
+	maxAcceptPause = time.Second
+	// hintPeriod is how long the same mistake of clients is not logged again.
+	hintPeriod = 10 * time.Second
+	// maxHints bounds the mistakes that are remembered, since clients can make
+	// texts up.
+	maxHints = 64
+)
+
+// preface begins each HTTP/2 connection, RFC 9113 section 3.4; it is no
+// request of HTTP/1.
+const preface = "PRI * HTTP/2.0"
+
+// recordTypeHandshake is the first byte of a client that begins with TLS.
+const recordTypeHandshake = 0x16
+
+// Mux is the socket of a client URL, on which gRPC and HTTP are served side by
+// side. It decides once for each connection, so that gRPC's run on grpc-go's own
+// transport and nothing stands in their way afterwards:
+//
+//	plaintext, HTTP/2 preface                 gRPC, and nothing else, as in etcd
+//	plaintext, anything else                  HTTP/1
+//	TLS, the client offers h2 only (ALPN)     gRPC: that is how gRPC clients do
+//	TLS, anything else                        HTTP/1 and HTTP/2
+//
+// Goroutines: one a connection, until it is handed on, which is bounded by the
+// timeouts above. All have ended when Serve returns.
+type Mux struct {
+	socket net.Listener
+	tls    *TLSSource // nil for plaintext
+	log    *logrus.Entry
+	hints  throttle.Lines
+
+	grpc, http *queue
+
+	mu        sync.Mutex
+	closed    bool
+	undecided map[net.Conn]struct{}
+	routes    sync.WaitGroup
+}
+
+// NewMux makes a Mux on a socket that Listen has bound, which it owns from then
+// on. source is used if the socket's URL says TLS, and may be nil otherwise.
+func NewMux(socket net.Listener, source *TLSSource, log *logrus.Entry) *Mux {
+	m := &Mux{
+		socket: socket, log: log,
+		hints: throttle.Lines{Period: hintPeriod, MaxKeys: maxHints},
+		grpc:  newQueue(socket.Addr()), http: newQueue(socket.Addr()),
+		undecided: make(map[net.Conn]struct{}),
+	}
+	if IsSecure(socket) {
+		m.tls = source
+	}
+	return m
+}
+
+// GRPC is the listener of the server for connections that speak gRPC. Those with
+// TLS are *tls.Conn, with the handshake done: see TransportCredentials.
+func (m *Mux) GRPC() net.Listener { return m.grpc }
+
+// HTTP is the listener of the server for connections that speak HTTP.
+func (m *Mux) HTTP() net.Listener { return m.http }
+
+// Addr is the address of the socket.
+func (m *Mux) Addr() net.Addr { return m.socket.Addr() }
+
+// Secure says whether the connections have TLS.
+func (m *Mux) Secure() bool { return m.tls != nil }
+
+// Serve accepts connections until Close, which is no error. It returns when the
+// last connection has been handed on or closed; for that the servers must have
+// closed GRPC and HTTP.
+func (m *Mux) Serve() error {
+	defer m.routes.Wait()
+	pause := time.Duration(0)
+	for {
+		conn, err := m.socket.Accept()
+		if err == nil {
+			pause = 0
+			m.take(conn)
+			continue
+		}
+		if m.isClosed() {
+			return nil
+		}
+		var passing interface{ Temporary() bool }
+		if !errors.As(err, &passing) || !passing.Temporary() {
+			return err
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), maxAcceptPause)
+		m.log.WithError(err).Warn("cannot accept connections for a moment")
+		time.Sleep(pause)
+	}
+}
+
+// Close stops accepting, and closes the connections that are not handed on.
+func (m *Mux) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.socket.Close()
+	for c := range m.undecided {
+		c.Close()
+	}
+}
+
+func (m *Mux) isClosed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.closed
+}
+
+// take begins to find out where conn belongs.
+func (m *Mux) take(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		conn.Close()
+		return
+	}
+	m.undecided[conn] = struct{}{}
+	m.routes.Go(func() {
+		decided, to := m.route(conn)
+		m.mu.Lock()
+		delete(m.undecided, conn)
+		m.mu.Unlock()
+		if to == nil || !to.put(decided) {
+			conn.Close()
+		}
+	})
+}
+
+// route returns the connection as the server that it belongs to is to see it;
+// no queue if it belongs to none.
+func (m *Mux) route(conn net.Conn) (net.Conn, *queue) {
+	if m.tls != nil {
+		return m.routeTLS(conn)
+	}
+	conn.SetReadDeadline(time.Now().Add(firstBytesTimeout))
+	head := make([]byte, len(preface))
+	for n := 0; n < len(head); {
+		read, err := conn.Read(head[n:])
+		n += read
+		switch {
+		case n > 0 && head[0] == recordTypeHandshake:
+			m.hint(conn, "a client speaks TLS to a plaintext URL; give it http:// as the endpoint, or listen on https://", nil)
+			return nil, nil
+		case string(head[:n]) != preface[:n]:
+			return resume(conn, head[:n]), m.http
+		case err != nil:
+			return nil, nil // it said nothing
+		}
+	}
+	return resume(conn, head), m.grpc
+}
+
+func (m *Mux) routeTLS(conn net.Conn) (net.Conn, *queue) {
+	config := m.tls.Config().Clone()
+	var offered []string
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		offered = hello.SupportedProtos
+		return nil, nil
+	}
+	secure := tls.Server(conn, config)
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	if err := secure.HandshakeContext(ctx); err != nil {
+		m.refuse(conn, err)
+		return nil, nil
+	}
+	if secure.ConnectionState().NegotiatedProtocol == "h2" && !slices.Contains(offered, "http/1.1") {
+		return secure, m.grpc
+	}
+	return secure, m.http
+}
+
+// refuse says why a handshake failed, to people, and to a client that speaks
+// plaintext HTTP.
+func (m *Mux) refuse(conn net.Conn, err error) {
+	var notTLS tls.RecordHeaderError
+	switch {
+	case errors.Is(err, io.EOF) || m.isClosed():
+		// a probe, or the end
+	case errors.As(err, &notTLS) && notTLS.Conn != nil:
+		m.hint(conn, "a client speaks plaintext to a TLS URL; give it https:// as the endpoint, and the certificates", nil)
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+	default:
+		m.hint(conn, "a TLS handshake failed", err)
+	}
+}
+
+// hint logs what a client does wrong, not more often than is of use: such
+// clients come back at once.
+func (m *Mux) hint(conn net.Conn, text string, err error) {
+	if _, ok := m.hints.Allow(text + fmt.Sprint(err)); !ok {
+		return
+	}
+	e := m.log.WithField("client", conn.RemoteAddr().String())
+	if err != nil {
+		e = e.WithError(err)
+	}
+	e.Warn(text)
+}
+
+// queue is the listener of a server that gets its connections from a Mux.
+type queue struct {
+	addr  net.Addr
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newQueue(addr net.Addr) *queue {
+	return &queue{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// put hands a connection over, unless the queue is closed.
+func (q *queue) put(c net.Conn) bool {
+	select {
+	case q.conns <- c:
+		return true
+	case <-q.done:
+		return false
+	}
+}
+
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (q *queue) Close() error {
+	q.once.Do(func() { close(q.done) })
+	return nil
+}
+
+func (q *queue) Addr() net.Addr { return q.addr }
+
+// resumed is a connection of which some bytes were read already.
+type resumed struct {
+	net.Conn
+	head []byte
+}
+
+func resume(c net.Conn, head []byte) net.Conn {
+	c.SetReadDeadline(time.Time{})
+	return &resumed{c, head}
+}
+
+func (r *resumed) Read(b []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(b, r.head)
+		r.head = r.head[n:]
+		return n, nil
+	}
+	return r.Conn.Read(b)
+}

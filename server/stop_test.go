@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/sirupsen/logrus"
+	logrustest "github.com/sirupsen/logrus/hooks/test"
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/zkine/zkine/server/servertest"
+)
+
+// stopsAfter has the server stop, without time to drain, and requires that Stop
+// does not return before release was called.
+func (r *running) stopsAfter(t *testing.T, release func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		r.stop(ctx)
+	}()
+	select {
+	case <-stopped:
+		t.Error("Stop has returned too early")
+	case <-time.After(50 * time.Millisecond): // long enough for a Stop that does not wait
+	}
+	release()
+	<-stopped
+	r.stopOnce.Do(func() {}) // the test's end stops again
+}
+
+// slowSnapshot is closed when the test lets it be.
+type slowSnapshot struct {
+	servertest.Snapshot
+	closing, let chan struct{}
+}
+
+func (s *slowSnapshot) Close() error {
+	close(s.closing)
+	<-s.let
+	return s.Snapshot.Close()
+}
+
+// Stop waits for a snapshot whose client was given up.
+func TestStopWaitsForSnapshots(t *testing.T) {
+	r := start(t, func(c *Config) { c.SnapshotStall = time.Millisecond })
+	file := &slowSnapshot{servertest.Snapshot{Bytes: make([]byte, 64<<20)}, make(chan struct{}), make(chan struct{})}
+	r.backend.SetAnswer(func(context.Context, any) (any, error) { return file, nil })
+	_, err := pb.NewMaintenanceClient(r.Conn).Snapshot(ctxFor(t), &pb.SnapshotRequest{})
+	require.NoError(t, err)
+	<-file.closing
+	r.stopsAfter(t, func() { close(file.let) })
+	require.True(t, file.IsClosed())
+}
+
+// Stop waits for the reads of probes, on either kind of URL.
+func TestStopWaitsForProbes(t *testing.T) {
+	for _, kind := range []string{"metrics", "clients"} {
+		t.Run(kind, func(t *testing.T) {
+			r := start(t)
+			r.accepting(t)
+			reading, let := make(chan struct{}), make(chan struct{})
+			var over atomic.Bool
+			r.backend.SetAnswer(func(context.Context, any) (any, error) {
+				close(reading)
+				<-let
+				over.Store(true)
+				return nil, nil
+			})
+			url := map[string]string{"metrics": r.metrics, "clients": "http://" + r.addr}[kind]
+			go http.Get(url + "/livez")
+			<-reading
+			r.stopsAfter(t, func() { close(let) })
+			require.True(t, over.Load())
+		})
+	}
+}
+
+// Stop ends websockets whose clients take nothing.
+func TestStopEndsStalledWebsockets(t *testing.T) {
+	r := start(t)
+	r.accepting(t)
+	conn, _, err := websocket.DefaultDialer.Dial("ws://"+r.addr+"/v3/watch", nil)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"create_request":{"key":"aw=="}}`)))
+	<-r.backend.Stream.Did
+	large := &pb.WatchResponse{Header: servertest.Header(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 32<<20)}}}}
+	r.backend.Stream.Out <- large
+	sending := func() bool {
+		return strings.Contains(servertest.Stacks(), "wsproxy.(*Proxy).proxy") && strings.Contains(servertest.Stacks(), "websocket.(*Conn).WriteMessage")
+	}
+	require.Eventually(t, sending, soon, time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.stop(ctx)
+	r.stopOnce.Do(func() {}) // the test's end stops again
+	require.False(t, sending())
+}
+
+// slowReady is a backend that is asked whether it is ready, and does not answer
+// before the test lets it.
+type slowReady struct {
+	*servertest.Backend
+	let chan struct{}
+}
+
+func (b slowReady) Ready() error {
+	<-b.let
+	return nil
+}
+
+// A probe has ended when nothing of it asks the backend any more.
+func TestWhileServedEndsWithItsProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := slowReady{servertest.NewBackend(), make(chan struct{})}
+		_, cancel := whileServed(t.Context(), b)
+		time.Sleep(time.Second)
+		var over atomic.Bool
+		go func() {
+			cancel()
+			over.Store(true)
+		}()
+		synctest.Wait()
+		require.False(t, over.Load())
+		close(b.let)
+		synctest.Wait()
+		require.True(t, over.Load())
+	})
+}
+
+// What was not logged of slow requests is told at the stop, and nothing after it.
+func TestSlowRequestsAreToldAtTheStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, hook := logrustest.NewNullLogger()
+		l := &slowLimit{log: logrus.NewEntry(logger)}
+		for range slowLines + 1 {
+			l.admit("m", time.Minute)
+		}
+		l.close()
+		require.Len(t, hook.AllEntries(), 1)
+		require.Equal(t, 1, hook.LastEntry().Data["requests"])
+		time.Sleep(2 * slowPeriod)
+		require.Len(t, hook.AllEntries(), 1)
+	})
+}
