@@ -21,14 +21,20 @@
 //
 //	appendLoop   input: queue               ends with the backend; as many as
 //	                                        appends may be under way
-//	applyLoop    input: Log.Next            ends with the log's first error
+//	applier.loop input: Source.Next         ends with the log's first error
 //	reads.loop   input: forming groups      ends with the backend
 //	Hub.Run      input: published views     ends with the backend
-//	servingLoop  input: a ticker            ends with the backend
+//	serving.loop input: a ticker            ends with the backend
 //
 // The apply loop alone touches the machine. All others read views, which
 // are immutable. Close ends them all, and those of housekeep and etcddb, and
 // waits.
+//
+// # The log
+//
+// Each part holds of the log only what it needs: Appender (propose.go), Source
+// (apply.go), Barrier (linread.go), housekeep.Store, Membership and Info (log.go).
+// Log is their sum. Package memlog is one in memory, for tests.
 //
 // It may import housekeep, lessor, watch, etcddb, token, state, revision (for the
 // vocabulary; the log itself comes in as the Log interface), etcd's API, and

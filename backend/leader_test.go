@@ -44,7 +44,7 @@ func newCrew(t *testing.T, size int) *crew {
 		return true
 	})
 	eventually(t, "the last one knows all", func() bool {
-		known, _ := c.last().Members(context.Background(), false)
+		known, _ := c.last().KnownMembers()
 		return len(known) == size && c.last().Ready() == nil
 	})
 	return c

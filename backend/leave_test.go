@@ -26,7 +26,7 @@ func TestAKeeperThatLeavesIsNotNamed(t *testing.T) {
 	eventually(t, "the other one is the keeper", func() bool { return leader() != was && leader() != 0 })
 	t.Logf("named a live one after %v", time.Since(began).Round(time.Millisecond))
 	eventually(t, "as for the one that has left", func() bool { return first.Status().Leader == leader() })
-	members, err := second.Members(within(t), true)
+	members, err := second.Members(within(t))
 	require.NoError(t, err)
 	require.Len(t, members, 1)
 	put(t, first, "k", "v")

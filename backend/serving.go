@@ -115,15 +115,18 @@ func (s *serving) served() {
 	}
 }
 
-// Probe is nil if a read is answered, linearizable unless serializable: what
-// health checks ask. It is zkine's own read, so that users do not count; etcd's
-// health checks read as root. Errors: those of Range but for who asks.
-func (b *Backend) Probe(ctx context.Context, serializable bool) error {
-	if !serializable {
-		if err := b.reads.wait(ctx); err != nil {
-			return err
-		}
+// ProbeLinearizable is nil if a linearizable read is answered: what health checks
+// ask. It is zkine's own read, so that users do not count; etcd's health checks
+// read as root. Errors: those of Range, except for users.
+func (b *Backend) ProbeLinearizable(ctx context.Context) error {
+	if err := b.reads.wait(ctx); err != nil {
+		return err
 	}
+	return b.ProbeSerializable()
+}
+
+// ProbeSerializable is ProbeLinearizable for a serializable read.
+func (b *Backend) ProbeSerializable() error {
 	if err := b.failure(); err != nil {
 		return err
 	}

@@ -67,12 +67,15 @@ func (b *Backend) ClusterID() uint64 { return b.info.ClusterID() }
 // until then it serves as ever.
 func (b *Backend) Leave(ctx context.Context) error { return b.members.Leave(ctx) }
 
-// Members lists the live members: after a barrier if linearizable, else as
-// they were a moment ago, without I/O.
-func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Member, error) {
-	if !linearizable {
-		return slices.Clone(b.housekeeper.Members()), b.failure()
-	}
+// KnownMembers lists the live members as they were a moment ago, without I/O. The
+// list is the caller's.
+func (b *Backend) KnownMembers() ([]revision.Member, error) {
+	return slices.Clone(b.housekeeper.Members()), b.failure()
+}
+
+// Members lists the live members after a barrier: one that has joined before the
+// call is in the list.
+func (b *Backend) Members(ctx context.Context) ([]revision.Member, error) {
 	if err := b.reads.wait(ctx); err != nil {
 		return nil, err
 	}

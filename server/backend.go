@@ -18,9 +18,10 @@ type Backend interface {
 	AuthEnabled() bool
 	// Alarms are those of the state as it is here, without I/O.
 	Alarms() []*pb.AlarmMember
-	// Probe is nil if a read is answered. It is the server's own, so that users
-	// do not count.
-	Probe(ctx context.Context, serializable bool) error
+	// ProbeLinearizable and ProbeSerializable are nil if such a read is answered.
+	// It is the server's own, so that users do not count.
+	ProbeLinearizable(ctx context.Context) error
+	ProbeSerializable() error
 	// Ready is nil while linearizable calls can be served, or says why not.
 	Ready() error
 	Status() v3rpc.Status

@@ -141,7 +141,7 @@ func (s *Server) checkSerializable(ctx context.Context) error {
 	if f == nil {
 		return s.starting()
 	}
-	return v3rpc.ToGRPC(ctx, f.backend.Probe(ctx, true))
+	return v3rpc.ToGRPC(ctx, f.backend.ProbeSerializable())
 }
 
 // checkLinearizable reads behind a barrier, and does not wait for what Ready says
@@ -153,7 +153,7 @@ func (s *Server) checkLinearizable(ctx context.Context) error {
 	f := s.facade.Load()
 	ctx, cancel := whileServed(ctx, f.backend)
 	defer cancel()
-	return v3rpc.ToGRPC(ctx, f.backend.Probe(ctx, false))
+	return v3rpc.ToGRPC(ctx, f.backend.ProbeLinearizable(ctx))
 }
 
 // whileServed is a context that ends, with the reason, once clients are not

@@ -32,9 +32,9 @@ func New(sessionTimeout time.Duration) *Lessor {
 	return &Lessor{regain: 2 * sessionTimeout, byID: map[int64]*deadline{}}
 }
 
-// Reset takes over the leases of a view that was not reached by applies. What
-// is known of a lease that has not changed since stays; any other starts anew,
-// with what was noted to be left of it.
+// Reset takes over the leases of a view that was not reached by applies. The
+// deadline of a lease that has not changed since stays; any other starts again, with
+// what was noted to be left of it.
 func (l *Lessor) Reset(v *state.View) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

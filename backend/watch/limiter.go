@@ -8,11 +8,11 @@ import (
 // limiter lets few watch streams at a time collect events, first come, first
 // served. A change that concerns a thousand watchers would make a thousand
 // goroutines runnable at once, and each step of each write would wait behind
-// all of them; with turns there are a few, writes go on, and who waits for a
-// turn finds more revisions to put into one response.
+// all of them. With turns there are a few, writes go on, and a stream that waits for
+// its turn finds more revisions to put into one response.
 //
 // A turn is held only inside Next, never while a response is sent: a client
-// that does not read delays nobody.
+// that does not read delays no other.
 type limiter struct {
 	mu    sync.Mutex
 	free  int
@@ -60,8 +60,8 @@ func (l *limiter) pass(s *stream) {
 	}
 }
 
-// grant gives a turn to the next in the queue; there may be some who left, and
-// who left and came back has two places, of which it uses the first.
+// grant gives a turn to the next in the queue. A stream that left is passed over;
+// one that left and came back has two places, of which it uses the first.
 func (l *limiter) grant() {
 	for len(l.queue) > 0 {
 		next := l.queue[0]

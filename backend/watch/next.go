@@ -121,7 +121,7 @@ func (s *stream) promise() (response *pb.WatchResponse, wait bool) {
 		s.asked = append(s.asked[:i], s.asked[i+1:]...)
 		s.ease()
 		if p.id != invalidWatchID && s.watchers[p.id] == nil {
-			return nil, false // cancelled meanwhile
+			return nil, false // cancelled since it asked
 		}
 		return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: int64(s.hub.rev)}, WatchId: p.id}, false
 	}

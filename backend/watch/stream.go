@@ -16,12 +16,12 @@ import (
 // before events, events by revision, progress after all events at or below its
 // revision.
 //
-// A slow caller of Next costs no memory and blocks nobody: events wait in the
+// A slow caller of Next costs no memory and delays no other: events wait in the
 // history, not here.
 type Stream interface {
 	// Room waits until few enough answers wait to be taken by Next: to be called
-	// before each of the calls below. A client that asks and does not read is
-	// not listened to meanwhile. Its error is the cause of ctx's end.
+	// before each of the calls below. So a client that asks and does not read is not
+	// listened to until it reads. Its error is the cause of ctx's end.
 	Room(ctx context.Context) error
 	// Create adds a watcher; refusals come out of Next as etcd words them
 	// (v3rpc/watch.go, recvLoop).
@@ -73,10 +73,10 @@ type stream struct {
 	turn turn // under the lock of hub.limiter
 }
 
-// progressRequest promises that all events at or below a revision were
-// delivered. What is promised may be newer than rev, the current revision when it
-// was asked for: events that came since must not be followed by a promise of
-// less.
+// progressRequest is a progress to be sent: it promises that all events at or below
+// its revision were delivered. rev is the current revision when it was asked for. The
+// promise may be of a newer one: it must not be of less than the events before it
+// had.
 type progressRequest struct {
 	id  int64
 	rev revision.Rev
@@ -85,7 +85,7 @@ type progressRequest struct {
 // invalidWatchID is what failed creations and a stream's progress carry.
 const invalidWatchID = -1
 
-// Words of etcd's for watches that are refused; clients compare them.
+// etcd's words for watches that are refused; clients compare them.
 const (
 	reasonDuplicateID = "mvcc: duplicate watch ID provided on the WatchStream"
 	reasonEmptyRange  = "mvcc: watcher range is empty"
@@ -111,7 +111,7 @@ func (s *stream) Room(ctx context.Context) error {
 	}
 }
 
-// ease wakes who waits for room.
+// ease wakes the caller of Room.
 func (s *stream) ease() {
 	select {
 	case s.eased <- struct{}{}:

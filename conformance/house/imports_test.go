@@ -23,18 +23,14 @@ var imports = map[string][]string{
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
-	"server": {
-		"server/listener", "server/v3rpc", "server/wire",
-		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision", "throttle",
-	},
+	"server": {"server/listener", "server/v3rpc", "server/wire", "backend"},
 	"server/v3rpc": {
-		"server/wire", "backend", "backend/watch", "backend/lessor", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token",
-		"revision", "throttle",
+		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision",
 	},
 	"server/listener": {"throttle"},
 	"server/wire":     {},
 	// For tests: a backend that answers as it is told.
-	"server/servertest": {"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "revision"},
+	"server/servertest": {"backend", "backend/watch", "backend/etcddb", "revision"},
 
 	// The loops around the state. They know the log by interfaces and the vocabulary.
 	"backend": {

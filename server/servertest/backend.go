@@ -110,9 +110,15 @@ func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	return call(ctx, b, r, &pb.RangeResponse{Header: Header(11)})
 }
 
-// Probe asks the answer as a read of a key would.
-func (b *Backend) Probe(ctx context.Context, serializable bool) error {
-	_, err := b.Range(ctx, &pb.RangeRequest{Key: []byte("health"), Serializable: serializable})
+// ProbeLinearizable asks the answer as a read of a key would.
+func (b *Backend) ProbeLinearizable(ctx context.Context) error {
+	_, err := b.Range(ctx, &pb.RangeRequest{Key: []byte("health")})
+	return err
+}
+
+// ProbeSerializable asks the answer as a serializable read of a key would.
+func (b *Backend) ProbeSerializable() error {
+	_, err := b.Range(context.Background(), &pb.RangeRequest{Key: []byte("health"), Serializable: true})
 	return err
 }
 
@@ -175,11 +181,21 @@ func (b *Backend) LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest) (*p
 
 func (b *Backend) Watch() watch.Stream { return b.Stream }
 
-func (b *Backend) Members(ctx context.Context, linearizable bool) ([]revision.Member, error) {
-	return call(ctx, b, linearizable, []revision.Member{
-		{Name: "one", ID: MemberID, ClientURLs: []string{"http://one:2379"}},
-		{Name: "two", ID: 0xa2, ClientURLs: []string{"http://two:2379"}},
-	})
+// members are those that the canned backend tells.
+var members = []revision.Member{
+	{Name: "one", ID: MemberID, ClientURLs: []string{"http://one:2379"}},
+	{Name: "two", ID: 0xa2, ClientURLs: []string{"http://two:2379"}},
+}
+
+// MembersCall is the request that a list of members stands for.
+type MembersCall struct{ Linearizable bool }
+
+func (b *Backend) Members(ctx context.Context) ([]revision.Member, error) {
+	return call(ctx, b, MembersCall{Linearizable: true}, members)
+}
+
+func (b *Backend) KnownMembers() ([]revision.Member, error) {
+	return call(context.Background(), b, MembersCall{}, members)
 }
 
 func (b *Backend) Alarms() []*pb.AlarmMember {

@@ -10,8 +10,10 @@ import (
 
 // Cluster is the list of the running members.
 type Cluster interface {
-	// Members lists the live members, after a barrier if linearizable.
-	Members(ctx context.Context, linearizable bool) ([]revision.Member, error)
+	// Members lists the live members as of now, which takes a barrier, and
+	// KnownMembers as they were a moment ago.
+	Members(ctx context.Context) ([]revision.Member, error)
+	KnownMembers() ([]revision.Member, error)
 }
 
 // clusterServer lists the running members. They come and go by being started
@@ -26,7 +28,7 @@ type clusterServer struct {
 // member's client URLs stand for its peer URLs, since some clients take the first
 // of these without a look, and the JSON gateway leaves out what is empty.
 func (s *clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
-	members, err := s.cluster.Members(ctx, r.Linearizable)
+	members, err := s.list(ctx, r)
 	if err != nil {
 		return nil, ToGRPC(ctx, err)
 	}
@@ -37,6 +39,13 @@ func (s *clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest)
 		})
 	}
 	return resp, nil
+}
+
+func (s *clusterServer) list(ctx context.Context, r *pb.MemberListRequest) ([]revision.Member, error) {
+	if r.Linearizable {
+		return s.cluster.Members(ctx)
+	}
+	return s.cluster.KnownMembers()
 }
 
 func (s *clusterServer) MemberAdd(context.Context, *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {

@@ -106,7 +106,7 @@ func (s *maintenanceServer) MoveLeader(ctx context.Context, r *pb.MoveLeaderRequ
 	if leader == 0 || leader != s.header.memberID {
 		return nil, rpctypes.ErrGRPCNotLeader
 	}
-	members, err := s.backend.Members(ctx, true) // one that has just joined is one
+	members, err := s.backend.Members(ctx) // one that has just joined is one
 	if err != nil {
 		return nil, ToGRPC(ctx, err)
 	}

@@ -106,7 +106,7 @@ func TestMoveLeader(t *testing.T) {
 		return err
 	}
 	require.NoError(t, move(servertest.MemberID), "already there")
-	require.Equal(t, []any{true}, r.backend.Requests(), "the members as they are, not as they were")
+	require.Equal(t, []any{servertest.MembersCall{Linearizable: true}}, r.backend.Requests(), "the members as they are, not as they were")
 	requireStatus(t, rpctypes.ErrGRPCBadLeaderTransferee, move(0xa9))
 	require.Equal(t, codes.Unimplemented, status.Code(move(0xa2)))
 	require.ErrorContains(t, move(0xa2), "zkine: MoveLeader is not supported: ")

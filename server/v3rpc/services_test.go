@@ -22,7 +22,7 @@ func TestMemberList(t *testing.T) {
 	resp, err := pb.NewClusterClient(r.Conn).MemberList(ctxFor(t), &pb.MemberListRequest{Linearizable: true})
 	require.NoError(t, err)
 	servertest.RequireHeader(t, 0, resp.Header) // as etcd's
-	require.Equal(t, []any{true}, r.backend.Requests())
+	require.Equal(t, []any{servertest.MembersCall{Linearizable: true}}, r.backend.Requests())
 	require.Len(t, resp.Members, 2)
 	require.True(t, proto.Equal(&pb.Member{
 		ID: servertest.MemberID, Name: "one", PeerURLs: []string{"http://one:2379"}, ClientURLs: []string{"http://one:2379"},
