@@ -4,8 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
@@ -74,14 +72,6 @@ func withLeader(ctx context.Context) context.Context {
 func requireStatus(t *testing.T, want, got error) {
 	t.Helper()
 	servertest.RequireStatus(t, want, got)
-}
-
-func gauge(m prometheus.Metric) float64 {
-	var d dto.Metric
-	if m.Write(&d) != nil {
-		return -1
-	}
-	return d.GetGauge().GetValue()
 }
 
 // logged are the log's entries of one level.

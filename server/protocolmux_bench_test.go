@@ -31,7 +31,7 @@ func BenchmarkPorts(b *testing.B) {
 	s, err := New(Config{Backend: servertest.NewBackend(), Listeners: listeners, TLS: files.TLS, Log: logrus.NewEntry(logger)})
 	require.NoError(b, err)
 	require.NoError(b, s.Start())
-	defer s.Stop(b.Context())
+	defer s.Stop(b.Context()) //nolint:errcheck // the end of the benchmark
 	for _, c := range []struct {
 		name string
 		port int

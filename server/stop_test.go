@@ -28,7 +28,7 @@ func (r *running) stopsAfter(t *testing.T, release func()) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		r.stop(ctx)
+		r.stop(ctx) //nolint:errcheck // that it returns is what counts
 	}()
 	select {
 	case <-stopped:
@@ -79,7 +79,7 @@ func TestStopWaitsForProbes(t *testing.T) {
 				return nil, nil
 			})
 			url := map[string]string{"metrics": r.metrics, "clients": "http://" + r.addr}[kind]
-			go http.Get(url + "/livez")
+			go http.Get(url + "/livez") //nolint:errcheck // that it came is what counts
 			<-reading
 			r.stopsAfter(t, func() { close(let) })
 			require.True(t, over.Load())
@@ -104,7 +104,7 @@ func TestStopEndsStalledWebsockets(t *testing.T) {
 	require.Eventually(t, sending, soon, time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	r.stop(ctx)
+	r.stop(ctx)              //nolint:errcheck // its time is over
 	r.stopOnce.Do(func() {}) // the test's end stops again
 	require.False(t, sending())
 }

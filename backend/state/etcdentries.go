@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Entries is what etcd's bucket "key" holds of this state once a compaction has
+// EtcdEntries is what etcd's bucket "key" holds of this state once a compaction has
 // finished, in the bucket's order, which is that of revisions: every version
 // from the compact revision on, tombstones too, and below it the newest version
 // of each key that existed at it. An entry's key is

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/tidwall/btree"
@@ -112,18 +113,13 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
-	var panicked map[int]bool // by request; nil if none has
 	m.leaseChanges, m.authChanges, m.compactions, m.compared = nil, nil, nil, 0
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
-		if panicked[i] {
+		panicked := errors.Is(results[i].Err, ErrEvaluation) // before rollBack
+		if !panicked && !m.try(slot.Requests[i], &results[i]) {
 			results[i] = Result{Err: ErrEvaluation}
-		} else if !m.try(slot.Requests[i], &results[i]) {
-			if panicked == nil {
-				panicked = make(map[int]bool)
-			}
-			panicked[i] = true
 			m.rollBack(start)
 			i = 0
 			continue

@@ -51,7 +51,7 @@ func start(t *testing.T, edit ...func(*Config)) *running {
 	}
 	g := grpc.NewServer(grpc.WaitForHandlers(true))
 	services := Register(g, r.backend, cfg)
-	go g.Serve(l)
+	go g.Serve(l) //nolint:errcheck // it ends with Stop
 	r.Client = servertest.NewClient(t, r.addr, r.backend)
 	t.Cleanup(func() {
 		r.Conn.Close()
