@@ -46,6 +46,11 @@ var (
 	keepaliveParameters  = keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}
 )
 
+// greetingTimeout is how long a client may take for the beginning of a gRPC
+// connection, after TLS. grpc-go waits for it when it stops, before it sends other
+// clients away, so it is less than DefaultDrainTimeout; grpc-go's own is 2 min.
+const greetingTimeout = 5 * time.Second
+
 // newFacade makes the gRPC servers with every service on each; they do not
 // accept connections yet.
 func (s *Server) newFacade(b Backend, memberID uint64) *facade {
@@ -79,6 +84,7 @@ func (e everywhere) RegisterService(desc *grpc.ServiceDesc, service any) {
 func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, more ...grpc.ServerOption) *grpc.Server {
 	return grpc.NewServer(append([]grpc.ServerOption{
 		grpc.Creds(creds),
+		grpc.ConnectionTimeout(greetingTimeout),
 		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes + overheadBytes),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.MaxConcurrentStreams(math.MaxUint32),

@@ -29,6 +29,7 @@ func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Serv
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ErrorLog:          stdlog.New(io.Discard, "", 0), // what clients do wrong
+		BaseContext:       s.calls.baseContext,
 		ConnContext:       withConn,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: math.MaxInt32},
 	}

@@ -17,11 +17,25 @@ const websocketGrace = time.Second
 // httpCalls are the HTTP requests under way. A http.Server does not wait for those
 // that it cuts off, nor for connections that have become websockets.
 type httpCalls struct {
+	// base is what the contexts of all requests come from, and cut ends it. A
+	// request of which a part is missing does not end with its connection.
+	base context.Context
+	cut  context.CancelFunc
+
 	mu       sync.Mutex
 	ended    bool
 	sockets  map[net.Conn]struct{}
 	underWay sync.WaitGroup
 }
+
+func newHTTPCalls() *httpCalls {
+	c := &httpCalls{}
+	c.base, c.cut = context.WithCancel(context.Background())
+	return c
+}
+
+// baseContext is for http.Server.BaseContext.
+func (c *httpCalls) baseContext(net.Listener) context.Context { return c.base }
 
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
@@ -73,8 +87,8 @@ func (c *httpCalls) end(socket net.Conn) {
 }
 
 // stop returns when no request is under way. It is called when what they wait for
-// has ended. Websockets are cut off when ctx ends, and after websocketGrace at the
-// latest.
+// has ended. Websockets, and what else is left then, are cut off when ctx ends, and
+// after websocketGrace at the latest.
 func (c *httpCalls) stop(ctx context.Context) {
 	c.mu.Lock()
 	c.ended = true
@@ -91,6 +105,7 @@ func (c *httpCalls) stop(ctx context.Context) {
 	case <-grace.C:
 	case <-ctx.Done():
 	}
+	c.cut()
 	c.mu.Lock()
 	for socket := range c.sockets {
 		socket.Close()

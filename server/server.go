@@ -42,7 +42,7 @@ type Server struct {
 	web   *http.Server
 	https []*http.Server
 	// calls are the HTTP requests on all URLs, but for those of gRPC.
-	calls httpCalls
+	calls *httpCalls
 
 	// startStop serialises Start, Attach and Stop; they are rare.
 	startStop sync.Mutex
@@ -86,6 +86,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:      cfg,
 		log:      cfg.Log,
 		slow:     &slowLimit{log: cfg.Log},
+		calls:    newHTTPCalls(),
 		attached: make(chan struct{}, 1),
 		serves:   make(chan struct{}),
 		stopping: make(chan struct{}),

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -107,6 +109,40 @@ func TestStopEndsStalledWebsockets(t *testing.T) {
 	r.stop(ctx)              //nolint:errcheck // its time is over
 	r.stopOnce.Do(func() {}) // the test's end stops again
 	require.False(t, sending())
+}
+
+// Stop ends what a client waits for that has sent only a part: an HTTP request,
+// whose handler then does not hear that the connection is closed, and the
+// beginning of a gRPC connection.
+func TestStopEndsWhatIsHalfSent(t *testing.T) {
+	for _, c := range []struct{ name, sent, waits string }{
+		{"request", "POST /debug/pprof/heap?seconds=3600 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", "pprof.handler.serveDeltaProfile"},
+		{"preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "transport.NewServerTransport"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := start(t, func(c *Config) { c.EnablePprof = true })
+			r.accepting(t)
+			conn, err := net.Dial("tcp", r.addr)
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = io.WriteString(conn, c.sent)
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return strings.Contains(servertest.Stacks(), c.waits) }, soon, time.Millisecond)
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			r.stopOnce.Do(func() {}) // the test's end stops again
+			stopped := make(chan struct{})
+			go func() {
+				defer close(stopped)
+				r.stop(ctx) //nolint:errcheck // that it returns is what counts
+			}()
+			select {
+			case <-stopped:
+			case <-time.After(soon):
+				t.Error("Stop does not return")
+			}
+		})
+	}
 }
 
 // slowReady is a backend that is asked whether it is ready, and does not answer

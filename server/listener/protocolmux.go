@@ -18,7 +18,7 @@ import (
 
 const (
 	// firstBytesTimeout is how long a connection may be silent before it says
-	// what it speaks; gRPC gives it as long.
+	// what it speaks; grpc-go's default for a new connection.
 	firstBytesTimeout = 2 * time.Minute
 	// handshakeTimeout bounds a TLS handshake, as in etcd.
 	handshakeTimeout = 10 * time.Second
