@@ -129,12 +129,10 @@ func (l *Log) recogniseSeen(ctx context.Context, conn zkclient.Conn, seen seen) 
 	path := l.layout.Segment(known.Name)
 	_, stat, err := conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		if err := l.on(conn).Trimmed(ctx, known.Number); errors.Is(err, revision.ErrTrimmed) {
-			return nil // Next will find the same, and reload
-		}
+		return l.trimmedOrLost(ctx, conn, known.Number, path)
 	}
 	if err != nil {
-		return l.lostIfMissing(err, path)
+		return err
 	}
 	if int64(stat.Version) < count {
 		return fmt.Errorf("%w: %s holds %d slots, %d were known; see docs/operations.md, \"The log went back\"",
@@ -184,9 +182,18 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 		return fmt.Errorf("%w: %s, packed, is not the slot that was applied; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, path)
 	}
-	if err := l.on(conn).Trimmed(ctx, last.Slot.Seq.Segment); errors.Is(err, revision.ErrTrimmed) {
-		return nil // Next will find the same, and reload
-	} else if err != nil {
+	return l.trimmedOrLost(ctx, conn, last.Slot.Seq.Segment, path)
+}
+
+// trimmedOrLost judges a znode of a segment that is gone: nil if a checkpoint
+// covers the segment, since Next finds the same and reloads; ErrLogLost if none
+// does; another error if that could not be found out.
+func (l *Log) trimmedOrLost(ctx context.Context, conn zkclient.Conn, segment int64, path string) error {
+	err := l.on(conn).Trimmed(ctx, segment)
+	switch {
+	case errors.Is(err, revision.ErrTrimmed):
+		return nil
+	case err != nil:
 		return err
 	}
 	return l.lostIfMissing(zk.ErrNoNode, path)
