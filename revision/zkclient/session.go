@@ -180,7 +180,7 @@ func (s *Session) admit(ctx context.Context, conn *timedConn) (instead Conn, err
 				continue
 			}
 			cancel()
-			<-verified // its calls ended with the context
+			<-verified //nolint:errcheck // its calls ended with the context
 			s.closing.Go(conn.Close)
 			s.raiseSilenceLimit(conn)
 			return d.conn, nil

@@ -104,7 +104,7 @@ func (c *zkConn) dialOnce(ctx context.Context, deadline time.Duration) zk.Dialer
 		capped := newCappedConn(conn, deadline, &c.granted)
 		c.net.Store(capped)
 		if ctx.Err() != nil { // it was given up, and what cut it may not have seen the connection
-			capped.Close() //nolint:errcheck // nothing is expected of it any more
+			capped.Close() // nothing is expected of it any more
 			c.breaks(ErrSessionOver)
 			return nil, ErrSessionOver
 		}

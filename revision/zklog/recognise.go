@@ -155,8 +155,8 @@ func (l *Log) recogniseLast(ctx context.Context, conn zkclient.Conn, last zkroot
 		return err
 	}
 	if nonce, err := zkroot.NonceOf(data); err != nil || nonce != last.Slot.Nonce {
-		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"", //nolint:errorlint // it is lost, not corrupt
-			revision.ErrLogLost, path, err)
+		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
+			revision.ErrLogLost, path, err) //nolint:errorlint // the log is lost, not corrupt
 	}
 	return nil
 }
