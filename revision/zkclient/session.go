@@ -10,7 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/throttle"
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 // Session keeps one verified connection up. No caller gets a connection before

@@ -9,9 +9,9 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkroot"
-	"github.com/zkine/zkine/throttle"
 )
 
 // link is what the parts of a Log have in common: the session, what is known of

@@ -12,9 +12,9 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkroot"
-	"github.com/zkine/zkine/throttle"
 )
 
 // Env is what a Membership needs of the log.

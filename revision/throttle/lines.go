@@ -1,7 +1,8 @@
 // Package throttle keeps a log from repeating itself: a line that is due again
 // within a period is left out and counted.
 //
-// It imports nothing but the standard library; every package may import it.
+// It imports nothing but the standard library. Packages of server and revision
+// import it; it lies in the lower layer so that both may.
 package throttle
 
 import (
