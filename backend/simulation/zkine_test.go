@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
@@ -280,26 +278,6 @@ func (l *life) isAhead() bool {
 	l.z.w.mu.Lock()
 	defer l.z.w.mu.Unlock()
 	return l.ahead
-}
-
-func (l *life) logger() *logrus.Entry {
-	log := logrus.New()
-	log.SetOutput(notes{l})
-	log.SetLevel(logrus.PanicLevel)
-	if l.z.w.trace.words {
-		log.SetLevel(logrus.DebugLevel)
-	}
-	log.SetFormatter(&logrus.TextFormatter{DisableTimestamp: true, DisableColors: true})
-	return logrus.NewEntry(log)
-}
-
-// notes writes what a zkine logs into the trace.
-type notes struct{ l *life }
-
-func (n notes) Write(line []byte) (int, error) {
-	w := n.l.z.w
-	w.trace.note(w.now(), n.l.z.name, "log: "+string(line[:len(line)-1]))
-	return len(line), nil
 }
 
 // mayStop says whether a zkine was right to stop.
