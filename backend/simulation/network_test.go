@@ -14,6 +14,41 @@ import (
 	"github.com/zkine/zkine/revision/zkclient"
 )
 
+// sessionTimeout is what the ensemble grants: memzk's.
+const sessionTimeout = 4 * time.Second
+
+// conn is a zkine's end of a session. The ensemble's end, inner, outlives it:
+// what was sent before the connection ended may still arrive, and the session's
+// ephemerals stay until it expires.
+type conn struct {
+	w      *world
+	life   *life
+	id     int
+	server int
+	inner  zkclient.Conn
+	done   chan struct{}
+
+	// queue is what was sent and not executed; replies what was executed and
+	// not answered. Both keep their order. The scheduler's.
+	queue       []*call
+	replies     []*call
+	lastArrival time.Duration
+	lastReply   time.Duration
+	blockedTill time.Duration // nothing arrives before
+	expired     bool          // the ensemble has ended the session
+	watches     []*watch
+
+	// closed says that the zkine has given it up, or lost it. Under w.mu.
+	closed bool
+}
+
+// watch is a watch between the ensemble and a zkine.
+type watch struct {
+	inner <-chan zk.Event
+	outer chan zk.Event // has room for one
+	fired bool
+}
+
 // call is one request and its answer.
 type call struct {
 	life *life
@@ -214,51 +249,22 @@ func (n *conn) answer() {
 	close(c.answered)
 }
 
-// hangUp is what becomes of a connection that the zkine has closed: the session
-// ends once what was sent before has arrived, if the news gets through.
-func (w *world) hangUp(n *conn) {
-	if !w.calm && w.oneIn(4) {
-		w.orphan(n)
-		return
-	}
-	n.endWatches()
-	w.at(max(n.lastArrival+1, w.now()+w.latency()), n.expire)
+func (n *conn) isClosed() bool {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	return n.closed
 }
 
-// sever ends the connection. Of what was sent, some may arrive late; the session
-// expires later.
-func (w *world) sever(n *conn) {
-	if n.shut() {
-		w.orphan(n)
+// shut ends the zkine's side; false if that was done before. Anyone may call it.
+func (n *conn) shut() bool {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	if n.closed {
+		return false
 	}
-}
-
-func (w *world) orphan(n *conn) {
-	n.endWatches()
-	kept := w.rng.IntN(len(n.queue) + 1)
-	n.queue = n.queue[:kept]
-	if w.oneIn(2) {
-		n.blockedTill = w.now() + w.between(0, sessionTimeout)
-	}
-	for range kept {
-		w.at(max(n.blockedTill, w.now())+w.latency(), n.arrive)
-	}
-	w.after(sessionTimeout+w.between(0, time.Second), n.expire)
-}
-
-// expire ends the session in the ensemble. A zkine that still has a connection
-// hears of it.
-func (n *conn) expire() {
-	if n.expired {
-		return
-	}
-	n.expired = true
-	n.queue = nil
-	n.inner.Close()
-	n.w.step(n, "session ends")
-	n.w.conns = slices.DeleteFunc(n.w.conns, func(o *conn) bool { return o == n })
-	n.w.fireWatches()
-	n.w.after(n.w.latency(), func() { n.life.z.whenAwake(func() { n.w.sever(n) }) })
+	n.closed = true
+	close(n.done)
+	return true
 }
 
 // step notes what the scheduler did.

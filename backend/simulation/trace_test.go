@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/sirupsen/logrus"
 )
 
 // trace is what happened, as a hash and, if wanted, in words.
@@ -59,23 +57,3 @@ func (t *trace) events() (out []string) {
 }
 
 func (t *trace) String() string { return strings.Join(t.lines, "\n") }
-
-func (l *life) logger() *logrus.Entry {
-	log := logrus.New()
-	log.SetOutput(notes{l})
-	log.SetLevel(logrus.PanicLevel)
-	if l.z.w.trace.words {
-		log.SetLevel(logrus.DebugLevel)
-	}
-	log.SetFormatter(&logrus.TextFormatter{DisableTimestamp: true, DisableColors: true})
-	return logrus.NewEntry(log)
-}
-
-// notes writes what a zkine logs into the trace.
-type notes struct{ l *life }
-
-func (n notes) Write(line []byte) (int, error) {
-	w := n.l.z.w
-	w.trace.note(w.now(), n.l.z.name, "log: "+string(line[:len(line)-1]))
-	return len(line), nil
-}

@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"io"
 	"runtime"
 	"time"
@@ -278,12 +277,4 @@ func (l *life) isAhead() bool {
 	l.z.w.mu.Lock()
 	defer l.z.w.mu.Unlock()
 	return l.ahead
-}
-
-// mayStop says whether a zkine was right to stop.
-func (w *world) mayStop(l *life, why error) bool {
-	if l.harmed {
-		return errors.Is(why, revision.ErrCorrupt)
-	}
-	return w.truth.lostTail && (errors.Is(why, revision.ErrLogLost) || errors.Is(why, revision.ErrHalted) && !w.mute)
 }

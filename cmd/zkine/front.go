@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"runtime"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/zkine/zkine/server"
 	"github.com/zkine/zkine/server/listener"
@@ -75,4 +81,57 @@ func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		l.Close()
 	}
+}
+
+// boundURLs are the URLs of sockets, with the ports that they really have.
+func boundURLs(listeners []net.Listener) []string {
+	var urls []string
+	for _, l := range listeners {
+		urls = append(urls, listener.BoundURL(l))
+	}
+	return urls
+}
+
+// reachable replaces the address of a socket that listens everywhere by one
+// that can be dialled from this machine.
+func reachable(l net.Listener) string {
+	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		scheme, _, _ := strings.Cut(listener.BoundURL(l), "://")
+		return fmt.Sprintf("%s://127.0.0.1:%d", scheme, a.Port)
+	}
+	return listener.BoundURL(l)
+}
+
+// listensEverywhere tells whether some socket has no address of its own, which
+// is none to advertise.
+func listensEverywhere(listeners []net.Listener) bool {
+	for _, l := range listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+			return true
+		}
+	}
+	return false
+}
+
+// readyLine says what to point at zkine.
+func readyLine(listeners []net.Listener) string {
+	var urls []string
+	for _, l := range listeners {
+		urls = append(urls, reachable(l))
+	}
+	list := strings.Join(urls, ",")
+	return fmt.Sprintf("zkine is ready: etcdctl --endpoints=%s, kube-apiserver --etcd-servers=%s", list, list)
+}
+
+// newRegistry is what /metrics shows; the server and the backend add theirs.
+func newRegistry() *prometheus.Registry {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "zkine_build_info", Help: "1 for the version that runs.",
+		ConstLabels: prometheus.Labels{"version": productVersion(), "go_version": runtime.Version()},
+	})
+	info.Set(1)
+	r := prometheus.NewRegistry()
+	r.MustRegister(info, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
 }

@@ -7,12 +7,11 @@
 //	flags*.go, env.go, check*.go      from arguments and variables to a checked config
 //	logging.go, signals.go            the log, and what ends the process
 //	run.go                            the order of start and stop
-//	front.go                          the server on its sockets
+//	front.go                          the server on its sockets, and the line that says that it is ready
 //	servedrecord.go                   the file that says what was served before
 //	localzookeeper.go, localheap.go   the local ZooKeeper, and how much it may hold
 //	open.go                           the log and the backend
-//	startup.go, statusline.go         how far a start has come
-//	ready.go                          the line that says where to point clients
+//	statusline.go                     how far a start has come
 //	ensemble.go                       a look at the versions and heaps of an ensemble
 //
 // problem.go makes one line with a remedy of every error.

@@ -17,7 +17,7 @@ var (
 	// quoted is what stands in backquotes, on one line.
 	quoted = regexp.MustCompile("`([^`\n]+)`")
 	// repositoryPath is a path from the root of the checkout; * stands for a part of a name.
-	repositoryPath = regexp.MustCompile(`^(backend|cmd|conformance|deploy|docs|findings|revision|server|throttle)(/[\w.*-]+)+/?$`)
+	repositoryPath = regexp.MustCompile(`^(backend|cmd|conformance|deploy|docs|findings|revision|server)(/[\w.*-]+)+/?$`)
 	// goFile is a file without its folder.
 	goFile = regexp.MustCompile(`^[\w*-]+\.go$`)
 	// testName is a test that a document names as a proof.

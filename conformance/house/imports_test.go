@@ -18,8 +18,7 @@ var imports = map[string][]string{
 	"cmd/zkine": {
 		"server", "server/listener", "server/v3rpc",
 		"backend", "backend/lessor", "backend/token", "backend/watch", "backend/housekeep", "backend/etcddb",
-		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/embedded",
-		"throttle",
+		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/embedded", "revision/throttle",
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
@@ -27,7 +26,7 @@ var imports = map[string][]string{
 	"server/v3rpc": {
 		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision",
 	},
-	"server/listener": {"throttle"},
+	"server/listener": {"revision/throttle"},
 	"server/wire":     {},
 	// For tests: a backend that answers as it is told.
 	"server/servertest": {"backend", "backend/watch", "backend/etcddb", "revision"},
@@ -52,19 +51,20 @@ var imports = map[string][]string{
 	"revision": {"revision/recordpb"},
 	// The log on ZooKeeper: the root's form below, the client beside it, the log on both.
 	"revision/zkclient/fourletter": {},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "throttle"},
-	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "throttle"},
-	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "throttle"},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/throttle"},
+	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
+	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
+	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
 	// The records, and what generates them.
 	"revision/recordpb":     {},
 	"revision/recordpb/gen": {},
 	// A ZooKeeper as a child process.
-	"revision/embedded": {"revision/zkclient/fourletter", "throttle"},
+	"revision/embedded": {"revision/zkclient/fourletter", "revision/throttle"},
 	// For tests: an ensemble in memory behind the client's interface, and real ones.
 	"revision/memzk":  {"revision", "revision/zkclient"},
 	"revision/zktest": {"revision/embedded", "revision/zkclient/fourletter"},
-	// How rarely something is logged.
-	"throttle": {},
+	// What keeps a log from repeating itself, for all layers that log.
+	"revision/throttle": {},
 }
 
 // TestImports holds the packages against the table.

@@ -232,7 +232,7 @@ func (c Config) args(heap int64) []string {
 		"-Dzookeeper.commitProcessor.numWorkerThreads=0",
 		// A server that lost a thread to a full heap would linger half alive; dead, it is restarted.
 		"-XX:+ExitOnOutOfMemoryError",
-		// The JVM's statistics file can stall it while a disk is busy, and nobody reads it.
+		// The JVM's statistics file can stall it while a disk is busy, and no program reads it.
 		"-XX:-UsePerfData",
 		"-Xshare:auto",
 		"-Djava.awt.headless=true",

@@ -32,7 +32,7 @@ func DataOnDisk(dataDir string) int64 {
 // the table and in its parent's set.
 const znodeCost = 300
 
-// DataBytes asks the server how many bytes of heap its tree takes, whoever wrote it: paths, data, and what a znode
+// DataBytes asks the server how many bytes of heap its tree takes, whichever client wrote it: paths, data, and what a znode
 // costs besides.
 func (s *Server) DataBytes(ctx context.Context) (int64, error) {
 	answer, err := fourletter.Ask(ctx, s.Addr(), "mntr")

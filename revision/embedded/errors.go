@@ -21,6 +21,6 @@ var (
 var (
 	// ErrExited means that the child exited before it first served; the error around it carries the end of its log.
 	ErrExited = errors.New("ZooKeeper exited before it served")
-	// ErrStopped means that the server was stopped or killed meanwhile.
+	// ErrStopped means that the server was stopped or killed before.
 	ErrStopped = errors.New("ZooKeeper was stopped")
 )

@@ -17,7 +17,7 @@ const (
 )
 
 // Capacity is how many bytes of data a lone server with this heap takes, if no request is larger than maxRequest and
-// whoever rewrites the data needs room for them twice. 0 if there is no room at all.
+// a program that rewrites the data needs room for them twice. 0 if there is no room at all.
 func Capacity(heap int64, maxRequest int) int64 {
 	return max(0, heap/5*4-baseHeap-committed(maxRequest)) / 2
 }

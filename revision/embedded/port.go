@@ -19,7 +19,7 @@ const (
 
 var handedOut sync.Map // ports that FreePort returned: two servers being started must not get the same
 
-// FreePort returns a loopback port that nobody listens on, and that it has not returned before.
+// FreePort returns a loopback port that no process listens on, and that it has not returned before.
 func FreePort() (int, error) {
 	for range 1000 {
 		port := lowPort + rand.IntN(highPort-lowPort)

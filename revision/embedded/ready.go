@@ -11,7 +11,7 @@ import (
 )
 
 // Ready waits until the server serves: as a standalone, or as a leader or follower of a quorum. A child that dies
-// meanwhile is restarted, and waited for. Errors: ErrStopped, or the context's with the end of the log.
+// before that is restarted, and waited for. Errors: ErrStopped, or the context's with the end of the log.
 func (s *Server) Ready(ctx context.Context) error { return s.await(ctx, nil) }
 
 // await is Ready that gives up, with ErrExited, when gone is closed.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/zkine/zkine/throttle"
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 const (
@@ -219,7 +219,7 @@ func (s *Server) heapAfter(p *process, backoff time.Duration, said *throttle.Lin
 
 func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
 
-// respawn starts a child after the backoff, which it doubles; nil when told to end meanwhile.
+// respawn starts a child after the backoff, which it doubles; nil when told to end before.
 func (s *Server) respawn(heap int64, backoff *time.Duration, said *throttle.Lines) *process {
 	for {
 		timer := time.NewTimer(*backoff)

@@ -39,6 +39,10 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 	if !e.conns[c] {
 		return nil, zk.ErrConnectionClosed
 	}
+	if requestSize(ops) > juteMaxBuffer {
+		e.dropLocked(c)
+		return nil, zk.ErrConnectionClosed
+	}
 	fault := None
 	if e.fault != nil {
 		fault = e.fault(ops)
@@ -48,7 +52,7 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 		e.dropLocked(c)
 		return nil, zk.ErrConnectionClosed
 	case Late:
-		e.late = append(e.late, func() { e.runLocked(c.server, c.session, ops) }) //nolint:errcheck // nobody waits for it
+		e.late = append(e.late, func() { e.runLocked(c.server, c.session, ops) }) //nolint:errcheck // no caller waits for it
 		e.dropLocked(c)
 		return nil, zk.ErrConnectionClosed
 	}
@@ -58,6 +62,30 @@ func (c *conn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error
 		return nil, zk.ErrConnectionClosed
 	}
 	return results, err
+}
+
+// juteMaxBuffer is ZooKeeper's default bound for a request, in bytes. A server
+// closes the connection on a larger one without an answer.
+const juteMaxBuffer = 0xfffff
+
+// requestSize is a multi's length on the wire but for the frame's own.
+func requestSize(ops []any) int {
+	const header, opHeader, worldACL = 4 + 4, 4 + 1 + 4, 4 + 4 + (4 + len("world")) + (4 + len("anyone"))
+	size := header + opHeader
+	for _, op := range ops {
+		size += opHeader
+		switch op := op.(type) {
+		case *zk.CreateRequest:
+			size += 4 + len(op.Path) + 4 + len(op.Data) + worldACL + 4
+		case *zk.SetDataRequest:
+			size += 4 + len(op.Path) + 4 + len(op.Data) + 4
+		case *zk.DeleteRequest:
+			size += 4 + len(op.Path) + 4
+		case *zk.CheckVersionRequest:
+			size += 4 + len(op.Path) + 4
+		}
+	}
+	return size
 }
 
 // runLocked decides a multi that came in through a server.

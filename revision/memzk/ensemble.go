@@ -107,7 +107,7 @@ func (e *Ensemble) Save() (restore func()) {
 	}
 }
 
-// EndAbandoned ends the sessions that nobody is connected to any more. Only Save
+// EndAbandoned ends the sessions that no client is connected to any more. Only Save
 // leaves such: a backup holds the ephemerals of sessions that lived then, and an
 // ensemble ends those of clients that do not come back within their timeout.
 func (e *Ensemble) EndAbandoned() {
@@ -171,9 +171,9 @@ func (e *Ensemble) dropLocked(c *conn) {
 		return
 	}
 	delete(e.conns, c)
-	for _, chans := range c.watches {
+	for path, chans := range c.watches {
 		for _, ch := range chans {
-			ch <- zk.Event{Type: zk.EventNotWatching}
+			ch <- zk.Event{Type: zk.EventNotWatching, State: zk.StateDisconnected, Path: path, Err: zk.ErrConnectionClosed}
 		}
 	}
 	c.watches = nil

@@ -2,6 +2,7 @@ package memzk
 
 import (
 	"context"
+	"time"
 
 	"github.com/zkine/zkine/revision/zkclient"
 )
@@ -13,7 +14,7 @@ import (
 //
 // ZooKeeper brings a server up to the creation of a session, too. This one does
 // not: a client that resumes a session can find itself on a server that lags,
-// and nobody may rely on a new session being current.
+// and no caller may rely on a new session being current.
 type server struct {
 	tree    *tree
 	applied int // how many of the ensemble's changes
@@ -57,10 +58,15 @@ func (e *Ensemble) Advance(server int) bool {
 }
 
 // commitLocked applies a change to the ensemble, and to the servers that do not
-// lag.
+// lag. All of them give it the time of now.
 func (e *Ensemble) commitLocked(c change) {
-	c(e.tree)
-	e.changes = append(e.changes, c)
+	now := time.Now().UnixMilli()
+	timed := func(t *tree) []event {
+		t.now = now
+		return c(t)
+	}
+	timed(e.tree)
+	e.changes = append(e.changes, timed)
 	for _, s := range e.servers {
 		if !s.lags {
 			e.catchUpLocked(s, len(e.changes))
@@ -95,7 +101,7 @@ func (e *Ensemble) DialServer(server int) zkclient.Conn {
 	return e.connectLocked(e.servers[server])
 }
 
-// Dial implements revision.Dialer.
+// Dial implements zkclient.Dialer.
 func (e *Ensemble) Dial(ctx context.Context) (zkclient.Conn, error) {
 	for {
 		if conn := e.dialNext(); conn != nil {

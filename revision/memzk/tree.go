@@ -1,33 +1,52 @@
 package memzk
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
-	"path"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/go-zookeeper/zk"
 )
 
-// node is a znode. Stat's DataVersion, Cversion, Czxid, Mzxid and
-// EphemeralOwner are kept as ZooKeeper keeps them.
+// node is a znode.
 type node struct {
-	data     []byte
+	data []byte
+	// stat is as ZooKeeper keeps it: Cversion counts the children that were
+	// created; DataLength and NumChildren are left out. See visible.
 	stat     zk.Stat
 	children map[string]bool
+}
+
+// visible is the stat that ZooKeeper shows: its Cversion counts creations and
+// deletions of children (DataNode.copyStat).
+func (n *node) visible() *zk.Stat {
+	stat := n.stat
+	stat.DataLength = int32(len(n.data))
+	stat.NumChildren = int32(len(n.children))
+	stat.Cversion = 2*n.stat.Cversion - stat.NumChildren
+	return &stat
 }
 
 // tree is the ensemble's committed state. Its owner holds the ensemble's lock.
 type tree struct {
 	nodes map[string]*node
 	zxid  int64
+	now   int64 // of the transaction, in milliseconds
 }
 
 func newTree() *tree {
 	return &tree{nodes: map[string]*node{"/": {children: map[string]bool{}}}}
 }
 
-func parent(p string) string { return path.Dir(p) }
+// parent is a path up to its last slash, as it is.
+func parent(p string) string {
+	return cmp.Or(p[:max(strings.LastIndexByte(p, '/'), 0)], "/")
+}
+
+func base(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }
 
 // event is what a committed change tells the watches.
 type event struct {
@@ -35,36 +54,50 @@ type event struct {
 	kind zk.EventType
 }
 
+// applied is an operation's result, what watches hear of it, and how to take it
+// back.
+type applied struct {
+	result zk.MultiResponse
+	events []event
+	undo   func()
+}
+
+// errAfterFailure is the result of operations after one that failed: a code
+// without meaning, in the client's words (RUNTIMEINCONSISTENCY).
+var errAfterFailure = errors.New("unknown error: -2")
+
 // multi runs ops as one transaction and returns its results and events. On
 // failure nothing has changed but the zxid.
 func (t *tree) multi(session int64, ops []any) ([]zk.MultiResponse, []event, error) {
 	t.zxid++
-	undo := []func(){}
+	var undo []func()
 	results := make([]zk.MultiResponse, len(ops))
 	var events []event
 	for i, op := range ops {
-		result, evs, back, err := t.apply(session, op)
+		a, err := t.apply(session, op)
 		if err != nil {
-			for j := len(undo) - 1; j >= 0; j-- {
-				undo[j]()
+			for _, back := range slices.Backward(undo) {
+				back()
 			}
-			failed := make([]zk.MultiResponse, len(ops))
-			failed[i].Error = err
-			return failed, nil, err
+			clear(results[:i])
+			results[i].Error = err
+			for j := i + 1; j < len(ops); j++ {
+				results[j].Error = errAfterFailure
+			}
+			return results, nil, err
 		}
-		results[i] = result
-		events = append(events, evs...)
-		undo = append(undo, back)
+		results[i] = a.result
+		events = append(events, a.events...)
+		undo = append(undo, a.undo)
 	}
 	return results, events, nil
 }
 
-func (t *tree) apply(session int64, op any) (zk.MultiResponse, []event, func(), error) {
+func (t *tree) apply(session int64, op any) (applied, error) {
 	switch op := op.(type) {
 	case *zk.CheckVersionRequest:
-		n, err := t.find(op.Path, op.Version)
-		_ = n
-		return zk.MultiResponse{}, nil, func() {}, err
+		_, err := t.find(op.Path, op.Version)
+		return applied{undo: func() {}}, err
 	case *zk.SetDataRequest:
 		return t.setData(op)
 	case *zk.CreateRequest:
@@ -72,7 +105,7 @@ func (t *tree) apply(session int64, op any) (zk.MultiResponse, []event, func(), 
 	case *zk.DeleteRequest:
 		return t.delete(op.Path, op.Version)
 	default:
-		panic(fmt.Sprintf("memzk: unknown operation %T", op))
+		return applied{}, fmt.Errorf("memzk: unknown operation %T", op)
 	}
 }
 
@@ -87,65 +120,91 @@ func (t *tree) find(p string, version int32) (*node, error) {
 	return n, nil
 }
 
-func (t *tree) setData(op *zk.SetDataRequest) (zk.MultiResponse, []event, func(), error) {
+func (t *tree) setData(op *zk.SetDataRequest) (applied, error) {
 	n, err := t.find(op.Path, op.Version)
 	if err != nil {
-		return zk.MultiResponse{}, nil, nil, err
+		return applied{}, err
 	}
 	data, stat := n.data, n.stat
 	n.data = append([]byte(nil), op.Data...)
 	n.stat.Version++
-	n.stat.Mzxid = t.zxid
-	after := n.stat
-	return zk.MultiResponse{Stat: &after}, []event{{op.Path, zk.EventNodeDataChanged}},
-		func() { n.data, n.stat = data, stat }, nil
+	n.stat.Mzxid, n.stat.Mtime = t.zxid, t.now
+	return applied{zk.MultiResponse{Stat: n.visible()}, []event{{op.Path, zk.EventNodeDataChanged}},
+		func() { n.data, n.stat = data, stat }}, nil
 }
 
-func (t *tree) create(session int64, op *zk.CreateRequest) (zk.MultiResponse, []event, func(), error) {
+// create checks in the order of ZooKeeper (PrepRequestProcessor).
+func (t *tree) create(session int64, op *zk.CreateRequest) (applied, error) {
+	if !strings.Contains(op.Path, "/") || strings.Contains(op.Path, "\x00") {
+		return applied{}, zk.ErrBadArguments
+	}
 	up := t.nodes[parent(op.Path)]
 	if up == nil {
-		return zk.MultiResponse{}, nil, nil, zk.ErrNoNode
-	}
-	if up.stat.EphemeralOwner != 0 {
-		return zk.MultiResponse{}, nil, nil, zk.ErrNoChildrenForEphemerals
+		return applied{}, zk.ErrNoNode
 	}
 	name := op.Path
 	if op.Flags&zk.FlagSequence != 0 {
 		name = fmt.Sprintf("%s%010d", op.Path, up.stat.Cversion)
 	}
-	if t.nodes[name] != nil {
-		return zk.MultiResponse{}, nil, nil, zk.ErrNodeExists
+	switch {
+	case !validName(base(name)):
+		return applied{}, zk.ErrBadArguments
+	case t.nodes[name] != nil:
+		return applied{}, zk.ErrNodeExists
+	case up.stat.EphemeralOwner != 0:
+		return applied{}, zk.ErrNoChildrenForEphemerals
 	}
 	n := &node{data: append([]byte(nil), op.Data...), children: map[string]bool{}}
-	n.stat.Czxid, n.stat.Mzxid = t.zxid, t.zxid
+	n.stat = zk.Stat{Czxid: t.zxid, Mzxid: t.zxid, Pzxid: t.zxid, Ctime: t.now, Mtime: t.now}
 	if op.Flags&zk.FlagEphemeral != 0 {
 		n.stat.EphemeralOwner = session
 	}
+	before := up.stat
 	t.nodes[name] = n
-	up.children[path.Base(name)] = true
+	up.children[base(name)] = true
 	up.stat.Cversion++
-	return zk.MultiResponse{String: name}, []event{{name, zk.EventNodeCreated}}, func() {
+	up.stat.Pzxid = t.zxid
+	return applied{zk.MultiResponse{String: name}, []event{{name, zk.EventNodeCreated}}, func() {
 		delete(t.nodes, name)
-		delete(up.children, path.Base(name))
-		up.stat.Cversion--
-	}, nil
+		delete(up.children, base(name))
+		up.stat = before
+	}}, nil
 }
 
-func (t *tree) delete(p string, version int32) (zk.MultiResponse, []event, func(), error) {
+// validName says whether a path's last element may be one; those before it are
+// znodes' that are there (PathUtils.validatePath).
+func validName(name string) bool {
+	bad := func(r rune) bool {
+		return r < 0x20 || 0x7f <= r && r < 0xa0 || 0xd800 <= r && r < 0xf900 || 0xfff0 <= r
+	}
+	return name != "" && name != "." && name != ".." && !strings.ContainsFunc(name, bad)
+}
+
+func (t *tree) delete(p string, version int32) (applied, error) {
 	n, err := t.find(p, version)
 	if err != nil {
-		return zk.MultiResponse{}, nil, nil, err
+		return applied{}, err
 	}
 	if len(n.children) > 0 {
-		return zk.MultiResponse{}, nil, nil, zk.ErrNotEmpty
+		return applied{}, zk.ErrNotEmpty
 	}
 	up := t.nodes[parent(p)]
-	delete(t.nodes, p)
-	delete(up.children, path.Base(p))
-	return zk.MultiResponse{}, []event{{p, zk.EventNodeDeleted}}, func() {
+	before := up.stat
+	t.unlink(p)
+	return applied{events: []event{{p, zk.EventNodeDeleted}}, undo: func() {
 		t.nodes[p] = n
-		up.children[path.Base(p)] = true
-	}, nil
+		up.children[base(p)] = true
+		up.stat = before
+	}}, nil
+}
+
+// unlink takes a znode out of the tree.
+func (t *tree) unlink(p string) {
+	delete(t.nodes, p)
+	if up := t.nodes[parent(p)]; up != nil {
+		delete(up.children, base(p))
+		up.stat.Pzxid = t.zxid
+	}
 }
 
 func (t *tree) get(p string) ([]byte, *zk.Stat, error) {
@@ -153,10 +212,7 @@ func (t *tree) get(p string) ([]byte, *zk.Stat, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	stat := n.stat
-	stat.DataLength = int32(len(n.data))
-	stat.NumChildren = int32(len(n.children))
-	return append([]byte(nil), n.data...), &stat, nil
+	return append([]byte(nil), n.data...), n.visible(), nil
 }
 
 func (t *tree) childNames(p string) ([]string, error) {
@@ -178,12 +234,9 @@ func (t *tree) remove(p string) []event {
 	var events []event
 	for name := range t.nodes {
 		if name == p || strings.HasPrefix(name, p+"/") {
-			delete(t.nodes, name)
+			t.unlink(name)
 			events = append(events, event{name, zk.EventNodeDeleted})
 		}
-	}
-	if up := t.nodes[parent(p)]; up != nil {
-		delete(up.children, path.Base(p))
 	}
 	return events
 }
@@ -194,8 +247,7 @@ func (t *tree) endSession(session int64) []event {
 	var events []event
 	for name, n := range t.nodes {
 		if n.stat.EphemeralOwner == session && session != 0 {
-			delete(t.nodes, name)
-			delete(t.nodes[parent(name)].children, path.Base(name))
+			t.unlink(name)
 			events = append(events, event{name, zk.EventNodeDeleted})
 		}
 	}

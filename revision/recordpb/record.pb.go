@@ -631,7 +631,7 @@ func (x *DigestReport) GetDigest() uint64 {
 	return 0
 }
 
-// LeaseRenew is a keepalive: the lease's time starts anew.
+// LeaseRenew is a keepalive: the lease's time starts again.
 type LeaseRenew struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -677,7 +677,7 @@ func (x *LeaseRenew) GetId() int64 {
 }
 
 // LeaseExpire revokes a lease whose time ran out. It is void when the lease
-// was renewed or granted anew after the keeper looked.
+// was renewed or granted again after the keeper looked.
 type LeaseExpire struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -733,7 +733,7 @@ func (x *LeaseExpire) GetRenewed() uint64 {
 }
 
 // LeaseRemaining notes how much of a long lease is left, so that a restart
-// does not start its time anew. Void when renewed differs.
+// does not start its time again. Void when renewed differs.
 type LeaseRemaining struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Id      int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`

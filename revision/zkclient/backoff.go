@@ -20,7 +20,7 @@ type Backoff struct {
 const (
 	backoffMin = 100 * time.Millisecond
 	// backoffMax bounds a pause but for its jitter, and so how long zkine takes
-	// to notice that somebody has mended what was wrong.
+	// to notice that a person has mended what was wrong.
 	backoffMax = 2 * time.Second
 	// backoffCalm is how long nothing must have failed after a pause for the next
 	// one to be short again.

@@ -9,7 +9,7 @@ import (
 )
 
 // Conn is one ZooKeeper session over one connection. It is never resumed: a
-// lost connection is a lost session, and the owner dials anew. That costs a
+// lost connection is a lost session, and the owner dials again. That costs a
 // session per reconnect and buys certainty: no request outlives its
 // connection inside the client, no watch is silently dropped by a resume, and
 // "new session" is the one case to handle. See docs/design.md, "Sessions".
@@ -57,7 +57,7 @@ type Dialer interface {
 }
 
 // Definite says whether err means that the request had no effect and never
-// will: by the answer of the server (keeper_code.go), or since the client never
+// will: by the answer of the server (keepercode.go), or since the client never
 // sent it. Everything else is ambiguous, raw network errors above all.
 func Definite(err error) bool {
 	if code := CodeOf(err); code != nil {
@@ -76,4 +76,16 @@ func FailedOp(results []zk.MultiResponse) (int, error) {
 		}
 	}
 	return -1, nil
+}
+
+// Sleep waits for d; false if the session or ctx ended before.
+func Sleep(ctx context.Context, conn Conn, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-conn.Done():
+		return false
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -51,7 +51,7 @@ func (r *race) contend(ctx context.Context, c *contender) {
 
 // ask asks a server once, and returns when and why that has failed. A server
 // that keeps silent may be slow, and is waited for; but what it was sent may also
-// be lost. So it is asked anew beside, now and then, and at most twice at once.
+// be lost. So it is asked once more at times, on at most two connections at once.
 func (r *race) ask(ctx context.Context, c *contender) error {
 	first, failed := r.try(ctx, c.target, r.z.Timeout)
 	for {

@@ -23,10 +23,14 @@ const (
 // first to grant one and to answer a quorum write on it; see race.go. The first
 // Dial begins with a random server, so that many zkines spread over the
 // ensemble; each later one with the server after the one that was taken last:
-// who dials anew has lost that one, or does not trust it. With PreferLeader it
+// the caller that dials again has lost that one, or does not trust it. With PreferLeader it
 // begins with the leader; see leader.go.
 func (z *Ensemble) Dial(ctx context.Context) (Conn, error) {
-	conn, err := z.race(ctx, z.PreferLeader)
+	wanted := anyServer
+	if z.PreferLeader {
+		wanted = leaderFirst
+	}
+	conn, err := z.race(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func (z *Ensemble) Bulk() Dialer { return bulk{z} }
 type bulk struct{ z *Ensemble }
 
 func (b bulk) Dial(ctx context.Context) (Conn, error) {
-	conn, err := b.z.race(ctx, false)
+	conn, err := b.z.race(ctx, anyServer)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/throttle"
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 // Reaction is what zkine does when ZooKeeper answers with a code.

@@ -10,10 +10,13 @@ import (
 // own restart bugs with ACL caches away (ZOOKEEPER-4846).
 var openACL = zk.WorldACL(zk.PermAll)
 
+// CreateOp creates a znode that lasts. The data must not be changed until the
+// multi is over.
 func CreateOp(path string, data []byte) *zk.CreateRequest {
 	return &zk.CreateRequest{Path: path, Data: data, Acl: openACL}
 }
 
+// CheckOp makes the multi fail unless a znode is there, at a version.
 func CheckOp(path string, version int64) *zk.CheckVersionRequest {
 	return &zk.CheckVersionRequest{Path: path, Version: int32(version)}
 }
@@ -21,6 +24,7 @@ func CheckOp(path string, version int64) *zk.CheckVersionRequest {
 // AnyVersion makes a check or a setData accept whatever version there is.
 const AnyVersion = -1
 
+// SetOp replaces the data of a znode at a version.
 func SetOp(path string, data []byte, version int64) *zk.SetDataRequest {
 	return &zk.SetDataRequest{Path: path, Data: data, Version: int32(version)}
 }

@@ -27,10 +27,10 @@ func (d *debt) asked(now time.Time) {
 	}
 }
 
-// replied notes an answer; more says that other calls wait for theirs.
-func (d *debt) replied(now time.Time, more bool) {
+// replied notes an answer; so many other calls wait for theirs.
+func (d *debt) replied(now time.Time, waiting int) {
 	d.since = time.Time{}
-	if more {
+	if waiting > 0 {
 		d.since = now
 	}
 }
@@ -45,7 +45,7 @@ func (c *timedConn) owing() time.Duration {
 	return time.Since(c.debt.since)
 }
 
-// quiet says whether nobody has asked anything for a while. One that owes an
+// quiet says whether no caller has asked anything for a while. One that owes an
 // answer to calls that were given up is asked again: nothing else would tell
 // that it is back.
 func (c *timedConn) quiet() bool {

@@ -14,7 +14,7 @@ import (
 // A race is one Dial. Every address of every server is a contender, which is
 // asked again and again whatever the others do, until one has granted a session
 // and answered a quorum write. So a server that hangs, refuses, or has no quorum
-// holds nobody up, and one that begins to serve is found within a second.
+// holds no caller up, and one that begins to serve is found within a second.
 //
 // Contenders start one after the other, so that a healthy ensemble sees one
 // session: the next one as soon as one has failed, and twice as many with each
@@ -27,11 +27,11 @@ type race struct {
 	// connection that has won waits for them when it is closed, and a Dial that
 	// fails does.
 	group  Group
-	leader bool // it is preferred
+	wanted preference
 
 	found  chan found
 	events chan raceEvent
-	leads  chan string // answers to "who leads", "" for nobody
+	leads  chan string // answers to "who leads", "" for none
 
 	// What follows is run's.
 	servers    []string            // z's, each once
@@ -49,6 +49,14 @@ type race struct {
 	held    *zkConn // proven, but not the leader's
 	holding <-chan time.Time
 }
+
+// preference says which server's session a race is for.
+type preference int
+
+const (
+	anyServer   preference = iota
+	leaderFirst            // the leader's, if it is known in time
+)
 
 // raceEvent is what became of a connection: it is proven, or why not.
 type raceEvent struct {
@@ -71,12 +79,12 @@ const (
 // errRival says that another server was faster.
 var errRival = errors.New("another server granted a session first")
 
-func (z *Ensemble) race(ctx context.Context, preferLeader bool) (*zkConn, error) {
+func (z *Ensemble) race(ctx context.Context, wanted preference) (*zkConn, error) {
 	if len(z.Servers) == 0 {
 		return nil, errors.New("revision: no ZooKeeper servers given")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	r := &race{z: z, ctx: ctx, leader: preferLeader,
+	r := &race{z: z, ctx: ctx, wanted: wanted,
 		found: make(chan found), events: make(chan raceEvent), leads: make(chan string),
 		names: map[string][]target{}, contenders: map[string]*contender{}, demands: map[string]error{}, release: 1}
 	for _, server := range z.Servers {
@@ -177,7 +185,7 @@ func (r *race) start() {
 	}
 	r.started = true
 	r.queue = r.z.inOrder(r.queue)
-	if r.leader && len(r.queue) > 1 {
+	if r.wanted == leaderFirst && len(r.queue) > 1 {
 		r.askWhoLeads()
 		return
 	}
@@ -212,7 +220,7 @@ func (r *race) onEvent(e raceEvent) *zkConn {
 			return e.conn
 		}
 	}
-	if !r.leader || len(r.addresses()) < 2 || e.conn.address == r.told {
+	if r.wanted != leaderFirst || len(r.addresses()) < 2 || e.conn.address == r.told {
 		return e.conn
 	}
 	r.held = e.conn

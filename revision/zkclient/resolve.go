@@ -57,7 +57,7 @@ func (r *race) keepLookingUp(server string) {
 }
 
 // lookUp returns a server's addresses; fixed says that they never change. If
-// nobody could tell, and not if there are none, they are those known last: a
+// no name server could tell, and not if there are none, they are those known last: a
 // name server that is away says nothing about where ZooKeeper is.
 func (z *Ensemble) lookUp(ctx context.Context, server string) (targets []target, fixed bool, err error) {
 	host, port, err := net.SplitHostPort(server)

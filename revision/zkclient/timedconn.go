@@ -55,7 +55,7 @@ func (c *timedConn) begin() (end func(*error)) {
 		delete(c.calls, id)
 		if *err == nil || Definite(*err) {
 			c.heard++
-			c.debt.replied(time.Now(), len(c.calls) > 0)
+			c.debt.replied(time.Now(), len(c.calls))
 		}
 	}
 }

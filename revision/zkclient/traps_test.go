@@ -2,6 +2,8 @@ package zkclient_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -16,10 +18,29 @@ import (
 	"github.com/zkine/zkine/revision/zktest"
 )
 
-// Each of these tests meets a trap of the Go client's (zkconn.go lists them) on
-// a real ZooKeeper, and shows what the wrapper makes of it. Resuming a session,
-// where the client sends authentications and watches again, does not happen at
-// all: TestNothingSurvivesASession.
+// Each of these tests meets a trap of the Go client's on a real ZooKeeper, and
+// shows what the wrapper makes of it. zkconn.go lists the traps:
+//
+//   - It reconnects by itself, and what waits survives:
+//     TestNothingSurvivesASession.
+//   - It arms watches again in a race with replies: the same, since it does not
+//     come back; TestAWatchHearsOfALostConnection.
+//   - Calls block while disconnected, and have no context:
+//     TestACallEndsWithItsContext, TestHungSessionIsGivenUp.
+//   - The handshake's deadline is ten times too long: TestHungServerIsLeft.
+//   - A name is resolved once, and a round of failures costs a second:
+//     TestANameMayLeadElsewhereLater, TestAServerIsFoundSoonAfterItServes.
+//   - The event channel drops events: TestManyEventsDoNotHideTheEnd.
+//   - The session timeout that was granted is not exposed:
+//     TestTheGrantedSessionTimeoutIsKnown.
+//   - A request that is too large for its buffer fails before it is sent, and
+//     looks like others that may have been: TestTooLargeForTheClient.
+//   - Close can lock up, and leave goroutines: TestCloseDoesNotHang.
+//
+// Two traps are not met here, since they need what the wrapper never does: a
+// session that is resumed sends authentications and watches again, and can
+// deadlock. What the log makes of lost watches and of servers that are behind is
+// in package zklog (traps_log_test.go).
 
 // session dials, through a proxy, with a session timeout of two seconds.
 func session(t *testing.T, d zkclient.Dialer) zkclient.Conn {
@@ -105,6 +126,106 @@ func TestNothingSurvivesASession(t *testing.T) {
 	require.Zero(t, proxy.Connections())
 }
 
+// TestAWatchHearsOfALostConnection: the client alone says nothing to a watch
+// when the connection is lost, and arms it again on the next one.
+func TestAWatchHearsOfALostConnection(t *testing.T) {
+	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+	conn := session(t, brief(proxy.Addr()))
+	watched, err := conn.GetW(t.Context(), "/")
+	require.NoError(t, err)
+	proxy.CutAll()
+	select {
+	case e := <-watched.Event:
+		require.Equal(t, zk.EventNotWatching, e.Type)
+	case <-time.After(30 * time.Second):
+		require.FailNow(t, "the watch heard nothing")
+	}
+	<-conn.Done()
+	require.Zero(t, proxy.Connections(), "the client does not come back by itself")
+}
+
+// TestACallEndsWithItsContext: the client's calls have none, and wait for as long
+// as the server is silent.
+func TestACallEndsWithItsContext(t *testing.T) {
+	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+	conn := session(t, patient(proxy.Addr()))
+	proxy.Freeze(zktest.ToClient)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the caller has no more use for it")
+	ended := make(chan error, 5)
+	for _, call := range []func() error{
+		func() error { _, _, err := conn.Get(ctx, "/"); return err },
+		func() error { _, err := conn.GetW(ctx, "/"); return err },
+		func() error { _, err := conn.Children(ctx, "/"); return err },
+		func() error { _, err := conn.Exists(ctx, "/"); return err },
+		func() error { _, err := conn.Multi(ctx, &zk.CheckVersionRequest{Path: "/", Version: -1}); return err },
+	} {
+		go func() { ended <- call() }()
+	}
+	began := time.Now()
+	cancel(why)
+	for range cap(ended) {
+		err := <-ended
+		require.ErrorIs(t, err, why)
+		require.False(t, zkclient.Definite(err), "it may have been sent")
+	}
+	require.Less(t, time.Since(began), longTimeout/2)
+}
+
+// TestManyEventsDoNotHideTheEnd: the client's event channel has room for six
+// events, and drops what comes after. Here many watches fire before the
+// connection is lost, and the loss is known at once.
+func TestManyEventsDoNotHideTheEnd(t *testing.T) {
+	server, root := zktest.Shared(t), zktest.Root(t)
+	proxy := zktest.NewProxy(t, server.Addr())
+	conn := session(t, patient(proxy.Addr()))
+	writer := session(t, patient(server.Addr()))
+	var watches []<-chan zk.Event
+	for i := range 30 {
+		path := fmt.Sprint(root, "-", i)
+		_, err := writer.Multi(t.Context(), &zk.CreateRequest{Path: path, Acl: zk.WorldACL(zk.PermAll)}, &zk.CheckVersionRequest{Path: "/", Version: -1})
+		require.NoError(t, err)
+		_, err = conn.Multi(t.Context(), &zk.CheckVersionRequest{Path: path, Version: -1})
+		require.NoError(t, err)
+		watched, err := conn.GetW(t.Context(), path)
+		require.NoError(t, err)
+		_, err = writer.Multi(t.Context(), &zk.SetDataRequest{Path: path, Version: -1})
+		require.NoError(t, err)
+		watches = append(watches, watched.Event)
+	}
+	for _, events := range watches {
+		require.Equal(t, zk.EventNodeDataChanged, (<-events).Type)
+	}
+	began := time.Now()
+	proxy.CutAll()
+	<-conn.Done()
+	require.Less(t, time.Since(began), longTimeout/2)
+}
+
+// TestTheGrantedSessionTimeoutIsKnown: the client keeps it to itself.
+func TestTheGrantedSessionTimeoutIsKnown(t *testing.T) {
+	d := brief(zktest.Shared(t).Addr())
+	require.Equal(t, d.Timeout, session(t, d).SessionTimeout())
+	d.Timeout = time.Hour
+	granted := session(t, d).SessionTimeout()
+	require.Positive(t, granted)
+	require.Less(t, granted, d.Timeout, "the server bounds it")
+}
+
+// TestTooLargeForTheClient: what does not fit into the client's buffer was never
+// sent, and harms neither the session nor what comes after.
+func TestTooLargeForTheClient(t *testing.T) {
+	root := zktest.Root(t)
+	d := patient(zktest.Shared(t).Addr())
+	conn := session(t, d)
+	create := &zk.CreateRequest{Path: root, Data: make([]byte, d.MaxRequest+128<<10), Acl: zk.WorldACL(zk.PermAll)}
+	_, err := conn.Multi(t.Context(), create)
+	require.Error(t, err)
+	require.True(t, zkclient.Definite(err), "%v", err)
+	_, _, err = conn.Get(t.Context(), root)
+	require.ErrorIs(t, err, zk.ErrNoNode)
+}
+
 // TestCloseDoesNotHang: the client alone waits for a server that is silent, and
 // can lock up. Nothing of it may be left, either.
 func TestCloseDoesNotHang(t *testing.T) {
@@ -128,7 +249,7 @@ func TestCloseDoesNotHang(t *testing.T) {
 			conn.Close()
 			require.Less(t, time.Since(began), 5*time.Second)
 			<-conn.Done()
-			<-call // whatever it was
+			<-call //nolint:errcheck // that it ends is what counts
 			require.Eventually(t, func() bool { return !clientRuns() }, 30*time.Second, 5*time.Millisecond,
 				"the client's goroutines end")
 		})

@@ -14,8 +14,8 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// Ensemble dials sessions on an ensemble. This file is the only one that
-// knows go-zookeeper/zk's traps; what each answer is for:
+// Ensemble dials sessions on a ZooKeeper ensemble. The traps of ZooKeeper's Go
+// client (go-zookeeper/zk), and the answer to each:
 //
 //   - The client reconnects by itself, and requests that wait in its queue
 //     survive reconnect and even expiry: so its dialer works once, and the
@@ -27,8 +27,11 @@ import (
 //   - The handshake's read deadline is ten times too long: the connection
 //     caps every deadline.
 //   - Its host provider resolves once and sleeps a second a round: servers
-//     are chosen, and their names resolved, here.
-//   - The event channel drops events: a callback is used.
+//     are chosen, and their names resolved, by a race.
+//   - The event channel drops events: a callback is used. That it is closed
+//     tells that the client's goroutines have ended.
+//   - A client that is closed answers only what it has sent: one that cannot
+//     send any more is closed once it has answered the rest; see shut.
 //   - The granted session timeout is not exposed: it is read off the wire.
 type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a
@@ -100,6 +103,11 @@ func (c *zkConn) dialOnce(ctx context.Context, deadline time.Duration) zk.Dialer
 		}
 		capped := newCappedConn(conn, deadline, &c.granted)
 		c.net.Store(capped)
+		if ctx.Err() != nil { // it was given up, and what cut it may not have seen the connection
+			capped.Close() // nothing is expected of it any more
+			c.breaks(ErrSessionOver)
+			return nil, ErrSessionOver
+		}
 		return capped, nil
 	}
 }
@@ -137,10 +145,6 @@ func (c *zkConn) lose(err error) {
 	})
 }
 
-// callsGrace bounds how long the calls of a session that is over are waited
-// for. The client answers them all as it winds up.
-const callsGrace = time.Second
-
 // shut asks the server to end the session, which the client gives up after a
 // second or two, cuts the connection, and waits until the client's goroutines
 // have ended.
@@ -168,40 +172,6 @@ func (c *zkConn) cut() {
 	}
 }
 
-// beginCall says whether a call may begin, which ends with endCall.
-func (c *zkConn) beginCall() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.calls++
-	}
-	return c.err
-}
-
-func (c *zkConn) endCall() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.calls--; c.calls == 0 && c.idle != nil {
-		close(c.idle)
-	}
-}
-
-// waitForCalls waits until no call is left. None begins once the session is
-// over.
-func (c *zkConn) waitForCalls() {
-	c.mu.Lock()
-	if c.calls == 0 {
-		c.mu.Unlock()
-		return
-	}
-	c.idle = make(chan struct{})
-	c.mu.Unlock()
-	select {
-	case <-c.idle:
-	case <-time.After(callsGrace):
-	}
-}
-
 func (c *zkConn) cause() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -222,92 +192,6 @@ func (c *zkConn) Close() {
 	if c.left != nil {
 		c.left.Wait()
 	}
-}
-
-// call runs one blocking call of the client.
-func call[T any](ctx context.Context, c *zkConn, f func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	var zero T
-	if err := c.beginCall(); err != nil {
-		return zero, err
-	}
-	ch := make(chan result, 1)
-	go func() {
-		defer c.endCall()
-		value, err := f()
-		ch <- result{value, err}
-	}()
-	select {
-	case r := <-ch:
-		return r.value, c.ownWords(r.err)
-	case <-ctx.Done():
-		return zero, context.Cause(ctx)
-	case <-c.done:
-		// The reply may have come in just before.
-		select {
-		case r := <-ch:
-			return r.value, c.ownWords(r.err)
-		default:
-			return zero, c.cause()
-		}
-	}
-}
-
-// ownWords replaces what the client says once it is closed, which looks like a
-// server's code and is none, by the reason for that.
-func (c *zkConn) ownWords(err error) error {
-	if cause := c.cause(); cause != nil && errors.Is(err, zk.ErrClosing) {
-		return cause
-	}
-	return err
-}
-
-func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
-	return call(ctx, c, func() ([]zk.MultiResponse, error) {
-		results, err := c.zk.Multi(ops...)
-		if err == nil {
-			// The header's code stays zero for some failed multis; the
-			// operations' own codes do not.
-			_, err = FailedOp(results)
-		}
-		culprit, _ := FailedOp(results)
-		return results, Named(PathOf(ops[max(culprit, 0)]), err)
-	})
-}
-
-func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	got, err := call(ctx, c, func() (Watched, error) {
-		data, stat, err := c.zk.Get(path)
-		return Watched{Data: data, Stat: stat}, Named(path, err)
-	})
-	return got.Data, got.Stat, err
-}
-
-func (c *zkConn) GetW(ctx context.Context, path string) (Watched, error) {
-	return call(ctx, c, func() (Watched, error) {
-		data, stat, event, err := c.zk.GetW(path)
-		return Watched{Data: data, Stat: stat, Event: event}, Named(path, err)
-	})
-}
-
-func (c *zkConn) Children(ctx context.Context, path string) ([]string, error) {
-	return call(ctx, c, func() ([]string, error) {
-		children, _, err := c.zk.Children(path)
-		return children, Named(path, err)
-	})
-}
-
-func (c *zkConn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
-	return call(ctx, c, func() (*zk.Stat, error) {
-		found, stat, err := c.zk.Exists(path)
-		if err == nil && !found {
-			err = zk.ErrNoNode
-		}
-		return stat, Named(path, err)
-	})
 }
 
 // oneHost gives the client one server; the second request for it says that the

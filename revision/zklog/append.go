@@ -98,7 +98,7 @@ func (a *appending) try(ctx context.Context) (revision.Appended, error) {
 	if err != nil {
 		return revision.Appended{}, err
 	}
-	opCtx, cancel := a.opContext(ctx)
+	opCtx, cancel := a.session.Bound(ctx)
 	defer cancel()
 	results, err := conn.Multi(opCtx, ops...)
 	if err != nil {

@@ -39,7 +39,7 @@ func (l *Log) Barrier(ctx context.Context) (revision.Seq, error) {
 type barriers struct{ *link }
 
 func (b *barriers) try(ctx context.Context, conn zkclient.Conn) (revision.Seq, error) {
-	ctx, cancel := b.opContext(ctx)
+	ctx, cancel := b.session.Bound(ctx)
 	defer cancel()
 	segment, count := b.tail.head()
 	results, err := conn.Multi(ctx,
@@ -83,4 +83,33 @@ func (b *barriers) lastSlot(ctx context.Context, conn zkclient.Conn, segment zkr
 		return revision.Seq{}, nil
 	}
 	return revision.Seq{Segment: segment.Number, Slot: count - 1}, nil
+}
+
+// Backlog implements backend.Log. A connection that is lost on the way is no
+// reason to fail: then it is what was counted so far.
+func (l *Log) Backlog(ctx context.Context) (slots int64, err error) {
+	conn, err := l.session.Get(ctx)
+	if err != nil {
+		return 0, err
+	}
+	opCtx, cancel := l.session.Bound(ctx)
+	defer cancel()
+	refs, err := l.on(conn).Segments(opCtx)
+	if revision.Fatal(err) {
+		return 0, err
+	}
+	first, delivered := l.tail.place()
+	for _, ref := range refs {
+		if ref.Number < first {
+			continue
+		}
+		stat, err := conn.Exists(opCtx, l.layout.Segment(ref.Name))
+		if err != nil && !errors.Is(err, zk.ErrNoNode) {
+			break
+		}
+		if err == nil {
+			slots += int64(stat.Version)
+		}
+	}
+	return max(slots-delivered, 0), nil
 }

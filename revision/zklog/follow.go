@@ -89,7 +89,7 @@ func (f *follower) followOn(conn zkclient.Conn) {
 // watchLog reads the open segment's name and watches for its change. A nil
 // channel means that the connection is ending.
 func (f *follower) watchLog(conn zkclient.Conn) <-chan zk.Event {
-	ctx, cancel := f.opContext(f.ctx)
+	ctx, cancel := f.session.Bound(f.ctx)
 	defer cancel()
 	watched, err := conn.GetW(ctx, f.layout.Log())
 	if err == nil {
@@ -107,7 +107,7 @@ func (f *follower) watchLog(conn zkclient.Conn) <-chan zk.Event {
 
 // watchSegment watches for the next slot and returns how many there are.
 func (f *follower) watchSegment(conn zkclient.Conn, segment zkroot.SegmentRef) (<-chan zk.Event, int64) {
-	ctx, cancel := f.opContext(f.ctx)
+	ctx, cancel := f.session.Bound(f.ctx)
 	defer cancel()
 	watched, err := conn.GetW(ctx, f.layout.Segment(segment.Name))
 	if err != nil {
@@ -121,7 +121,7 @@ func (f *follower) watchSegment(conn zkclient.Conn, segment zkroot.SegmentRef) (
 
 // poll reads what the watches would have told.
 func (f *follower) poll(conn zkclient.Conn) {
-	ctx, cancel := f.opContext(f.ctx)
+	ctx, cancel := f.session.Bound(f.ctx)
 	defer cancel()
 	open, err := f.readOpen(ctx, conn)
 	if err == nil {
@@ -153,20 +153,8 @@ func (f *follower) quiet(conn zkclient.Conn) {
 		if wait <= 0 || time.Now().After(deadline) {
 			return
 		}
-		if !sleep(f.ctx, conn, wait) {
+		if !zkclient.Sleep(f.ctx, conn, wait) {
 			return
 		}
-	}
-}
-
-// sleep returns false if the log or the connection ended first.
-func sleep(ctx context.Context, conn zkclient.Conn, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-conn.Done():
-		return false
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkroot"
-	"github.com/zkine/zkine/throttle"
 )
 
 // link is what the parts of a Log have in common: the session, what is known of
@@ -38,13 +37,6 @@ type link struct {
 
 // on reads the log's root on a connection.
 func (l *link) on(conn zkroot.Nodes) zkroot.Reader { return zkroot.NewReader(conn, l.layout) }
-
-// opContext bounds one request to ZooKeeper. A server that is silent for a
-// session timeout is given up.
-func (l *link) opContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, max(l.session.Timeout(), time.Second),
-		errors.New("ZooKeeper did not answer within the session timeout"))
-}
 
 // dialBulk opens a session for what is large and can wait, so that it never
 // stands before a commit. The server may lag: a barrier comes first.
@@ -80,7 +72,7 @@ var errAgain = errors.New("revision: try again")
 // refreshed reads the open segment again, after a check showed that it had
 // changed, and returns errAgain or a final error.
 func (l *link) refreshed(ctx context.Context, conn zkclient.Conn) error {
-	opCtx, cancel := l.opContext(ctx)
+	opCtx, cancel := l.session.Bound(ctx)
 	defer cancel()
 	if _, err := l.readOpen(opCtx, conn); err != nil {
 		return l.unusable(ctx, conn, err)

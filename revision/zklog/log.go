@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkmember"
 	"github.com/zkine/zkine/revision/zkroot"
 )
 
@@ -66,7 +67,7 @@ const (
 // Log is the revision log on ZooKeeper. It satisfies backend.Log, where the
 // methods' contracts are.
 //
-// Its goroutines: session.run keeps a connection; follow learns of foreign
+// Its goroutines: Session.Run keeps a connection; follow learns of foreign
 // slots; a claimant keeps the member's znode, and ends with its connection; all
 // end with Close; haltOthers waits for the session's end. Short-lived ones
 // rotate, read slots ahead, and ask for a sign of life.
@@ -78,13 +79,13 @@ type Log struct {
 	barriers    barriers
 	checkpoints checkpoints
 	usage       usage
-	member      membership
+	member      *zkmember.Membership
 
 	clusterID  uint64
 	found      Found                         // as of Open
 	accepted   atomic.Int64                  // the number of the latest decision that is known; see trust.go
 	remembered atomic.Pointer[zkroot.Served] // what Served returned last, or what was recognised; nil for nothing
-	refusal    refusal                       // of writes; see keeper_code.go
+	refusal    refusal                       // of writes; see zkclient.Code
 	opened     bool                          // the first verification is over; only verifications touch it
 }
 
@@ -123,6 +124,8 @@ func newLog(cfg Config) *Log {
 	common.ctx, common.cancel = context.WithCancelCause(context.Background())
 	l := &Log{link: common}
 	l.session = zkclient.NewSession(zkclient.SessionConfig{Dialer: cfg.Dialer, Verify: l.recognise, Fatal: revision.Fatal, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
+	l.member = zkmember.New(l.ctx, zkmember.Env{Session: l.session, Layout: l.layout, Group: &l.group,
+		Unusable: l.unusable, Random: cfg.Random, Said: &l.said, Log: cfg.Log})
 	l.checkpoints.link = common
 	l.delivery = delivery{link: common, checkpoints: &l.checkpoints}
 	l.rotation.link = common
@@ -173,3 +176,33 @@ func (l *Log) Head() revision.Seq {
 	}
 	return revision.Seq{Segment: segment.Number, Slot: count - 1}
 }
+
+// Owing implements backend.Log.
+func (l *Log) Owing() time.Duration { return l.session.Owing() }
+
+// Pulse implements backend.Log.
+func (l *Log) Pulse() {
+	conn, quiet := l.session.Quiet()
+	if !quiet {
+		return
+	}
+	l.group.Go(func() {
+		ctx, cancel := l.session.Bound(l.ctx)
+		defer cancel()
+		conn.Get(ctx, l.layout.Format()) //nolint:errcheck // Owing tells what came of it
+	})
+}
+
+// Join implements backend.Log; see zkmember.
+func (l *Log) Join(ctx context.Context, member revision.Member) error {
+	return l.member.Join(ctx, member)
+}
+
+// Leave implements backend.Log.
+func (l *Log) Leave(ctx context.Context) error { return l.member.Leave(ctx) }
+
+// Alive implements backend.Log.
+func (l *Log) Alive(ctx context.Context, name string) (bool, error) { return l.member.Alive(ctx, name) }
+
+// Members implements backend.Log.
+func (l *Log) Members(ctx context.Context) ([]revision.Member, error) { return l.member.Members(ctx) }

@@ -93,7 +93,7 @@ func (d *delivery) withConn(ctx context.Context, f func(zkclient.Conn) error) er
 // fetch reads slots that are known to exist. Bytes that cannot be trusted are
 // read once more, from another server, before they stop this zkine.
 func (d *delivery) fetch(ctx context.Context, conn zkclient.Conn, s step) error {
-	opCtx, cancel := d.opContext(ctx)
+	opCtx, cancel := d.session.Bound(ctx)
 	defer cancel()
 	err := d.fetchOn(opCtx, conn, s)
 	if !errors.Is(err, revision.ErrCorrupt) {
@@ -117,8 +117,8 @@ func (d *delivery) fetchOn(ctx context.Context, conn zkclient.Conn, s step) erro
 }
 
 // read reads slots, or the packs that they are in. At any time one goroutine
-// is in it: Next's caller's, or that which reads ahead. errMissing says that
-// one is not where the packs that are known of and the segment tell.
+// is in it: Next's caller's, or that which reads ahead. zkroot.ErrMissing says
+// that one is not where the packs that are known of and the segment tell.
 func (d *delivery) read(ctx context.Context, conn zkclient.Conn, s step) error {
 	if s.cur.Number < s.open.Number && d.packs.segment != s.cur {
 		if err := d.learnPacks(ctx, conn, s.cur); err != nil {
@@ -221,7 +221,7 @@ func (d *delivery) missing(ctx context.Context, conn zkclient.Conn, s step) erro
 // that the server shows the segment as it was when it was sealed, or later:
 // no slot can have been added since.
 func (d *delivery) count(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef) error {
-	opCtx, cancel := d.opContext(ctx)
+	opCtx, cancel := d.session.Bound(ctx)
 	defer cancel()
 	if err := d.on(conn).Barrier(opCtx); err != nil {
 		return err
@@ -251,7 +251,7 @@ func (d *delivery) advance(ctx context.Context, conn zkclient.Conn, s step) erro
 	}
 	next := s.open
 	if next.Number != s.cur.Number+1 {
-		opCtx, cancel := d.opContext(ctx)
+		opCtx, cancel := d.session.Bound(ctx)
 		defer cancel()
 		if next, err = d.on(conn).SegmentAfter(opCtx, s.cur.Number); err != nil {
 			return err

@@ -36,7 +36,7 @@ type readyWindow struct {
 	raw   int
 	// generation counts the sessions, and the parts of the log that were skipped.
 	generation int
-	// reading says that slots are being read ahead. Meanwhile Next does not
+	// reading says that slots are being read ahead. Until that is over Next does not
 	// read, so that at any time one of them has the log's packs to itself.
 	reading bool
 	// failed says that reading ahead did not succeed, and Next has to.
@@ -103,7 +103,7 @@ func (t *tail) toRead(from int64) (seqs []revision.Seq) {
 }
 
 // ahead lists the slots to read ahead now; none if it is not worth it. Then it
-// counts as begun, and ends with readAhead.
+// counts as begun, and ends with readAheadDone.
 func (t *tail) ahead() []revision.Seq {
 	h := &t.ready
 	if h.reading || h.failed || h.raw >= aheadBytes || len(h.slots) >= aheadSlots {
@@ -121,8 +121,8 @@ func (t *tail) ahead() []revision.Seq {
 	return seqs
 }
 
-// readAhead notes that slots were read ahead, or that it did not succeed.
-func (t *tail) readAhead(err error) {
+// readAheadDone notes that slots were read ahead, or that it did not succeed.
+func (t *tail) readAheadDone(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ready.reading, t.ready.failed = false, err != nil
@@ -132,12 +132,12 @@ func (t *tail) readAhead(err error) {
 // readAhead reads the slots of a step in the background.
 func (d *delivery) readAhead(s step) {
 	d.group.Go(func() {
-		ctx, cancel := d.opContext(d.ctx)
+		ctx, cancel := d.session.Bound(d.ctx)
 		defer cancel()
 		conn, err := d.session.Get(ctx)
 		if err == nil {
 			err = d.read(ctx, conn, s)
 		}
-		d.tail.readAhead(err)
+		d.tail.readAheadDone(err)
 	})
 }

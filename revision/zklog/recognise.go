@@ -29,7 +29,7 @@ func (l *Log) recognise(ctx context.Context, conn zkclient.Conn) error {
 
 func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 	// What is known has to be noted before the quorum write: another connection
-	// may still be in use, and learn more meanwhile.
+	// may still be in use, and learn more at the same time.
 	seen := l.tail.seen()
 	// A quorum write: afterwards this server shows all that was committed.
 	if err := l.on(conn).Barrier(ctx); err != nil {
@@ -47,7 +47,7 @@ func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 		return err
 	}
 	if last := l.tail.forgetReady(); last.Slot.Seq != seen.last.Slot.Seq {
-		// Next has gone on meanwhile, with what it had read before.
+		// Next has gone on until now, with what it had read before.
 		if err := l.on(conn).Barrier(ctx); err != nil {
 			return l.lostIfMissing(err, l.layout.Format())
 		}
@@ -58,7 +58,7 @@ func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 	if err := l.mayServe(ctx, conn); err != nil {
 		return err
 	}
-	if err := l.member.renew(ctx, conn); err != nil {
+	if err := l.member.Renew(ctx, conn); err != nil {
 		return fmt.Errorf("%w: %w", zkclient.ErrDisplaced, err)
 	}
 	return nil
@@ -94,13 +94,12 @@ func (l *Log) recogniseFirst(ctx context.Context, conn zkclient.Conn) error {
 	if err := l.delivery.startAfterCheckpoint(ctx, conn, open); err != nil {
 		return err
 	}
-	l.member.init(l)
 	l.opened = true
 	return nil
 }
 
 // mustExist shows that the open segment is there. It may have been sealed and
-// removed in the meantime: then the caller begins anew.
+// removed in the meantime: then the caller begins again.
 func (l *Log) mustExist(ctx context.Context, conn zkclient.Conn, open zkroot.SegmentRef) error {
 	path := l.layout.Segment(open.Name)
 	_, stat, err := conn.Get(ctx, path)
@@ -130,12 +129,10 @@ func (l *Log) recogniseSeen(ctx context.Context, conn zkclient.Conn, seen seen) 
 	path := l.layout.Segment(known.Name)
 	_, stat, err := conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		if err := l.on(conn).Trimmed(ctx, known.Number); errors.Is(err, revision.ErrTrimmed) {
-			return nil // Next will find the same, and reload
-		}
+		return l.trimmedOrLost(ctx, conn, known.Number, path)
 	}
 	if err != nil {
-		return l.lostIfMissing(err, path)
+		return err
 	}
 	if int64(stat.Version) < count {
 		return fmt.Errorf("%w: %s holds %d slots, %d were known; see docs/operations.md, \"The log went back\"",
@@ -158,8 +155,8 @@ func (l *Log) recogniseLast(ctx context.Context, conn zkclient.Conn, last zkroot
 		return err
 	}
 	if nonce, err := zkroot.NonceOf(data); err != nil || nonce != last.Slot.Nonce {
-		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"", //nolint:errorlint // it is lost, not corrupt
-			revision.ErrLogLost, path, err)
+		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
+			revision.ErrLogLost, path, err) //nolint:errorlint // the log is lost, not corrupt
 	}
 	return nil
 }
@@ -185,9 +182,18 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 		return fmt.Errorf("%w: %s, packed, is not the slot that was applied; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, path)
 	}
-	if err := l.on(conn).Trimmed(ctx, last.Slot.Seq.Segment); errors.Is(err, revision.ErrTrimmed) {
-		return nil // Next will find the same, and reload
-	} else if err != nil {
+	return l.trimmedOrLost(ctx, conn, last.Slot.Seq.Segment, path)
+}
+
+// trimmedOrLost judges a znode of a segment that is gone: nil if a checkpoint
+// covers the segment, since Next finds the same and reloads; ErrLogLost if none
+// does; another error if that could not be found out.
+func (l *Log) trimmedOrLost(ctx context.Context, conn zkclient.Conn, segment int64, path string) error {
+	err := l.on(conn).Trimmed(ctx, segment)
+	switch {
+	case errors.Is(err, revision.ErrTrimmed):
+		return nil
+	case err != nil:
 		return err
 	}
 	return l.lostIfMissing(zk.ErrNoNode, path)

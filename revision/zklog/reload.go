@@ -60,7 +60,7 @@ func (d *delivery) reload(ctx context.Context) error {
 }
 
 func (d *delivery) reloadOn(ctx context.Context, conn zkclient.Conn) error {
-	opCtx, cancel := d.opContext(ctx)
+	opCtx, cancel := d.session.Bound(ctx)
 	defer cancel()
 	open, err := d.readOpen(opCtx, conn)
 	if err != nil {

@@ -54,7 +54,7 @@ func (r *rotation) seal(ctx context.Context, segment zkroot.SegmentRef) error {
 	if err != nil {
 		return err
 	}
-	opCtx, cancel := r.opContext(ctx)
+	opCtx, cancel := r.session.Bound(ctx)
 	defer cancel()
 	next := zkroot.NewSegmentRef(segment.Number+1, r.cfg.Random)
 	_, err = conn.Multi(opCtx,

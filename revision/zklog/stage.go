@@ -56,7 +56,7 @@ func (a *appending) stage(ctx context.Context, conn zkclient.Conn, segment zkroo
 func (a *appending) stagePart(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef, i int) error {
 	from := i * a.parts.size
 	to := min(from+a.parts.size, len(a.env.Stored()))
-	opCtx, cancel := a.opContext(ctx)
+	opCtx, cancel := a.session.Bound(ctx)
 	defer cancel()
 	results, err := conn.Multi(opCtx,
 		zkclient.CheckOp(a.layout.Log(), segment.Number),

@@ -11,19 +11,33 @@ import (
 	"github.com/zkine/zkine/revision/memzk"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zktest"
 )
 
-// These tests meet traps of ZooKeeper's Go client that the log answers, on an
-// ensemble in memory: no real one loses watches, or lags, on request.
+// These tests meet traps of ZooKeeper's Go client that the log answers, not its
+// wrapper (package zkclient, traps_test.go).
+//
+// A new session that reads older state is met in memory alone. A real server
+// takes part in the creation of each session, and has applied by then what was
+// committed before: it shows older state only to sessions that are resumed, as
+// the client's are and zkine's never. The log does not rely on that, and memzk,
+// whose servers lag on request, shows it.
 
 // TestLostWatchIsMadeUpFor: the client alone loses watches when it resumes. Here
 // all that a server would say by itself is held back; the poll finds the slot.
 func TestLostWatchIsMadeUpFor(t *testing.T) {
-	e := memzk.New()
-	a := openLog(t, zklog.Config{Dialer: e})
-	b := openLog(t, zklog.Config{Dialer: deaf{e}})
-	for i := range 3 {
-		b.reach(a.append(batchOf(put(string(rune('a'+i)), "v"))).Seq)
+	for name, on := range map[string]func(*testing.T) (zkclient.Dialer, string){
+		"memory":    func(*testing.T) (zkclient.Dialer, string) { return memzk.New(), "/zkine" },
+		"ZooKeeper": func(t *testing.T) (zkclient.Dialer, string) { return lasting(zktest.Shared(t).Addr()), zktest.Root(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, root := on(t)
+			a := openLog(t, zklog.Config{Dialer: d, Root: root})
+			b := openLog(t, zklog.Config{Dialer: deaf{d}, Root: root})
+			for i := range 3 {
+				b.reach(a.append(batchOf(put(string(rune('a'+i)), "v"))).Seq)
+			}
+		})
 	}
 }
 

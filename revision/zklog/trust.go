@@ -80,7 +80,7 @@ func (l *Log) haltOthers() {
 
 // leaveHalt tries on new connections until it is done or ctx ends. left is false
 // if nothing was to be written: the root is gone, or another cluster's, or a
-// person has decided meanwhile.
+// person has decided before.
 func (l *Log) leaveHalt(ctx context.Context, why error) (left bool, err error) {
 	for {
 		left, err = l.leaveHaltOnce(ctx, why)
@@ -138,3 +138,106 @@ func (l *Log) newHalt(why error) *zkroot.Halt {
 // Distrust ends the log because its caller has found, by the state that it makes,
 // that it went back.
 func (l *Log) Distrust(err error) { l.session.Fail(err) }
+
+// Served is what to remember by now.
+func (l *Log) Served() zkroot.Served {
+	s := zkroot.Served{Root: l.cfg.Root, ClusterID: zkroot.ClusterID(l.clusterID), Accepted: l.accepted.Load(), At: time.Now().UTC()}
+	last := l.tail.lastDelivered()
+	s.Revision = l.served()
+	if last.Slot.Seq != (revision.Seq{}) {
+		s.Segment, s.Slot, s.Nonce = last.Segment.Name, last.Slot.Seq.Slot, last.Slot.Nonce
+	} else if r := l.remembered.Load(); r != nil {
+		// Nothing was delivered after the checkpoint that this began with.
+		s.Segment, s.Slot, s.Nonce, s.Revision = r.Segment, r.Slot, r.Nonce, max(r.Revision, s.Revision)
+	}
+	l.remembered.Store(&s)
+	return s
+}
+
+// served is the revision that the state has reached, as far as the log is told:
+// it is not of a state that a checkpoint held.
+func (l *Log) served() revision.Rev {
+	rev := revision.Rev(l.applied.Load())
+	if record := l.checkpoints.known.Load(); rev == 0 && record != nil && record.Latest != nil {
+		return record.Latest.Revision
+	}
+	return max(rev, 1) // that of an empty store
+}
+
+// wanted is which root the log is to be.
+func (c *Config) wanted() zkroot.Wanted {
+	return zkroot.Wanted{Root: c.Root, ClusterID: c.ClusterID, Served: c.Served, NewCluster: c.NewCluster}
+}
+
+// Found is what Open found.
+type Found struct {
+	// Made says that there was nothing, and that the root was made.
+	Made bool
+	// Written is when the log was written to last, by ZooKeeper's clock.
+	Written time.Time
+}
+
+// Found says what Open found.
+func (l *Log) Found() Found { return l.found }
+
+// recogniseServed shows that the log holds what is remembered of it, unless a
+// person has decided since that it need not.
+func (l *Log) recogniseServed(ctx context.Context, conn zkclient.Conn, open zkroot.SegmentRef) error {
+	s := l.cfg.Served
+	if s == nil || uint64(s.ClusterID) != l.clusterID {
+		return nil
+	}
+	r, _, err := l.on(conn).Trust(ctx)
+	if err != nil || r.Halt != nil {
+		return err // mayServe says it
+	}
+	if r.Number() > s.Accepted {
+		l.cfg.Log.Infof("what this zkine remembers does not count any more: at %s %s accepted what %s holds",
+			r.Accepted.At.UTC().Format(time.RFC3339), r.Accepted.By, l.cfg.Root)
+		return nil
+	}
+	l.remembered.Store(s) // for the halt, too
+	l.noteAccepted(s.Accepted)
+	if s.Segment == "" {
+		return nil
+	}
+	ref, err := zkroot.ParseSegmentRef(s.Segment)
+	if err != nil {
+		return err
+	}
+	if open.Number < ref.Number || open.Number == ref.Number && open.Name != ref.Name {
+		return fmt.Errorf("%w: the open segment is %s, and this zkine has served %s, revision %d; see docs/operations.md, \"The log went back\"",
+			revision.ErrLogLost, open.Name, l.layout.Slot(ref.Name, s.Slot), s.Revision)
+	}
+	return l.recogniseLast(ctx, conn, zkroot.StoredSlot{Segment: ref, Slot: revision.Slot{Seq: revision.Seq{Segment: ref.Number, Slot: s.Slot}, Nonce: s.Nonce}})
+}
+
+// Verify reads everything under cfg.Root on a session of its own, and judges it;
+// see Reader.Verify.
+func Verify(ctx context.Context, cfg Config) (*zkroot.Verified, error) {
+	return inspect(ctx, cfg, func(r zkroot.Reader, w zkroot.Wanted) (*zkroot.Verified, error) { return r.Verify(ctx, w) })
+}
+
+// Look reads what cfg.Root holds on a session of its own; see Reader.Look.
+func Look(ctx context.Context, cfg Config) (*zkroot.Holding, error) {
+	return inspect(ctx, cfg, func(r zkroot.Reader, w zkroot.Wanted) (*zkroot.Holding, error) { return r.Look(ctx, w) })
+}
+
+// Accept records by's decision to serve what cfg.Root holds on a session of its
+// own; see Reader.Accept.
+func Accept(ctx context.Context, cfg Config, by string) (*zkroot.Holding, error) {
+	return inspect(ctx, cfg, func(r zkroot.Reader, w zkroot.Wanted) (*zkroot.Holding, error) { return r.Accept(ctx, w, by) })
+}
+
+func inspect[T any](ctx context.Context, cfg Config, f func(zkroot.Reader, zkroot.Wanted) (T, error)) (out T, err error) {
+	if err := zkroot.CheckRoot(cfg.Root); err != nil {
+		return out, err
+	}
+	conn, err := cfg.Dialer.Dial(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer conn.Close()
+	// What is remembered of an earlier run says nothing about what is there.
+	return f(zkroot.NewReader(conn, zkroot.Layout{Root: cfg.Root}), zkroot.Wanted{Root: cfg.Root, ClusterID: cfg.ClusterID})
+}

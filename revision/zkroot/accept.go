@@ -29,7 +29,7 @@ type Holding struct {
 	Halt     *Halt
 	Accepted *Accepted
 
-	trust   trustRecord
+	trust   TrustRecord
 	version int64 // of the znode that holds it
 }
 
@@ -104,9 +104,9 @@ func (r Reader) Accept(ctx context.Context, want Wanted, by string) (*Holding, e
 	if h.Halt != nil {
 		accepted.Number = max(accepted.Number, h.Halt.Accepted+1)
 	}
-	err = WriteTrust(ctx, r.conn, r.layout, trustRecord{Accepted: accepted}, h.version)
+	err = WriteTrust(ctx, r.conn, r.layout, TrustRecord{Accepted: accepted}, h.version)
 	if errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNodeExists) {
-		err = errors.New("a zkine has written meanwhile; look again")
+		err = errors.New("a zkine has written in the meantime; look again")
 	}
 	return h, err
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // A blob is bytes too many for one znode: compressed, and cut into parts. The
-// caller keeps the blobRef, which verifies what is read back.
+// caller keeps the BlobRef, which verifies what is read back.
 
 // blobEncoder is as fast as a slot's. In runs of objects that are alike, as
 // neighbours in the order of keys are, the better levels save nothing to speak
@@ -24,16 +24,16 @@ import (
 var blobEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 
 // EncodeBlob compresses raw and describes the result, cut at limit bytes.
-func EncodeBlob(raw []byte, limit int) ([]byte, blobRef) {
+func EncodeBlob(raw []byte, limit int) ([]byte, BlobRef) {
 	stored := blobEncoder.EncodeAll(raw, make([]byte, 0, len(raw)/4))
-	return stored, blobRef{
+	return stored, BlobRef{
 		Parts: max(1, (len(stored)+limit-1)/limit), Length: len(stored), Raw: len(raw),
 		Checksum: crc32.Checksum(stored, castagnoli),
 	}
 }
 
-// check is an error for what encodeBlob never says of a blob.
-func (r blobRef) check() error {
+// check is an error for what EncodeBlob never says of a blob.
+func (r BlobRef) check() error {
 	if r.Length < 0 || r.Length > MaxRaw || r.Raw < 0 || r.Raw > MaxRaw || r.Parts < 1 || r.Parts > max(1, r.Length) {
 		return fmt.Errorf("%w: a blob of %d bytes, %d stored, in %d parts", revision.ErrCorrupt, r.Raw, r.Length, r.Parts)
 	}
@@ -41,7 +41,7 @@ func (r blobRef) check() error {
 }
 
 // Span is which of the stored bytes a part holds.
-func (r blobRef) Span(part int) (from, to int) {
+func (r BlobRef) Span(part int) (from, to int) {
 	size := (r.Length + r.Parts - 1) / r.Parts
 	return min(part*size, r.Length), min((part+1)*size, r.Length)
 }
@@ -49,7 +49,7 @@ func (r blobRef) Span(part int) (from, to int) {
 // WriteBlob creates the parts of a blob under the names that name gives. Each
 // carries the guard along: if that fails, so does the write. A part that
 // exists is from an earlier try of the same write.
-func WriteBlob(ctx context.Context, conn Nodes, stored []byte, ref blobRef, guard any, name func(part int) string) error {
+func WriteBlob(ctx context.Context, conn Nodes, stored []byte, ref BlobRef, guard any, name func(part int) string) error {
 	for i := range ref.Parts {
 		from, to := ref.Span(i)
 		_, err := conn.Multi(ctx, guard, zkclient.CreateOp(name(i), stored[from:to]))
@@ -62,7 +62,7 @@ func WriteBlob(ctx context.Context, conn Nodes, stored []byte, ref blobRef, guar
 
 // blob puts a blob together and verifies it. zk.ErrNoNode if a part is missing,
 // ErrCorrupt if the bytes are others.
-func (r Reader) blob(ctx context.Context, ref blobRef, name func(part int) string) ([]byte, error) {
+func (r Reader) blob(ctx context.Context, ref BlobRef, name func(part int) string) ([]byte, error) {
 	if err := ref.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w; restore what names it from a backup of ZooKeeper", name(0), err)
 	}

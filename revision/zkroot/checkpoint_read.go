@@ -22,8 +22,9 @@ import (
 // No member relies on a checkpoint for what it has applied. A checkpoint only
 // spares starting members the log before it, which therefore may go.
 
-func ChunkRef(c *recordpb.StoredChunk) blobRef {
-	return blobRef{Parts: int(c.Parts), Length: int(c.StoredLength), Raw: int(c.RawLength), Checksum: c.Checksum}
+// ChunkRef is what a manifest says of a chunk's bytes.
+func ChunkRef(c *recordpb.StoredChunk) BlobRef {
+	return BlobRef{Parts: int(c.Parts), Length: int(c.StoredLength), Raw: int(c.RawLength), Checksum: c.Checksum}
 }
 
 // Checkpoints reads <root>/checkpoint and its version. A root made before there

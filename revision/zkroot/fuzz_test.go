@@ -81,7 +81,7 @@ func FuzzReadBlob(f *testing.F) {
 		f.Add(stored, ref.Parts, ref.Length, n)
 	}
 	f.Fuzz(func(t *testing.T, stored []byte, parts, length, raw int) {
-		ref := blobRef{Parts: parts, Length: length, Raw: raw, Checksum: crc32.Checksum(stored, castagnoli)}
+		ref := BlobRef{Parts: parts, Length: length, Raw: raw, Checksum: crc32.Checksum(stored, castagnoli)}
 		out, err := NewReader(&oneNode{data: stored}, Layout{Root: "/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
 		if err != nil {
 			namedError(t, err)
@@ -126,7 +126,7 @@ func FuzzManifest(f *testing.F) {
 
 // FuzzRecords is the znodes that are JSON.
 func FuzzRecords(f *testing.F) {
-	ref := CheckpointRef{Attempt: "3-aabbccdd", Segment: 3, Revision: 9, Bytes: 5, Manifest: blobRef{Parts: 1, Length: 5, Raw: 5}}
+	ref := CheckpointRef{Attempt: "3-aabbccdd", Segment: 3, Revision: 9, Bytes: 5, Manifest: BlobRef{Parts: 1, Length: 5, Raw: 5}}
 	for kind, record := range []any{
 		formatRecord{Zkine: "zkine", Format: formatVersion, ClusterID: "abc1"},
 		OpenRecord{OpenSegment: "3-aabbccdd"},

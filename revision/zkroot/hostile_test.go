@@ -64,7 +64,7 @@ func TestNoMoreIsDecompressedThanIsSaid(t *testing.T) {
 		require.ErrorIs(t, err, revision.ErrCorrupt)
 		require.Less(t, used, uint64(1<<20), "pack, %d said", said)
 
-		ref := blobRef{Parts: 1, Length: len(packed), Raw: said, Checksum: crc32.Checksum(packed, castagnoli)}
+		ref := BlobRef{Parts: 1, Length: len(packed), Raw: said, Checksum: crc32.Checksum(packed, castagnoli)}
 		used = allocated(func() {
 			_, err = NewReader(&oneNode{data: packed}, Layout{Root: "/zkine"}).blob(t.Context(), ref, func(int) string { return "/zkine/blob" })
 		})
@@ -97,7 +97,7 @@ func TestFramesWithoutASizeAreBounded(t *testing.T) {
 // TestBlobsThatCannotBe: lengths and counts that zkine never writes end in a
 // named error before anything is read.
 func TestBlobsThatCannotBe(t *testing.T) {
-	for _, ref := range []blobRef{
+	for _, ref := range []BlobRef{
 		{Parts: 1, Length: -1, Raw: 5}, {Parts: 1, Length: 5, Raw: -1}, {Parts: 0, Length: 5, Raw: 5},
 		{Parts: -3, Length: 5, Raw: 5}, {Parts: 6, Length: 5, Raw: 5}, {Parts: 2, Length: 0},
 		{Parts: 1, Length: math.MaxInt, Raw: 5}, {Parts: 1, Length: 5, Raw: math.MaxInt},
@@ -110,7 +110,7 @@ func TestBlobsThatCannotBe(t *testing.T) {
 		require.Zero(t, conn.gets, "%+v", ref)
 	}
 	// Sound in themselves, but not what is there.
-	for _, ref := range []blobRef{
+	for _, ref := range []BlobRef{
 		{Parts: 1, Length: MaxRaw, Raw: 5}, {Parts: MaxRaw, Length: MaxRaw, Raw: MaxRaw}, {Parts: 2, Length: 11, Raw: 5},
 	} {
 		conn := &oneNode{data: []byte("12345")}

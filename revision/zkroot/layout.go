@@ -13,60 +13,86 @@ import (
 // Layout names the znodes under a root:
 //
 //	<root>/format                        formatRecord, written once
-//	<root>/log                           openRecord: the open segment; its
+//	<root>/log                           OpenRecord: the open segment; its
 //	                                     dataVersion is the segment's number
-//	<root>/log/<k>-<random>              segmentRecord; its dataVersion counts
+//	<root>/log/<k>-<random>              SegmentRecord; its dataVersion counts
 //	                                     the slots
 //	<root>/log/<k>-<random>/s-<n>        a slot: an envelope (codec.go)
 //	<root>/stage/<k>-<random>            parts of large batches of the segment
 //	<root>/stage/<k>-<random>/<nonce>-<i> a part
 //	<root>/pack/<k>-<random>             packed slots of a sealed segment
 //	<root>/pack/<k>-<random>/p-<n>-<m>   slots n to m (pack.go)
-//	<root>/checkpoint                    checkpointRecord: the newest checkpoint
-//	<root>/checkpoint/<attempt>          a folder of chunks (checkpoint.go)
+//	<root>/checkpoint                    CheckpointRecord: the newest checkpoint
+//	<root>/checkpoint/<attempt>          a folder of chunks (checkpoint_read.go)
 //	<root>/checkpoint/<attempt>/c-<n>-<i> part i of chunk n
 //	<root>/checkpoint/<attempt>/m-<i>    part i of the manifest
 //	<root>/members/<name>                ephemeral: a running zkine
-//	<root>/trust                         trustRecord (trust.go); made when it is
+//	<root>/trust                         TrustRecord (trust.go); made when it is
 //	                                     first needed
 type Layout struct {
 	// Root is the path of the znode that holds everything; see CheckRoot.
 	Root string
 }
 
-func (l Layout) Format() string              { return l.Root + "/format" }
-func (l Layout) Log() string                 { return l.Root + "/log" }
-func (l Layout) Members() string             { return l.Root + "/members" }
-func (l Layout) Member(name string) string   { return l.Members() + "/" + name }
-func (l Layout) Trust() string               { return l.Root + "/trust" }
-func (l Layout) stageRoot() string           { return l.Root + "/stage" }
-func (l Layout) Stage(segment string) string { return l.stageRoot() + "/" + segment }
-func (l Layout) Segment(name string) string  { return l.Log() + "/" + name }
-func (l Layout) packRoot() string            { return l.Root + "/pack" }
-func (l Layout) Pack(segment string) string  { return l.packRoot() + "/" + segment }
-func (l Layout) Checkpoint() string          { return l.Root + "/checkpoint" }
-func (l Layout) Attempt(name string) string  { return l.Checkpoint() + "/" + name }
+// Format is the format record's path.
+func (l Layout) Format() string { return l.Root + "/format" }
 
+// Log is the path of the log: its segments are below.
+func (l Layout) Log() string { return l.Root + "/log" }
+
+// Segment is a segment's path; its slots are below.
+func (l Layout) Segment(name string) string { return l.Log() + "/" + name }
+
+// Members is the path of the list of members.
+func (l Layout) Members() string { return l.Root + "/members" }
+
+// Member is the path of a member's znode.
+func (l Layout) Member(name string) string { return l.Members() + "/" + name }
+
+// Trust is the trust record's path.
+func (l Layout) Trust() string { return l.Root + "/trust" }
+
+// Stage is the path of a segment's staged parts.
+func (l Layout) Stage(segment string) string { return l.stageRoot() + "/" + segment }
+
+// Pack is the path of a segment's packs.
+func (l Layout) Pack(segment string) string { return l.packRoot() + "/" + segment }
+
+// Checkpoint is the checkpoint record's path; attempts are below.
+func (l Layout) Checkpoint() string { return l.Root + "/checkpoint" }
+
+// Attempt is the path of an attempt at a checkpoint.
+func (l Layout) Attempt(name string) string { return l.Checkpoint() + "/" + name }
+
+func (l Layout) stageRoot() string { return l.Root + "/stage" }
+func (l Layout) packRoot() string  { return l.Root + "/pack" }
+
+// Packed is a pack's path, by the slots that it holds.
 func (l Layout) Packed(segment string, pack PackRef) string {
 	return l.Pack(segment) + "/" + pack.name()
 }
 
+// Chunk is the path of a part of a checkpoint's chunk.
 func (l Layout) Chunk(attempt string, number, part int) string {
 	return fmt.Sprintf("%s/c-%d-%d", l.Attempt(attempt), number, part)
 }
 
+// Manifest is the path of a part of a checkpoint's manifest.
 func (l Layout) Manifest(attempt string, part int) string {
 	return fmt.Sprintf("%s/m-%d", l.Attempt(attempt), part)
 }
 
+// SlotPrefix is what ZooKeeper appends a slot's number to.
 func (l Layout) SlotPrefix(segment string) string {
 	return l.Segment(segment) + "/s-"
 }
 
+// Slot is a slot's path.
 func (l Layout) Slot(segment string, slot int64) string {
 	return fmt.Sprintf("%s%010d", l.SlotPrefix(segment), slot)
 }
 
+// Part is the path of a part of a staged batch.
 func (l Layout) Part(segment string, nonce revision.Nonce, i int) string {
 	return fmt.Sprintf("%s/%s-%d", l.Stage(segment), nonce, i)
 }
@@ -119,11 +145,11 @@ type CheckpointRef struct {
 	Revision revision.Rev `json:"revision"`
 	// Bytes is what its chunks hold as stored, those taken over included.
 	Bytes    int64   `json:"bytes"`
-	Manifest blobRef `json:"manifest"`
+	Manifest BlobRef `json:"manifest"`
 }
 
-// blobRef says how a stored blob is put together.
-type blobRef struct {
+// BlobRef says how a stored blob is put together.
+type BlobRef struct {
 	Parts    int    `json:"parts"`
 	Length   int    `json:"length"` // as stored, bytes
 	Raw      int    `json:"raw"`    // bytes
@@ -146,6 +172,7 @@ func writerRevision(data []byte) revision.Rev {
 	return r.Revision
 }
 
+// MustJSON encodes one of the records under a root, which always marshal.
 func MustJSON(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -40,7 +40,7 @@ func checkPlace(ctx context.Context, conn Nodes, l Layout) error {
 		}
 		if p == l.Root {
 			if stat.DataLength > 0 {
-				return fmt.Errorf("%w: %s holds %d bytes of another program; choose another --zookeeper-root, or remove the znode if nobody needs it",
+				return fmt.Errorf("%w: %s holds %d bytes of another program; choose another --zookeeper-root, or remove the znode if no program needs it",
 					revision.ErrForeignRoot, p, stat.DataLength)
 			}
 			continue

@@ -21,12 +21,14 @@ type SegmentRef struct {
 	Name   string
 }
 
+// NewSegmentRef names a new segment; random is a source that never fails.
 func NewSegmentRef(number int64, random io.Reader) SegmentRef {
 	var suffix [4]byte
 	revision.Draw(random, suffix[:])
 	return SegmentRef{number, fmt.Sprintf("%d-%s", number, hex.EncodeToString(suffix[:]))}
 }
 
+// ParseSegmentRef reads a segment's name. Error: ErrCorrupt.
 func ParseSegmentRef(name string) (SegmentRef, error) {
 	digits, suffix, found := strings.Cut(name, "-")
 	n, err := strconv.ParseInt(digits, 10, 64)

@@ -26,8 +26,8 @@ import (
 // read: a halt that comes after a decision is seen to, and is not written.
 // Releases that do not know the znode leave it alone.
 
-// trustRecord is the data of <root>/trust. Without the znode, both are nil.
-type trustRecord struct {
+// TrustRecord is the data of <root>/trust. Without the znode, both are nil.
+type TrustRecord struct {
 	Halt     *Halt     `json:"halt,omitempty"`
 	Accepted *Accepted `json:"accepted,omitempty"`
 }
@@ -63,7 +63,8 @@ type Accepted struct {
 	Halt *Halt `json:"halt,omitempty"`
 }
 
-func (r trustRecord) Number() int64 {
+// Number is that of the latest decision; 0 if there was none.
+func (r TrustRecord) Number() int64 {
 	if r.Accepted == nil {
 		return 0
 	}
@@ -77,17 +78,17 @@ const MaxFound = 1 << 10
 const absent = -1
 
 // Trust reads the record and the version of its znode, or absent.
-func (r Reader) Trust(ctx context.Context) (record trustRecord, version int64, err error) {
+func (r Reader) Trust(ctx context.Context) (record TrustRecord, version int64, err error) {
 	path := r.layout.Trust()
 	data, stat, err := r.conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		return trustRecord{}, absent, nil
+		return TrustRecord{}, absent, nil
 	}
 	if err != nil {
-		return trustRecord{}, absent, fmt.Errorf("read %s: %w", path, err)
+		return TrustRecord{}, absent, fmt.Errorf("read %s: %w", path, err)
 	}
 	if err := json.Unmarshal(data, &record); err != nil {
-		return trustRecord{}, int64(stat.Version), fmt.Errorf("%w: %s is not a record of zkine's; if the root may be served, zkine log accept writes it anew",
+		return TrustRecord{}, int64(stat.Version), fmt.Errorf("%w: %s is not a record of zkine's; if the root may be served, zkine log accept writes it again",
 			revision.ErrCorrupt, path)
 	}
 	return record, int64(stat.Version), nil
@@ -95,7 +96,7 @@ func (r Reader) Trust(ctx context.Context) (record trustRecord, version int64, e
 
 // WriteTrust replaces the record that was read at a version. It checks that the
 // root is a zkine's in the same breath.
-func WriteTrust(ctx context.Context, conn Nodes, l Layout, r trustRecord, version int64) error {
+func WriteTrust(ctx context.Context, conn Nodes, l Layout, r TrustRecord, version int64) error {
 	write := any(zkclient.SetOp(l.Trust(), MustJSON(r), version))
 	if version == absent {
 		write = zkclient.CreateOp(l.Trust(), MustJSON(r))

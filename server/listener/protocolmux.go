@@ -13,7 +13,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/zkine/zkine/throttle"
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/zkine/zkine/throttle"
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 // TLS is how https:// and unixs:// URLs are served. Each field is etcd's flag of

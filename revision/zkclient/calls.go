@@ -1,0 +1,133 @@
+package zkclient
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// callsGrace bounds how long the calls of a session that is over are waited
+// for. The client answers them all as it winds up.
+const callsGrace = time.Second
+
+// beginCall says whether a call may begin, which ends with endCall.
+func (c *zkConn) beginCall() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.calls++
+	}
+	return c.err
+}
+
+func (c *zkConn) endCall() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls--; c.calls == 0 && c.idle != nil {
+		close(c.idle)
+	}
+}
+
+// waitForCalls waits until no call is left. None begins once the session is
+// over.
+func (c *zkConn) waitForCalls() {
+	c.mu.Lock()
+	if c.calls == 0 {
+		c.mu.Unlock()
+		return
+	}
+	c.idle = make(chan struct{})
+	c.mu.Unlock()
+	select {
+	case <-c.idle:
+	case <-time.After(callsGrace):
+	}
+}
+
+// call runs one blocking call of the client.
+func call[T any](ctx context.Context, c *zkConn, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	var zero T
+	if err := c.beginCall(); err != nil {
+		return zero, err
+	}
+	ch := make(chan result, 1)
+	go func() {
+		defer c.endCall()
+		value, err := f()
+		ch <- result{value, err}
+	}()
+	select {
+	case r := <-ch:
+		return r.value, c.ownWords(r.err)
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	case <-c.done:
+		// The reply may have come in just before.
+		select {
+		case r := <-ch:
+			return r.value, c.ownWords(r.err)
+		default:
+			return zero, c.cause()
+		}
+	}
+}
+
+// ownWords replaces what the client says once it is closed, which looks like a
+// server's code and is none, by the reason for that.
+func (c *zkConn) ownWords(err error) error {
+	if cause := c.cause(); cause != nil && errors.Is(err, zk.ErrClosing) {
+		return cause
+	}
+	return err
+}
+
+func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
+	return call(ctx, c, func() ([]zk.MultiResponse, error) {
+		results, err := c.zk.Multi(ops...)
+		if err == nil {
+			// The header's code stays zero for some failed multis; the
+			// operations' own codes do not.
+			_, err = FailedOp(results)
+		}
+		culprit, _ := FailedOp(results)
+		return results, Named(PathOf(ops[max(culprit, 0)]), err)
+	})
+}
+
+func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+	got, err := call(ctx, c, func() (Watched, error) {
+		data, stat, err := c.zk.Get(path)
+		return Watched{Data: data, Stat: stat}, Named(path, err)
+	})
+	return got.Data, got.Stat, err
+}
+
+func (c *zkConn) GetW(ctx context.Context, path string) (Watched, error) {
+	return call(ctx, c, func() (Watched, error) {
+		data, stat, event, err := c.zk.GetW(path)
+		return Watched{Data: data, Stat: stat, Event: event}, Named(path, err)
+	})
+}
+
+func (c *zkConn) Children(ctx context.Context, path string) ([]string, error) {
+	return call(ctx, c, func() ([]string, error) {
+		children, _, err := c.zk.Children(path)
+		return children, Named(path, err)
+	})
+}
+
+func (c *zkConn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
+	return call(ctx, c, func() (*zk.Stat, error) {
+		found, stat, err := c.zk.Exists(path)
+		if err == nil && !found {
+			err = zk.ErrNoNode
+		}
+		return stat, Named(path, err)
+	})
+}
