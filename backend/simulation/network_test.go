@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -272,29 +271,4 @@ func (n *conn) shut() bool {
 func (w *world) step(n *conn, what string) {
 	w.steps++
 	w.trace.event(w.now(), fmt.Sprintf("%s/%d@%d", n.life.z.name, n.id, n.server), what)
-}
-
-// describe names a multi by its operations.
-func describe(ops []any) string {
-	var b strings.Builder
-	b.WriteString("multi")
-	for _, op := range ops {
-		switch op := op.(type) {
-		case *zk.CheckVersionRequest:
-			fmt.Fprintf(&b, " check(%s, %d)", op.Path, op.Version)
-		case *zk.SetDataRequest:
-			fmt.Fprintf(&b, " set(%s, %d, %s)", op.Path, op.Version, digest(op.Data))
-		case *zk.CreateRequest:
-			fmt.Fprintf(&b, " create(%s, %d, %s)", op.Path, op.Flags, digest(op.Data))
-		case *zk.DeleteRequest:
-			fmt.Fprintf(&b, " delete(%s, %d)", op.Path, op.Version)
-		}
-	}
-	return b.String()
-}
-
-func digest(data []byte) string {
-	h := fnv.New32a()
-	h.Write(data)
-	return fmt.Sprintf("%d bytes, %08x", len(data), h.Sum32())
 }

@@ -18,7 +18,6 @@ var moreFiles = map[string]struct {
 	files int
 	why   string
 }{
-	"backend":                {24, "the calls of etcd's API, and the pipeline from a proposal to its answer, which share the queue and the view"},
 	"backend/state":          {40, "one owner, the state machine, whose parts need each other's fields"},
 	"cmd/zkine":              {30, "a program: a file is a command, a group of flags, or a step of its start or end, and all of them share its flags"},
 	"conformance/kubesmoke":  {34, "a program: a file is a check or what it needs, and all of them share one control plane"},
