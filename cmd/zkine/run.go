@@ -114,12 +114,26 @@ func (i *instance) serve(ctx context.Context, b *backend.Backend) error {
 	case <-b.Failed():
 	}
 	err := wait(ctx, i.cfg.root, b)
-	if err != nil && ctx.Err() == nil { // the error itself is told when all has stopped
-		i.log.Error("the log cannot be followed any further; this zkine stops serving")
-	}
+	told := logFailure(b, i.log)
 	leave(b, i.log)
 	i.front.drain()
+	if !told { // it may have failed while clients were sent away
+		logFailure(b, i.log)
+	}
 	return err
+}
+
+// logFailure logs why the backend has failed; false if it has not. The process
+// ends with the same error, but only after all has stopped, which may be cut
+// short, and not if a signal came first.
+func logFailure(b *backend.Backend, log *logrus.Entry) bool {
+	select {
+	case <-b.Failed():
+		log.WithError(b.Ready()).Error("the log cannot be followed any further; this zkine stops serving")
+		return true
+	default:
+		return false
+	}
 }
 
 // startError is why a start ended: the signal or the listener that ended ctx,
