@@ -172,6 +172,12 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 	if i, packed := zkroot.FindPack(packs, last.Slot.Seq.Slot); packed {
 		ref := packs[i]
 		entries, err := l.on(conn).Pack(ctx, last.Segment, ref)
+		if errors.Is(err, revision.ErrCorrupt) {
+			// The parts of a slot in it may have been trimmed since it was read.
+			if trimmed := l.on(conn).Trimmed(ctx, last.Slot.Seq.Segment); trimmed != nil {
+				return unlessTrimmed(trimmed)
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -189,12 +195,16 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 // covers the segment, since Next finds the same and reloads; ErrLogLost if none
 // does; another error if that could not be found out.
 func (l *Log) trimmedOrLost(ctx context.Context, conn zkclient.Conn, segment int64, path string) error {
-	err := l.on(conn).Trimmed(ctx, segment)
-	switch {
-	case errors.Is(err, revision.ErrTrimmed):
-		return nil
-	case err != nil:
-		return err
+	if err := l.on(conn).Trimmed(ctx, segment); err != nil {
+		return unlessTrimmed(err)
 	}
 	return l.lostIfMissing(zk.ErrNoNode, path)
+}
+
+// unlessTrimmed makes nil of ErrTrimmed: Next finds the same, and reloads.
+func unlessTrimmed(err error) error {
+	if errors.Is(err, revision.ErrTrimmed) {
+		return nil
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package zklog_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -88,5 +89,62 @@ func TestATrimmedSegmentIsNotLost(t *testing.T) {
 	require.ErrorIs(t, err, revision.ErrTrimmed)
 	require.False(t, errors.Is(err, revision.ErrLogLost))
 	require.Less(t, dialer.fails.Load(), int64(1), "the test itself: a connection was lost at that place")
+	require.NoError(t, slow.Reload(t.Context()))
+}
+
+// partRead runs a function before a part of a batch is read, once.
+type partRead struct {
+	*cutOff
+	before atomic.Pointer[func()]
+}
+
+func (p *partRead) Dial(ctx context.Context) (zkclient.Conn, error) {
+	conn, err := p.cutOff.Dial(ctx)
+	return partReadConn{conn, p}, err
+}
+
+type partReadConn struct {
+	zkclient.Conn
+	p *partRead
+}
+
+func (c partReadConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+	if strings.HasPrefix(path, "/zkine/stage/") {
+		if before := c.p.before.Swap(nil); before != nil {
+			(*before)()
+		}
+	}
+	return c.Conn.Get(ctx, path)
+}
+
+// TestATrimmedPartIsNotCorrupt cuts a zkine off until the slot that it delivered
+// last lies in a pack. Its next connection reads that just when a keeper trims the
+// segment: the pack is read, and the part that it names is gone.
+func TestATrimmedPartIsNotCorrupt(t *testing.T) {
+	e := memzk.New()
+	a := small(t, e)
+	a.append(batchOf(put("a", "b")))
+	a.append(batchOf(put("large", string(incompressible(300_000)))))
+	fillTo(a, 2)
+	dialer := &partRead{cutOff: &cutOff{Dialer: e}}
+	slow, err := zklog.Open(t.Context(), zklog.Config{Dialer: dialer, Root: "/zkine", Log: quiet()})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, slow.Close()) }()
+	_, err = slow.Next(t.Context())
+	require.NoError(t, err)
+
+	mend := dialer.cut()
+	fillTo(a, 3)
+	require.NoError(t, save(a.log, 1))
+	require.NoError(t, save(a.log, 2))
+	require.NoError(t, a.log.Pack(t.Context(), noPace))
+	trim := func() { require.NoError(t, a.log.TrimAndPack(t.Context(), noPace)) }
+	dialer.before.Store(&trim)
+	mend()
+	for err == nil {
+		_, err = slow.Next(t.Context())
+	}
+	require.ErrorIs(t, err, revision.ErrTrimmed)
+	require.Nil(t, dialer.before.Load(), "the test itself: it was trimmed in between")
 	require.NoError(t, slow.Reload(t.Context()))
 }

@@ -110,13 +110,13 @@ func NonceOf(data []byte) (revision.Nonce, error) {
 }
 
 // StagedNonce returns the nonce of a slot's data whose payload lies in parts;
-// false if it does not, or if the data is no slot's.
-func StagedNonce(data []byte) (revision.Nonce, bool) {
+// false if it does not. Errors: ErrCorrupt, ErrNewerFormat.
+func StagedNonce(data []byte) (nonce revision.Nonce, staged bool, err error) {
 	e, err := DecodeEnvelope(data)
 	if err != nil || !e.staged() {
-		return revision.Nonce{}, false
+		return revision.Nonce{}, false, err
 	}
-	return e.nonce, true
+	return e.nonce, true, nil
 }
 
 func checksum(head, payload []byte) uint32 {
