@@ -184,7 +184,7 @@ func (ks *keepAlives) leave(id int64, k *keepAlive) {
 	}
 	ks.mu.Unlock()
 	if abandoned {
-		k.cancel() // before: it may not be in the queue yet
+		k.cancel() // drop finishes it with the cause of its context's end
 		ks.queue.drop(k.proposal)
 	}
 }

@@ -80,9 +80,13 @@ func accessRows() map[string][]accessRow {
 }
 
 func kvAccess() map[string][]accessRow {
-	a := []byte("a/x")
+	a, readOnly := []byte("a/x"), []byte("y/x")
 	read := &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: a}}}
 	write := &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: a}}}
+	writeReadOnly := &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: readOnly}}}
+	nested := func(ops ...*pb.RequestOp) *pb.RequestOp {
+		return &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: &pb.TxnRequest{Failure: ops}}}
+	}
 	return map[string][]accessRow{
 		pb.KV_Range_FullMethodName: {
 			permitted(&pb.RangeRequest{Key: a}),
@@ -94,13 +98,22 @@ func kvAccess() map[string][]accessRow {
 			permitted(&pb.PutRequest{Key: a}),
 			permitted(&pb.PutRequest{Key: a, Lease: 7}),
 			permitted(&pb.PutRequest{Key: a, PrevKv: true}),
+			rootOnly(&pb.PutRequest{Key: readOnly}),
+			rootOnly(&pb.PutRequest{Key: a, Lease: 200}), // which has a key that alice may not delete
 		},
-		pb.KV_DeleteRange_FullMethodName: {permitted(&pb.DeleteRangeRequest{Key: a})},
+		pb.KV_DeleteRange_FullMethodName: {
+			permitted(&pb.DeleteRangeRequest{Key: a, PrevKv: true}),
+			rootOnly(&pb.DeleteRangeRequest{Key: readOnly}),
+		},
 		pb.KV_Txn_FullMethodName: {
 			permitted(&pb.TxnRequest{Success: []*pb.RequestOp{read}}),
 			permitted(&pb.TxnRequest{Success: []*pb.RequestOp{write}}),
 			permitted(&pb.TxnRequest{Failure: []*pb.RequestOp{write}}),
 			permitted(&pb.TxnRequest{Compare: []*pb.Compare{{Key: a}}}),
+			permitted(&pb.TxnRequest{Success: []*pb.RequestOp{nested(read)}}),
+			permitted(&pb.TxnRequest{Compare: []*pb.Compare{{Key: readOnly, RangeEnd: []byte("y0")}}, Failure: []*pb.RequestOp{read, nested(write)}}),
+			rootOnly(&pb.TxnRequest{Compare: []*pb.Compare{{Key: []byte{0}, RangeEnd: []byte{0}}}}),
+			rootOnly(&pb.TxnRequest{Success: []*pb.RequestOp{read, nested(read, writeReadOnly)}}),
 			everybody(&pb.TxnRequest{}), // which asks for nothing
 		},
 		pb.KV_Compact_FullMethodName: {rootOnly(nil).each(func(n int) proto.Message { return &pb.CompactionRequest{Revision: int64(n) + 2} })},
@@ -116,14 +129,17 @@ func leaseAccess() map[string][]accessRow {
 		pb.Lease_LeaseGrant_FullMethodName: {users(&pb.LeaseGrantRequest{TTL: 60})},
 		pb.Lease_LeaseRevoke_FullMethodName: {
 			permitted(nil).each(func(n int) proto.Message { return &pb.LeaseRevokeRequest{ID: 100 + int64(n)} }),
+			rootOnly(nil).each(func(n int) proto.Message { return &pb.LeaseRevokeRequest{ID: 200 + int64(n)} }),
 		},
 		pb.Lease_LeaseKeepAlive_FullMethodName: {
 			permitted(&pb.LeaseKeepAliveRequest{ID: 7}),
+			rootOnly(&pb.LeaseKeepAliveRequest{ID: 200}),
 			users(&pb.LeaseKeepAliveRequest{ID: 8}), // there is none
 		},
 		pb.Lease_LeaseTimeToLive_FullMethodName: {
 			users(&pb.LeaseTimeToLiveRequest{ID: 7}),
 			permitted(&pb.LeaseTimeToLiveRequest{ID: 7, Keys: true}),
+			permitted(&pb.LeaseTimeToLiveRequest{ID: 200, Keys: true}),
 		},
 		pb.Lease_LeaseLeases_FullMethodName: {permitted(&pb.LeaseLeasesRequest{})},
 	}

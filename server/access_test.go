@@ -136,9 +136,10 @@ type accessSetup struct {
 
 const accessCalls = 6
 
-// setUp makes users root, alice (who may read and write a/) and bob (who may
-// nothing); lease 7 with keys below a/; and for each call n a user un, a role rn
-// which un has, and a lease 100+n with a key below a/.
+// setUp makes users root, alice (who may read and write a/, and read y/) and bob
+// (who may nothing); lease 7 with keys below a/; and for each call n a user un, a
+// role rn which un has, and the leases 100+n with a key below a/ and 200+n with one
+// below y/.
 func (s *accessSetup) setUp(t *testing.T) {
 	ctx := ctxFor(t)
 	leases, elections := pb.NewLeaseClient(s.conn), v3electionpb.NewElectionClient(s.conn)
@@ -147,6 +148,11 @@ func (s *accessSetup) setUp(t *testing.T) {
 		require.NoError(t, err)
 		perm := &authpb.Permission{PermType: authpb.Permission_READWRITE, Key: []byte(key), RangeEnd: []byte(key[:1] + "0")}
 		_, err = s.auth.RoleGrantPermission(ctx, &pb.AuthRoleGrantPermissionRequest{Name: name, Perm: perm})
+		require.NoError(t, err)
+	}
+	mayRead := func(role, key string) {
+		perm := &authpb.Permission{PermType: authpb.Permission_READ, Key: []byte(key), RangeEnd: []byte(key[:1] + "0")}
+		_, err := s.auth.RoleGrantPermission(ctx, &pb.AuthRoleGrantPermissionRequest{Name: role, Perm: perm})
 		require.NoError(t, err)
 	}
 	user := func(name, role string) {
@@ -164,6 +170,7 @@ func (s *accessSetup) setUp(t *testing.T) {
 		require.NoError(t, err)
 	}
 	role("app", "a/")
+	mayRead("app", "y/")
 	user("root", "root")
 	user("alice", "app")
 	user("bob", "")
@@ -172,6 +179,7 @@ func (s *accessSetup) setUp(t *testing.T) {
 		role(fmt.Sprintf("r%d", n), "z/")
 		user(fmt.Sprintf("u%d", n), fmt.Sprintf("r%d", n))
 		lease(100+int64(n), fmt.Sprintf("a/%d", 100+n))
+		lease(200+int64(n), fmt.Sprintf("y/%d", 200+n))
 	}
 	won, err := elections.Campaign(ctx, &v3electionpb.CampaignRequest{Name: []byte("a/e"), Lease: 7})
 	require.NoError(t, err)

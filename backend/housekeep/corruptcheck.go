@@ -34,14 +34,15 @@ type corruptCheck struct {
 	// news has something in it once there is a new round or report. The loop that
 	// takes it looks at the newest view.
 	news chan struct{}
-	// lastRound is when a mark was last logged by the keeper loop; its own.
+	// lastRound is when a mark was last logged by the keeper loop, and at first when
+	// this zkine started. The keeper loop's.
 	lastRound time.Time
 	// disagreement is 1 while members' digests differ.
 	disagreement prometheus.Gauge
 }
 
 func newCorruptCheck(r prometheus.Registerer) *corruptCheck {
-	c := &corruptCheck{marks: make(chan *state.View, 1), news: make(chan struct{}, 1),
+	c := &corruptCheck{marks: make(chan *state.View, 1), news: make(chan struct{}, 1), lastRound: time.Now(),
 		disagreement: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "zkine_members_disagree", Help: "1 while members report different digests of the state.",
 		})}

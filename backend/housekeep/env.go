@@ -17,8 +17,8 @@ type Env struct {
 	// acknowledged before the call.
 	CatchUp func(context.Context) error
 	// Propose logs a record of zkine's own and waits until it is applied. Errors:
-	// those of state, when the record was refused; those of package revision; the
-	// cause of ctx's end.
+	// those of state, when the record was refused; those of package revision, of
+	// which ErrUnauthenticated comes at once; the cause of ctx's end.
 	Propose func(context.Context, *recordpb.Request) error
 	// TendLeases is called with each Tick, by every member: it keeps the clock of
 	// leases going and proposes what has become of them.

@@ -38,6 +38,7 @@ type member struct {
 	applied chan struct{} // closed and replaced with each slot
 	cancel  context.CancelCauseFunc
 	loop    sync.WaitGroup
+	begin   func() // with the loop
 }
 
 // roomy is a quota of which little is used.
@@ -50,6 +51,13 @@ func (q *roomy) Cramped() bool         { return false }
 // open has a member join a root and begin with the housekeeping; it ends with the test.
 func open(t *testing.T, root *memlog.Store, id uint64, adapt ...func(*Config)) *member {
 	t.Helper()
+	m := newMember(root, id, adapt...)
+	m.start(t, id)
+	return m
+}
+
+// newMember is a member that has not begun to replay the log.
+func newMember(root *memlog.Store, id uint64, adapt ...func(*Config)) *member {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	m := &member{log: root.Open(), machine: state.New(), failed: make(chan error, 1), applied: make(chan struct{})}
@@ -75,13 +83,20 @@ func open(t *testing.T, root *memlog.Store, id uint64, adapt ...func(*Config)) *
 	})
 	m.view.Store(m.machine.View())
 	m.Loaded(m.view.Load())
-	m.loop.Go(func() { m.applyLoop(ctx) })
+	m.begin = func() { m.loop.Go(func() { m.applyLoop(ctx) }) }
+	return m
+}
+
+// start has a member replay the log, join the root and begin with the
+// housekeeping.
+func (m *member) start(t *testing.T, id uint64) {
+	t.Helper()
+	m.begin()
 	require.NoError(t, m.catchUp(t.Context()))
 	require.NoError(t, m.log.Join(t.Context(), revision.Member{Name: fmt.Sprint(id), ID: id}))
 	m.Refresh(t.Context())
 	m.Start()
 	t.Cleanup(m.close)
-	return m
 }
 
 func (m *member) close() {

@@ -92,7 +92,6 @@ func New(ctx context.Context, cfg Config, env Env) *Housekeeper {
 
 // Start begins with the work, once the replay is over.
 func (h *Housekeeper) Start() {
-	h.check.lastRound = time.Now()
 	h.live.Store(true)
 	h.running.Go(h.digestLoop)
 	h.running.Go(h.compactionHashLoop)

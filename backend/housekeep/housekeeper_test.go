@@ -164,3 +164,18 @@ func TestReplayIsBounded(t *testing.T) {
 		require.EqualValues(t, 1, m.log.Newest().Segment, "once")
 	})
 }
+
+// The first round of digests is due an interval after the start, of which the
+// replay is a part.
+func TestFirstRoundAfterALongReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := memlog.New()
+		keeper := newMember(root, 1)
+		time.Sleep(DefaultDigestInterval) // in the bubble: the replay
+		keeper.start(t, 1)
+		open(t, root, 2)
+		time.Sleep(2 * Tick)
+		synctest.Wait()
+		require.Len(t, keeper.view.Load().Agreement().Reports, 2)
+	})
+}

@@ -19,9 +19,10 @@
 // (every zkine that knew more must stop), or with a bit that flips in the memory
 // of the keeper (it must stop, and no other).
 //
-// At the same time clients (client_test.go, watcher_test.go, tenant_test.go) write,
-// compare and set, read, watch, hold leases and compact, on any zkine. What they saw is judged at the end against the log (history_test.go,
-// check_*_test.go); that all zkines have the same digest after the same slot is
+// At the same time clients (client_test.go, watcher_test.go, tenant_test.go)
+// write, compare and set, read, watch, hold leases and compact, on any zkine. What
+// they saw is judged at the end against the log (history_test.go,
+// check_*_test.go). That all zkines have the same digest after the same slot is
 // judged at once (truth_test.go).
 //
 // A failure names its seed; TestSeed with -seed runs it again. What Go decides

@@ -111,9 +111,7 @@ func (l *load) follow(watch clientv3.WatchChan, last int64) (events []*mvccpb.Ev
 		case response, ok := <-watch:
 			require.True(l.t, ok, "the watch ended")
 			require.NoError(l.t, response.Err())
-			for _, e := range response.Events {
-				events = append(events, e)
-			}
+			events = append(events, response.Events...)
 		case <-time.After(patience):
 			l.t.Fatalf("the watch stands still, %d events before revision %d", len(events), last)
 		}

@@ -6,6 +6,7 @@
 package kubernetes
 
 import (
+	// For their tests; see above.
 	_ "k8s.io/apiserver/pkg/reconcilers"
 	_ "k8s.io/apiserver/pkg/registry/generic/registry"
 	_ "k8s.io/apiserver/pkg/storage/cacher"

@@ -22,7 +22,6 @@ type cappedConn struct {
 
 	reader      *bufio.Reader // Read's
 	read, write time.Time     // deadlines as they were last set; each is one goroutine's at a time
-	writing     atomic.Bool   // a write is under way
 }
 
 func newCappedConn(conn net.Conn, limit time.Duration, granted *atomic.Int64) *cappedConn {
@@ -49,16 +48,6 @@ func (c *cappedConn) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-func (c *cappedConn) Write(p []byte) (int, error) {
-	c.writing.Store(true)
-	defer c.writing.Store(false)
-	return c.Conn.Write(p)
-}
-
-// stuck says whether the peer, or the network, takes no bytes. It may be wrong
-// for a write that began this moment.
-func (c *cappedConn) stuck() bool { return c.writing.Load() }
 
 func (c *cappedConn) SetReadDeadline(t time.Time) error {
 	return c.set(&c.read, t, c.Conn.SetReadDeadline)

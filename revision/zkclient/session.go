@@ -180,7 +180,7 @@ func (s *Session) admit(ctx context.Context, conn *timedConn) (instead Conn, err
 				continue
 			}
 			cancel()
-			<-verified // its calls ended with the context
+			<-verified //nolint:errcheck // its calls ended with the context
 			s.closing.Go(conn.Close)
 			s.raiseSilenceLimit(conn)
 			return d.conn, nil
@@ -244,7 +244,7 @@ func (s *Session) Get(ctx context.Context) (Conn, error) {
 
 var errRetired = errors.New("the connection to ZooKeeper was given up")
 
-// Retire gives a connection up that misbehaves, so that the next get waits for
+// Retire gives a connection up that misbehaves, so that the next Get waits for
 // another one. It does not wait until the server has heard of that, which a
 // silent one never does.
 func (s *Session) Retire(conn Conn) {
@@ -256,8 +256,7 @@ func (s *Session) Retire(conn Conn) {
 	s.closing.Go(conn.Close)
 }
 
-// Failed is closed when the session has failed for good; failure then says
-// why.
+// Failed is closed when the session has failed for good; then Failure says why.
 func (s *Session) Failed() <-chan struct{} { return s.dead }
 
 // Failure is why the session has failed for good, nil while it has not.

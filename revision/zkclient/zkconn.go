@@ -30,8 +30,8 @@ import (
 //     are chosen, and their names resolved, by a race.
 //   - The event channel drops events: a callback is used. That it is closed
 //     tells that the client's goroutines have ended.
-//   - A client that is closed answers only what it has sent: one that cannot
-//     send any more is closed once it has answered the rest; see shut.
+//   - A client that is closed can lock up, and one that has lost its connection
+//     may not answer its own request to close: see shut.
 //   - The granted session timeout is not exposed: it is read off the wire.
 type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a
@@ -104,7 +104,7 @@ func (c *zkConn) dialOnce(ctx context.Context, deadline time.Duration) zk.Dialer
 		capped := newCappedConn(conn, deadline, &c.granted)
 		c.net.Store(capped)
 		if ctx.Err() != nil { // it was given up, and what cut it may not have seen the connection
-			capped.Close() //nolint:errcheck // nothing is expected of it any more
+			capped.Close() // nothing is expected of it any more
 			c.breaks(ErrSessionOver)
 			return nil, ErrSessionOver
 		}
@@ -146,23 +146,42 @@ func (c *zkConn) lose(err error) {
 }
 
 // shut asks the server to end the session, which the client gives up after a
-// second or two, cuts the connection, and waits until the client's goroutines
+// second to three, cuts the connection, and waits until the client's goroutines
 // have ended.
 //
-// The client answers a request that it has not sent yet only while it dials
-// again. So where it cannot send any more, it must have come that far before it
-// is told to close: else its callers would wait for ever.
+// A client whose connection is lost answers the request to close only while it
+// dials again. It must have come that far before it is told to close, since it
+// would wait a second for an answer otherwise.
 func (c *zkConn) shut() {
 	<-c.made
-	if conn := c.net.Load(); c.broken.Load() || conn != nil && conn.stuck() {
+	if c.broken.Load() {
 		c.cut()
 		<-c.host.over
 	}
 	c.zk.Close()
 	c.cut()
-	for range c.events { // until it is closed
-	}
+	c.waitForClient()
 	c.waitForCalls()
+}
+
+// clientGrace bounds how long the client's goroutines are waited for, which end
+// at once when their connection is cut. One that has locked up never ends: the
+// client blocks on a request that it answers three times, as it is closed, as
+// its write fails, and as it winds up.
+const clientGrace = 3 * time.Second
+
+func (c *zkConn) waitForClient() {
+	grace := time.After(clientGrace)
+	for {
+		select {
+		case _, open := <-c.events:
+			if !open {
+				return
+			}
+		case <-grace:
+			return
+		}
+	}
 }
 
 func (c *zkConn) cut() {

@@ -29,7 +29,9 @@ func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, rev revision.Re
 	}
 	defer conn.Close()
 	for range patientTries {
-		err = l.saveCheckpoint(ctx, conn, segment, rev, meta, keys, pace)
+		w := &checkpointWriter{checkpoints: &l.checkpoints, ctx: ctx, conn: conn, pace: pace,
+			manifest: &recordpb.CheckpointManifest{Segment: segment, Revision: int64(rev)}}
+		err = w.save(meta, keys)
 		if !overtaken(err) {
 			break
 		}
@@ -47,11 +49,9 @@ func overtaken(err error) bool {
 	return errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) || errors.Is(err, zk.ErrNotEmpty)
 }
 
-func (l *Log) saveCheckpoint(ctx context.Context, conn zkclient.Conn, segment int64, rev revision.Rev, meta []byte,
-	keys func(yield func([]byte) bool) error, pace func(context.Context) error) (err error) {
-	w := &checkpointWriter{checkpoints: &l.checkpoints, ctx: ctx, conn: conn, pace: pace,
-		manifest: &recordpb.CheckpointManifest{Segment: segment, Revision: int64(rev)}}
-	if err := w.begin(segment); err != nil {
+// save writes all of the attempt, and switches to it.
+func (w *checkpointWriter) save(meta []byte, keys func(yield func([]byte) bool) error) (err error) {
+	if err := w.begin(w.manifest.Segment); err != nil {
 		return err
 	}
 	if w.manifest.Meta, err = w.store(meta); err != nil {
@@ -67,7 +67,7 @@ func (l *Log) saveCheckpoint(ctx context.Context, conn zkclient.Conn, segment in
 	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
-	return w.finish(rev)
+	return w.finish(revision.Rev(w.manifest.Revision))
 }
 
 // checkpointWriter writes one attempt.

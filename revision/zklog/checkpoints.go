@@ -6,10 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/zkine/zkine/revision/zkclient"
-
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkroot"
 )
 

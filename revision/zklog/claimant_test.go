@@ -81,7 +81,7 @@ func TestANameOfADeadMember(t *testing.T) {
 }
 
 // TestANameOfAnEarlierReleasesMember waits for the end of a session whose holder
-// cannot be asked, and serves meanwhile.
+// cannot be asked, and serves until then.
 func TestANameOfAnEarlierReleasesMember(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)
 	r := openLog(t, zklog.Config{Dialer: dialer(server.Addr()), Root: root})

@@ -2,6 +2,7 @@ package zklog_test
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"runtime"
 	"strings"
@@ -16,7 +17,7 @@ import (
 )
 
 // ours is a goroutine that runs, or was begun by, the log or ZooKeeper's client.
-var ours = regexp.MustCompile(`zkine/revision(/zkclient|/zkroot|/zklog)?\.|go-zookeeper/zk\.`)
+var ours = regexp.MustCompile(`zkine/revision(/zkclient|/zkroot|/zklog|/zkmember)?\.|go-zookeeper/zk\.`)
 
 // running lists the goroutines of the log, its sessions, and ZooKeeper's client.
 func running() (found []string) {
@@ -78,6 +79,31 @@ func TestNothingRunsAfterClose(t *testing.T) {
 		require.Eventually(t, func() bool { return r.log.Owing() > time.Second }, soon, time.Millisecond, "and looks for another server")
 		cancel()
 		require.ErrorIs(t, <-appended, revision.ErrUnknown)
+		closeWithin(t, r, soon)
+	})
+	t.Run("a member's server is frozen", func(t *testing.T) {
+		proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+		r := open(t, proxy.Addr())
+		require.NoError(t, r.log.Join(t.Context(), revision.Member{Name: "a", ID: 1}))
+		proxy.Freeze(zktest.ToClient)
+		r.log.Pulse()
+		require.Eventually(t, func() bool { return r.log.Owing() > 0 }, soon, time.Millisecond)
+		closeWithin(t, r, soon)
+	})
+	t.Run("it has failed, and the server is frozen", func(t *testing.T) {
+		proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+		r := open(t, proxy.Addr())
+		proxy.Freeze(zktest.ToServer)
+		appended := make(chan error, 1)
+		go func() {
+			_, err := r.log.Append(t.Context(), batchOf(put("a", "b")))
+			appended <- err
+		}()
+		require.Eventually(t, func() bool { return r.log.Owing() > 0 }, soon, time.Millisecond)
+		r.log.Distrust(errors.New("the test's"))
+		began := time.Now()
+		require.ErrorIs(t, <-appended, revision.ErrUnknown)
+		require.Less(t, time.Since(began), soon)
 		closeWithin(t, r, soon)
 	})
 	t.Run("another server has taken over", func(t *testing.T) {

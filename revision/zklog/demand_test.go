@@ -14,7 +14,7 @@ import (
 )
 
 // TestServersThatDemandAuthentication opens a log on a ZooKeeper that serves
-// nobody whom it does not know: the demand is named, with its remedy, and the
+// no client that it does not know: the demand is named, with its remedy, and the
 // server is not pestered.
 func TestServersThatDemandAuthentication(t *testing.T) {
 	for name, demand := range map[string][]zktest.Option{

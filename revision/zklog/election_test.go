@@ -35,7 +35,7 @@ func TestAFrozenLeaderCostsNoMoreThanItsElection(t *testing.T) {
 		for i, r := range logs {
 			work.Go(func() {
 				// What the frozen leader has already may be acknowledged by others; a
-				// second append is answered by whoever leads next.
+				// second append is answered by the next leader.
 				for range 2 {
 					if _, err := r.log.Append(t.Context(), batchOf(put("b", fmt.Sprint(trial)))); err != nil {
 						t.Error(err)

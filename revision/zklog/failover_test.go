@@ -19,7 +19,7 @@ import (
 // These tests let a connection under a log fall silent.
 
 // TestAnotherServerTakesOverFromASilentOne freezes what a zkine is connected to,
-// again and again. Nobody waits for the session timeout, nothing is lost, and
+// again and again. No append waits for the session timeout, nothing is lost, and
 // the member is listed.
 func TestAnotherServerTakesOverFromASilentOne(t *testing.T) {
 	server := zktest.Start(t, zktest.WithTickTime(time.Second))

@@ -67,7 +67,7 @@ const (
 // Log is the revision log on ZooKeeper. It satisfies backend.Log, where the
 // methods' contracts are.
 //
-// Its goroutines: session.run keeps a connection; follow learns of foreign
+// Its goroutines: Session.Run keeps a connection; follow learns of foreign
 // slots; a claimant keeps the member's znode, and ends with its connection; all
 // end with Close; haltOthers waits for the session's end. Short-lived ones
 // rotate, read slots ahead, and ask for a sign of life.

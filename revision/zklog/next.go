@@ -117,8 +117,8 @@ func (d *delivery) fetchOn(ctx context.Context, conn zkclient.Conn, s step) erro
 }
 
 // read reads slots, or the packs that they are in. At any time one goroutine
-// is in it: Next's caller's, or that which reads ahead. errMissing says that
-// one is not where the packs that are known of and the segment tell.
+// is in it: Next's caller's, or that which reads ahead. zkroot.ErrMissing says
+// that one is not where the packs that are known of and the segment tell.
 func (d *delivery) read(ctx context.Context, conn zkclient.Conn, s step) error {
 	if s.cur.Number < s.open.Number && d.packs.segment != s.cur {
 		if err := d.learnPacks(ctx, conn, s.cur); err != nil {

@@ -103,7 +103,7 @@ func (t *tail) toRead(from int64) (seqs []revision.Seq) {
 }
 
 // ahead lists the slots to read ahead now; none if it is not worth it. Then it
-// counts as begun, and ends with readAhead.
+// counts as begun, and ends with readAheadDone.
 func (t *tail) ahead() []revision.Seq {
 	h := &t.ready
 	if h.reading || h.failed || h.raw >= aheadBytes || len(h.slots) >= aheadSlots {
@@ -121,8 +121,8 @@ func (t *tail) ahead() []revision.Seq {
 	return seqs
 }
 
-// readAhead notes that slots were read ahead, or that it did not succeed.
-func (t *tail) readAhead(err error) {
+// readAheadDone notes that slots were read ahead, or that it did not succeed.
+func (t *tail) readAheadDone(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ready.reading, t.ready.failed = false, err != nil
@@ -138,6 +138,6 @@ func (d *delivery) readAhead(s step) {
 		if err == nil {
 			err = d.read(ctx, conn, s)
 		}
-		d.tail.readAhead(err)
+		d.tail.readAheadDone(err)
 	})
 }

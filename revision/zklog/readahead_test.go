@@ -42,7 +42,7 @@ func TestReadAheadWhileDelivering(t *testing.T) {
 	require.False(t, tail.step().ahead, "one read at a time")
 
 	tail.put(s.generation, entries(fetchWindow, fetchWindow, 1)...)
-	tail.readAhead(nil)
+	tail.readAheadDone(nil)
 	s = tail.step()
 	require.True(t, s.ahead)
 	require.Equal(t, revision.Seq{Segment: 1, Slot: 2 * fetchWindow}, s.fetch[0])
@@ -80,7 +80,7 @@ func TestReadAheadThatFails(t *testing.T) {
 	require.NotNil(t, tail.step().deliver)
 
 	s = tail.step()
-	tail.readAhead(errors.New("lost"))
+	tail.readAheadDone(errors.New("lost"))
 	<-s.changed
 	s = tail.step()
 	require.Equal(t, revision.Seq{Segment: 1, Slot: 3}, s.fetch[0])
@@ -104,7 +104,7 @@ func TestReadsOfAnEarlierSessionAreRefused(t *testing.T) {
 		tail.put(s.generation, entries(0, 40, 1)...)
 		require.Nil(t, tail.step().deliver, name)
 		require.Nil(t, tail.step().fetch, "%s: the read has not ended", name)
-		tail.readAhead(nil)
+		tail.readAheadDone(nil)
 		require.NotNil(t, tail.step().fetch, name)
 	}
 }
@@ -133,7 +133,7 @@ func TestHeld(t *testing.T) {
 				tail.forgetReady()
 			}
 		case 4:
-			tail.readAhead(nil)
+			tail.readAheadDone(nil)
 		default:
 			generation = tail.step().generation
 		}

@@ -129,12 +129,10 @@ func (l *Log) recogniseSeen(ctx context.Context, conn zkclient.Conn, seen seen) 
 	path := l.layout.Segment(known.Name)
 	_, stat, err := conn.Get(ctx, path)
 	if errors.Is(err, zk.ErrNoNode) {
-		if err := l.on(conn).Trimmed(ctx, known.Number); errors.Is(err, revision.ErrTrimmed) {
-			return nil // Next will find the same, and reload
-		}
+		return l.trimmedOrLost(ctx, conn, known.Number, path)
 	}
 	if err != nil {
-		return l.lostIfMissing(err, path)
+		return err
 	}
 	if int64(stat.Version) < count {
 		return fmt.Errorf("%w: %s holds %d slots, %d were known; see docs/operations.md, \"The log went back\"",
@@ -157,8 +155,8 @@ func (l *Log) recogniseLast(ctx context.Context, conn zkclient.Conn, last zkroot
 		return err
 	}
 	if nonce, err := zkroot.NonceOf(data); err != nil || nonce != last.Slot.Nonce {
-		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"", //nolint:errorlint // it is lost, not corrupt
-			revision.ErrLogLost, path, err)
+		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
+			revision.ErrLogLost, path, err) //nolint:errorlint // the log is lost, not corrupt
 	}
 	return nil
 }
@@ -174,6 +172,12 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 	if i, packed := zkroot.FindPack(packs, last.Slot.Seq.Slot); packed {
 		ref := packs[i]
 		entries, err := l.on(conn).Pack(ctx, last.Segment, ref)
+		if errors.Is(err, revision.ErrCorrupt) {
+			// The parts of a slot in it may have been trimmed since it was read.
+			if trimmed := l.on(conn).Trimmed(ctx, last.Slot.Seq.Segment); trimmed != nil {
+				return unlessTrimmed(trimmed)
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -184,10 +188,23 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 		return fmt.Errorf("%w: %s, packed, is not the slot that was applied; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, path)
 	}
-	if err := l.on(conn).Trimmed(ctx, last.Slot.Seq.Segment); errors.Is(err, revision.ErrTrimmed) {
-		return nil // Next will find the same, and reload
-	} else if err != nil {
-		return err
+	return l.trimmedOrLost(ctx, conn, last.Slot.Seq.Segment, path)
+}
+
+// trimmedOrLost judges a znode of a segment that is gone: nil if a checkpoint
+// covers the segment, since Next finds the same and reloads; ErrLogLost if none
+// does; another error if that could not be found out.
+func (l *Log) trimmedOrLost(ctx context.Context, conn zkclient.Conn, segment int64, path string) error {
+	if err := l.on(conn).Trimmed(ctx, segment); err != nil {
+		return unlessTrimmed(err)
 	}
 	return l.lostIfMissing(zk.ErrNoNode, path)
+}
+
+// unlessTrimmed makes nil of ErrTrimmed: Next finds the same, and reloads.
+func unlessTrimmed(err error) error {
+	if errors.Is(err, revision.ErrTrimmed) {
+		return nil
+	}
+	return err
 }

@@ -75,12 +75,12 @@ func TestASlotDeliveredDuringTheGreetingIsRecognised(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(0), slot.Seq.Slot, "and those after it are read")
 
-	away, meanwhile := make(chan struct{}), make(chan struct{})
+	away, delivered := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	h.set(func() { <-away }, func() {
 		once.Do(func() {
 			slot, err = log.Next(t.Context())
-			close(meanwhile)
+			close(delivered)
 		})
 	})
 	a.close() // it would find out first, and halt the root
@@ -90,7 +90,7 @@ func TestASlotDeliveredDuringTheGreetingIsRecognised(t *testing.T) {
 		b.append(batchOf(put("a", "instead")))
 	}
 	close(away)
-	<-meanwhile
+	<-delivered
 	for next := error(nil); ; {
 		if _, next = log.Next(t.Context()); next != nil {
 			require.ErrorIs(t, next, revision.ErrLogLost)
@@ -98,5 +98,5 @@ func TestASlotDeliveredDuringTheGreetingIsRecognised(t *testing.T) {
 		}
 	}
 	require.NoError(t, err)
-	require.Equal(t, int64(1), slot.Seq.Slot, "the test itself: it was delivered meanwhile")
+	require.Equal(t, int64(1), slot.Seq.Slot, "the test itself: it was delivered in the meantime")
 }

@@ -98,7 +98,7 @@ func TestTheNewestCheckpointAlone(t *testing.T) {
 	require.NoError(t, save(a.log, 2))
 	fillTo(a, 6)
 	require.NoError(t, save(a.log, 5))
-	// Somebody dies in the middle of the next.
+	// A keeper dies in the middle of the next.
 	broken := errors.New("broken")
 	require.ErrorIs(t, a.log.SaveCheckpoint(t.Context(), 6, 60, []byte("meta"), func(yield func([]byte) bool) error {
 		yield(incompressible(90_000))

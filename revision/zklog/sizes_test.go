@@ -16,7 +16,7 @@ import (
 // what Sizes tells.
 const rootBytes = 4 << 10
 
-// checkSizes compares a log's sizes, measured anew, with the whole tree.
+// checkSizes compares a log's sizes, measured again, with the whole tree.
 func checkSizes(t *testing.T, e *memzk.Ensemble, log *zklog.Log) revision.Sizes {
 	t.Helper()
 	require.NoError(t, log.Measure(t.Context()))

@@ -217,20 +217,20 @@ func TestARootWithoutData(t *testing.T) {
 	require.ErrorIs(t, look("/zkine", 1), revision.ErrWrongCluster)
 }
 
-// TestALogThatHasFailedLetsGo fails one: its session ends, though nobody has
-// closed it yet, and none is made anew.
+// TestALogThatHasFailedLetsGo fails one: its session ends, though it was not
+// closed yet, and no other is made.
 func TestALogThatHasFailedLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := memzk.New()
 		d := &answering{Dialer: e}
 		r := openLog(t, zklog.Config{Dialer: d})
-		nobody := e.Count("/zkine/members")
+		before := e.Count("/zkine/members")
 		require.NoError(t, r.log.Join(t.Context(), revision.Member{Name: "a", ID: 1}))
-		require.Equal(t, nobody+1, e.Count("/zkine/members"))
+		require.Equal(t, before+1, e.Count("/zkine/members"))
 		dials := d.dials.Load()
 		r.log.Distrust(fmt.Errorf("%w: a test says so; see there", revision.ErrCorrupt))
 		time.Sleep(time.Minute)
-		require.Equal(t, nobody, e.Count("/zkine/members"))
+		require.Equal(t, before, e.Count("/zkine/members"))
 		require.Equal(t, dials, d.dials.Load())
 		require.ErrorIs(t, failed(r), revision.ErrCorrupt)
 	})

@@ -102,7 +102,7 @@ func TestLostRequestOfAnAppend(t *testing.T) {
 }
 
 // TestLateAppendAfterRotation holds an append back while its segment is
-// sealed: the sender must find that it is not there, append anew, and the late
+// sealed: the sender must find that it is not there, append again, and the late
 // one must have no effect.
 func TestLateAppendAfterRotation(t *testing.T) {
 	server, root := zktest.Shared(t), zktest.Root(t)

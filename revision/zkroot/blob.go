@@ -32,7 +32,7 @@ func EncodeBlob(raw []byte, limit int) ([]byte, BlobRef) {
 	}
 }
 
-// check is an error for what encodeBlob never says of a blob.
+// check is an error for what EncodeBlob never says of a blob.
 func (r BlobRef) check() error {
 	if r.Length < 0 || r.Length > MaxRaw || r.Raw < 0 || r.Raw > MaxRaw || r.Parts < 1 || r.Parts > max(1, r.Length) {
 		return fmt.Errorf("%w: a blob of %d bytes, %d stored, in %d parts", revision.ErrCorrupt, r.Raw, r.Length, r.Parts)

@@ -31,7 +31,8 @@ import (
 // it all the same.
 const (
 	envelopeVersion = 1
-	EnvelopeHead    = 44
+	// EnvelopeHead is the length of an envelope without its payload, in bytes.
+	EnvelopeHead = 44
 
 	flagZstd   = 1 << 0
 	flagStaged = 1 << 1
@@ -52,7 +53,9 @@ type Envelope struct {
 	length  uint32 // of payload
 }
 
-// EncodeBatch encodes a batch. The envelope's payload is inline; see stage.
+// EncodeBatch encodes a batch, whose requests must not change. Bytes is the slot's
+// data with the payload inline, StagedBytes with the payload in parts. Error:
+// ErrTooLarge.
 func EncodeBatch(batch *revision.Batch, term uint64, c *Compressor) (*Envelope, error) {
 	payload, err := proto.Marshal(&recordpb.Batch{Requests: batch.Requests})
 	if err != nil {
@@ -107,21 +110,22 @@ func NonceOf(data []byte) (revision.Nonce, error) {
 }
 
 // StagedNonce returns the nonce of a slot's data whose payload lies in parts;
-// false if it does not, or if the data is no slot's.
-func StagedNonce(data []byte) (revision.Nonce, bool) {
+// false if it does not. Errors: ErrCorrupt, ErrNewerFormat.
+func StagedNonce(data []byte) (nonce revision.Nonce, staged bool, err error) {
 	e, err := DecodeEnvelope(data)
 	if err != nil || !e.staged() {
-		return revision.Nonce{}, false
+		return revision.Nonce{}, false, err
 	}
-	return e.nonce, true
+	return e.nonce, true, nil
 }
 
 func checksum(head, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, payload)
 }
 
-// DecodeEnvelope takes a slot's data apart. Without the staged bit the checksum has been
-// verified; otherwise complete does it.
+// DecodeEnvelope takes a slot's data apart, and keeps a part of it. Without the
+// staged bit the checksum has been verified; otherwise complete does that.
+// Errors: ErrCorrupt, ErrNewerFormat.
 func DecodeEnvelope(data []byte) (*Envelope, error) {
 	if len(data) < EnvelopeHead || data[0] != 'Z' || data[1] != 'K' {
 		return nil, fmt.Errorf("%w: %d bytes that are no slot's", revision.ErrCorrupt, len(data))

@@ -4,8 +4,8 @@
 // believed (limits.go).
 //
 // A Reader reads and judges all of it, for the log and for an operator who
-// verifies a root. Only the making of a root and the decision about a halted
-// one write.
+// verifies a root. What writes are the making of a root, a halt and the decision
+// about it, and the parts of a blob; all other writes are zklog's.
 //
 // It has no goroutines and keeps nothing between two calls.
 //

@@ -34,20 +34,38 @@ type Layout struct {
 	Root string
 }
 
-// The paths of the znodes above, by their names there.
+// Format is the format record's path.
+func (l Layout) Format() string { return l.Root + "/format" }
 
-func (l Layout) Format() string              { return l.Root + "/format" }
-func (l Layout) Log() string                 { return l.Root + "/log" }
-func (l Layout) Members() string             { return l.Root + "/members" }
-func (l Layout) Member(name string) string   { return l.Members() + "/" + name }
-func (l Layout) Trust() string               { return l.Root + "/trust" }
-func (l Layout) stageRoot() string           { return l.Root + "/stage" }
+// Log is the path of the log: its segments are below.
+func (l Layout) Log() string { return l.Root + "/log" }
+
+// Segment is a segment's path; its slots are below.
+func (l Layout) Segment(name string) string { return l.Log() + "/" + name }
+
+// Members is the path of the list of members.
+func (l Layout) Members() string { return l.Root + "/members" }
+
+// Member is the path of a member's znode.
+func (l Layout) Member(name string) string { return l.Members() + "/" + name }
+
+// Trust is the trust record's path.
+func (l Layout) Trust() string { return l.Root + "/trust" }
+
+// Stage is the path of a segment's staged parts.
 func (l Layout) Stage(segment string) string { return l.stageRoot() + "/" + segment }
-func (l Layout) Segment(name string) string  { return l.Log() + "/" + name }
-func (l Layout) packRoot() string            { return l.Root + "/pack" }
-func (l Layout) Pack(segment string) string  { return l.packRoot() + "/" + segment }
-func (l Layout) Checkpoint() string          { return l.Root + "/checkpoint" }
-func (l Layout) Attempt(name string) string  { return l.Checkpoint() + "/" + name }
+
+// Pack is the path of a segment's packs.
+func (l Layout) Pack(segment string) string { return l.packRoot() + "/" + segment }
+
+// Checkpoint is the checkpoint record's path; attempts are below.
+func (l Layout) Checkpoint() string { return l.Root + "/checkpoint" }
+
+// Attempt is the path of an attempt at a checkpoint.
+func (l Layout) Attempt(name string) string { return l.Checkpoint() + "/" + name }
+
+func (l Layout) stageRoot() string { return l.Root + "/stage" }
+func (l Layout) packRoot() string  { return l.Root + "/pack" }
 
 // Packed is a pack's path, by the slots that it holds.
 func (l Layout) Packed(segment string, pack PackRef) string {

@@ -27,7 +27,7 @@ type Nodes interface {
 // nothing of what it has read: it is made for each use.
 //
 // What it returns is what the session's server shows, which may lag; after
-// barrier it is all that was committed before. Its errors: ErrCorrupt,
+// Barrier it is all that was committed before. Its errors: ErrCorrupt,
 // ErrNewerFormat and ErrForeignRoot name the znode and the remedy; zk.ErrNoNode
 // says that something is not there, which may mean that a keeper has removed
 // it; others are the session's.
@@ -47,7 +47,7 @@ type StoredSlot struct {
 	Staged  int // bytes of those
 	Raw     int // bytes of the requests; 0 if they were not read
 	Packed  bool
-	// zxid is that of the write that the slot, or its pack, was read from; 0 if
+	// Zxid is that of the write that made the slot's znode, or its pack's; 0 if
 	// it was not read.
 	Zxid int64
 }
@@ -66,7 +66,7 @@ func (r Reader) Barrier(ctx context.Context) error {
 // ErrMissing says that a slot is not where slots are at first.
 var ErrMissing = errors.New("revision: slot is missing")
 
-// Slot reads a slot that is a znode of its own; errMissing if it is none.
+// Slot reads a slot that is a znode of its own; ErrMissing if it is none.
 func (r Reader) Slot(ctx context.Context, segment SegmentRef, seq revision.Seq) (*StoredSlot, error) {
 	path := r.layout.Slot(segment.Name, seq.Slot)
 	data, stat, err := r.conn.Get(ctx, path)

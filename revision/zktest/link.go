@@ -185,7 +185,7 @@ func (l *link) onReply(f frame) verdict {
 	return cutLink
 }
 
-// sleep waits; false when the link was cut meanwhile.
+// sleep waits; false when the link was cut before the end.
 func (l *link) sleep(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -200,7 +200,7 @@ func (l *link) sleep(d time.Duration) bool {
 	}
 }
 
-// pass waits until a direction is open; false when the link was cut meanwhile.
+// pass waits until a direction is open; false when the link was cut before that.
 func (l *link) pass(d Direction) bool {
 	for {
 		gate := l.proxy.gate(d)

@@ -83,8 +83,8 @@ func (p *Proxy) setRefuse(refuse bool) {
 	p.refuse = refuse
 }
 
-// Freeze makes a direction a black hole, for all connections now and later: nothing arrives, and nobody is told.
-// What is sent meanwhile arrives after Thaw, unless the connection is cut before.
+// Freeze makes a direction a black hole, for all connections now and later: nothing arrives, and neither side is told.
+// What is sent until Thaw arrives after it, unless the connection is cut before.
 func (p *Proxy) Freeze(d Direction) { p.setFrozen(d, true) }
 
 // Thaw ends Freeze.

@@ -82,7 +82,7 @@ func newServer(t testing.TB, dir string, opts []Option) *Server {
 	return s
 }
 
-// config is that of a test's server: quick to start, small, and patient with nobody.
+// config is that of a test's server: quick to start, small, and without patience for silent clients.
 func config(t testing.TB, dir string, opts []Option) embedded.Config {
 	t.Helper()
 	quiet := logrus.New()

@@ -70,7 +70,7 @@ func (p *Proxy) trap(opcode int32) *Trap {
 	return tr
 }
 
-// rearm sets a trap again that sprang in vain.
+// rearm sets a trap again that sprang without effect.
 func (p *Proxy) rearm(tr *Trap) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -67,7 +67,7 @@ func report(w io.Writer, t *tally, chosen []suite, v verdict, o options, took ti
 		row(table, s.name, c, o)
 	}
 	row(table, "all", all, o)
-	table.Flush()
+	table.Flush() //nolint:errcheck // to a person
 	fmt.Fprintln(w)
 	for _, what := range v.wrong {
 		fmt.Fprintln(w, "wrong:", what)
