@@ -154,9 +154,12 @@ func (l *Log) recogniseLast(ctx context.Context, conn zkclient.Conn, last zkroot
 	if err != nil {
 		return err
 	}
-	if nonce, err := zkroot.NonceOf(data); err != nil || nonce != last.Slot.Nonce {
-		return fmt.Errorf("%w: %s is not the slot that was applied (%v); see docs/operations.md, \"The log went back\"",
-			revision.ErrLogLost, path, err) //nolint:errorlint // the log is lost, not corrupt
+	nonce, err := zkroot.NonceOf(data)
+	if err != nil { // one server's copy may be damaged: that concerns this zkine alone
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if nonce != last.Slot.Nonce {
+		return fmt.Errorf("%w: %s is not the slot that was applied; see docs/operations.md, \"The log went back\"", revision.ErrLogLost, path)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package zklog_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -150,4 +152,41 @@ func TestATrimmedPartIsNotCorrupt(t *testing.T) {
 	}
 	require.ErrorIs(t, err, revision.ErrTrimmed)
 	require.NoError(t, slow.Reload(t.Context()))
+}
+
+// TestAnUnreadableLastSlotIsCorrupt changes the slot that a zkine delivered last
+// into bytes that are no slot, while it is away. One wrong bit on one server does
+// not show that the log went back: this zkine stops, and the root is not halted.
+func TestAnUnreadableLastSlotIsCorrupt(t *testing.T) {
+	e := memzk.New()
+	a := small(t, e)
+	a.append(batchOf(put("a", "b")))
+	dialer := &cutOff{Dialer: e}
+	slow, err := zklog.Open(t.Context(), zklog.Config{Dialer: dialer, Root: "/zkine", Log: quiet()})
+	require.NoError(t, err)
+	last, err := slow.Next(t.Context())
+	require.NoError(t, err)
+
+	mend := dialer.cut()
+	conn, err := e.Dial(t.Context())
+	require.NoError(t, err)
+	segments, err := conn.Children(t.Context(), "/zkine/log")
+	require.NoError(t, err)
+	path := fmt.Sprintf("/zkine/log/%s/s-%010d", segments[0], last.Seq.Slot)
+	data, _, err := conn.Get(t.Context(), path)
+	require.NoError(t, err)
+	data = slices.Clone(data)
+	data[len(data)-1] ^= 1
+	_, err = conn.Multi(t.Context(), zkclient.SetOp(path, data, zkclient.AnyVersion))
+	require.NoError(t, err)
+	mend()
+	for err == nil {
+		_, err = slow.Next(t.Context())
+	}
+	require.ErrorIs(t, err, revision.ErrCorrupt)
+	require.NotErrorIs(t, err, revision.ErrLogLost)
+	require.ErrorContains(t, err, path)
+	require.NoError(t, slow.Close())
+	_, _, err = conn.Get(t.Context(), "/zkine/trust")
+	require.ErrorIs(t, err, zk.ErrNoNode, "the root is not halted")
 }
