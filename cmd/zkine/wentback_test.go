@@ -57,12 +57,13 @@ func TestALogThatWentBackStaysDownUntilAPersonDecides(t *testing.T) {
 	cluster := a.await(`made a new cluster under /zkine: serving cluster ([0-9a-f]+)`)
 	kv := client(t, a.ready())
 	b := r.zkine("b", two)
-	b.ready()
+	onB := client(t, b.ready())
 	put(t, kv, "k", "1")
 	restore := r.backUp()
 	for range 5 {
 		put(t, kv, "k", "2")
 	}
+	expect(t, onB, "k", "2") // b has served all of it, too
 	restore()
 	for _, p := range []*process{a, b} {
 		require.Regexp(t, `the log went back.*"The log went back"`, p.decision())
