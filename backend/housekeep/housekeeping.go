@@ -24,24 +24,61 @@ func (h *Housekeeper) housekeepLoop() {
 	ticker := time.NewTicker(measureInterval)
 	defer ticker.Stop()
 	h.Measure(h.ctx)
-	for {
+	for h.ctx.Err() == nil {
+		if h.doDue(ticker.C) {
+			continue
+		}
 		select {
-		case v := <-h.segmentEnds:
-			if err := h.housekeep(h.ctx, v); err != nil && h.ctx.Err() == nil {
-				h.cfg.Log.WithError(err).Warn("housekeeping is not done; going on with the next segment")
-			}
 		case <-h.wishes.wake:
 			h.defragmentFor(h.wishes.take())
+		case v := <-h.segmentEnds:
+			h.onSegmentEnd(v)
 		case <-ticker.C:
-			h.keepRoom(h.ctx)
-			h.Measure(h.ctx)
-			h.BoundReplay(h.ctx)
-			if h.env.Drained() {
-				runtime.GC()
-			}
+			h.onTick()
 		case <-h.ctx.Done():
-			return
 		}
+	}
+}
+
+// doDue does all that is due, each once, and says whether anything was. What one
+// select would take of several is up to chance, and simulations are to repeat.
+func (h *Housekeeper) doDue(tick <-chan time.Time) (was bool) {
+	select {
+	case <-h.wishes.wake:
+		h.defragmentFor(h.wishes.take())
+		was = true
+	default:
+	}
+	select {
+	case v := <-h.segmentEnds:
+		h.onSegmentEnd(v)
+		was = true
+	default:
+	}
+	select {
+	case <-tick:
+		h.onTick()
+		was = true
+	default:
+	}
+	return was
+}
+
+// onSegmentEnd does what the keeper does at the end of a segment; v is the view
+// there.
+func (h *Housekeeper) onSegmentEnd(v *state.View) {
+	if err := h.housekeep(h.ctx, v); err != nil && h.ctx.Err() == nil {
+		h.cfg.Log.WithError(err).Warn("housekeeping is not done; going on with the next segment")
+	}
+}
+
+// onTick measures what ZooKeeper holds, and does what that shows to be needed.
+func (h *Housekeeper) onTick() {
+	h.keepRoom(h.ctx)
+	h.Measure(h.ctx)
+	h.BoundReplay(h.ctx)
+	if h.env.Drained() {
+		runtime.GC()
 	}
 }
 

@@ -79,7 +79,7 @@ var (
 // send hands a call to the network and waits for the answer, the end of the
 // connection or of ctx. What was sent may take effect whatever is returned.
 func (w *world) send(ctx context.Context, c *call) reply {
-	if ctx.Err() != nil {
+	if overdue(ctx) {
 		return reply{err: context.Cause(ctx)}
 	}
 	c.answered = make(chan struct{})
@@ -114,6 +114,16 @@ func (w *world) send(ctx context.Context, c *call) reply {
 			return reply{err: errLost}
 		}
 	}
+}
+
+// overdue says whether ctx has ended, or is to end at this moment: then it waits
+// for that. Which of several timers of one moment runs first is up to chance, so
+// that a ticker's user would send something now and then, and now and then not.
+func overdue(ctx context.Context) bool {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
 }
 
 // admit takes what was sent since the last step, in an order that does not

@@ -2,9 +2,13 @@ package zkclient
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	"encoding/binary"
+	"io"
 	"sync"
 	"time"
+
+	"github.com/zkine/zkine/revision"
 )
 
 // Backoff is pauses that grow while something fails again and again, each with
@@ -12,6 +16,10 @@ import (
 // may be used by many at once, who share the pauses: what fails for all of them
 // at one moment lengthens the next pause once.
 type Backoff struct {
+	// Random is where the jitter comes from: a source that never fails and may be
+	// read by many at once; nil is crypto/rand's.
+	Random io.Reader
+
 	mu    sync.Mutex
 	pause time.Duration
 	until time.Time // when the last pause ends
@@ -40,7 +48,7 @@ func (b *Backoff) Next() time.Duration {
 	} else {
 		b.pause = min(2*b.pause, backoffMax)
 	}
-	d := jitter(b.pause)
+	d := jitter(b.Random, b.pause)
 	b.until = now.Add(d)
 	return d
 }
@@ -55,5 +63,13 @@ func (b *Backoff) Wait(ctx context.Context) {
 	}
 }
 
-// jitter keeps many zkines from asking all at once.
-func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
+// jitter draws a pause of about d, so that many zkines do not ask all at once. A
+// simulation gives the source, so that its pauses repeat; nil is crypto/rand's.
+func jitter(random io.Reader, d time.Duration) time.Duration {
+	if random == nil {
+		random = rand.Reader
+	}
+	var drawn [8]byte
+	revision.Draw(random, drawn[:])
+	return d*3/4 + time.Duration(binary.LittleEndian.Uint64(drawn[:])%uint64(d/2))
+}

@@ -1,6 +1,7 @@
 package zkclient
 
 import (
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,4 +24,21 @@ func TestManyShareAPause(t *testing.T) {
 			time.Sleep(last)
 		}
 	})
+}
+
+// TestPausesRepeatWithTheirSource: so do simulations, which give one that is
+// seeded. The jitter stays a quarter of the pause each way.
+func TestPausesRepeatWithTheirSource(t *testing.T) {
+	drawn := func(seed byte) (pauses []time.Duration) {
+		random := rand.NewChaCha8([32]byte{seed})
+		for range 100 {
+			pause := jitter(random, time.Second)
+			require.GreaterOrEqual(t, pause, 750*time.Millisecond)
+			require.Less(t, pause, 1250*time.Millisecond)
+			pauses = append(pauses, pause)
+		}
+		return pauses
+	}
+	require.Equal(t, drawn(1), drawn(1))
+	require.NotEqual(t, drawn(1), drawn(2))
 }

@@ -42,7 +42,7 @@ func (r *race) contend(ctx context.Context, c *contender) {
 			wait = turnedAway
 		}
 		select {
-		case <-time.After(jitter(wait)):
+		case <-time.After(jitter(nil, wait)):
 		case <-c.now:
 		case <-ctx.Done():
 		}
@@ -61,7 +61,7 @@ func (r *race) ask(ctx context.Context, c *contender) error {
 		case <-ctx.Done():
 			return nil
 		case <-c.now:
-		case <-time.After(jitter(askAgain)):
+		case <-time.After(jitter(nil, askAgain)):
 		}
 		if first != nil {
 			r.tell(ctx, raceEvent{target: c.target, err: first.silent()})

@@ -49,7 +49,7 @@ func (r *race) keepLookingUp(server string) {
 			return
 		}
 		select {
-		case <-time.After(jitter(lookupAgain)):
+		case <-time.After(jitter(nil, lookupAgain)):
 		case <-r.ctx.Done():
 			return
 		}

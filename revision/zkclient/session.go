@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -52,6 +53,9 @@ type SessionConfig struct {
 	// Noted, if set, hears why a connection could not be used. It must return
 	// soon.
 	Noted func(error)
+	// Random is where the jitter of pauses comes from: a source that never fails
+	// and may be read by many at once; nil is crypto/rand's.
+	Random io.Reader
 	// Said keeps warnings about ZooKeeper's codes from being repeated.
 	Said *throttle.Lines
 	Log  *logrus.Entry
@@ -79,7 +83,7 @@ func NewSession(cfg SessionConfig) *Session {
 	}
 	out.attend()
 	return &Session{SessionConfig: cfg, out: out, changed: make(chan struct{}), dead: make(chan struct{}),
-		lastErr: errors.New("no connection was made yet")}
+		pause: Backoff{Random: cfg.Random}, lastErr: errors.New("no connection was made yet")}
 }
 
 // Run dials, verifies and publishes connections until ctx ends or the session
@@ -124,7 +128,7 @@ func (s *Session) refused(err error, pause time.Duration) time.Duration {
 	}
 	s.out.note("session", "a session could not be used", err)
 	s.out.due()
-	return jitter(pause)
+	return jitter(s.Random, pause)
 }
 
 // connect dials until a connection was accepted, or one was refused.
@@ -172,7 +176,7 @@ func (s *Session) admit(ctx context.Context, conn *timedConn) (instead Conn, err
 		case d := <-rivals.dialed:
 			rivals = dialing{}
 			if d.err != nil { // no server lets this zkine in
-				watch.Reset(jitter(redialMax))
+				watch.Reset(jitter(s.Random, redialMax))
 				continue
 			}
 			if conn.silence() < s.silenceLimit {

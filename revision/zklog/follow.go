@@ -58,11 +58,23 @@ func (f *follower) followOn(conn zkclient.Conn) {
 			watched = open
 			segment, armedAt = f.watchSegment(conn, open)
 		}
-		// A rotation goes first: what select would take of two is up to chance,
-		// and simulations are to repeat.
+		// What select would take of several is up to chance, and simulations are to
+		// repeat: the end goes first, then a rotation, and the poll before a watch,
+		// which may fire again and again.
+		select {
+		case <-conn.Done():
+			return
+		default:
+		}
 		select {
 		case <-log:
 			log = nil
+			continue
+		default:
+		}
+		select {
+		case <-poll.C:
+			f.poll(conn)
 			continue
 		default:
 		}

@@ -44,9 +44,9 @@ type Config struct {
 	Served *zkroot.Served
 	// NewCluster allows another cluster than Served's, and to make one.
 	NewCluster bool
-	// Random is where the names of segments, the cluster id and the like come
-	// from: a source that never fails and may be read by many at once; nil is
-	// crypto/rand's.
+	// Random is where the names of segments, the cluster id, the jitter of pauses
+	// and the like come from: a source that never fails and may be read by many at
+	// once; nil is crypto/rand's.
 	Random io.Reader
 	// Noted, if set, hears why a session could not be used, each time: what a
 	// start waits for. It must return soon.
@@ -122,8 +122,11 @@ func newLog(cfg Config) *Log {
 	common := &link{cfg: cfg, layout: zkroot.Layout{Root: cfg.Root}, tail: newTail()}
 	common.request.bytes.Store(int64(max(cfg.MaxRequest, minRequest)))
 	common.ctx, common.cancel = context.WithCancelCause(context.Background())
+	common.pause.Random = cfg.Random
 	l := &Log{link: common}
-	l.session = zkclient.NewSession(zkclient.SessionConfig{Dialer: cfg.Dialer, Verify: l.recognise, Fatal: revision.Fatal, Noted: cfg.Noted, Said: &l.said, Log: cfg.Log})
+	l.refusal.pause.Random = cfg.Random
+	l.session = zkclient.NewSession(zkclient.SessionConfig{Dialer: cfg.Dialer, Verify: l.recognise, Fatal: revision.Fatal, Noted: cfg.Noted,
+		Random: cfg.Random, Said: &l.said, Log: cfg.Log})
 	l.member = zkmember.New(l.ctx, zkmember.Env{Session: l.session, Layout: l.layout, Group: &l.group,
 		Unusable: l.unusable, Random: cfg.Random, Said: &l.said, Log: cfg.Log})
 	l.checkpoints.link = common

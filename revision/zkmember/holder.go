@@ -19,7 +19,7 @@ const holdEvery = 2 * time.Second
 // run keeps the znode up, and answers challenges, until the connection is over
 // or another one is there for that.
 func (c *claimant) run(ctx context.Context) {
-	var pause zkclient.Backoff
+	pause := zkclient.Backoff{Random: c.m.Random}
 	for c.alive(ctx) {
 		err := c.putUp(ctx, holdEvery)
 		if err == nil {

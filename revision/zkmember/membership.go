@@ -27,7 +27,8 @@ type Env struct {
 	// Unusable deals with an error that leaves only another try: it pauses, or
 	// gives the connection up.
 	Unusable func(ctx context.Context, conn zkclient.Conn, err error) error
-	// Random is where nonces come from; it never fails.
+	// Random is where nonces and the jitter of pauses come from: it never fails, and
+	// may be read by many at once.
 	Random io.Reader
 	// Said keeps warnings from being repeated.
 	Said *throttle.Lines
@@ -115,7 +116,8 @@ func (m *Membership) claim(conn zkclient.Conn) *claimant {
 	if m.on != conn {
 		m.on, m.up = conn, false
 	}
-	return &claimant{m: m, conn: conn, record: m.record, path: m.Layout.Member(m.record.Name)}
+	return &claimant{m: m, conn: conn, record: m.record, path: m.Layout.Member(m.record.Name),
+		refused: zkclient.Backoff{Random: m.Random}}
 }
 
 // holds says whether a connection's session is to hold the znode, and whether it
