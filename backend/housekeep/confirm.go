@@ -40,6 +40,13 @@ func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func
 				return true
 			}
 		}
+		// Of news and a tick, news first: what select would take is up to chance, and
+		// simulations are to repeat.
+		select {
+		case <-h.check.news:
+			continue
+		default:
+		}
 		select {
 		case <-h.check.news:
 		case <-ticker.C:

@@ -111,8 +111,10 @@ func TestSeed(t *testing.T) {
 
 // TestSeedsAreReproducible lives through each of some worlds until it went the
 // same way twice, by all that its zkines did to the ensemble, and when. Most do
-// at once. Those with very many steps may never: Go preempts a goroutine now and
-// then that it would otherwise have left alone, on a busy machine above all.
+// at once: zkines draw what is up to chance from the seed, and have an order for
+// what is due at the same moment. Those with very many steps may never: Go preempts
+// a goroutine now and then that it would otherwise have left alone, on a busy
+// machine above all.
 func TestSeedsAreReproducible(t *testing.T) {
 	if raced {
 		t.Skip("the race detector has Go choose goroutines at random")
@@ -135,7 +137,7 @@ func TestSeedsAreReproducible(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d worlds went another way in each of %d lives: %v", len(differ), worlds, lives, differ)
-	require.Less(t, len(differ), worlds/2)
+	require.Less(t, len(differ), worlds/4)
 }
 
 // statistics are what a number of worlds saw.

@@ -53,8 +53,7 @@ type SessionConfig struct {
 	// Noted, if set, hears why a connection could not be used. It must return
 	// soon.
 	Noted func(error)
-	// Random is where the jitter of pauses comes from: a source that never fails
-	// and may be read by many at once; nil is crypto/rand's.
+	// Random is where the jitter of pauses comes from; see Backoff.
 	Random io.Reader
 	// Said keeps warnings about ZooKeeper's codes from being repeated.
 	Said *throttle.Lines
