@@ -85,8 +85,12 @@ func play(t *testing.T, endpoint string, steps []step) {
 // environment has etcd's programs at hand, and etcdctl ask the store at the endpoint, with patience.
 func environment(t *testing.T, endpoint string) []string {
 	t.Helper()
+	path := os.Getenv("PATH")
+	for _, program := range []string{"etcdctl", "etcdutl"} { // each is built, if it is not there
+		path = filepath.Dir(rigtest.Component(t, program)) + ":" + path
+	}
 	return append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint, "ETCDCTL_DIAL_TIMEOUT=1m", "ETCDCTL_COMMAND_TIMEOUT=1m",
-		"PATH="+filepath.Dir(rigtest.Component(t, "etcdctl"))+":"+os.Getenv("PATH"))
+		"PATH="+path)
 }
 
 // shell runs a command with etcdctl at hand, and returns what it printed but for the log lines of its client.
