@@ -2,7 +2,6 @@ package zkclient_test
 
 import (
 	"context"
-	"net"
 	"testing"
 	"time"
 
@@ -28,27 +27,10 @@ func discard() *logrus.Entry {
 	return logrus.NewEntry(l)
 }
 
-// hung accepts connections, and never says a word.
-func hung(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { conn.Close() })
-		}
-	}()
-	return l.Addr().String()
-}
-
 // TestAServerThatHangsDoesNotHoldUpADial dials often enough to begin with each
 // server.
 func TestAServerThatHangsDoesNotHoldUpADial(t *testing.T) {
-	d := patient(hung(t), zktest.Shared(t).Addr(), hung(t))
+	d := patient(zktest.Hung(t), zktest.Shared(t).Addr(), zktest.Hung(t))
 	for range 6 {
 		ctx, cancel := context.WithTimeout(t.Context(), longTimeout/2)
 		conn, err := d.Dial(ctx)

@@ -123,7 +123,7 @@ func TestNothingRunsAfterClose(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		_, err := zklog.Open(ctx, zklog.Config{Dialer: lasting(mute(t), mute(t), "127.0.0.1:1"), Root: zktest.Root(t), Log: quiet()})
+		_, err := zklog.Open(ctx, zklog.Config{Dialer: lasting(zktest.Hung(t), zktest.Hung(t), "127.0.0.1:1"), Root: zktest.Root(t), Log: quiet()})
 		require.ErrorIs(t, err, revision.ErrUnavailable)
 		require.Less(t, time.Since(began), soon)
 		nothingRuns(t)
