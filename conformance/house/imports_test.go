@@ -51,7 +51,8 @@ var imports = map[string][]string{
 	"revision": {"revision/recordpb"},
 	// The log on ZooKeeper: the root's form below, the client beside it, the log on both.
 	"revision/zkclient/fourletter": {},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/throttle"},
+	"revision/zkclient/transport":  {},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/transport", "revision/throttle"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
 	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
