@@ -51,8 +51,9 @@ var imports = map[string][]string{
 	"revision": {"revision/recordpb"},
 	// The log on ZooKeeper: the root's form below, the client beside it, the log on both.
 	"revision/zkclient/fourletter": {},
+	"revision/zkclient/transport":  {},
 	"revision/zkclient/identity":   {"revision/throttle"},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/transport", "revision/throttle"},
 	"revision/zkacl":               {"revision", "revision/zkclient"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
