@@ -17,7 +17,7 @@ const gatewayOldPath = "/v3beta/"
 // gateway, and all that the metrics URLs have.
 func (s *Server) clientHandler(f *facade) http.Handler {
 	mux := http.NewServeMux()
-	json := gateway.New(f.loopback.conn, s.cfg.MaxRequestBytes+overheadBytes)
+	json := gateway.New(f.loopback.conn, s.cfg.MaxRequestBytes+overheadBytes, f.sender.json)
 	if s.cfg.TLS.ClientCertAuth {
 		json = refuseNames(f.backend.AuthEnabled, json)
 	}

@@ -8,10 +8,10 @@ import (
 
 // Passwords bounds how many passwords are hashed at a time, for a login or for a new
 // one. Each takes a processor for some 50 ms, and who asks for it has shown nothing
-// yet: without a bound a few hundred logins that fail leave no processor to anybody.
+// yet: without a bound a few hundred logins that fail leave no processor to other clients.
 // etcd has none.
 //
-// One name has half of the turns at most, so that whoever tries the passwords of one
+// One name has half of the turns at most, so that a client that tries the passwords of one
 // user delays that user's logins, and those of others little.
 type Passwords struct {
 	turns   chan struct{} // taken, with room for all

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 )
 
 // Path is where the gateway is.
@@ -24,9 +25,13 @@ const jsonFactor = 4
 // likes.
 var endlessBodies = map[string]bool{Path + "watch": true, Path + "lease/keepalive": true}
 
+// Room makes room for an answer that a client may take its time to read; release gives
+// it back. Its error is gRPC's, and ends the call.
+type Room func(ctx context.Context, answer proto.Message) (release func(), err error)
+
 // New makes a gateway to the gRPC server at the other end of conn. maxBytes is the
 // largest message of gRPC that the server takes.
-func New(conn *grpc.ClientConn, maxBytes int) http.Handler {
+func New(conn *grpc.ClientConn, maxBytes int, room Room) http.Handler {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{
 			Marshaler: &marshaler{JSONPb: runtime.JSONPb{
@@ -36,6 +41,9 @@ func New(conn *grpc.ClientConn, maxBytes int) http.Handler {
 		}),
 		runtime.WithErrorHandler(answerError),
 		runtime.WithStreamErrorHandler(streamError),
+		runtime.WithForwardResponseOption(func(ctx context.Context, _ http.ResponseWriter, answer proto.Message) error {
+			return makeRoom(ctx, room, answer)
+		}),
 	)
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		gw.RegisterKVHandler, gw.RegisterWatchHandler, gw.RegisterLeaseHandler, gw.RegisterClusterHandler,
@@ -55,6 +63,22 @@ func New(conn *grpc.ClientConn, maxBytes int) http.Handler {
 		defer done()
 		mux.ServeHTTP(w, r)
 	})}
+}
+
+// makeRoom waits for room for a request's next answer, in JSON. The one before it has
+// been written.
+func makeRoom(ctx context.Context, room Room, answer proto.Message) error {
+	b, ok := ctx.Value(bodyKey{}).(*body)
+	if !ok || answer == nil {
+		return nil
+	}
+	b.freeAnswer()
+	release, err := room(ctx, answer)
+	if err != nil {
+		return b.refuse(err)
+	}
+	b.answered = release
+	return nil
 }
 
 // answerError answers a call that failed: with what was wrong with its message, if

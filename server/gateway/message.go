@@ -56,16 +56,23 @@ type body struct {
 
 	message int64        // bytes read for the message that is being decoded
 	taken   atomic.Int64 // bytes of memory
+	// answered gives back the room of the answer that is being written; nil for none.
+	// It is the handler's.
+	answered func()
 }
+
+// bodyKey is the key of a request's body in its context.
+type bodyKey struct{}
 
 // bounded gives a request a bounded body; done is called when it is answered.
 func bounded(w http.ResponseWriter, r *http.Request, limit int64, all *reading) (_ *http.Request, done func()) {
 	ctx, fail := context.WithCancelCause(r.Context())
 	b := &body{ReadCloser: r.Body, limit: limit, all: all, fail: fail, deadline: http.NewResponseController(w).SetReadDeadline}
-	r = r.WithContext(ctx)
+	r = r.WithContext(context.WithValue(ctx, bodyKey{}, b))
 	r.Body = b
 	return r, func() {
 		b.release()
+		b.freeAnswer()
 		fail(nil)
 	}
 }
@@ -111,6 +118,13 @@ func (b *body) complete() {
 }
 
 func (b *body) release() { b.all.bytes.Add(-b.taken.Swap(0)) }
+
+func (b *body) freeAnswer() {
+	if b.answered != nil {
+		b.answered()
+		b.answered = nil
+	}
+}
 
 // refused is why a request of this context was refused, nil if it was not.
 func refused(ctx context.Context) error {
