@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 
@@ -74,6 +75,8 @@ func tlsError(err error, t target) error {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: the server's certificate does not hold: %w; see --zookeeper-trusted-ca-file and --zookeeper-server-name (it was asked for as %q)",
 			ErrTLS, unknown.Err, t.host)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: the server closes the connection during the handshake; see that --zookeeper names its secureClientPort, and in its log that it could read its key and its authorities", ErrTLS)
 	case errors.As(err, &noRecord):
 		return fmt.Errorf("%w: what listens there does not speak TLS; name the servers' secureClientPort with --zookeeper, or leave the --zookeeper-…-file flags of TLS out", ErrTLS)
 	}
