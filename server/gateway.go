@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -78,12 +79,25 @@ func (s *Server) gateway(conn *grpc.ClientConn) http.Handler {
 	})
 }
 
-// socketLog logs what goes wrong with websockets. What goes right is said with
-// the contents of messages, which do not belong into a log.
+// socketLog logs what goes wrong with websockets, in the library's words alone:
+// behind them come errors with URLs and with texts that clients have written.
+// What goes right is said with the contents of messages. Neither belongs into a
+// log.
 type socketLog struct{ log *logrus.Entry }
 
-func (l socketLog) Warnln(args ...any) { l.log.Debugln(args...) }
-func (socketLog) Debugln(...any)       {}
+func (l socketLog) Warnln(args ...any) {
+	entry := l.log
+	for _, arg := range args {
+		if err, is := arg.(*websocket.CloseError); is {
+			entry = entry.WithField("code", err.Code)
+		}
+	}
+	if len(args) > 0 {
+		entry.Debug(strings.TrimSuffix(fmt.Sprint(args[0]), ":"))
+	}
+}
+
+func (socketLog) Debugln(...any) {}
 
 // access is what each HTTP request on a client URL passes first.
 type access struct {
