@@ -18,6 +18,7 @@
 //	places_test.go    where is looked
 //	secrets_test.go   the test that does both
 //	crash_test.go     what is left by a process that dies during a snapshot
+//	credentials_test.go  what zkine shows to ZooKeeper
 //	damage_test.go    what is said of znodes that cannot be trusted
 //	flags_test.go     no flag takes a secret itself, and none is repeated that was given by mistake
 package secrets

@@ -53,6 +53,7 @@ func TestMistakesAreNotRepeated(t *testing.T) {
 		{"--auth-token", "simple,S", "--auth-token"},
 		{"--zookeeper", "user:S@zk1:2181", "--zookeeper"},
 		{"--zookeeper", "zk://user:S@zk1:2181/a", "--zookeeper"},
+		{"--zookeeper-acl", "digest:user:S:cdrwa", "--zookeeper-acl"},
 		{"--listen-client-urls", "http://user:S@127.0.0.1:0", "--listen-client-urls"},
 		{"--listen-client-urls", "user:S@127.0.0.1:2379", "--listen-client-urls"},
 		{"--listen-metrics-urls", "https://user:S@127.0.0.1:0", "--listen-metrics-urls"},

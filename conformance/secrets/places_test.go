@@ -3,6 +3,7 @@ package secrets
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -30,7 +31,7 @@ var profiles = map[string]string{
 	"allocs": "alloc_space", "block?debug=1": "--- contention", "mutex?debug=1": "--- mutex", "threadcreate?debug=1": "threadcreate profile",
 }
 
-// askAll asks a running zkine for all that it tells everyone.
+// askAll asks a running zkine for all that it tells everyone, on each URL.
 func (s *site) askAll() (all []place) {
 	s.Helper()
 	for name, base := range map[string]string{"client URL": "http://" + s.z.Endpoint, "metrics URL": "http://" + s.z.Metrics} {
@@ -76,6 +77,8 @@ func (s *site) files() (all []place) {
 	for _, folder := range []string{s.data, s.temp} {
 		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 			switch {
+			case errors.Is(err, fs.ErrNotExist): // not made yet
+				return nil
 			case err != nil:
 				return err
 			case d.IsDir() && path == filepath.Join(s.data, "data"):
@@ -89,15 +92,21 @@ func (s *site) files() (all []place) {
 		})
 		require.NoError(s, err)
 	}
-	log, err := os.ReadFile(filepath.Join(s.data, "zookeeper.log"))
-	require.NoError(s, err)
-	return append(all, place{"ZooKeeper's log", "INFO", log})
+	return all
 }
 
-// processes are the command lines and environments of zkine and its ZooKeeper.
-func (s *site) processes() (all []place) {
+// zooKeeperLog is that of the local ZooKeeper.
+func (s *site) zooKeeperLog() place {
 	s.Helper()
-	for name, pid := range map[string]int{"zkine": s.z.Pid(), "ZooKeeper": s.zooKeeper()} {
+	log, err := os.ReadFile(filepath.Join(s.data, "zookeeper.log"))
+	require.NoError(s, err)
+	return place{"ZooKeeper's log", "INFO", log}
+}
+
+// processes are the command lines and environments of some.
+func (s *site) processes(pids map[string]int) (all []place) {
+	s.Helper()
+	for name, pid := range pids {
 		for file, has := range map[string]string{"cmdline": "-", "environ": "PATH="} {
 			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 			require.NoError(s, err)

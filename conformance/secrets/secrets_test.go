@@ -30,11 +30,11 @@ func TestNothingTellsSecrets(t *testing.T) {
 				s.Log(p.class)
 				p.into(s, s.secret(p.class))
 			}
-			places := slices.Concat(s.askAll(), s.files(), s.processes())
+			places := slices.Concat(s.askAll(), s.processes(map[string]int{"zkine": s.z.Pid(), "ZooKeeper": s.zooKeeper()}))
 			code, err := s.z.Stop(within(t))
 			require.NoError(t, err)
 			require.Zero(t, code)
-			places = append(places, s.files()...)
+			places = append(append(places, s.files()...), s.zooKeeperLog())
 			log := s.z.Output()
 			s.search(append(places,
 				place{"zkine's log", "serving etcd clients", []byte(log)},
