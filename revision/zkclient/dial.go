@@ -53,8 +53,14 @@ func (b bulk) Dial(ctx context.Context) (Conn, error) {
 // begin asks a server for a session, and does not wait for it.
 func (z *Ensemble) begin(t target) (*zkConn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &zkConn{target: t, ensemble: z, stopDial: cancel, host: &oneHost{server: t.address, over: make(chan struct{})},
+	c := &zkConn{target: t, ensemble: z, acl: z.ACL, stopDial: cancel, host: &oneHost{server: t.address, over: make(chan struct{})},
 		made: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
+	if c.acl == nil {
+		c.acl = openACL
+	}
+	if z.Credentials != nil {
+		c.show = z.Credentials()
+	}
 	conn, events, err := zk.Connect([]string{t.address}, z.Timeout,
 		zk.WithDialer(c.dialOnce(ctx, z.guard())),
 		zk.WithHostProvider(c.host),
@@ -93,6 +99,9 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if err := c.authenticate(ctx); err != nil {
+		return err
+	}
 	_, err := c.Multi(ctx, &zk.CheckVersionRequest{Path: "/", Version: -1})
 	if errors.Is(err, revision.ErrUnauthenticated) { // and ends the connection
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
@@ -119,7 +128,10 @@ func (c *zkConn) early() error {
 		}
 		return fmt.Errorf("%w: %w", errTurnsAway, refusal)
 	}
-	if c.net.Load() != nil {
+	if guarded := c.net.Load(); guarded != nil {
+		if alert := guarded.Err(); isAlert(alert) {
+			return tlsError(alert, c.target)
+		}
 		return fmt.Errorf("%w (%w)", errClosesEarly, c.cause())
 	}
 	return c.cause()

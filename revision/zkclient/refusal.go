@@ -135,9 +135,9 @@ type probed struct {
 }
 
 // named returns err, or what is known to answer instead of a ZooKeeper. It may
-// have that found out; then the race hears of it.
+// have that found out; then the race hears of it. With TLS the handshake tells.
 func (r *race) named(ctx context.Context, t target, err error) error {
-	if !errors.Is(err, errClosesEarly) && !errors.Is(err, errMute) {
+	if r.z.TLS != nil || !errors.Is(err, errClosesEarly) && !errors.Is(err, errMute) {
 		return err
 	}
 	p, ask := r.z.askWhat(t.address)
