@@ -62,7 +62,7 @@ func (z *Ensemble) begin(t target) (*zkConn, error) {
 		c.show = z.Credentials()
 	}
 	conn, events, err := zk.Connect([]string{t.address}, z.Timeout,
-		zk.WithDialer(c.dialOnce(ctx, z.guard())),
+		zk.WithDialer(c.dialOnce(ctx)),
 		zk.WithHostProvider(c.host),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
@@ -99,9 +99,6 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := c.authenticate(ctx); err != nil {
-		return err
-	}
 	_, err := c.Multi(ctx, &zk.CheckVersionRequest{Path: "/", Version: -1})
 	if errors.Is(err, revision.ErrUnauthenticated) { // and ends the connection
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
@@ -129,8 +126,8 @@ func (c *zkConn) early() error {
 		return fmt.Errorf("%w: %w", errTurnsAway, refusal)
 	}
 	if guarded := c.net.Load(); guarded != nil {
-		if alert := guarded.Err(); isAlert(alert) {
-			return tlsError(alert, c.target)
+		if err := guarded.Err(); isAlert(err) {
+			return tlsError(err, c.target)
 		}
 		return fmt.Errorf("%w (%w)", errClosesEarly, c.cause())
 	}

@@ -30,8 +30,13 @@ const (
 )
 
 // guard is what a connection's guard is to know.
-func (z *Ensemble) guard() transport.Config {
-	return transport.Config{Limit: z.Timeout, MaxData: z.maxAnswer(), MaxChildren: maxChildren}
+func (c *zkConn) guard() transport.Config {
+	z := c.ensemble
+	config := transport.Config{Limit: z.Timeout, MaxData: z.maxAnswer(), MaxChildren: maxChildren}
+	if len(c.show) > 0 || z.TLS != nil {
+		config.Granted = c.introduce
+	}
+	return config
 }
 
 // maxAnswer bounds an answer, in bytes.
@@ -135,7 +140,8 @@ type probed struct {
 }
 
 // named returns err, or what is known to answer instead of a ZooKeeper. It may
-// have that found out; then the race hears of it. With TLS the handshake tells.
+// have that found out; then the race hears of it. A server that has come through
+// a TLS handshake is none of these.
 func (r *race) named(ctx context.Context, t target, err error) error {
 	if r.z.TLS != nil || !errors.Is(err, errClosesEarly) && !errors.Is(err, errMute) {
 		return err

@@ -43,9 +43,9 @@ func (z *Ensemble) askAgain() time.Duration {
 	return askAgain
 }
 
-// isAlert says whether the server has refused to go on in TLS. With TLS 1.3 it
-// judges the client's certificate after the client's side of the handshake is
-// over, so that this comes as the answer to the first read.
+// isAlert says whether the other side has ended TLS, and has said so. With TLS
+// 1.3 a server judges the client's certificate after the client's side of the
+// handshake is over, so that its refusal comes as the answer to the first read.
 func isAlert(err error) bool {
 	op := new(net.OpError)
 	return errors.As(err, &op) && op.Op == "remote error"

@@ -41,7 +41,7 @@ import (
 //   - Its dialer gets an address instead of the name that a certificate is for,
 //     and a second for TCP and TLS together: both are passed over.
 //   - A credential that it could not show once is forgotten, and the session goes
-//     on without: there is no session that has not shown all of them.
+//     on without: the guard shows them all before the client hears of a session.
 type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a
 	// server; names are looked up again while no session is granted.
@@ -71,6 +71,7 @@ type Ensemble struct {
 	out     *outage
 	refused map[string]time.Time // when an address last gave an answer that was refused
 	strange map[string]probed    // by address
+	knownAs *string              // by what ZooKeeper knows zkine, as it was said last
 }
 
 // zkConn is a session on a real server.
@@ -109,7 +110,7 @@ var ErrSessionOver = errors.New("the session ended with its connection")
 
 // dialOnce lets the client connect once. A second attempt means that the
 // connection was lost.
-func (c *zkConn) dialOnce(ctx context.Context, guard transport.Config) zk.Dialer {
+func (c *zkConn) dialOnce(ctx context.Context) zk.Dialer {
 	return func(string, string, time.Duration) (net.Conn, error) {
 		if c.dialed.Swap(true) {
 			c.breaks(c.over())
@@ -122,7 +123,7 @@ func (c *zkConn) dialOnce(ctx context.Context, guard transport.Config) zk.Dialer
 			c.breaks(err)
 			return nil, err
 		}
-		guarded := transport.New(conn, guard)
+		guarded := transport.New(conn, c.guard())
 		c.net.Store(guarded)
 		if ctx.Err() != nil { // it was given up, and what cut it may not have seen the connection
 			guarded.Close() // nothing is expected of it any more
