@@ -63,7 +63,7 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cob
 				return err
 			}
 			defer stopZooKeeper(zooKeeper, o.log)
-			o.zookeeper = []string{zooKeeper.Addr()}
+			o.zookeeper, o.secured = []string{zooKeeper.Addr()}, superSecurity(zooKeeper)
 		}
 		return do(cmd, o)
 	}

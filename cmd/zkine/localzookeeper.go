@@ -32,7 +32,7 @@ func startZooKeeper(ctx context.Context, cfg config, plan localPlan, log *logrus
 	}
 	log.Infof("no --zookeeper is given: starting a local ZooKeeper with its data in %s", cfg.dataDir)
 	logFile := filepath.Join(cfg.dataDir, "zookeeper.log")
-	defer logWhile(log, "waiting for the local ZooKeeper to serve; what it says is in "+logFile)()
+	defer logWhile(log, func() string { return "waiting for the local ZooKeeper to serve; what it says is in " + logFile })()
 	server, err := embedded.Start(ctx, embedded.Config{
 		Distribution:  found,
 		DataDir:       cfg.dataDir,
