@@ -53,7 +53,7 @@ var imports = map[string][]string{
 	"revision/zkclient/fourletter": {},
 	"revision/zkclient/identity":   {"revision/throttle"},
 	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
-	"revision/zkacl":               {"revision", "revision/zkclient"},
+	"revision/zkacl":               {"revision", "revision/zkclient", "revision/zkroot"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
 	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},

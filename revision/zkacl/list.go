@@ -173,3 +173,22 @@ func (l List) String() string {
 	}
 	return strings.Join(entries, separator)
 }
+
+// Brief is String with the hashes of digest ids cut short, for logs and people:
+// they tell an id from others, and no password can be looked for by them.
+func (l List) Brief() string {
+	var entries []string
+	for _, a := range l {
+		entries = append(entries, a.Scheme+":"+shortID(a)+":"+Letters(a.Perms))
+	}
+	return strings.Join(entries, separator)
+}
+
+func shortID(a zk.ACL) string {
+	const shown = 4
+	user, hash, found := strings.Cut(a.ID, ":")
+	if a.Scheme != "digest" || !found || len(hash) <= shown {
+		return a.ID
+	}
+	return user + ":" + hash[:shown] + "…"
+}
