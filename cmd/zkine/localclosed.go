@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkacl"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkclient/identity"
@@ -44,6 +45,7 @@ func closeLocal(ctx context.Context, server *embedded.Server, maxRequest int, lo
 	zookeeper := superSecurity(server).secure(&zkclient.Ensemble{
 		Servers: []string{server.Addr()}, Timeout: localSession, MaxRequest: maxRequest, Log: log,
 	})
+	var said throttle.Lines
 	for {
 		err := closeOnce(ctx, zookeeper, server, log)
 		if err == nil {
@@ -55,7 +57,9 @@ func closeLocal(ctx context.Context, server *embedded.Server, maxRequest int, lo
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		log.WithError(err).Warn("closing the local ZooKeeper to other users of this host begins again")
+		if left, ok := said.Allow("again"); ok {
+			log.WithError(err).Warn("closing the local ZooKeeper to other users of this host begins again" + left)
+		}
 		select {
 		case <-time.After(closeAgain):
 		case <-ctx.Done():
@@ -79,7 +83,7 @@ func closeOnce(ctx context.Context, dialer zkclient.Dialer, server *embedded.Ser
 	}
 	all, err := server.Znodes(ctx)
 	if err != nil {
-		return err
+		log.WithError(err).Debug("the local ZooKeeper does not tell how many znodes it has")
 	}
 	began, done := time.Now(), new(atomic.Int64)
 	defer logWhile(log, func() string {

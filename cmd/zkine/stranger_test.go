@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"net"
 	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -72,73 +67,105 @@ func (s *strangerOn) try(what string, f func() (string, error)) {
 	_ = s.out.Encode(a) // the parent misses what it does not get
 }
 
-// findPort asks everyone who listens on a loopback address whether it is a
-// ZooKeeper.
+// findPort looks among those who listen on a loopback address; Java does on a
+// socket for both versions of IP.
 func (s *strangerOn) findPort() error {
-	table, err := os.Open("/proc/net/tcp")
-	if err != nil {
-		return err
-	}
-	defer table.Close()
-	for lines := bufio.NewScanner(table); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 4 || fields[3] != "0A" || !strings.HasPrefix(fields[1], "0100007F:") {
-			continue
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := os.ReadFile(table)
+		if err != nil {
+			return err
 		}
-		port, err := strconv.ParseInt(fields[1][len("0100007F:"):], 16, 32)
-		if addr := fmt.Sprint("127.0.0.1:", port); err == nil && addr == s.Addr {
-			return nil
+		for line := range strings.Lines(string(text)) {
+			f := strings.Fields(line)
+			if len(f) < 4 || f[3] != "0A" {
+				continue
+			}
+			_, digits, found := strings.Cut(f[1], "0100007F:")
+			if port, err := strconv.ParseInt(digits, 16, 32); found && err == nil && fmt.Sprint("127.0.0.1:", port) == s.Addr {
+				return nil
+			}
 		}
 	}
-	return errors.New("it is not in /proc/net/tcp")
+	return errors.New("it does not listen")
 }
 
-// sessions try everything that one may do with a znode, without a credential and
-// with one that says nothing.
+// onSession is an attempt that takes a session.
+type onSession struct {
+	what string
+	do   func(*zk.Conn) (string, error)
+}
+
+// onSessions is everything that one may do with a znode; what breaks something
+// comes last.
+var onSessions = []onSession{
+	{"read everything", readTree},
+	{"read the ensemble", func(c *zk.Conn) (string, error) {
+		data, _, err := c.Get("/zookeeper/config")
+		return string(data), err
+	}},
+	{"watch a record", func(c *zk.Conn) (string, error) {
+		data, _, _, err := c.GetW("/zkine/format")
+		return string(data), err
+	}},
+	{"watch for existence", func(c *zk.Conn) (string, error) {
+		_, _, _, err := c.ExistsW("/zkine/format")
+		return "", err
+	}},
+	{"watch a folder", func(c *zk.Conn) (string, error) {
+		names, _, _, err := c.ChildrenW("/zkine/log")
+		return strings.Join(names, " "), err
+	}},
+	{"read an ACL", func(c *zk.Conn) (string, error) {
+		acl, _, err := c.GetACL("/zkine")
+		return fmt.Sprint(acl), err
+	}},
+	{"check in a multi", func(c *zk.Conn) (string, error) {
+		return "", multi(c, &zk.CheckVersionRequest{Path: "/zkine/format", Version: -1})
+	}},
+	{"create below /", createAt("/mine", 0)},
+	{"create below the root", createAt("/zkine/mine", 0)},
+	{"create an ephemeral", createAt("/zkine/members/mine", zk.FlagEphemeral)},
+	{"create a quota", createAt("/zookeeper/quota/zkine", 0)},
+	{"reconfigure", func(c *zk.Conn) (string, error) {
+		_, err := c.IncrementalReconfig([]string{"server.2=127.0.0.1:1:2;3"}, nil, -1)
+		return "", err
+	}},
+	{"take the top's ACL", setACL("/")},
+	{"take an ACL", setACL("/zkine/format")},
+	{"set a record", func(c *zk.Conn) (string, error) {
+		_, err := c.Set("/zkine/log", []byte("{}"), -1)
+		return "", err
+	}},
+	{"delete", func(c *zk.Conn) (string, error) { return "", c.Delete("/zkine/mine", -1) }},
+	{"delete in a multi", func(c *zk.Conn) (string, error) {
+		return "", multi(c, &zk.DeleteRequest{Path: "/zkine/format", Version: -1})
+	}},
+}
+
+func createAt(path string, flags int32) func(*zk.Conn) (string, error) {
+	return func(c *zk.Conn) (string, error) { return c.Create(path, nil, flags, zk.WorldACL(zk.PermAll)) }
+}
+
+func setACL(path string) func(*zk.Conn) (string, error) {
+	return func(c *zk.Conn) (string, error) {
+		_, err := c.SetACL(path, zk.WorldACL(zk.PermAll), -1)
+		return "", err
+	}
+}
+
+// credentials are those that a stranger may come with: none, any, and guesses.
+var credentials = []string{"", "any:thing", "zkine:guess", "super:guess"}
+
+// sessions try all that with each.
 func (s *strangerOn) sessions() {
-	for who, credential := range map[string]string{"anonymous": "", "any:thing": "any:thing", "zkine:guess": "zkine:guess", "super:guess": "super:guess"} {
-		session := func(f func(*zk.Conn) (string, error)) func() (string, error) {
-			return func() (string, error) { return s.session(credential, f) }
+	for _, credential := range credentials {
+		who := credential
+		if who == "" {
+			who = "anonymous"
 		}
-		for what, f := range map[string]func(c *zk.Conn) (string, error){
-			"create below /":        func(c *zk.Conn) (string, error) { return c.Create("/mine", nil, 0, zk.WorldACL(zk.PermAll)) },
-			"create below the root": func(c *zk.Conn) (string, error) { return c.Create("/zkine/mine", nil, 0, zk.WorldACL(zk.PermAll)) },
-			"create an ephemeral": func(c *zk.Conn) (string, error) {
-				return c.Create("/zkine/members/mine", nil, zk.FlagEphemeral, zk.WorldACL(zk.PermAll))
-			},
-			"create a quota": func(c *zk.Conn) (string, error) {
-				return c.Create("/zookeeper/quota/zkine", nil, 0, zk.WorldACL(zk.PermAll))
-			},
-			"read everything":     readTree,
-			"read the ensemble":   func(c *zk.Conn) (string, error) { data, _, err := c.Get("/zookeeper/config"); return string(data), err },
-			"set a record":        func(c *zk.Conn) (string, error) { _, err := c.Set("/zkine/log", []byte("{}"), -1); return "", err },
-			"watch a record":      func(c *zk.Conn) (string, error) { data, _, _, err := c.GetW("/zkine/format"); return string(data), err },
-			"watch for existence": func(c *zk.Conn) (string, error) { _, _, _, err := c.ExistsW("/zkine/format"); return "", err },
-			"watch a folder": func(c *zk.Conn) (string, error) {
-				names, _, _, err := c.ChildrenW("/zkine/log")
-				return strings.Join(names, " "), err
-			},
-			"read an ACL": func(c *zk.Conn) (string, error) { acl, _, err := c.GetACL("/zkine"); return fmt.Sprint(acl), err },
-			"check in a multi": func(c *zk.Conn) (string, error) {
-				return "", multi(c, &zk.CheckVersionRequest{Path: "/zkine/format", Version: -1})
-			},
-			"delete in a multi": func(c *zk.Conn) (string, error) {
-				return "", multi(c, &zk.DeleteRequest{Path: "/zkine/format", Version: -1})
-			},
-			"reconfigure": func(c *zk.Conn) (string, error) {
-				_, err := c.IncrementalReconfig([]string{"server.2=127.0.0.1:1:2;3"}, nil, -1)
-				return "", err
-			},
-			"take the ACLs": func(c *zk.Conn) (string, error) {
-				_, err := c.SetACL("/zkine/format", zk.AuthACL(zk.PermAll), -1)
-				return "", err
-			},
-			"take the top's ACL": func(c *zk.Conn) (string, error) { _, err := c.SetACL("/", zk.WorldACL(zk.PermAll), -1); return "", err },
-		} {
-			s.try(who+": "+what, session(f))
+		for _, a := range onSessions {
+			s.try(who+": "+a.what, func() (string, error) { return s.session(credential, a.do) })
 		}
-		// The last, since all the others would find nothing afterwards.
-		s.try(who+": delete", session(func(c *zk.Conn) (string, error) { return "", c.Delete("/zkine/format", -1) }))
 	}
 }
 
@@ -236,88 +263,4 @@ func readTree(c *zk.Conn) (string, error) {
 		first = nil
 	}
 	return all.String(), first
-}
-
-// files tries to read, to list and to write in the data folder.
-func (s *strangerOn) files() {
-	s.try("file: list data", func() (string, error) {
-		names, err := os.ReadDir(filepath.Join(s.Dir, "data"))
-		return fmt.Sprint(names), err
-	})
-	s.try("file: write", func() (string, error) { return "", os.WriteFile(filepath.Join(s.Dir, "mine"), nil, 0o600) })
-	s.try("file: replace", func() (string, error) {
-		return "", os.Rename(filepath.Join(s.Dir, "zoo.cfg"), filepath.Join(s.Dir, "zoo.cfg.old"))
-	})
-	for _, name := range []string{"data/secret", "zoo.cfg", "zookeeper.log", "lock", "client-port", "served-zkine.json"} {
-		s.try("file: read "+name, func() (string, error) {
-			data, err := os.ReadFile(filepath.Join(s.Dir, name))
-			return string(data), err
-		})
-	}
-	s.try("file: read what can be listed", func() (got string, err error) {
-		err = errors.New("nothing can be read")
-		_ = filepath.WalkDir(s.Dir, func(at string, d fs.DirEntry, wrong error) error {
-			if wrong != nil || d.IsDir() {
-				return nil //nolint:nilerr // it is not for this user
-			}
-			if data, wrong := os.ReadFile(at); wrong == nil {
-				got, err = got+string(data), nil
-			}
-			return nil
-		})
-		return got, err
-	})
-}
-
-// processes looks at what the kernel shows of zkine and of its ZooKeeper.
-func (s *strangerOn) processes() {
-	for _, pid := range s.Pids {
-		for _, name := range []string{"environ", "maps", "mem", "fd/1", "cwd/data/secret"} {
-			s.try("process: read "+name, func() (string, error) {
-				f, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, name))
-				if err != nil {
-					return "", err
-				}
-				defer f.Close()
-				data, err := io.ReadAll(io.LimitReader(f, 1<<20))
-				return string(data), err
-			})
-		}
-		s.try("open: cmdline", func() (string, error) {
-			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-			return string(data), err
-		})
-	}
-}
-
-// words asks with each of ZooKeeper's four-letter words.
-func (s *strangerOn) words() {
-	for _, word := range []string{"conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "srst", "stat", "stmk", "wchc", "wchp", "wchs", "orst", "icfg", "lsnp"} {
-		s.try("word: "+word, func() (string, error) {
-			answer, err := ask(s.Addr, word)
-			if err == nil && (answer == "" || strings.Contains(answer, "not in the whitelist")) {
-				err = fmt.Errorf("%q", answer)
-			}
-			return answer, err
-		})
-	}
-	for _, word := range []string{"srvr", "mntr", "ruok"} {
-		s.try("open: "+word, func() (string, error) { return ask(s.Addr, word) })
-	}
-}
-
-func ask(addr, word string) (string, error) {
-	conn, err := net.DialTimeout("tcp", addr, limit)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
-		return "", err
-	}
-	if _, err := io.WriteString(conn, word); err != nil {
-		return "", err
-	}
-	answer, err := io.ReadAll(io.LimitReader(conn, 1<<20))
-	return string(answer), err
 }

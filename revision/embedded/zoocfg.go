@@ -19,7 +19,8 @@ func (c Config) zooCfg() string {
 		"tickTime":           strconv.FormatInt(c.TickTime.Milliseconds(), 10),
 		"maxSessionTimeout":  "40000",
 		"admin.enableServer": "false",
-		// They need no credential, and so may tell nothing of paths, sessions and watches.
+		// They need no credential, and so may tell nothing of paths, sessions and watches. mntr, which tells how much
+		// is stored, has the name of the root in those of some metrics.
 		"4lw.commands.whitelist": "srvr,mntr,ruok",
 		// Off by default, and then the disk fills.
 		"autopurge.purgeInterval":   "1",
@@ -89,7 +90,5 @@ func (c Config) closed() map[string]string {
 		"enforce.auth.enabled":                     "true",
 		"enforce.auth.schemes":                     "digest",
 		"DigestAuthenticationProvider.superDigest": c.digest(superName).ID,
-		// Some metrics have the names of znodes below the top in theirs, and mntr tells all.
-		"metricsProvider.className": "org.apache.zookeeper.metrics.impl.NullMetricsProvider",
 	}
 }

@@ -19,7 +19,7 @@ import (
 type SuperSession interface {
 	Children(ctx context.Context, path string) ([]string, error)
 	GetACL(ctx context.Context, path string) ([]zk.ACL, *zk.Stat, error)
-	SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) (*zk.Stat, error)
+	ReplaceACL(ctx context.Context, path string, acl []zk.ACL) (*zk.Stat, error)
 }
 
 // top is the znode whose ACL says that all others are closed. seed gets the ACL
@@ -43,7 +43,7 @@ func Closed(ctx context.Context, conn SuperSession, owner zk.ACL) (bool, error) 
 // Close gives every znode of a ZooKeeper to one owner, ZooKeeper's own included,
 // while others may still be at it. done counts the znodes.
 //
-// It goes from the top down, other than a walk that might lock itself out: a
+// It goes from the top down, other than Apply, which might lock itself out: a
 // znode gets its ACL, and only then is asked for what is below it. So nobody can
 // put anything in behind it, with an ACL of their own. The top has an ACL without
 // ADMIN meanwhile, which locks no superuser out and says that there is more to do;
@@ -61,7 +61,7 @@ func Close(ctx context.Context, conn SuperSession, owner zk.ACL, done *atomic.In
 	}
 	under := owner
 	under.Perms &^= zk.PermAdmin
-	if _, err := conn.SetACL(ctx, top, []zk.ACL{under}, zkclient.AnyVersion); err != nil {
+	if _, err := conn.ReplaceACL(ctx, top, []zk.ACL{under}); err != nil {
 		return err
 	}
 	if err := c.list(ctx, top); err != nil {
@@ -113,7 +113,7 @@ func (c *closing) all(ctx context.Context, paths []string) error {
 
 // one closes a znode, which may be gone, and says whether there are others below.
 func (c *closing) one(ctx context.Context, at string) (more bool, err error) {
-	stat, err := c.conn.SetACL(ctx, at, c.owner, zkclient.AnyVersion)
+	stat, err := c.conn.ReplaceACL(ctx, at, c.owner)
 	if errors.Is(err, zk.ErrNoNode) {
 		return false, nil
 	}

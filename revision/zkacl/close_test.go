@@ -71,8 +71,8 @@ func fill(t testing.TB, conn zkclient.Conn, at string, folders, each int) {
 	}
 }
 
-// open are the znodes that have another ACL than the owner's.
-func open(t testing.TB, super zkacl.SuperSession, at string) (others []string, all int) {
+// notOwned are the znodes that have another ACL than the owner's.
+func notOwned(t testing.TB, super zkacl.SuperSession, at string) (others []string, all int) {
 	t.Helper()
 	acl, _, err := super.GetACL(t.Context(), at)
 	if errors.Is(err, zk.ErrNoNode) {
@@ -85,7 +85,7 @@ func open(t testing.TB, super zkacl.SuperSession, at string) (others []string, a
 	names, err := super.Children(t.Context(), at)
 	require.NoError(t, err)
 	for _, name := range names {
-		more, n := open(t, super, path.Join(at, name))
+		more, n := notOwned(t, super, path.Join(at, name))
 		others, all = append(others, more...), all+n
 	}
 	return others, all + 1
@@ -95,7 +95,7 @@ func TestCloseReachesEveryZnode(t *testing.T) {
 	conn, super, _ := superuser(t)
 	fill(t, conn, "/zkine", 3, 700)
 	fill(t, conn, "/other", 1, 3)
-	_, err := super.SetACL(t.Context(), "/other", zk.DigestACL(zk.PermRead, "someone", "else"), -1)
+	_, err := super.ReplaceACL(t.Context(), "/other", zk.DigestACL(zk.PermRead, "someone", "else"))
 	require.NoError(t, err)
 	closed, err := zkacl.Closed(t.Context(), super, owner)
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestCloseReachesEveryZnode(t *testing.T) {
 
 	var done atomic.Int64
 	require.NoError(t, zkacl.Close(t.Context(), super, owner, &done))
-	others, all := open(t, super, "/")
+	others, all := notOwned(t, super, "/")
 	require.Empty(t, others)
 	require.Equal(t, 4+(1+3+3*700)+(1+1+3), all)
 	require.Equal(t, int64(all+1), done.Load(), "/zookeeper is closed twice")
@@ -150,7 +150,7 @@ func TestCloseAgainstOthers(t *testing.T) {
 	require.NoError(t, zkacl.Close(t.Context(), super, owner, new(atomic.Int64)))
 	close(stop)
 	wg.Wait()
-	others, all := open(t, super, "/")
+	others, all := notOwned(t, super, "/")
 	require.Empty(t, others)
 	t.Logf("%d znodes were planted, %d are there, all closed", planted, all)
 	_, err = other.Create("/late", nil, 0, zk.AuthACL(zk.PermAll))
@@ -165,11 +165,11 @@ type interrupted struct {
 
 var errInterrupted = errors.New("interrupted by the test")
 
-func (i *interrupted) SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) (*zk.Stat, error) {
+func (i *interrupted) ReplaceACL(ctx context.Context, path string, acl []zk.ACL) (*zk.Stat, error) {
 	if i.left.Add(-1) < 0 {
 		return nil, errInterrupted
 	}
-	return i.SuperSession.SetACL(ctx, path, acl, version)
+	return i.SuperSession.ReplaceACL(ctx, path, acl)
 }
 
 // TestCloseIsNotDoneBeforeItsEnd interrupts it anywhere, the last call included.
@@ -191,7 +191,7 @@ func TestCloseIsNotDoneBeforeItsEnd(t *testing.T) {
 	i := &interrupted{SuperSession: super}
 	i.left.Store(calls)
 	require.NoError(t, zkacl.Close(t.Context(), i, owner, new(atomic.Int64)), "it needs more calls than this test knows")
-	others, _ := open(t, super, "/")
+	others, _ := notOwned(t, super, "/")
 	require.Empty(t, others)
 }
 
