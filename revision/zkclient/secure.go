@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
@@ -30,6 +32,16 @@ func (z *Ensemble) open(ctx context.Context, t target) (net.Conn, error) {
 		return nil, tlsError(err, t)
 	}
 	return secured, nil
+}
+
+// askAgain is after how long a server that keeps silent is asked once more. A
+// handshake costs a server that has just started much, which a second one would
+// make slower still.
+func (z *Ensemble) askAgain() time.Duration {
+	if z.TLS != nil {
+		return 4 * askAgain
+	}
+	return askAgain
 }
 
 // tlsConn remembers an alert that ended it. With TLS 1.3 a server judges the
@@ -74,6 +86,8 @@ func tlsError(err error, t target) error {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: the server's certificate does not hold: %w; see --zookeeper-trusted-ca-file and --zookeeper-server-name (it was asked for as %q)",
 			ErrTLS, unknown.Err, t.host)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: the server closes the connection during the handshake; see that --zookeeper names its secureClientPort, and in its log that it could read its key and its authorities", ErrTLS)
 	case errors.As(err, &noRecord):
 		return fmt.Errorf("%w: what listens there does not speak TLS; name the servers' secureClientPort with --zookeeper, or leave the --zookeeper-…-file flags of TLS out", ErrTLS)
 	}
