@@ -49,7 +49,7 @@ func (c Config) credential(user string) identity.Credential {
 func (c Config) digest(user string) zk.ACL { return zk.DigestACL(zk.PermAll, user, c.secret)[0] }
 
 // readSecret returns the secret of a data folder. One that is missing, damaged or may be known to others is replaced:
-// whoever has the folder has all of its data anyway, and the ACLs are moved to the new one. Errors: ErrFolder.
+// who has the folder has all of its data anyway, and the ACLs are moved to the new one. Errors: ErrFolder.
 func (c Config) readSecret() (string, error) {
 	path := c.path(secretFile)
 	secret, err := keptSecret(path)

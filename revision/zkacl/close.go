@@ -44,10 +44,10 @@ func Closed(ctx context.Context, conn SuperSession, owner zk.ACL) (bool, error) 
 // while others may still be at it. done counts the znodes.
 //
 // It goes from the top down, other than Apply, which might lock itself out: a
-// znode gets its ACL, and only then is asked for what is below it. So nobody can
-// put anything in behind it, with an ACL of their own. The top has an ACL without
-// ADMIN meanwhile, which locks no superuser out and says that there is more to do;
-// with ADMIN it gets it last. What is interrupted is done again from its beginning.
+// znode gets its ACL, and only then is asked for what is below it. So no
+// client can put anything in behind it, with an ACL of its own. The top has the ACL without
+// ADMIN until the end, which locks no superuser out and says that there is more to
+// do; with ADMIN it gets it last. What is interrupted is done again from its beginning.
 //
 // There are never more than two new ACLs, and both exist before ZooKeeper can
 // begin a snapshot, which it does 50,000 transactions after its start: ZooKeepers
