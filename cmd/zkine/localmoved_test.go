@@ -229,17 +229,42 @@ func TestASecretThatIsLost(t *testing.T) {
 }
 
 // TestAnEarlierReleaseOnAClosedFolder has an earlier one say what keeps it out, and
-// change nothing.
+// change nothing; and serve what was opened for it.
 func TestAnEarlierReleaseOnAClosedFolder(t *testing.T) {
+	t.Setenv("ZOOKEEPER_HOME", zooKeeperForTests())
 	dir := filepath.Join(t.TempDir(), "zkine-data")
 	p := startZkine(t, []string{"--data-dir=" + dir})
 	put(t, client(t, p.ready()), "a", "1")
-	p.signal(syscall.SIGTERM)
-	require.Zero(t, p.end())
+	stop := func(p *process) {
+		p.signal(syscall.SIGTERM)
+		require.Zero(t, p.end())
+	}
+	stop(p)
 	server := openLocal(t, dir)
 	earlier := startZkine(t, []string{"--zookeeper=" + server.Addr()})
 	require.Regexp(t, `access denied, the znode's ACL keeps this zkine out`, earlier.problem())
 	require.NoError(t, server.Stop(within(t)))
+
+	_, err := zkine("log", "verify", "--data-dir="+dir, "--zookeeper-acl=open")
+	require.ErrorContains(t, err, "--zookeeper-acl: it is for an ensemble")
+	_, err = zkine("acl", "apply", "--data-dir="+dir, "--zookeeper-acl=creator")
+	require.ErrorContains(t, err, "--zookeeper-acl: it is for an ensemble")
+	out, err := zkine("acl", "apply", "--data-dir="+dir, "--zookeeper-acl=open", "--parents")
+	require.NoError(t, err, out)
+	server = openLocal(t, dir)
+	earlier = startZkine(t, []string{"--zookeeper=" + server.Addr()})
+	kv := client(t, earlier.ready())
+	expect(t, kv, "a", "1")
+	put(t, kv, "b", "2")
+	stop(earlier)
+	require.NoError(t, server.Stop(within(t)))
+
 	p = startZkine(t, []string{"--data-dir=" + dir})
-	expect(t, client(t, p.ready()), "a", "1")
+	kv = client(t, p.ready())
+	expect(t, kv, "a", "1")
+	expect(t, kv, "b", "2")
+	requireMoved(t, p, dir, nil)
+	stop(p)
+	out, err = zkine("acl", "verify", "--data-dir="+dir)
+	require.NoError(t, err, out)
 }

@@ -89,15 +89,15 @@ func (s *strangerOn) findPort() error {
 	return errors.New("it does not listen")
 }
 
-// onSession is an attempt that takes a session.
-type onSession struct {
+// sessionAttempt is an attempt that takes a session.
+type sessionAttempt struct {
 	what string
 	do   func(*zk.Conn) (string, error)
 }
 
-// onSessions is everything that one may do with a znode; what breaks something
+// sessionAttempts is everything that one may do with a znode; what breaks something
 // comes last.
-var onSessions = []onSession{
+var sessionAttempts = []sessionAttempt{
 	{"read everything", readTree},
 	{"read the ensemble", func(c *zk.Conn) (string, error) {
 		data, _, err := c.Get("/zookeeper/config")
@@ -163,7 +163,7 @@ func (s *strangerOn) sessions() {
 		if who == "" {
 			who = "anonymous"
 		}
-		for _, a := range onSessions {
+		for _, a := range sessionAttempts {
 			s.try(who+": "+a.what, func() (string, error) { return s.session(credential, a.do) })
 		}
 	}

@@ -37,6 +37,9 @@ func (l List) Against(wanted List) Difference {
 	return Same
 }
 
+// Exceeds says whether l allows someone more than wanted does.
+func (l List) Exceeds(wanted List) bool { return exceeds(l.rights(), wanted.rights()) }
+
 type id struct{ scheme, id string }
 
 var everyone = id{"world", "anyone"}

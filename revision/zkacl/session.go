@@ -50,15 +50,35 @@ func Expand(ctx context.Context, conn Session, folder string, list List) (List, 
 	if !list.has("auth") {
 		return list, nil
 	}
+	ids, err := whoAmI(ctx, conn, folder)
+	if err != nil {
+		return nil, err
+	}
+	var expanded List
+	for _, a := range list {
+		if a.Scheme != "auth" {
+			expanded = append(expanded, a)
+			continue
+		}
+		for _, id := range ids {
+			expanded = append(expanded, zk.ACL{Scheme: id.Scheme, ID: id.ID, Perms: a.Perms})
+		}
+	}
+	return expanded, nil
+}
+
+// whoAmI returns the ids that a session authenticates as.
+func whoAmI(ctx context.Context, conn Session, folder string) ([]zk.ACL, error) {
 	at := scratch(folder)
-	_, err := conn.Multi(ctx, &zk.CreateRequest{Path: at, Acl: list, Flags: zk.FlagEphemeral})
+	// Without ADMIN the server would hide the hashes.
+	_, err := conn.Multi(ctx, &zk.CreateRequest{Path: at, Acl: zk.AuthACL(zk.PermAll), Flags: zk.FlagEphemeral})
 	if errors.Is(err, zk.ErrInvalidACL) {
 		return nil, ErrAnonymous
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", at, err)
 	}
-	acl, _, err := conn.GetACL(ctx, at)
+	ids, _, err := conn.GetACL(ctx, at)
 	// What is left ends with the session.
 	if _, gone := conn.Multi(ctx, &zk.DeleteRequest{Path: at, Version: zkclient.AnyVersion}); err == nil && !errors.Is(gone, revision.ErrForbidden) {
 		err = gone
@@ -66,7 +86,7 @@ func Expand(ctx context.Context, conn Session, folder string, list List) (List, 
 	if err != nil {
 		return nil, fmt.Errorf("ask as whom ZooKeeper knows this zkine, by %s: %w", at, err)
 	}
-	return acl, nil
+	return ids, nil
 }
 
 func (l List) has(scheme string) bool {

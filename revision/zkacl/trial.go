@@ -22,7 +22,8 @@ var ErrLocksOut = errors.New("zkacl: the list locks this zkine out")
 // with it and below it: it has a multi create one in folder, use each permission
 // on it, and fail at its end, so that all of that never was. The session needs
 // CREATE on folder. Errors: ErrLocksOut with what is missing, ErrAnonymous,
-// ErrForbidden for folder, the session's.
+// ErrList for what the server does not accept, ErrForbidden for folder, the
+// session's.
 func Try(ctx context.Context, conn Session, folder string, list List) error {
 	at := scratch(folder)
 	below, admin := at+"/below", at+"-admin"
@@ -54,7 +55,7 @@ func Try(ctx context.Context, conn Session, folder string, list List) error {
 	case failed == len(tries)-1 && errors.Is(err, zk.ErrBadVersion):
 		return nil
 	case errors.Is(err, zk.ErrInvalidACL):
-		return ErrAnonymous
+		return refused(ctx, conn, folder, list)
 	case failed >= 0 && tries[failed].needs != "" && errors.Is(err, revision.ErrForbidden):
 		return lockedOut(ctx, conn, folder, tries[failed].needs)
 	case err == nil:
@@ -63,10 +64,25 @@ func Try(ctx context.Context, conn Session, folder string, list List) error {
 	return fmt.Errorf("try the ACL in %s: %w", folder, err)
 }
 
+// refused says which entry of a list the server does not accept.
+func refused(ctx context.Context, conn Session, folder string, list List) error {
+	for _, a := range list {
+		at := scratch(folder)
+		_, err := conn.Multi(ctx, &zk.CreateRequest{Path: at, Acl: List{a}}, zkclient.CheckOp(at, math.MaxInt32))
+		switch {
+		case errors.Is(err, zk.ErrInvalidACL) && a.Scheme == "auth":
+			return ErrAnonymous
+		case errors.Is(err, zk.ErrInvalidACL):
+			return fmt.Errorf("%w: ZooKeeper does not accept the entry %s; it may not know the scheme, or not this form of the id", ErrList, List{a}.Brief())
+		}
+	}
+	return fmt.Errorf("%w: ZooKeeper does not accept it; leave entries out", ErrList)
+}
+
 // lockedOut says which permission is missing to whom.
 func lockedOut(ctx context.Context, conn Session, folder, letter string) error {
 	who := "its address alone"
-	if known, err := Expand(ctx, conn, folder, zk.AuthACL(zk.PermAll)); err == nil {
+	if known, err := whoAmI(ctx, conn, folder); err == nil {
 		who = List(known).ids()
 	}
 	words := map[string]string{"c": "create (c)", "r": "read (r)", "w": "write (w)", "d": "delete (d)", "a": "change the ACL (a)"}

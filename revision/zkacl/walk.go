@@ -69,8 +69,8 @@ func (w *walk) run(ctx context.Context, from string) error {
 					return
 				}
 				if err := w.meet(ctx, in, at); err != nil {
+					w.fail(err) // before others fail for the end of ctx
 					cancel()
-					w.fail(err)
 				}
 			}
 		})
