@@ -135,9 +135,11 @@ func closeLocal(ctx context.Context, server *embedded.Server, maxRequest int, lo
 	zookeeper := superSecurity(server).secure(&zkclient.Ensemble{
 		Servers: []string{server.Addr()}, Timeout: localSession, MaxRequest: maxRequest, Log: log,
 	})
+	var p closeProgress
+	defer logWhile(log, p.String)()
 	var said throttle.Lines
 	for {
-		err := closeOnce(ctx, zookeeper, server, log)
+		err := closeOnce(ctx, zookeeper, server, &p, log)
 		if err == nil {
 			return nil
 		}
@@ -157,7 +159,14 @@ func closeLocal(ctx context.Context, server *embedded.Server, maxRequest int, lo
 	}
 }
 
-func closeOnce(ctx context.Context, dialer zkclient.Dialer, server *embedded.Server, log *logrus.Entry) error {
+// closeProgress is how far closeLocal is, in znodes.
+type closeProgress struct{ done, all atomic.Int64 }
+
+func (p *closeProgress) String() string {
+	return fmt.Sprintf("closing the local ZooKeeper to other users of this host: %d of %d znodes", p.done.Load(), p.all.Load())
+}
+
+func closeOnce(ctx context.Context, dialer zkclient.Dialer, server *embedded.Server, p *closeProgress, log *logrus.Entry) error {
 	conn, err := dialer.Dial(ctx)
 	if err != nil {
 		return err
@@ -175,13 +184,12 @@ func closeOnce(ctx context.Context, dialer zkclient.Dialer, server *embedded.Ser
 	if err != nil {
 		log.WithError(err).Debug("the local ZooKeeper does not tell how many znodes it has")
 	}
-	began, done := time.Now(), new(atomic.Int64)
-	defer logWhile(log, func() string {
-		return fmt.Sprintf("closing the local ZooKeeper to other users of this host: %d of %d znodes", done.Load(), all)
-	})()
-	if err := zkacl.Close(ctx, super, server.Owner(), done); err != nil {
+	began := time.Now()
+	p.done.Store(0)
+	p.all.Store(all)
+	if err := zkacl.Close(ctx, super, server.Owner(), &p.done); err != nil {
 		return err
 	}
-	log.Infof("closed the local ZooKeeper to other users of this host: %d znodes, in %v", done.Load(), time.Since(began).Round(time.Millisecond))
+	log.Infof("closed the local ZooKeeper to other users of this host: %d znodes, in %v", p.done.Load(), time.Since(began).Round(time.Millisecond))
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/revision/zkclient/identity"
 )
 
 const nobody = 65534
@@ -45,6 +47,9 @@ func TestASecretIsMadeOnceAndKept(t *testing.T) {
 	text, err := os.ReadFile(c.path(secretFile))
 	require.NoError(t, err)
 	require.Equal(t, "digest:zkine:"+secret+"\n", string(text), "it is no auth file")
+	credentials, err := identity.ReadCredentials(c.path(secretFile))
+	require.NoError(t, err)
+	require.Equal(t, []identity.Credential{{Scheme: "digest", Secret: []byte("zkine:" + secret)}}, credentials)
 	require.NoFileExists(t, c.path(secretFile+".new"))
 
 	again, err := c.readSecret()
