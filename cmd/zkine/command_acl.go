@@ -249,7 +249,11 @@ func printDigests(w io.Writer, credentials []identity.Credential, err error) err
 	}
 	for _, c := range credentials {
 		user, password, _ := strings.Cut(string(c.Secret), ":")
-		fmt.Fprintln(w, zkacl.List(zk.DigestACL(zk.PermAll, user, password)))
+		list := zkacl.List{{Scheme: c.Scheme, ID: user, Perms: zk.PermAll}}
+		if c.Scheme == "digest" {
+			list = zk.DigestACL(zk.PermAll, user, password)
+		}
+		fmt.Fprintln(w, list)
 	}
 	return nil
 }

@@ -50,16 +50,16 @@ func TestACLDigest(t *testing.T) {
 	cmd := newCommand(nil)
 	var b strings.Builder
 	cmd.SetOut(&b)
-	cmd.SetIn(strings.NewReader("digest:super:test\n"))
+	cmd.SetIn(strings.NewReader("digest:super:test\nsasl:zkine:pw\n"))
 	cmd.SetArgs([]string{"acl", "digest"})
 	require.NoError(t, cmd.Execute())
-	require.Equal(t, want, b.String())
+	require.Equal(t, want+"sasl:zkine:cdrwa\n", b.String())
 
 	_, err = zkine("acl", "digest", "super:test")
 	require.ErrorContains(t, err, "an argument that belongs to no flag")
 	require.NoError(t, os.WriteFile(file, []byte("digest:secret\n"), 0o600))
 	_, err = zkine("acl", "digest", "--zookeeper-auth-file="+file)
-	require.ErrorContains(t, err, "line 1: a digest credential is a user and a password")
+	require.ErrorContains(t, err, "line 1: it is not a user and a password")
 	require.NotContains(t, err.Error(), "secret")
 }
 

@@ -16,6 +16,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // openLocal starts a ZooKeeper as releases before this one had it: open, with its
@@ -174,13 +175,7 @@ func TestAMoveThatIsKilled(t *testing.T) {
 	for round := range last + 1 {
 		p := startZkine(t, []string{"--data-dir=" + dir})
 		zooKeeper := p.zooKeeperPid()
-		conn := dialZooKeeper(t, localAddr(t, p), "any:thing")
-		// The move has begun when / is closed.
-		require.Eventually(t, func() bool {
-			_, _, err := conn.Children("/")
-			return err == zk.ErrNoAuth
-		}, limit, time.Millisecond)
-		conn.Close()
+		awaitMove(t, localAddr(t, p))
 		pause := time.Duration(random.Int64N(int64(300 * time.Millisecond)))
 		<-time.After(pause) // any point will do
 		t.Logf("round %d: killed %v after its begin; had it come to its end: %v", round, pause, strings.Contains(p.text(), "closed the local ZooKeeper"))
@@ -199,6 +194,22 @@ func TestAMoveThatIsKilled(t *testing.T) {
 	p := startZkine(t, []string{"--data-dir=" + dir})
 	requireKeys(t, client(t, p.ready()))
 	require.NotRegexp(t, closedLine, p.text())
+}
+
+// awaitMove waits until the move has begun: until / is closed.
+func awaitMove(t *testing.T, addr string) {
+	t.Helper()
+	other := strangerOn{target: target{Addr: addr}}
+	require.Eventually(t, func() bool {
+		if _, err := fourletter.Mode(t.Context(), addr); err != nil {
+			return false // to connect is of no use yet, and would cost a second
+		}
+		_, err := other.session("any:thing", func(c *zk.Conn) (string, error) {
+			_, _, err := c.Children("/")
+			return "", err
+		})
+		return err == zk.ErrNoAuth
+	}, limit, time.Millisecond)
 }
 
 // TestASecretThatIsLost covers a data folder that was restored without it, or with

@@ -206,17 +206,21 @@ func (s *strangerOn) session(credential string, f func(*zk.Conn) (string, error)
 	case <-time.After(limit):
 		return "", errors.New("no session is granted")
 	}
-	if credential != "" {
-		if err := conn.AddAuth("digest", []byte(credential)); err != nil {
-			return "", err
-		}
-	}
 	type result struct {
 		got string
 		err error
 	}
 	done := make(chan result, 1)
-	go func() { got, err := f(conn); done <- result{got, err} }()
+	go func() { // it ends when the client is closed
+		if credential != "" {
+			if err := conn.AddAuth("digest", []byte(credential)); err != nil {
+				done <- result{"", err}
+				return
+			}
+		}
+		got, err := f(conn)
+		done <- result{got, err}
+	}()
 	select {
 	case r := <-done:
 		return r.got, r.err

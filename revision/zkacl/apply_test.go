@@ -196,3 +196,22 @@ func TestApplyOne(t *testing.T) {
 	_, err = zkacl.ApplyOne(t.Context(), session(t), root, alice)
 	require.ErrorIs(t, err, revision.ErrForbidden)
 }
+
+// TestWhatOthersMayDoAboveARoot: who may delete in the root's parent can still not
+// delete a root that holds something.
+func TestWhatOthersMayDoAboveARoot(t *testing.T) {
+	parent, s, other := zktest.Root(t), session(t, aliceSecret), session(t)
+	root := parent + "/root"
+	s.create(t, open, parent)
+	s.create(t, alice, root, root+"/format")
+	for path, want := range map[string]error{root: zk.ErrNotEmpty, root + "/format": zk.ErrNoAuth} {
+		_, err := other.Multi(t.Context(), &zk.DeleteRequest{Path: path, Version: -1})
+		require.ErrorIs(t, err, want)
+	}
+	_, err := other.Multi(t.Context(), &zk.CreateRequest{Path: root + "/more", Acl: open})
+	require.ErrorIs(t, err, zk.ErrNoAuth)
+	_, err = s.Multi(t.Context(), &zk.DeleteRequest{Path: root + "/format", Version: -1})
+	require.NoError(t, err)
+	_, err = other.Multi(t.Context(), &zk.DeleteRequest{Path: root, Version: -1})
+	require.NoError(t, err, "an empty one it may")
+}
