@@ -72,7 +72,7 @@ func TestBars(t *testing.T) {
 	good := func() *result {
 		return &result{
 			calm: latency{p99: 4 * time.Millisecond}, during: latency{p99: 8 * time.Millisecond, calls: 100},
-			before: usage{descriptors: 10}, most: usage{descriptors: 50}, grown: 40 << 20, logged: 1 << 10,
+			before: usage{descriptors: 10}, most: usage{descriptors: 50}, grown: 40 << 20, heapBefore: 1, heapUnder: 2, logged: 1 << 10,
 			probes: probes{asked: 4, served: 4, ready: 4},
 		}
 	}
@@ -82,9 +82,12 @@ func TestBars(t *testing.T) {
 		alone  bool // without an etcd
 		want   string
 	}{
-		"all is well":              {change: func(_, _ *result) {}},
-		"slow":                     {change: func(z, _ *result) { z.during.p99 = 9 * time.Millisecond }, want: "p99 2.2 times"},
-		"slow as etcd":             {change: func(z, e *result) { z.during.p99, e.during.p99 = 9*time.Millisecond, 10*time.Millisecond }},
+		"all is well":    {change: func(_, _ *result) {}},
+		"slow":           {change: func(z, _ *result) { z.during.p99 = 9 * time.Millisecond }, want: "p99 2.2 times"},
+		"slowed as etcd": {change: func(z, e *result) { z.during.p99, e.calm.p99 = 9*time.Millisecond, 3*time.Millisecond }},
+		"slow as etcd": {change: func(z, e *result) {
+			z.during.p99, e.calm.p99, e.during.p99 = 9*time.Millisecond, time.Second, 10*time.Millisecond
+		}},
 		"a call failed":            {change: func(z, _ *result) { z.during.failed = 1 }, want: "1 of 100 calls failed"},
 		"an event is lost":         {change: func(z, _ *result) { z.lost = 1 }, want: "1 events are lost"},
 		"etcd failed as often":     {change: func(z, e *result) { z.during.failed, e.lost = 1, 1 }},
@@ -93,11 +96,14 @@ func TestBars(t *testing.T) {
 		"descriptors":              {change: func(z, _ *result) { z.most.descriptors = 61 }, want: "61 descriptors, bar 60"},
 		"log":                      {change: func(z, _ *result) { z.logged = 1 << 20 }, want: "logged 1.0 MiB"},
 		"log as etcd":              {change: func(z, e *result) { z.logged, e.logged = 1<<20, 1<<20 }},
-		"heap":                     {change: func(z, _ *result) { z.heapAfter = 33 << 20 }, want: "kept 33.0 MiB"},
+		"alive":                    {change: func(z, _ *result) { z.heapUnder = 21<<20 + 1 }, want: "21.0 MiB of heap are alive under the load, bar 20.0 MiB"},
+		"alive as etcd":            {change: func(z, e *result) { z.heapUnder, e.heapUnder = 21<<20, 21<<20 }},
+		"heap":                     {change: func(z, _ *result) { z.heapAfter = 33<<20 + 1 }, want: "kept 33.0 MiB"},
 		"not as before":            {change: func(z, _ *result) { z.back, z.backWhy = time.Hour, "slow" }, want: "not as before after 15s: slow"},
 		"newcomers":                {change: func(z, _ *result) { z.probes.served = 3 }, want: "3 of 4 newcomers"},
 		"newcomers as etcd":        {change: func(z, e *result) { z.probes.served, e.probes.served = 3, 3 }},
-		"not ready":                {change: func(z, e *result) { z.probes.ready, e.probes.ready = 3, 3 }, want: "/readyz answered 3 of 4"},
+		"not ready":                {change: func(z, e *result) { z.probes.ready, e.probes.served = 3, 0 }, want: "/readyz answered 3 of 4"},
+		"not ready as etcd":        {change: func(z, e *result) { z.probes.ready, e.probes.ready = 3, 3 }},
 		"dead":                     {change: func(z, _ *result) { z.died = context.Canceled }, want: "it died"},
 		"dead, without an etcd":    {change: func(z, _ *result) { z.died = context.Canceled }, alone: true, want: "it died"},
 		"failed, without an etcd":  {change: func(z, _ *result) { z.during.failed = 1 }, alone: true, want: "calls failed"},
@@ -131,8 +137,15 @@ func TestClientSums(t *testing.T) {
 	l := c.between(began.Add(time.Second), began.Add(51*time.Second))
 	require.Equal(t, latency{p50: 27 * time.Millisecond, p99: 51 * time.Millisecond, calls: 50}, l)
 	require.Equal(t, 1, c.between(began, began.Add(time.Second)).failed)
-	require.Equal(t, 1, c.lost(began, began.Add(time.Hour)))
-	require.Equal(t, 0, c.lost(began.Add(time.Second), began.Add(time.Hour)))
+	c.open = map[int]time.Time{7: began.Add(time.Minute)}
+	for _, want := range []struct {
+		from       time.Duration
+		open, lost int
+	}{{0, 1, 1}, {time.Second, 1, 0}, {2 * time.Minute, 0, 0}} {
+		open, lost := c.missing(began.Add(want.from), began.Add(time.Hour))
+		require.Equal(t, want.open, open)
+		require.Equal(t, want.lost, lost)
+	}
 }
 
 // TestReportHasItsPlace writes a report into a document, twice, and into a new file.

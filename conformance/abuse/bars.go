@@ -7,13 +7,15 @@ import (
 
 // What is asked of zkine in each row; the row has the bounds of memory and descriptors.
 const (
-	// slower is how much the p99 of the well-behaved client may grow; or as much as etcd's, if that is more.
+	// slower is how much the p99 of the well-behaved client may grow; or as much as etcd's, or to what etcd's is.
 	slower = 2
 	// room is how many bytes zkine may grow beyond etcd in each row: it lets 64 MiB of garbage lie until it collects
 	// (cmd/zkine/gctuner.go), where etcd lets as much as lives; and half as much again.
 	room = 96 << 20
 	// mostLog is what a load may have a server log; or as much as etcd, if that is more.
 	mostLog = 256 << 10
+	// mostHeld is how much of the heap may be alive under the load, beside the row's and what etcd holds.
+	mostHeld = 16 << 20
 	// mostKept is how much of the heap may stay after the load, and a collection, beside what etcd keeps.
 	mostKept = 32 << 20
 	// fewDescriptors are those besides one for each connection of the load: newcomers', files that are being written.
@@ -22,11 +24,11 @@ const (
 
 // slowed says whether the well-behaved client was, too much.
 func slowed(zkine, etcd *result) []string {
-	bar := float64(slower)
+	bar, least := float64(slower), time.Duration(0)
 	if etcd != nil {
-		bar = max(bar, etcd.ratio())
+		bar, least = max(bar, etcd.ratio()), etcd.during.p99
 	}
-	if zkine.died != nil || zkine.ratio() <= bar {
+	if zkine.died != nil || zkine.ratio() <= bar || zkine.during.p99 <= least {
 		return nil
 	}
 	return []string{fmt.Sprintf("p99 %.1f times that of the calm, bar %.1f", zkine.ratio(), bar)}
@@ -38,19 +40,23 @@ func exceeded(r row, zkine, etcd *result) (all []string) {
 	if zkine.died != nil {
 		return []string{fmt.Sprintf("it died: %v", zkine.died)}
 	}
-	failures, logged, grown, kept := 0.0, int64(mostLog), int64(r.alone)<<20, int64(mostKept)
-	served := 1.0
+	failures, logged, grown, held, kept := 0.0, int64(mostLog), int64(r.alone)<<20, int64(r.alone)<<20, int64(mostKept)
+	served, ready := 1.0, 1.0
 	if etcd != nil {
 		failures, logged = etcd.failures(), max(logged, etcd.logged)
 		grown = max(etcd.grown, 0) + r.allowance()
+		held = max(etcd.held(), 0) + mostHeld + int64(r.memory)<<20
 		kept += max(etcd.kept(), 0)
-		served = etcd.share(etcd.probes.served)
+		served, ready = etcd.share(etcd.probes.served), etcd.share(etcd.probes.ready)
 	}
 	if zkine.failures() > failures {
 		miss("%d of %d calls failed, %d events are lost (%v)", zkine.during.failed, zkine.during.calls, zkine.lost, zkine.during.why)
 	}
 	if zkine.grown > grown {
 		miss("memory grew by %s, bar %s", mib(zkine.grown), mib(grown))
+	}
+	if zkine.held() > held {
+		miss("%s of heap are alive under the load, bar %s", mib(zkine.held()), mib(held))
 	}
 	if bar := zkine.before.descriptors + r.conns + fewDescriptors; zkine.most.descriptors > bar {
 		miss("%d descriptors, bar %d", zkine.most.descriptors, bar)
@@ -67,7 +73,7 @@ func exceeded(r row, zkine, etcd *result) (all []string) {
 	if !r.closed && zkine.share(zkine.probes.served) < served {
 		miss("%d of %d newcomers were served", zkine.probes.served, zkine.probes.asked)
 	}
-	if zkine.probes.ready < zkine.probes.asked {
+	if zkine.share(zkine.probes.ready) < ready {
 		miss("/readyz answered %d of %d", zkine.probes.ready, zkine.probes.asked)
 	}
 	return all
@@ -84,6 +90,15 @@ func (res *result) ratio() float64 {
 // failures is the share of the calls that failed, and of the events that are lost.
 func (res *result) failures() float64 {
 	return float64(res.during.failed+res.lost) / float64(max(res.during.calls, 1))
+}
+
+// held is how many bytes of the heap are alive because of the load. Of a server that was too busy to say so, all that it
+// has grown by counts.
+func (res *result) held() int64 {
+	if res.heapUnder == 0 {
+		return res.grown
+	}
+	return res.heapUnder - res.heapBefore
 }
 
 // kept is how many bytes of the heap stayed.

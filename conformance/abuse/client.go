@@ -28,14 +28,14 @@ const (
 // client behaves well: on one connection it puts and gets at a fixed rate, and watches what it puts. A call that is due
 // is made whether the ones before were answered or not, and its time runs from when it was due.
 type client struct {
-	conn  *grpc.ClientConn
-	kv    pb.KVClient
-	began time.Time
+	conn *grpc.ClientConn
+	kv   pb.KVClient
 
 	mu    sync.Mutex
 	calls []call
-	puts  []time.Time // when each was due
-	seen  []bool      // its event has come
+	open  map[int]time.Time // when each call was due that has no answer yet, by turn
+	puts  []time.Time       // when each was due
+	seen  []bool            // its event has come
 	calms sync.WaitGroup
 }
 
@@ -55,7 +55,7 @@ func startClient(ctx context.Context, endpoint, token string) (*client, error) {
 	if token != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "token", token)
 	}
-	c := &client{conn: conn, kv: pb.NewKVClient(conn), began: time.Now()}
+	c := &client{conn: conn, kv: pb.NewKVClient(conn), open: map[int]time.Time{}}
 	stream, err := pb.NewWatchClient(conn).Watch(ctx, grpc.WaitForReady(true))
 	if err != nil {
 		return nil, err
@@ -104,6 +104,9 @@ func (c *client) call(ctx context.Context, turn int, due time.Time) {
 	limited, cancel := context.WithTimeout(ctx, clientPatience)
 	defer cancel()
 	key := fmt.Appendf(nil, "%s%d", clientPrefix, turn/2%clientKeys)
+	c.mu.Lock()
+	c.open[turn] = due
+	c.mu.Unlock()
 	var err error
 	if turn%2 == 0 {
 		value := make([]byte, clientSize)
@@ -115,8 +118,11 @@ func (c *client) call(ctx context.Context, turn int, due time.Time) {
 	} else {
 		_, err = c.kv.Range(limited, &pb.RangeRequest{Key: key})
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, turn)
 	if ctx.Err() == nil {
-		c.add(call{due, time.Since(due), err})
+		c.calls = append(c.calls, call{due, time.Since(due), err})
 	}
 }
 
@@ -184,14 +190,32 @@ func (c *client) between(from, to time.Time) latency {
 	return l
 }
 
-// lost is how many puts of a while have no event yet.
-func (c *client) lost(from, to time.Time) (n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, due := range c.puts {
-		if !due.Before(from) && due.Before(to) && !c.seen[i] {
-			n++
+// finish waits for the answers to the calls that were due in a while, and for the events of its puts, and returns how
+// many events did not come.
+func (c *client) finish(ctx context.Context, from, to time.Time) (lost int) {
+	end := time.Now().Add(clientPatience)
+	for {
+		open, lost := c.missing(from, to)
+		if open+lost == 0 || time.Now().After(end) || sleep(ctx, clientPeriod) != nil {
+			return lost
 		}
 	}
-	return n
+}
+
+// missing counts the calls of a while without an answer, and the puts without an event.
+func (c *client) missing(from, to time.Time) (open, lost int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	in := func(due time.Time) bool { return !due.Before(from) && due.Before(to) }
+	for _, due := range c.open {
+		if in(due) {
+			open++
+		}
+	}
+	for i, due := range c.puts {
+		if in(due) && !c.seen[i] {
+			lost++
+		}
+	}
+	return open, lost
 }

@@ -75,11 +75,11 @@ func (res *result) short() string {
 	if res.died != nil {
 		return fmt.Sprintf("died: %.500v", res.died)
 	}
-	return fmt.Sprintf("p50 %s > %s, p99 %s > %s ms (x%.1f), failed %d+%d/%d, newcomers %d ready %d of %d, memory %s +%s, fds %d > %d, goroutines %d > %d, log %d KiB, back after %.1f s%s, heap %+d KiB, others %.2f cores; %s",
+	return fmt.Sprintf("p50 %s > %s, p99 %s > %s ms (x%.1f), failed %d+%d/%d, newcomers %d ready %d of %d, memory %s +%s, fds %d > %d, goroutines %d > %d, log %d KiB, back after %.1f s%s, heap %+d, %+d KiB, others %.2f cores; %s",
 		ms(res.calm.p50), ms(res.during.p50), ms(res.calm.p99), ms(res.during.p99), res.ratio(), res.during.failed, res.lost, res.during.calls,
 		res.probes.served, res.probes.ready, res.probes.asked, mib(res.before.resident), mib(res.grown),
 		res.before.descriptors, res.most.descriptors, res.before.goroutines, res.most.goroutines, res.logged>>10,
-		res.back.Seconds(), parenthesis(res.backWhy), res.kept()>>10, res.cpuOfOthers, res.counts())
+		res.back.Seconds(), parenthesis(res.backWhy), res.held()>>10, res.kept()>>10, res.cpuOfOthers, res.counts())
 }
 
 func parenthesis(s string) string {
@@ -116,7 +116,7 @@ func (r *report) missed() error {
 func (r *report) print(out io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s; seed %d\n\n", r.about, r.seed)
-	b.WriteString("| row | server | p50, ms, calm → load | p99, ms, calm → load | p99 ratio | calls failed | newcomers | `/readyz` | memory, MiB, calm + growth | descriptors | goroutines | log, KiB | heap kept, MiB | as before after, s | holds |\n" +
+	b.WriteString("| row | server | p50, ms, calm → load | p99, ms, calm → load | p99 ratio | calls failed | newcomers | `/readyz` | memory, MiB, calm + growth | descriptors | goroutines | log, KiB | heap alive, MiB, under load, after | as before after, s | holds |\n" +
 		"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, t := range r.taken {
 		for _, of := range []struct {
@@ -128,10 +128,10 @@ func (r *report) print(out io.Writer) error {
 			}
 		}
 	}
-	b.WriteString("\n| row | what the client does | memory of zkine may grow by | descriptors | what came of it at zkine |\n|---|---|---|---|---|\n")
+	b.WriteString("\n| row | what the client does | memory of zkine may grow by | heap alive under load | descriptors | what came of it at zkine |\n|---|---|---|---|---|---|\n")
 	for _, t := range r.taken {
 		if t.zkine != nil {
-			fmt.Fprintf(&b, "| %s | %s | etcd's growth + %d MiB | %d + %d | %s |\n", t.name, t.what, t.allowance()>>20,
+			fmt.Fprintf(&b, "| %s | %s | etcd's growth + %d MiB | etcd's + %d MiB | %d + %d | %s |\n", t.name, t.what, t.allowance()>>20, mostHeld>>20+t.memory,
 				t.zkine.before.descriptors, t.conns+fewDescriptors, t.zkine.counts())
 		}
 	}
@@ -159,11 +159,11 @@ func (t taken) line(kind string, res *result) string {
 	if res.back > backLimit {
 		back = "more: " + res.backWhy
 	}
-	return fmt.Sprintf("| %s | %s | %s → %s | %s → %s | %.1f | %d of %d | %d of %d | %d of %d | %.0f + %.0f | %d → %d | %s | %d | %.1f | %s | %s |\n",
+	return fmt.Sprintf("| %s | %s | %s → %s | %s → %s | %.1f | %d of %d | %d of %d | %d of %d | %.0f + %.0f | %d → %d | %s | %d | %+.1f, %+.1f | %s | %s |\n",
 		t.name, kind, ms(res.calm.p50), ms(res.during.p50), ms(res.calm.p99), ms(res.during.p99), res.ratio(),
 		res.during.failed+res.lost, res.during.calls, res.probes.served, res.probes.asked, res.probes.ready, res.probes.asked,
 		float64(res.before.resident)/(1<<20), float64(res.grown)/(1<<20), res.before.descriptors, res.most.descriptors, goroutines,
-		res.logged>>10, float64(res.kept())/(1<<20), back, holds)
+		res.logged>>10, float64(res.held())/(1<<20), float64(res.kept())/(1<<20), back, holds)
 }
 
 // Between these lines of a document stands a report.

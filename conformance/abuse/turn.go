@@ -21,6 +21,7 @@ type result struct {
 	lost          int // puts under load without an event
 	before, most  usage
 	heapBefore    int64 // bytes alive
+	heapUnder     int64 // near the end of the load; 0 if it is not known
 	heapAfter     int64
 	probes        probes
 	back          time.Duration // until all was as before; backLimit if it was not
@@ -34,6 +35,8 @@ type result struct {
 const (
 	// backLimit bounds how long a server may take to be as before.
 	backLimit = 15 * time.Second
+	// heapLead is how long before the end of a load the heap is looked at.
+	heapLead = 3 * time.Second
 	// loadGrace is what a load may take to end.
 	loadGrace = 20 * time.Second
 )
@@ -77,18 +80,31 @@ func (s *stage) turn(ctx context.Context, kind string, r row, o options) (res re
 	if err := sleep(ctx, o.calm); err != nil {
 		return res, err
 	}
+	c.finish(ctx, calmFrom, time.Now())
 	from := time.Now()
-	res.calm = c.between(calmFrom, from.Add(-probePeriod/4))
+	res.calm = c.between(calmFrom, from)
 	if err := res.underLoad(ctx, w, job, token); err != nil {
 		return res, err
 	}
 	to := time.Now()
 	res.await(ctx, w, c, o.slack)
-	res.during, res.lost = c.between(from, to), c.lost(from, to)
-	if res.heapAfter, err = w.heap(ctx); err != nil && res.died == nil {
-		res.backWhy = "no heap profile: " + err.Error()
-	}
+	res.lost = c.finish(ctx, from, to)
+	res.during = c.between(from, to)
+	res.awaitHeap(ctx, w, to)
 	return res, ctx.Err()
+}
+
+// awaitHeap waits until the heap is nearly as before, for as long as the server may take for everything.
+func (res *result) awaitHeap(ctx context.Context, w *watcher, ended time.Time) {
+	for res.died == nil {
+		alive, err := w.heap(ctx)
+		if err == nil {
+			res.heapAfter = alive
+		}
+		if res.kept() <= mostKept && err == nil || time.Since(ended) > backLimit || sleep(ctx, samplePeriod) != nil {
+			return
+		}
+	}
 }
 
 // underLoad makes the load and looks at the server meanwhile.
@@ -108,6 +124,11 @@ func (res *result) underLoad(ctx context.Context, w *watcher, job load.Job, toke
 	var sampled error
 	all.Go(func() { res.most, sampled = w.sample(looking) })
 	all.Go(func() { res.probes = probe(looking, w.subject, token) })
+	all.Go(func() {
+		if sleep(looking, job.Duration-heapLead) == nil {
+			res.heapUnder, _ = w.heap(looking) // it may have no descriptor for the question
+		}
+	})
 	others := othersCPU(w.subject.Pid())
 	did, cpu, err := spawn(ctx, job)
 	stop()

@@ -16,8 +16,9 @@ import (
 const (
 	// samplePeriod is how often descriptors and goroutines are counted.
 	samplePeriod = 500 * time.Millisecond
-	// askLimit bounds a question to the metrics URL.
-	askLimit = 3 * time.Second
+	// askLimit bounds a question to the metrics URL, heapLimit one for the heap.
+	askLimit  = 3 * time.Second
+	heapLimit = 10 * time.Second
 )
 
 // usage is what a server holds.
@@ -61,19 +62,23 @@ func (u *subject) look() (now usage, err error) {
 	return now, nil
 }
 
-// watcher asks a server on one connection, which it has from the beginning.
+// watcher asks a server, on connections that it has from the beginning.
 type watcher struct {
 	subject *subject
-	http    *http.Client
+	metrics *http.Client
+	heaps   *http.Client
 }
 
 func newWatcher(u *subject) *watcher {
-	return &watcher{u, &http.Client{Timeout: askLimit, Transport: &http.Transport{MaxConnsPerHost: 1}}}
+	one := func(limit time.Duration) *http.Client {
+		return &http.Client{Timeout: limit, Transport: &http.Transport{MaxConnsPerHost: 1}}
+	}
+	return &watcher{u, one(askLimit), one(heapLimit)}
 }
 
 // goroutines is how many the server says that it has.
 func (w *watcher) goroutines(ctx context.Context) (n int, err error) {
-	text, err := w.get(ctx, "http://"+w.subject.metrics+"/metrics")
+	text, err := get(ctx, w.metrics, "http://"+w.subject.metrics+"/metrics")
 	if err != nil {
 		return 0, err
 	}
@@ -87,7 +92,7 @@ func (w *watcher) goroutines(ctx context.Context) (n int, err error) {
 
 // heap has the server collect its garbage, and returns how many bytes are alive.
 func (w *watcher) heap(ctx context.Context) (int64, error) {
-	text, err := w.get(ctx, "http://"+w.subject.profiles+"/debug/pprof/heap?gc=1&debug=1")
+	text, err := get(ctx, w.heaps, "http://"+w.subject.profiles+"/debug/pprof/heap?gc=1&debug=1")
 	if err != nil {
 		return 0, err
 	}
@@ -100,12 +105,12 @@ func (w *watcher) heap(ctx context.Context) (int64, error) {
 	return 0, errors.New("the profile lacks HeapAlloc")
 }
 
-func (w *watcher) get(ctx context.Context, url string) ([]byte, error) {
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	response, err := w.http.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}
