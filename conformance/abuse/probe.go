@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -14,7 +15,8 @@ import (
 
 const (
 	probePeriod = time.Second
-	probeLimit  = 3 * time.Second
+	// probeLimit is when a newcomer gives up.
+	probeLimit = 3 * time.Second
 )
 
 // probes count what newcomers get from a server: an answer to a get on a new connection, and to a question on /readyz.
@@ -22,23 +24,24 @@ type probes struct {
 	asked, served, ready int
 }
 
-// probe asks again and again until ctx ends.
-func probe(ctx context.Context, u *subject, token string) (p probes) {
+// probe asks again and again until until is closed. What was asked by then is waited for.
+func probe(ctx context.Context, until <-chan struct{}, u *subject, token string) (p probes) {
 	ticker := time.NewTicker(probePeriod)
 	defer ticker.Stop()
 	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return p
-		}
-		served, ready := newcomer(ctx, u.client, token), readyz(ctx, u.metrics)
-		if ctx.Err() != nil {
-			return p // it was cut off
-		}
+		var both sync.WaitGroup
+		var served, ready int
+		both.Go(func() { served = newcomer(ctx, u.client, token) })
+		both.Go(func() { ready = readyz(ctx, u.metrics) })
+		both.Wait()
 		p.asked++
 		p.served += served
 		p.ready += ready
+		select {
+		case <-ticker.C:
+		case <-until:
+			return p
+		}
 	}
 }
 

@@ -123,7 +123,11 @@ func (res *result) underLoad(ctx context.Context, w *watcher, job load.Job, toke
 	var all sync.WaitGroup
 	var sampled error
 	all.Go(func() { res.most, sampled = w.sample(looking) })
-	all.Go(func() { res.probes = probe(looking, w.subject, token) })
+	all.Go(func() {
+		if sleep(looking, probePeriod) == nil { // the load has begun by then
+			res.probes = probe(ctx, looking.Done(), w.subject, token)
+		}
+	})
 	all.Go(func() {
 		if sleep(looking, job.Duration-heapLead) == nil {
 			res.heapUnder, _ = w.heap(looking) // it may have no descriptor for the question
