@@ -16,7 +16,7 @@ const (
 	mostLog = 256 << 10
 	// mostHeld is how much of the heap may be alive under the load, beside the row's and what etcd holds.
 	mostHeld = 16 << 20
-	// mostKept is how much of the heap may stay after the load, and a collection, beside what etcd keeps.
+	// mostKept is how much of the heap may stay after the load, and a collection, beside the row's and what etcd keeps.
 	mostKept = 32 << 20
 	// fewDescriptors are those besides one for each connection of the load: newcomers', files that are being written.
 	fewDescriptors = 30
@@ -46,7 +46,7 @@ func exceeded(r row, zkine, etcd *result) (all []string) {
 		failures, logged = etcd.failures(), max(logged, etcd.logged)
 		grown = max(etcd.grown, 0) + r.allowance()
 		held = max(etcd.held(), 0) + mostHeld + int64(r.memory)<<20
-		kept += max(etcd.kept(), 0)
+		kept += max(etcd.kept(), 0) + int64(r.memory)<<20
 		served, ready = etcd.share(etcd.probes.served), etcd.share(etcd.probes.ready)
 	}
 	if zkine.failures() > failures {
