@@ -123,9 +123,10 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	defer s.zooKeepers.Kill()
 	r := &report{about: about, seed: o.seed}
 	p := newProgress(os.Stderr, len(o.rows()))
+	var broke error
 	for _, row := range o.rows() {
-		if err := r.take(ctx, s, o, row, p); err != nil {
-			return err
+		if broke = r.take(ctx, s, o, row, p); broke != nil {
+			break // what was taken before is worth a report
 		}
 	}
 	p.end()
@@ -137,7 +138,7 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 			return err
 		}
 	}
-	return r.missed()
+	return errors.Join(broke, r.missed())
 }
 
 // logOf is where a server's output goes.
