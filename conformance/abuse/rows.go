@@ -40,7 +40,7 @@ var rows = []row{
 		alone: 96, conns: 40},
 	{name: "slow-headers", what: "200 requests of HTTP/1 on each of the three ports, with a header more each second", seconds: 15, tls: true,
 		alone: 96, conns: 600},
-	{name: "large-headers", what: "headers of 2 MiB over HTTP/1 on two ports, metadata of 256 KiB over gRPC, by 20 clients", seconds: 12, memory: 32, alone: 320, conns: 100},
+	{name: "large-headers", what: "headers of 2 MiB over HTTP/1 on two ports, metadata of 256 KiB over gRPC, by 20 clients", seconds: 12, memory: 32, alone: 320, conns: 200},
 	{name: "watch-streams", what: "10,000 watch streams on one connection", seconds: 15, memory: 128, alone: 632, conns: 1},
 	{name: "watch-churn-unread", what: "watches created and cancelled on 10 streams that never read", seconds: 12, memory: 16, alone: 128, conns: 10},
 	{name: "progress-unread", what: "requests for progress on 10 streams that never read", seconds: 12, memory: 16, alone: 128, conns: 10},
