@@ -65,6 +65,9 @@ func (c *muteClient) heed(greeted chan<- struct{}) {
 		c.mu.Lock()
 		switch head[3] {
 		case 4: // SETTINGS
+			if head[4] == 0 && c.initial == 0 { // no ACK
+				c.initial = 65535
+			}
 			for ; len(payload) >= 6; payload = payload[6:] {
 				if binary.BigEndian.Uint16(payload) == 4 { // INITIAL_WINDOW_SIZE
 					c.initial = int(binary.BigEndian.Uint32(payload[2:]))
