@@ -22,7 +22,8 @@ const (
 	// beside: what it was sent may be lost on a link that is up again.
 	askAgain = 500 * time.Millisecond
 	// turnedAway is the pause after a server has answered, and closed: what it
-	// does not like is not over soon, and each session costs the ensemble writes.
+	// does not like is not over soon, and each session costs the ensemble writes,
+	// each handshake processor time.
 	turnedAway = 3 * time.Second
 )
 
@@ -37,9 +38,12 @@ func (c *contender) hurry() {
 // contend asks one address for a session, again and again, until ctx ends.
 func (r *race) contend(ctx context.Context, c *contender) {
 	for pause := retryMin; ctx.Err() == nil; pause = min(2*pause, retryMax) {
-		wait := pause
-		if errors.Is(r.ask(ctx, c), errTurnsAway) {
-			wait = turnedAway
+		wait := r.z.rest(c.target.address)
+		if wait == 0 {
+			wait = pause
+			if err := r.ask(ctx, c); errors.Is(err, errTurnsAway) || errors.Is(err, ErrTLS) || isRefused(err) {
+				wait = turnedAway
+			}
 		}
 		select {
 		case <-time.After(jitter(nil, wait)):
@@ -61,12 +65,12 @@ func (r *race) ask(ctx context.Context, c *contender) error {
 		case <-ctx.Done():
 			return nil
 		case <-c.now:
-		case <-time.After(jitter(nil, askAgain)):
+		case <-time.After(jitter(nil, r.z.askAgain())):
 		}
 		if first != nil {
-			r.tell(ctx, raceEvent{target: c.target, err: first.silent()})
+			r.tell(ctx, raceEvent{target: c.target, err: r.named(ctx, c.target, first.silent())})
 		}
-		r.try(ctx, c.target, askAgain*3/4)
+		r.try(ctx, c.target, r.z.askAgain()*3/4)
 	}
 }
 
@@ -87,6 +91,7 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 		if err == nil {
 			r.z.mu.Lock()
 			r.z.began = t.address
+			delete(r.z.strange, t.address)
 			r.z.mu.Unlock()
 			if !r.tell(ctx, raceEvent{target: t, conn: conn}) {
 				conn.Close()
@@ -102,10 +107,13 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 		}
 		silence := conn.silent()
 		conn.lose(err)
-		ended <- err
 		if errors.Is(err, errSilent) {
 			err = silence
 		}
+		if ctx.Err() == nil {
+			err = r.named(ctx, t, err)
+		}
+		ended <- err
 		if ctx.Err() == nil {
 			r.tell(ctx, raceEvent{target: t, err: err})
 		}

@@ -12,6 +12,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient/identity"
+	"github.com/zkine/zkine/revision/zkclient/transport"
 )
 
 // Ensemble dials sessions on a ZooKeeper ensemble. The traps of ZooKeeper's Go
@@ -24,6 +26,9 @@ import (
 //     and fails silently: there is no reconnect.
 //   - Calls block while disconnected and have no context: each runs in a
 //     goroutine of its own, which ends with the connection.
+//   - It believes every length that it reads, and what listens on a port need not
+//     be a ZooKeeper: a guard (package transport) stands before it, which ends
+//     the connection at what the client cannot decode.
 //   - The handshake's read deadline is ten times too long: the connection
 //     caps every deadline.
 //   - Its host provider resolves once and sleeps a second a round: servers
@@ -32,7 +37,11 @@ import (
 //     tells that the client's goroutines have ended.
 //   - A client that is closed can lock up, and one that has lost its connection
 //     may not answer its own request to close: see shut.
-//   - The granted session timeout is not exposed: it is read off the wire.
+//   - The granted session timeout is not exposed: the guard reads it off the wire.
+//   - Its dialer gets an address instead of the name that a certificate is for,
+//     and a second for TCP and TLS together: both are passed over.
+//   - A credential that it could not show once is forgotten, and the session goes
+//     on without: the guard shows them all before the client hears of a session.
 type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a
 	// server; names are looked up again while no session is granted.
@@ -43,6 +52,12 @@ type Ensemble struct {
 	Timeout time.Duration
 	// MaxRequest is the size in bytes of the largest request that will be sent.
 	MaxRequest int
+	// TLS secures connections; nil for none.
+	TLS *identity.TLS
+	// Credentials are what each session shows before anything else; nil for none.
+	Credentials func() []identity.Credential
+	// ACL is that of each znode that sessions create; nil lets everyone do all.
+	ACL []zk.ACL
 	// PreferLeader is for sessions that write: a write that a follower takes goes
 	// to the leader and comes back, which on three servers took twice as long as
 	// one that the leader took.
@@ -54,22 +69,27 @@ type Ensemble struct {
 	granted grant               // Dial's last
 	known   map[string][]target // where a name led to when that was learnt last
 	out     *outage
+	refused map[string]time.Time // when an address last gave an answer that was refused
+	strange map[string]probed    // by address
+	knownAs *string              // by what ZooKeeper knows zkine, as it was said last
 }
 
 // zkConn is a session on a real server.
 type zkConn struct {
 	target
+	ensemble *Ensemble
+	acl      []zk.ACL
+	show     []identity.Credential
 	zk       *zk.Conn
 	events   <-chan zk.Event // the client closes it when its goroutines have ended
 	made     chan struct{}   // closed when zk and events are set
 	host     *oneHost
 	dialed   atomic.Bool
 	stopDial context.CancelFunc
-	net      atomic.Pointer[cappedConn]
+	net      atomic.Pointer[transport.Guard]
 	broken   atomic.Bool   // there is no connection, or not any more
 	up       chan struct{} // closed when the session is granted
 	upOnce   sync.Once
-	granted  atomic.Int64 // session timeout in milliseconds
 
 	mu    sync.Mutex
 	err   error
@@ -90,25 +110,27 @@ var ErrSessionOver = errors.New("the session ended with its connection")
 
 // dialOnce lets the client connect once. A second attempt means that the
 // connection was lost.
-func (c *zkConn) dialOnce(ctx context.Context, deadline time.Duration) zk.Dialer {
-	return func(network, address string, _ time.Duration) (net.Conn, error) {
+func (c *zkConn) dialOnce(ctx context.Context) zk.Dialer {
+	return func(string, string, time.Duration) (net.Conn, error) {
 		if c.dialed.Swap(true) {
-			c.breaks(ErrSessionOver)
+			c.breaks(c.over())
 			return nil, ErrSessionOver
 		}
-		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+		opening, cancel := context.WithTimeout(ctx, c.ensemble.Timeout)
+		defer cancel()
+		conn, err := c.ensemble.open(opening, c.target)
 		if err != nil {
 			c.breaks(err)
 			return nil, err
 		}
-		capped := newCappedConn(conn, deadline, &c.granted)
-		c.net.Store(capped)
+		guarded := transport.New(conn, c.guard())
+		c.net.Store(guarded)
 		if ctx.Err() != nil { // it was given up, and what cut it may not have seen the connection
-			capped.Close() // nothing is expected of it any more
+			guarded.Close() // nothing is expected of it any more
 			c.breaks(ErrSessionOver)
 			return nil, ErrSessionOver
 		}
-		return capped, nil
+		return guarded, nil
 	}
 }
 
@@ -126,7 +148,7 @@ func (c *zkConn) onEvent(e zk.Event) {
 	case zk.StateHasSession:
 		c.upOnce.Do(func() { close(c.up) })
 	case zk.StateDisconnected, zk.StateExpired, zk.StateAuthFailed:
-		c.breaks(ErrSessionOver)
+		c.breaks(c.over())
 	}
 }
 
@@ -200,7 +222,10 @@ func (c *zkConn) cause() error {
 func (c *zkConn) Done() <-chan struct{} { return c.done }
 
 func (c *zkConn) SessionTimeout() time.Duration {
-	return time.Duration(c.granted.Load()) * time.Millisecond
+	if guarded := c.net.Load(); guarded != nil {
+		return guarded.SessionTimeout()
+	}
+	return 0
 }
 
 // Close ends the session properly, so that its ephemerals go at once. When it
