@@ -94,9 +94,9 @@ func accessMethods(m *member) map[string]grpc.MethodInfo {
 	return methods
 }
 
-// TestAccess calls every method of every service with and without the right to.
-// The methods come from the gRPC server itself: one that is new fails the test
-// until accessRows has a row for it.
+// TestAccess calls every method of every service with and without the right to,
+// through each door. The methods come from the gRPC server itself: one that is new
+// fails the test until accessRows has a row for it.
 func TestAccess(t *testing.T) {
 	methods := accessMethods(startMember(t, memzk.New(), "one", nil))
 	for name := range accessRows() {
@@ -105,10 +105,12 @@ func TestAccess(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(methods)) {
 		require.NotEmpty(t, accessRows()[name], "%s has no row: say in backend/access.go and here who may call it", name)
 		for i, row := range accessRows()[name] {
-			t.Run(fmt.Sprintf("%s/%d", name[1:], i), func(t *testing.T) {
-				t.Parallel()
-				row.run(t, name, methods[name])
-			})
+			for _, through := range doorsOf(t, name) {
+				t.Run(fmt.Sprintf("%s/%d/%s", name[1:], i, through), func(t *testing.T) {
+					t.Parallel()
+					row.run(t, through, name, methods[name])
+				})
+			}
 		}
 	}
 }
@@ -131,7 +133,9 @@ type accessRow struct {
 // accessSetup is what the requests are about.
 type accessSetup struct {
 	*member
-	leader *v3electionpb.LeaderKey
+	// clients signs the certificates of clients.
+	clients *authority
+	leader  *v3electionpb.LeaderKey
 }
 
 const accessCalls = 6
@@ -186,35 +190,43 @@ func (s *accessSetup) setUp(t *testing.T) {
 	s.leader = won.Leader
 }
 
-func (row accessRow) run(t *testing.T, name string, method grpc.MethodInfo) {
-	s := &accessSetup{member: startMember(t, memzk.New(), "one", nil)}
+// newAccessSetup starts a member with all of that.
+func newAccessSetup(t *testing.T) *accessSetup {
+	t.Helper()
+	clients, open := openDoors(t)
+	s := &accessSetup{member: startMember(t, memzk.New(), "one", nil, open), clients: clients}
 	s.setUp(t)
+	return s
+}
+
+func (row accessRow) run(t *testing.T, through door, name string, method grpc.MethodInfo) {
+	s := newAccessSetup(t)
 	calls := 0
-	ask := func(ctx context.Context, who string, want error) {
+	ask := func(who accessCaller, what string, want error) {
 		t.Helper()
 		n := calls
 		calls++
-		got := invoke(ctx, s.conn, name, method, row.request(s, n))
+		got := s.call(t, through, who, name, method, row.request(s, n))
 		switch {
 		case want == nil && row.then == codes.OK:
-			require.NoError(t, got, who)
+			require.NoError(t, got, what)
 		case want == nil:
-			require.Equal(t, row.then, status.Code(got), "%s: %v", who, got)
+			require.Equal(t, row.then, status.Code(got), "%s: %v", what, got)
 		default:
-			require.ErrorContains(t, got, rpctypes.ErrorDesc(want), who)
-			require.True(t, row.codeless || status.Code(got) == status.Code(want), "%s: %v", who, got)
+			require.ErrorContains(t, got, rpctypes.ErrorDesc(want), what)
+			require.True(t, row.codeless || status.Code(got) == status.Code(want), "%s: %v", what, got)
 		}
 	}
-	ask(ctxFor(t), "while authentication is disabled", row.off)
+	ask(accessCaller{}, "while authentication is disabled", row.off)
 	if name != pb.Auth_AuthEnable_FullMethodName { // which has just done so
 		_, err := s.auth.AuthEnable(ctxFor(t), &pb.AuthEnableRequest{})
 		require.NoError(t, err)
 	}
-	ask(ctxFor(t), "without a token", row.anonymous)
-	ask(withToken(t, "x.1"), "with a made-up token", row.invalid)
-	ask(s.login(t, "bob", "bob"), "bob", row.stranger)
-	ask(s.login(t, "alice", "alice"), "alice", row.allowed)
-	ask(s.login(t, "root", "root"), "root", row.root)
+	ask(accessCaller{}, "without a token", row.anonymous)
+	ask(accessCaller{madeUp: "x.1"}, "with a made-up token", row.invalid)
+	ask(accessCaller{user: "bob"}, "bob", row.stranger)
+	ask(accessCaller{user: "alice"}, "alice", row.allowed)
+	ask(accessCaller{user: "root"}, "root", row.root)
 	require.Equal(t, accessCalls, calls)
 }
 
@@ -222,7 +234,7 @@ func (row accessRow) run(t *testing.T, name string, method grpc.MethodInfo) {
 func invoke(ctx context.Context, conn *grpc.ClientConn, name string, method grpc.MethodInfo, request proto.Message) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	service, rpc, _ := strings.Cut(name[1:], "/")
+	service, rpc := serviceAndMethod(name)
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 	if err != nil {
 		return err
@@ -255,4 +267,10 @@ func invoke(ctx context.Context, conn *grpc.ClientConn, name string, method grpc
 		return errors.New(w.CancelReason)
 	}
 	return nil
+}
+
+// serviceAndMethod splits a full name.
+func serviceAndMethod(name string) (service, method string) {
+	service, method, _ = strings.Cut(name[1:], "/")
+	return service, method
 }

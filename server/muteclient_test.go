@@ -42,7 +42,7 @@ func newMuteClient(t *testing.T, addr string) *muteClient {
 		conn.Close()
 		<-ended
 	})
-	c.out.WriteString("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	_, _ = c.out.WriteString("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 	c.frame(4, 0, 0, nil) // SETTINGS
 	c.flush(t)
 	<-greeted
@@ -88,8 +88,8 @@ func (c *muteClient) frame(kind, flags byte, stream uint32, payload []byte) {
 	head := []byte{0, 0, 0, kind, flags, 0, 0, 0, 0}
 	binary.BigEndian.PutUint32(head[5:], stream)
 	head[0], head[1], head[2] = byte(len(payload)>>16), byte(len(payload)>>8), byte(len(payload))
-	c.out.Write(head)
-	c.out.Write(payload)
+	_, _ = c.out.Write(head) // flush says what went wrong
+	_, _ = c.out.Write(payload)
 }
 
 // call begins a call of gRPC, and returns its stream.

@@ -233,6 +233,8 @@ func (c Config) args(heap int64) []string {
 		// A server that lost a thread to a full heap would linger half alive; dead, it is restarted.
 		"-XX:+ExitOnOutOfMemoryError",
 		// The JVM's statistics file can stall it while a disk is busy, and no program reads it.
+		// A core is all of the memory in the clear, where the system puts such files.
+		"-XX:-CreateCoredumpOnCrash",
 		"-XX:-UsePerfData",
 		"-Xshare:auto",
 		"-Djava.awt.headless=true",
