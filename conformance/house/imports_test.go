@@ -18,7 +18,7 @@ var imports = map[string][]string{
 	"cmd/zkine": {
 		"server", "server/listener", "server/v3rpc",
 		"backend", "backend/lessor", "backend/token", "backend/watch", "backend/housekeep", "backend/etcddb",
-		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/embedded", "revision/throttle",
+		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkacl", "revision/embedded", "revision/throttle",
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
@@ -51,7 +51,9 @@ var imports = map[string][]string{
 	"revision": {"revision/recordpb"},
 	// The log on ZooKeeper: the root's form below, the client beside it, the log on both.
 	"revision/zkclient/fourletter": {},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/throttle"},
+	"revision/zkclient/identity":   {"revision/throttle"},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
+	"revision/zkacl":               {"revision", "revision/zkclient"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
 	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
