@@ -64,7 +64,8 @@ var imports = map[string][]string{
 	"revision/embedded": {"revision/zkclient/fourletter", "revision/throttle"},
 	// For tests: an ensemble in memory behind the client's interface, and real ones.
 	"revision/memzk":  {"revision", "revision/zkclient"},
-	"revision/zktest": {"revision/embedded", "revision/zkclient/fourletter"},
+	"revision/zktest":       {"revision/embedded", "revision/zkclient/fourletter", "revision/zktest/certs"},
+	"revision/zktest/certs": {},
 	// What keeps a log from repeating itself, for all layers that log.
 	"revision/throttle": {},
 }
@@ -116,7 +117,7 @@ func TestImportsPointOneWay(t *testing.T) {
 func TestImportsOfConformance(t *testing.T) {
 	allowed := map[string][]string{
 		// For ports and ZooKeepers, and to ask these.
-		"": {"revision/embedded", "revision/zktest", "revision/zkclient/fourletter"},
+		"": {"revision/embedded", "revision/zktest", "revision/zktest/certs", "revision/zkclient/fourletter"},
 		// It reads what the log says to judge by it.
 		"conformance/robustness": {"backend/state", "revision", "revision/recordpb", "revision/zklog", "revision/zkroot", "revision/zkclient"},
 		// It puts a zkine together inside the tests of Kubernetes.

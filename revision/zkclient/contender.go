@@ -62,12 +62,12 @@ func (r *race) ask(ctx context.Context, c *contender) error {
 		case <-ctx.Done():
 			return nil
 		case <-c.now:
-		case <-time.After(jitter(nil, askAgain)):
+		case <-time.After(jitter(nil, r.z.askAgain())):
 		}
 		if first != nil {
 			r.tell(ctx, raceEvent{target: c.target, err: first.silent()})
 		}
-		r.try(ctx, c.target, askAgain*3/4)
+		r.try(ctx, c.target, r.z.askAgain()*3/4)
 	}
 }
 

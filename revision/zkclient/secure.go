@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
@@ -31,6 +32,16 @@ func (z *Ensemble) open(ctx context.Context, t target) (net.Conn, error) {
 		return nil, tlsError(err, t)
 	}
 	return secured, nil
+}
+
+// askAgain is after how long a server that keeps silent is asked once more. A
+// handshake costs a server that has just started much, which a second one would
+// make slower still.
+func (z *Ensemble) askAgain() time.Duration {
+	if z.TLS != nil {
+		return 4 * askAgain
+	}
+	return askAgain
 }
 
 // tlsConn remembers an alert that ended it. With TLS 1.3 a server judges the

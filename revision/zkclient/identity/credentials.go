@@ -12,12 +12,17 @@ import (
 
 // Credential is what a session shows to ZooKeeper to be known by.
 type Credential struct {
-	// Scheme is "digest".
+	// Scheme is Digest or SASL.
 	Scheme string
-	// Secret is what the scheme asks for: user:password. It belongs to the
-	// credential.
+	// Secret is user:password. It belongs to the credential.
 	Secret []byte
 }
+
+// Schemes of credentials, as ACLs have them. SASL is its mechanism DIGEST-MD5.
+const (
+	Digest = "digest"
+	SASL   = "sasl"
+)
 
 // String tells nothing of the secret, so that no log and no error does.
 func (c Credential) String() string { return c.Scheme + ":***" }
@@ -86,7 +91,15 @@ var unsupported = map[string]string{
 	"world": "everyone needs no line",
 	"auth":  "auth is what an ACL says, and no credential",
 	"super": "write the superuser's credential as digest:super:password",
+
+	"gssapi":   noKerberos,
+	"kerberos": noKerberos,
+	"krb5":     noKerberos,
 }
+
+// noKerberos: SASL's GSSAPI needs a Kerberos library, and the one that there is
+// for Go has had no release since February 2023.
+const noKerberos = "zkine does not speak Kerberos; use a certificate, digest or sasl (DIGEST-MD5)"
 
 // parseCredential returns what is wrong with a line, without what it holds.
 func parseCredential(line string) (c Credential, wrong string) {
@@ -96,14 +109,14 @@ func parseCredential(line string) (c Credential, wrong string) {
 		return c, "it has no scheme; " + example
 	}
 	if remedy, known := unsupported[scheme]; known {
-		return c, fmt.Sprintf("the scheme %s has no credential; %s", scheme, remedy)
+		return c, fmt.Sprintf("the scheme %s cannot stand there; %s", scheme, remedy)
 	}
-	if scheme != "digest" {
+	if scheme != Digest && scheme != SASL {
 		return c, "its scheme is none that zkine can show; " + example
 	}
 	user, password, found := strings.Cut(secret, ":")
 	if !found || user == "" || password == "" {
-		return c, "a digest credential is a user and a password; " + example
+		return c, "it is not a user and a password; " + example
 	}
 	return Credential{Scheme: scheme, Secret: []byte(secret)}, ""
 }
