@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/server/v3rpc"
+	"github.com/zkine/zkine/server/wire"
 )
 
 // maxLoggedKey is how much of a key goes into the log.
@@ -72,7 +73,7 @@ func (c *callLog) logSlow(ctx *clocked, method string, took time.Duration, req, 
 	if m, ok := req.(proto.Message); ok {
 		fields["request_bytes"] = proto.Size(m)
 	}
-	if m, ok := resp.(proto.Message); ok && err == nil {
+	if m, ok := wire.Unmetered(resp).(proto.Message); ok && err == nil {
 		fields["response_bytes"] = proto.Size(m)
 	}
 	describe(fields, req)

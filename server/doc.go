@@ -42,7 +42,7 @@
 //     it ends with the read.
 //
 // When Stop returns nothing of zkine's own runs any more. What is left then of
-// grpc-go, net/http and the websocket library ends with the connections, which are
+// grpc-go and net/http ends with the connections, which are
 // closed, and does not call the Backend.
 //
 // # One port for gRPC and HTTP
@@ -62,7 +62,7 @@
 //
 // # Imports
 //
-// Packages v3rpc, listener and wire, which do not import this one; of package backend
+// Packages v3rpc, gateway, listener and wire, which do not import this one; of package backend
 // the credentials of a call, and where its time went. What the server needs of a running
 // backend comes in as the Backend interface. etcd's API messages and their JSON
 // gateways, and its client. Never ZooKeeper's client.

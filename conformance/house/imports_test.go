@@ -22,11 +22,12 @@ var imports = map[string][]string{
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
-	"server": {"server/listener", "server/v3rpc", "server/wire", "backend"},
+	"server": {"server/gateway", "server/listener", "server/v3rpc", "server/wire", "backend"},
 	"server/v3rpc": {
 		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision",
 	},
 	"server/listener": {"revision/throttle"},
+	"server/gateway":  {},
 	"server/wire":     {},
 	// For tests: a backend that answers as it is told.
 	"server/servertest": {"backend", "backend/watch", "backend/etcddb", "revision"},
@@ -51,8 +52,9 @@ var imports = map[string][]string{
 	"revision": {"revision/recordpb"},
 	// The log on ZooKeeper: the root's form below, the client beside it, the log on both.
 	"revision/zkclient/fourletter": {},
+	"revision/zkclient/transport":  {},
 	"revision/zkclient/identity":   {"revision/throttle"},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/transport", "revision/throttle"},
 	"revision/zkacl":               {"revision", "revision/zkclient"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},

@@ -84,6 +84,9 @@ func (c *zkConn) ownWords(err error) error {
 	if cause := c.cause(); cause != nil && errors.Is(err, zk.ErrClosing) {
 		return cause
 	}
+	if errors.Is(err, zk.ErrConnectionClosed) && c.refusal() != nil {
+		return c.over()
+	}
 	return err
 }
 
@@ -94,6 +97,11 @@ func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, err
 			// The header's code stays zero for some failed multis; the
 			// operations' own codes do not.
 			_, err = FailedOp(results)
+		}
+		if wrong := mismatch(ops, results, err == nil); wrong != nil {
+			c.ensemble.refuses(c.address)
+			c.lose(wrong)
+			return nil, wrong
 		}
 		culprit, _ := FailedOp(results)
 		return results, Named(PathOf(ops[max(culprit, 0)]), err)

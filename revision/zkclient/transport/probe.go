@@ -1,0 +1,93 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"time"
+)
+
+const (
+	// probeTimeout bounds one question, besides the caller's context.
+	probeTimeout = time.Second
+	// question is one of ZooKeeper's four-letter words, and the end of a request
+	// to what speaks HTTP, which answers nothing before that.
+	question = "srvr\r\n\r\n"
+)
+
+// Probe finds out what listens at an address that accepts connections and says
+// nothing to a connect request, as servers of HTTP and TLS do. It returns an
+// error that wraps ErrNotZooKeeper if that is something else; nil if it is a
+// ZooKeeper, or nothing can be said. When it returns, its connections are closed.
+func Probe(ctx context.Context, address string) error {
+	said := ask(ctx, address)
+	if len(said) > 0 {
+		for _, s := range speeches {
+			if s.name != anyText && s.begins(said) {
+				return stranger(said, "")
+			}
+		}
+		return nil
+	}
+	if speaksTLS(ctx, address) {
+		return called(tlsSpeech, "")
+	}
+	return nil
+}
+
+// ask returns the first bytes of the answer, none if there is none in time.
+func ask(ctx context.Context, address string) []byte {
+	conn, stop, err := dial(ctx, address)
+	if err != nil {
+		return nil
+	}
+	defer stop()
+	if _, err := conn.Write([]byte(question)); err != nil {
+		return nil
+	}
+	said := make([]byte, 512)
+	n, _ := conn.Read(said) // then there is no answer
+	return said[:n]
+}
+
+// speaksTLS says whether a handshake gets as far as an answer in TLS. Whose
+// certificate that is does not matter.
+func speaksTLS(ctx context.Context, address string) bool {
+	conn, stop, err := dial(ctx, address)
+	if err != nil {
+		return false
+	}
+	defer stop()
+	heard := false
+	handshake := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(tls.ConnectionState) error { //nolint:gosec // nothing is sent
+		heard = true
+		return errors.New("nothing is sent")
+	}})
+	err = handshake.HandshakeContext(ctx)
+	alert := new(net.OpError)
+	return heard || errors.As(err, &alert) && alert.Op == "remote error"
+}
+
+// dial connects for a moment.
+func dial(ctx context.Context, address string) (conn net.Conn, stop func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	conn, err = new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	closed := make(chan struct{})
+	undo := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		conn.Close()
+	})
+	return conn, func() {
+		defer cancel()
+		if undo() {
+			conn.Close()
+			return
+		}
+		<-closed
+	}, nil
+}
