@@ -36,6 +36,7 @@ type instance struct {
 //	metrics URLs served     /livez ok, /readyz says what is missing
 //	served record read      which cluster was served before
 //	local ZooKeeper         if no other is named
+//	ACLs looked at          nothing is created that would lock this zkine out
 //	log opened              waits while ZooKeeper cannot be reached
 //	backend opened          the log is replayed
 //	clients served
@@ -68,6 +69,9 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 			return startError(ctx, err)
 		}
 		defer stop()
+	}
+	if err := i.checkACL(ctx); err != nil {
+		return startError(ctx, err)
 	}
 	b, err := i.openBackend(ctx)
 	if err != nil {

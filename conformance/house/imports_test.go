@@ -54,8 +54,13 @@ var imports = map[string][]string{
 	"revision/zkclient/fourletter": {},
 	"revision/zkclient/transport":  {},
 	"revision/zkclient/identity":   {"revision/throttle"},
+<<<<<<< HEAD
 	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/transport", "revision/throttle"},
 	"revision/zkacl":               {"revision", "revision/zkclient"},
+=======
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
+	"revision/zkacl":               {"revision", "revision/zkclient", "revision/zkroot"},
+>>>>>>> w-acl
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
 	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
