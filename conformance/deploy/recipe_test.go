@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -40,6 +41,9 @@ func TestSecurityRecipe(t *testing.T) {
 	blocks, err := Blocks(filepath.Join(root, recipe))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Fatalf("%v: the recipe makes certificates with it (Debian: apt-get install openssl)", err)
 	}
 	path := programs(t)
 	for _, c := range []struct{ name, servers string }{
