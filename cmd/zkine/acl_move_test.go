@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -149,8 +150,8 @@ func (l *load) check() {
 		last[i] = l.acked[i].Load()
 		got, err := l.c.Get(within(l.t), fmt.Sprintf("w%d", i))
 		require.NoError(l.t, err)
-		var n int64
-		fmt.Sscan(string(got.Kvs[0].Value), &n)
+		n, err := strconv.ParseInt(string(got.Kvs[0].Value), 10, 64)
+		require.NoError(l.t, err)
 		require.GreaterOrEqual(l.t, n, last[i], "an acknowledged write was lost")
 		require.Eventually(l.t, func() bool {
 			l.mu.Lock()

@@ -54,6 +54,8 @@ func newApplyCommand(environ []string) *cobra.Command {
 		Use:   "apply",
 		Short: "Give every znode under a root the ACL",
 		Long:  applyHelp,
+		// The way back to a release that serves only open ones.
+		Annotations: map[string]string{opensLocal: ""},
 	}
 	cmd.Flags().BoolVar(&a.dryRun, "dry-run", false, "only print what would be changed")
 	cmd.Flags().BoolVar(&a.parents, "parents", false, "then give the ACL to the znodes above the root as well, / included: for an ensemble that zkine has to itself")
@@ -206,15 +208,16 @@ func (w *aclWork) membersFollow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range members.Findings {
-		what := "it may not be looked at"
-		if f.Closed == nil {
-			what = "it creates znodes with the ACL " + f.ACL.Brief()
-		}
-		return &problem{thing: "member " + path.Base(f.Path), what: what,
-			remedy: "restart that zkine with --zookeeper-acl and credentials as here, or stop it, then run this again"}
+	if len(members.Findings) == 0 {
+		return nil
 	}
-	return nil
+	first := members.Findings[0]
+	what := "it may not be looked at"
+	if first.Closed == nil {
+		what = "it creates znodes with the ACL " + first.ACL.Brief()
+	}
+	return &problem{thing: "member " + path.Base(first.Path), what: what,
+		remedy: "restart that zkine with --zookeeper-acl and credentials as here, or stop it, then run this again"}
 }
 
 // newDigestCommand builds `zkine acl digest`.

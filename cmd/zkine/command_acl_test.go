@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,7 +70,7 @@ func TestACLApply(t *testing.T) {
 	args, root, conn := sharedRoot(t)
 	p := startZkine(t, append(args, "--name=a"))
 	put(t, client(t, p.ready()), "k", "v")
-	secured := append(args, "--zookeeper-auth-file="+authFile(t, "zkine:pw"))
+	secured := slices.Concat(args, []string{"--zookeeper-auth-file=" + authFile(t, "zkine:pw")})
 
 	// The order is zkines first.
 	out, err := zkine(append([]string{"acl", "apply"}, secured...)...)
