@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,10 +12,13 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/tmc/grpc-websocket-proxy/wsproxy"
 	"go.etcd.io/etcd/api/v3/etcdserverpb/gw"
+	"go.etcd.io/etcd/pkg/v3/httputil"
 	electiongw "go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb/gw"
 	lockgw "go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb/gw"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 // gatewayPath is where the JSON gateway is; gatewayOldPath is a name that it
@@ -30,7 +34,10 @@ const bodyFactor = 4
 
 // endlessBodies are the paths on which a client may send for as long as it
 // likes.
-var endlessBodies = map[string]bool{"/v3/watch": true, "/v3/lease/keepalive": true}
+var endlessBodies = map[string]bool{
+	gatewayPath + "watch": true, gatewayPath + "lease/keepalive": true,
+	gatewayOldPath + "watch": true, gatewayOldPath + "lease/keepalive": true,
+}
 
 // clientHandler is what the client URLs serve over HTTP, as etcd's do: the JSON
 // gateway, and all that the metrics URLs have.
@@ -42,7 +49,7 @@ func (s *Server) clientHandler(f *facade) http.Handler {
 	}
 	mux.Handle(gatewayPath, gateway)
 	mux.Handle("/", s.httpHandler())
-	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS}
+	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS, hosts: s.cfg.HostWhitelist, log: s.log}
 }
 
 // gateway translates JSON to gRPC and back, with the same library and options
@@ -82,7 +89,7 @@ func (s *Server) gateway(conn *grpc.ClientConn) http.Handler {
 // the contents of messages, which do not belong into a log.
 type socketLog struct{ log *logrus.Entry }
 
-func (l socketLog) Warnln(args ...any) { l.log.Debugln(args...) }
+func (l socketLog) Warnln(args ...any) { l.log.Debug(throttle.Cut(fmt.Sprintln(args...))) }
 func (socketLog) Debugln(...any)       {}
 
 // access is what each HTTP request on a client URL passes first.
@@ -90,16 +97,22 @@ type access struct {
 	next    http.Handler
 	grpc    http.Handler // gRPC over net/http
 	origins []string
+	hosts   []string // empty for all
+	log     *logrus.Entry
+	lines   throttle.Lines
 }
 
 func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client that could have spoken HTTP/1 too speaks gRPC after all.
-	if r.ProtoMajor == 2 && strings.Contains(r.Header.Get("Content-Type"), "application/grpc") {
+	if isGRPC(r) {
 		a.grpc.ServeHTTP(w, r)
 		return
 	}
 	if rest, old := strings.CutPrefix(r.URL.Path, gatewayOldPath); old {
 		r.URL.Path = gatewayPath + rest
+	}
+	if r.TLS == nil && !a.hostAllowed(w, r) {
+		return
 	}
 	origin := r.Header.Get("Origin")
 	switch {
@@ -116,6 +129,41 @@ func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.next.ServeHTTP(w, r)
+}
+
+func isGRPC(r *http.Request) bool {
+	return r.ProtoMajor == 2 && strings.Contains(r.Header.Get("Content-Type"), "application/grpc")
+}
+
+// unknownHost is etcd's answer to a request for a host that is not on the list.
+const unknownHost = `
+etcd received your request, but the Host header was unrecognized.
+
+To fix this, choose one of the following options:
+- Enable TLS, then any HTTPS request will be allowed.
+- Add the hostname you want to use to the whitelist in settings.
+  - e.g. etcd --host-whitelist %q
+
+This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).
+`
+
+// hostAllowed answers a request for a host that is not on the list. A web page whose
+// host's name leads to this machine asks for that name. As in etcd, it is for HTTP
+// without TLS: a certificate is not valid for such a name.
+func (a *access) hostAllowed(w http.ResponseWriter, r *http.Request) bool {
+	if len(a.hosts) == 0 || slices.Contains(a.hosts, "*") {
+		return true
+	}
+	host := httputil.GetHostname(r)
+	if slices.Contains(a.hosts, host) {
+		return true
+	}
+	if left, ok := a.lines.Allow(""); ok {
+		a.log.WithFields(logrus.Fields{"host": throttle.Cut(host), "client": r.RemoteAddr}).
+			Warn("an HTTP request was refused: its host is not in --host-whitelist" + left)
+	}
+	http.Error(w, fmt.Sprintf(unknownHost, host), http.StatusMisdirectedRequest)
+	return false
 }
 
 // allowOrigin writes etcd's CORS headers.

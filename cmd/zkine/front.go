@@ -49,6 +49,7 @@ func (i *instance) startFront(fail func(error)) (*front, error) {
 		ClientURLs: cfg.clientURLs, Listeners: clients, AdvertiseClientURLs: f.advertised,
 		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
 		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
+		HostWhitelist: cfg.limits.hostWhitelist, Limits: cfg.limits.limits(),
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
 		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
 		StartupStep:     func() string { return i.startup.Progress().String() },
@@ -59,6 +60,7 @@ func (i *instance) startFront(fail func(error)) (*front, error) {
 		closeAll(metrics)
 		return nil, err
 	}
+	warnOfExposure(cfg, clients, metrics, i.log)
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go func() {
