@@ -38,6 +38,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	if c.dataDir == "" {
 		v.refuse("data-dir", "no folder is named", "write one like ./zkine-data")
 	}
+	c.security.check(&v, c.zookeeper)
 	c.cluster.check(&v)
 	v.memberName(&c.name)
 	v.urls("listen-client-urls", c.clientURLs, "http", "https", "unix", "unixs")

@@ -53,6 +53,9 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cob
 		ctx, stop := onSignals(o.log)
 		defer stop()
 		cmd.SetContext(ctx)
+		if o.secured, err = o.security.load(o.log); err != nil {
+			return err
+		}
 		if len(o.zookeeper) == 0 {
 			cfg, plan := sizeLocal(config{dataDir: o.dataDir, maxRequest: zklog.DefaultMaxRequest}, o.log)
 			zooKeeper, err := startZooKeeper(ctx, cfg, plan, o.log)
@@ -70,7 +73,7 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cob
 // logConfig is how the root is reached. Nothing is written through it but by the
 // command's own calls.
 func (o *logOptions) logConfig() zklog.Config {
-	zookeeper := &zkclient.Ensemble{Servers: o.zookeeper, Timeout: o.sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: o.log}
+	zookeeper := o.secured.secure(&zkclient.Ensemble{Servers: o.zookeeper, Timeout: o.sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: o.log})
 	return zklog.Config{
 		Dialer: timeoutDialer{Dialer: zookeeper, servers: o.zookeeper, timeout: o.timeout},
 		Root:   o.root, ClusterID: uint64(o.cluster.id), Log: o.log,

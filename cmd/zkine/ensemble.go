@@ -10,18 +10,17 @@ import (
 
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkclient"
-	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // inspectEnsemble asks each address of each server for its version and its heap,
 // and warns of versions known to lose data and of heaps that the quota does not
 // fit. A server that does not tell is left alone. It ends within seconds.
-func inspectEnsemble(ctx context.Context, servers []string, cfg config, log *logrus.Entry) {
+func inspectEnsemble(ctx context.Context, ensemble *zkclient.Ensemble, cfg config, log *logrus.Entry) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, server := range (&zkclient.Ensemble{Servers: servers}).Addresses(ctx) {
+	for _, server := range ensemble.Found(ctx) {
 		wg.Go(func() {
-			reply, err := fourletter.Ask(ctx, server, "srvr")
+			reply, err := server.Ask(ctx, "srvr")
 			if err != nil {
 				return
 			}
@@ -36,8 +35,8 @@ func inspectEnsemble(ctx context.Context, servers []string, cfg config, log *log
 // inspectHeap asks a server for its heap, and warns of one that does not hold
 // what the quota allows. Only envi tells, which few servers answer: it has to be
 // on their 4lw.commands.whitelist.
-func inspectHeap(ctx context.Context, server string, cfg config, log *logrus.Entry) {
-	reply, err := fourletter.Ask(ctx, server, "envi")
+func inspectHeap(ctx context.Context, server zkclient.Server, cfg config, log *logrus.Entry) {
+	reply, err := server.Ask(ctx, "envi")
 	if err != nil {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
+	"github.com/zkine/zkine/revision/zkclient/identity"
 	"github.com/zkine/zkine/server/listener"
 )
 
@@ -30,6 +31,12 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		"ZKINE_ZOOKEEPER":                      "a:1,b:2",
 		"ZKINE_ZOOKEEPER_ROOT":                 "/other",
 		"ZKINE_ZOOKEEPER_SESSION_TIMEOUT":      "7s",
+		"ZKINE_ZOOKEEPER_CERT_FILE":            "/zk/cert",
+		"ZKINE_ZOOKEEPER_KEY_FILE":             "/zk/key",
+		"ZKINE_ZOOKEEPER_TRUSTED_CA_FILE":      "/zk/ca",
+		"ZKINE_ZOOKEEPER_SERVER_NAME":          "zookeeper",
+		"ZKINE_ZOOKEEPER_AUTH_FILE":            "/zk/auth",
+		"ZKINE_ZOOKEEPER_ACL":                  "ip:10.0.0.0/8:cdrwa",
 		"ZKINE_MAX_ZOOKEEPER_REQUEST":          "100000",
 		"ZKINE_DATA_DIR":                       "/data",
 		"ZKINE_TEMP_DIR":                       "/temp",
@@ -81,6 +88,10 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 	require.Equal(t, config{
 		zookeeper: []string{"a:1", "b:2"}, root: "/other", sessionTimeout: 7 * time.Second, maxRequest: 100000,
 		dataDir: "/data", tempDir: "/temp", localHeap: 1 << 30,
+		security: securityFlags{
+			files:    identity.Files{CertFile: "/zk/cert", KeyFile: "/zk/key", TrustedCAFile: "/zk/ca", ServerName: "zookeeper"},
+			authFile: "/zk/auth", aclText: "ip:10.0.0.0/8:cdrwa",
+		},
 		cluster: clusterFlags{text: "1a2b"}, name: "me",
 		clientURLs:    []string{"http://127.0.0.1:1", "unix:///s"},
 		advertiseURLs: []string{"http://here:1"}, metricsURLs: []string{"http://127.0.0.1:2"},

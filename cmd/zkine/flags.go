@@ -23,6 +23,7 @@ type config struct {
 	localHeap      byteSize
 	chosen         struct{ request, quota bool } // by the operator, not by default
 	cluster        clusterFlags
+	security       securityFlags
 
 	name             string
 	clientURLs       []string
@@ -49,6 +50,7 @@ type config struct {
 func (c *config) bind(f *pflag.FlagSet) {
 	f.SortFlags = false
 	c.bindZooKeeper(f)
+	c.security.bind(f)
 	c.cluster.bind(f)
 	f.StringVar(&c.name, "name", "", "this member's `name`, unique on the root (default: the host name)")
 	c.bindURLs(f)

@@ -20,8 +20,10 @@ type logOptions struct {
 	timeout        time.Duration
 	dataDir        string
 	cluster        clusterFlags
+	security       securityFlags
 
-	log *logrus.Entry
+	log     *logrus.Entry
+	secured security
 }
 
 func (o *logOptions) bind(f *pflag.FlagSet) {
@@ -29,6 +31,7 @@ func (o *logOptions) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.zookeeper, "zookeeper", nil, "ZooKeeper servers, `host:port,...`")
 	f.StringVar(&o.root, "zookeeper-root", "/zkine", "`znode` that holds everything")
 	f.DurationVar(&o.sessionTimeout, "zookeeper-session-timeout", 10*time.Second, "how long ZooKeeper may be silent until the connection is given up")
+	o.security.bind(f)
 	f.DurationVar(&o.timeout, "timeout", 15*time.Second, "how long to try to reach ZooKeeper")
 	f.StringVar(&o.dataDir, "data-dir", "", "`folder` of a local ZooKeeper, to be started for this without --zookeeper")
 	f.StringVar(&o.cluster.text, "cluster-id", "", "the `id` that the root's cluster must have")
@@ -40,6 +43,7 @@ func (o *logOptions) check(v *checker) error {
 	v.root(o.root)
 	v.duration("zookeeper-session-timeout", o.sessionTimeout, minSessionTimeout, maxSessionTimeout)
 	v.duration("timeout", o.timeout, 100*time.Millisecond, 24*time.Hour)
+	o.security.check(v, o.zookeeper)
 	o.cluster.check(v)
 	if len(o.zookeeper) == 0 && o.dataDir == "" {
 		v.refuse("zookeeper", "is needed", "name the ensemble's servers, host:port,..., or the folder of a local ZooKeeper with --data-dir")

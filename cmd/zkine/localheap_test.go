@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -226,7 +227,7 @@ func TestAnEnsemblesHeapIsComparedWithTheQuota(t *testing.T) {
 		flags, cfg := newFlags(t, append(c.args, "--zookeeper="+c.server)...)
 		require.NoError(t, cfg.check(flags, nil))
 		logger, said := logrustest.NewNullLogger()
-		inspectEnsemble(within(t), cfg.zookeeper, *cfg, logrus.NewEntry(logger))
+		inspectEnsemble(within(t), &zkclient.Ensemble{Servers: cfg.zookeeper}, *cfg, logrus.NewEntry(logger))
 		if c.want == "" {
 			require.Empty(t, said.AllEntries(), "%v", c)
 			continue

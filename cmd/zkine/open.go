@@ -50,9 +50,7 @@ func (i *instance) openBackend(ctx context.Context) (*backend.Backend, error) {
 func (i *instance) openLog(ctx context.Context) (*zklog.Log, error) {
 	cfg := &i.cfg
 	i.log.Infof("connecting to ZooKeeper at %s", strings.Join(i.servers, ","))
-	zookeeper := &zkclient.Ensemble{
-		Servers: i.servers, Timeout: cfg.sessionTimeout, MaxRequest: cfg.maxRequest, PreferLeader: true, Log: i.log,
-	}
+	zookeeper := i.ensemble()
 	l, err := zklog.Open(ctx, zklog.Config{
 		Dialer:         zookeeper,
 		Bulk:           zookeeper.Bulk(),
@@ -72,6 +70,13 @@ func (i *instance) openLog(ctx context.Context) (*zklog.Log, error) {
 		return nil, i.rootProblem(err)
 	}
 	return l, nil
+}
+
+// ensemble dials sessions on the servers.
+func (i *instance) ensemble() *zkclient.Ensemble {
+	return i.security.secure(&zkclient.Ensemble{
+		Servers: i.servers, Timeout: i.cfg.sessionTimeout, MaxRequest: i.cfg.maxRequest, PreferLeader: true, Log: i.log,
+	})
 }
 
 // rootProblem says why the root could not be opened. An operator who meant to

@@ -95,9 +95,18 @@ func knownRemedy(err error) string {
 // oneLine drops the names of packages, which say nothing to people, and all but
 // the first line.
 func oneLine(text string) string {
-	for _, pkg := range []string{"revision: ", "backend: ", "server: ", "embedded: "} {
+	for _, pkg := range []string{"revision: ", "backend: ", "server: ", "embedded: ", "identity: ", "zkacl: "} {
 		text = strings.ReplaceAll(text, pkg, "")
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return first
+}
+
+// parted is an error's text, and the remedy that it ends with by convention.
+func parted(err error) (what, remedy string) {
+	what = oneLine(err.Error())
+	if i := strings.LastIndex(what, "; "); i >= 0 {
+		return what[:i], what[i+2:]
+	}
+	return what, ""
 }

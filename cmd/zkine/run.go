@@ -21,8 +21,9 @@ type instance struct {
 	startup  *backend.Startup
 	front    *front
 	record   *servedRecord
-	// servers are ZooKeeper's addresses.
-	servers []string
+	// servers are ZooKeeper's addresses, and security is how they are met.
+	servers  []string
+	security security
 	// held tells how many bytes the local ZooKeeper holds; nil without one.
 	held func(context.Context) (int64, error)
 }
@@ -58,6 +59,9 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 		return err
 	}
 	defer i.record.stop()
+	if i.security, err = cfg.security.load(log); err != nil {
+		return err
+	}
 	if len(i.servers) == 0 {
 		stop, err := i.startLocal(ctx)
 		if err != nil {
@@ -73,7 +77,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	gc.serving()
 	if len(cfg.zookeeper) > 0 {
 		inspected := make(chan struct{})
-		go func() { inspectEnsemble(ctx, i.servers, i.cfg, log); close(inspected) }()
+		go func() { inspectEnsemble(ctx, i.ensemble(), i.cfg, log); close(inspected) }()
 		defer func() { fail(nil); <-inspected }()
 	}
 	return i.serve(ctx, b)

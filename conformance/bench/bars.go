@@ -27,6 +27,7 @@ var bars = []bar{
 	times("update throughput, 400 clients, three : three", "update/400", "zkine3", "etcd3", 2.5),
 	times("update throughput, 100 clients, one : one", "update/100", "zkine1", "etcd1", 1.3),
 	times("update throughput, 400 clients, one : one", "update/400", "zkine1", "etcd1", 1.3),
+	times("update throughput, 100 clients, ZooKeeper by TLS with ACLs : plain, three ZooKeepers", "update/100", "zkine3-tls", "zkine3", 0.9),
 	atMost("one client, sequential update, p50, three : three", "update/1", p50, "zkine3", "etcd3", 1),
 	atMost("one client p50 : bare ZooKeeper multi of the same bytes, one server", "update/1", p50, "zkine1", "bare1", 1.25),
 	atMost("one client p50 : bare ZooKeeper multi of the same bytes, three servers", "update/1", p50, "zkine3", "bare3", 1.25),

@@ -43,8 +43,9 @@ var (
 	huge     = dataSet{"/registry/huge/", 100_000}
 	created  = dataSet{"/registry/created/", 0}
 	noData   = dataSet{"/registry/none/", 0}
-	everyone = []contender.Kind{contender.Zkine, contender.Etcd, contender.Kine, contender.Bare}
+	everyone = []contender.Kind{contender.Zkine, contender.Etcd, contender.Kine, contender.Bare, contender.Secure}
 	servers  = []contender.Kind{contender.Zkine, contender.Etcd, contender.Kine}
+	reads    = []contender.Kind{contender.Zkine, contender.Etcd, contender.Kine, contender.Secure}
 	// kine has no serializable reads and no leases beyond grants, and its lists and watches are another league.
 	equals = []contender.Kind{contender.Zkine, contender.Etcd}
 )
@@ -61,8 +62,8 @@ var points = []point{
 	{workload: "update-half-own", plan: "update", clients: 100, data: updated, on: equals, half: ofOwn},
 	{workload: "create", clients: 100, data: created, on: servers},
 	{workload: "mixed", clients: 100, data: mixed, on: servers},
-	{workload: "get", clients: 1, data: updated, on: servers},
-	{workload: "get", clients: 100, data: updated, on: servers},
+	{workload: "get", clients: 1, data: updated, on: reads},
+	{workload: "get", clients: 100, data: updated, on: reads},
 	// One client's is the way through gRPC and back, and nothing else.
 	{workload: "get-serial", clients: 1, data: updated, on: equals},
 	{workload: "get-serial", clients: 100, data: updated, on: equals},

@@ -18,7 +18,7 @@ var imports = map[string][]string{
 	"cmd/zkine": {
 		"server", "server/listener", "server/v3rpc",
 		"backend", "backend/lessor", "backend/token", "backend/watch", "backend/housekeep", "backend/etcddb",
-		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/embedded", "revision/throttle",
+		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkacl", "revision/embedded", "revision/throttle",
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
@@ -51,7 +51,9 @@ var imports = map[string][]string{
 	"revision": {"revision/recordpb"},
 	// The log on ZooKeeper: the root's form below, the client beside it, the log on both.
 	"revision/zkclient/fourletter": {},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/throttle"},
+	"revision/zkclient/identity":   {"revision/throttle"},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
+	"revision/zkacl":               {"revision", "revision/zkclient"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
 	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
@@ -62,7 +64,8 @@ var imports = map[string][]string{
 	"revision/embedded": {"revision/zkclient/fourletter", "revision/throttle"},
 	// For tests: an ensemble in memory behind the client's interface, and real ones.
 	"revision/memzk":  {"revision", "revision/zkclient"},
-	"revision/zktest": {"revision/embedded", "revision/zkclient/fourletter"},
+	"revision/zktest":       {"revision/embedded", "revision/zkclient/fourletter", "revision/zktest/certs"},
+	"revision/zktest/certs": {},
 	// What keeps a log from repeating itself, for all layers that log.
 	"revision/throttle": {},
 }
@@ -114,7 +117,7 @@ func TestImportsPointOneWay(t *testing.T) {
 func TestImportsOfConformance(t *testing.T) {
 	allowed := map[string][]string{
 		// For ports and ZooKeepers, and to ask these.
-		"": {"revision/embedded", "revision/zktest", "revision/zkclient/fourletter"},
+		"": {"revision/embedded", "revision/zktest", "revision/zktest/certs", "revision/zkclient/fourletter"},
 		// It reads what the log says to judge by it.
 		"conformance/robustness": {"backend/state", "revision", "revision/recordpb", "revision/zklog", "revision/zkroot", "revision/zkclient"},
 		// It puts a zkine together inside the tests of Kubernetes.

@@ -42,6 +42,11 @@ type ZooKeepers struct {
 // in c.DataDir. They fsync, and are started again when they end; c.Distribution is FindZooKeeper's by default, and
 // c.Logger one that is silent.
 func StartZooKeepers(ctx context.Context, n int, c embedded.Config) (*ZooKeepers, error) {
+	return startZooKeepers(ctx, n, c, func(*embedded.Config) error { return nil })
+}
+
+// startZooKeepers lets own add what a server has for itself.
+func startZooKeepers(ctx context.Context, n int, c embedded.Config, own func(*embedded.Config) error) (*ZooKeepers, error) {
 	if c.Distribution == nil {
 		found, err := FindZooKeeper()
 		if err != nil {
@@ -63,6 +68,10 @@ func StartZooKeepers(ctx context.Context, n int, c embedded.Config) (*ZooKeepers
 		c.DataDir = filepath.Join(parent, fmt.Sprint("zookeeper-", peer.ID))
 		if n > 1 {
 			c.Ensemble = &embedded.Ensemble{ID: peer.ID, Peers: peers}
+		}
+		if err := own(&c); err != nil {
+			z.Kill()
+			return nil, err
 		}
 		server, err := embedded.Start(ctx, c)
 		if err != nil {

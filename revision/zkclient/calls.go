@@ -89,7 +89,7 @@ func (c *zkConn) ownWords(err error) error {
 
 func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
 	return call(ctx, c, func() ([]zk.MultiResponse, error) {
-		results, err := c.zk.Multi(ops...)
+		results, err := c.zk.Multi(withACL(ops, c.acl)...)
 		if err == nil {
 			// The header's code stays zero for some failed multis; the
 			// operations' own codes do not.

@@ -65,7 +65,7 @@ func granted(t *testing.T, address string) *zkConn {
 	log := logrus.New()
 	log.SetLevel(logrus.PanicLevel)
 	z := &Ensemble{Timeout: longSession, MaxRequest: 2 * largeWrite, Log: logrus.NewEntry(log)}
-	c, err := z.begin(target{address, address})
+	c, err := z.begin(target{address: address, label: address})
 	require.NoError(t, err)
 	select {
 	case <-c.up:

@@ -22,7 +22,8 @@ const (
 	// beside: what it was sent may be lost on a link that is up again.
 	askAgain = 500 * time.Millisecond
 	// turnedAway is the pause after a server has answered, and closed: what it
-	// does not like is not over soon, and each session costs the ensemble writes.
+	// does not like is not over soon, and each session costs the ensemble writes,
+	// each handshake processor time.
 	turnedAway = 3 * time.Second
 )
 
@@ -38,7 +39,7 @@ func (c *contender) hurry() {
 func (r *race) contend(ctx context.Context, c *contender) {
 	for pause := retryMin; ctx.Err() == nil; pause = min(2*pause, retryMax) {
 		wait := pause
-		if errors.Is(r.ask(ctx, c), errTurnsAway) {
+		if err := r.ask(ctx, c); errors.Is(err, errTurnsAway) || errors.Is(err, ErrTLS) {
 			wait = turnedAway
 		}
 		select {
@@ -61,12 +62,12 @@ func (r *race) ask(ctx context.Context, c *contender) error {
 		case <-ctx.Done():
 			return nil
 		case <-c.now:
-		case <-time.After(jitter(nil, askAgain)):
+		case <-time.After(jitter(nil, r.z.askAgain())):
 		}
 		if first != nil {
 			r.tell(ctx, raceEvent{target: c.target, err: first.silent()})
 		}
-		r.try(ctx, c.target, askAgain*3/4)
+		r.try(ctx, c.target, r.z.askAgain()*3/4)
 	}
 }
 

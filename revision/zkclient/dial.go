@@ -58,10 +58,16 @@ func (b bulk) Dial(ctx context.Context) (Conn, error) {
 // begin asks a server for a session, and does not wait for it.
 func (z *Ensemble) begin(t target) (*zkConn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &zkConn{target: t, stopDial: cancel, host: &oneHost{server: t.address, over: make(chan struct{})},
+	c := &zkConn{target: t, acl: z.ACL, stopDial: cancel, host: &oneHost{server: t.address, over: make(chan struct{})},
 		made: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
+	if c.acl == nil {
+		c.acl = openACL
+	}
+	if z.Credentials != nil {
+		c.show = z.Credentials()
+	}
 	conn, events, err := zk.Connect([]string{t.address}, z.Timeout,
-		zk.WithDialer(c.dialOnce(ctx, z.Timeout)),
+		zk.WithDialer(c.dialOnce(ctx, z)),
 		zk.WithHostProvider(c.host),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
@@ -98,6 +104,9 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if err := c.authenticate(ctx); err != nil {
+		return err
+	}
 	_, err := c.Multi(ctx, &zk.CheckVersionRequest{Path: "/", Version: -1})
 	if errors.Is(err, revision.ErrUnauthenticated) { // and ends the connection
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
@@ -118,7 +127,10 @@ func (c *zkConn) prove(ctx context.Context) error {
 
 // early is why a connection ended before anyone had used it.
 func (c *zkConn) early() error {
-	if c.net.Load() != nil {
+	if conn := c.net.Load(); conn != nil {
+		if secured, ok := conn.Conn.(*tlsConn); ok && secured.refusal(c.target) != nil {
+			return secured.refusal(c.target)
+		}
 		return fmt.Errorf("%w (%w)", errClosesEarly, c.cause())
 	}
 	return c.cause()

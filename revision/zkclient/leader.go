@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 const (
@@ -34,9 +32,9 @@ func (z *Ensemble) distrusted(leader string) bool {
 
 // askWhoLeads has the answer sent to leads.
 func (r *race) askWhoLeads() {
-	addresses := r.addresses()
+	servers := r.all()
 	r.group.Go(func() {
-		leader := leaderOf(r.ctx, addresses)
+		leader := leaderOf(r.ctx, servers)
 		if r.z.distrusted(leader) {
 			leader = ""
 		}
@@ -75,11 +73,11 @@ func (r *race) onLeader(leader string) *zkConn {
 	return nil
 }
 
-// leaderOf asks all addresses at once and returns the one that says that it
+// leaderOf asks all servers at once and returns the one that says that it
 // leads, as soon as most have answered; "" if there is none in time, or if they
 // may not be asked. Of several, the one that leads since the latest election
 // counts: a leader that was deposed may not know it yet.
-func leaderOf(ctx context.Context, addresses []string) string {
+func leaderOf(ctx context.Context, servers []Server) string {
 	var asking Group
 	defer asking.Wait()
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -88,16 +86,16 @@ func leaderOf(ctx context.Context, addresses []string) string {
 		address, mode string // mode is "" if it did not say
 		epoch         int64
 	}
-	answers := make(chan answer, len(addresses))
-	for _, address := range addresses {
+	answers := make(chan answer, len(servers))
+	for _, server := range servers {
 		asking.Go(func() {
-			text, _ := fourletter.Ask(ctx, address, "srvr")
+			text, _ := server.Ask(ctx, "srvr")
 			mode, epoch := parseSrvr(text)
-			answers <- answer{address, mode, epoch}
+			answers <- answer{server.address, mode, epoch}
 		})
 	}
 	leader, said := answer{epoch: -1}, 0
-	for range addresses {
+	for range servers {
 		a := <-answers
 		if a.mode != "" {
 			said++
@@ -105,7 +103,7 @@ func leaderOf(ctx context.Context, addresses []string) string {
 		if a.mode == "leader" && a.epoch > leader.epoch {
 			leader = a
 		}
-		if leader.address != "" && said > len(addresses)/2 {
+		if leader.address != "" && said > len(servers)/2 {
 			break
 		}
 	}

@@ -36,22 +36,30 @@ func fakeServerAt(t *testing.T, mode string, epoch int64) string {
 	return l.Addr().String()
 }
 
+// at are the servers at such addresses, without TLS.
+func at(addresses ...string) (servers []Server) {
+	for _, address := range addresses {
+		servers = append(servers, Server{target{address: address, label: address}, new(Ensemble)})
+	}
+	return servers
+}
+
 func TestWhoLeads(t *testing.T) {
 	follower, silent, leader := fakeServer(t, "follower"), fakeServer(t, ""), fakeServer(t, "leader")
 	began := time.Now()
 	for range 3 {
-		require.Equal(t, leader, leaderOf(t.Context(), []string{follower, silent, leader}))
+		require.Equal(t, leader, leaderOf(t.Context(), at(follower, silent, leader)))
 	}
 	require.Less(t, time.Since(began), 3*askTimeout, "most have answered")
 	for name, servers := range map[string][]string{
 		"nobody leads":   {follower, silent},
 		"nobody answers": {silent, silent},
 	} {
-		require.Empty(t, leaderOf(t.Context(), servers), name)
+		require.Empty(t, leaderOf(t.Context(), at(servers...)), name)
 	}
-	require.Equal(t, leader, leaderOf(t.Context(), []string{leader, silent, silent}), "the only one that answers")
+	require.Equal(t, leader, leaderOf(t.Context(), at(leader, silent, silent)), "the only one that answers")
 	deposed, elected := fakeServerAt(t, "leader", 2), fakeServerAt(t, "leader", 3)
-	require.Equal(t, elected, leaderOf(t.Context(), []string{deposed, silent, elected, silent}), "the later election counts")
+	require.Equal(t, elected, leaderOf(t.Context(), at(deposed, silent, elected, silent)), "the later election counts")
 }
 
 func TestALeaderThatWasLostIsNotPreferred(t *testing.T) {

@@ -1,19 +1,21 @@
 package zkclient
 
 import (
+	"slices"
+
 	"github.com/go-zookeeper/zk"
 )
 
 // Operations of a multi, as zkine sends them.
 
-// openACL is the one ACL of all znodes; a single constant keeps ZooKeeper's
-// own restart bugs with ACL caches away (ZOOKEEPER-4846).
+// openACL lets everyone do all. A root has one ACL for all of its znodes, which
+// keeps ZooKeeper's own restart bugs with ACL caches away (ZOOKEEPER-4846).
 var openACL = zk.WorldACL(zk.PermAll)
 
-// CreateOp creates a znode that lasts. The data must not be changed until the
-// multi is over.
+// CreateOp creates a znode that lasts, with the ACL of the session that sends it.
+// The data must not be changed until the multi is over.
 func CreateOp(path string, data []byte) *zk.CreateRequest {
-	return &zk.CreateRequest{Path: path, Data: data, Acl: openACL}
+	return &zk.CreateRequest{Path: path, Data: data}
 }
 
 // CheckOp makes the multi fail unless a znode is there, at a version.
@@ -43,4 +45,18 @@ func PathOf(op any) string {
 	default:
 		return "a znode"
 	}
+}
+
+// withACL gives what a multi creates its ACL. An operation that has one keeps it,
+// and none is changed, since its owner may send it again elsewhere.
+func withACL(ops []any, acl []zk.ACL) []any {
+	with := slices.Clone(ops)
+	for i, op := range with {
+		if create, ok := op.(*zk.CreateRequest); ok && create.Acl == nil {
+			stamped := *create
+			stamped.Acl = acl
+			with[i] = &stamped
+		}
+	}
+	return with
 }

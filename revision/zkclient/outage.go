@@ -214,6 +214,9 @@ func (o *outage) stateLocked() string {
 
 // plainly says why a server cannot be had, without what differs each time.
 func plainly(err error) string {
+	if errors.Is(err, ErrTLS) {
+		return err.Error()
+	}
 	for _, known := range []error{errClosesEarly, errUnproven, errMute, errUnreachable} {
 		if errors.Is(err, known) {
 			return known.Error()

@@ -192,10 +192,11 @@ func (r *race) start() {
 	r.releaseOne()
 }
 
-func (r *race) addresses() (all []string) {
+// all are the addresses of all servers.
+func (r *race) all() (all []Server) {
 	for _, server := range r.servers {
 		for _, t := range r.names[server] {
-			all = append(all, t.address)
+			all = append(all, Server{t, r.z})
 		}
 	}
 	return all
@@ -220,7 +221,7 @@ func (r *race) onEvent(e raceEvent) *zkConn {
 			return e.conn
 		}
 	}
-	if r.wanted != leaderFirst || len(r.addresses()) < 2 || e.conn.address == r.told {
+	if r.wanted != leaderFirst || len(r.all()) < 2 || e.conn.address == r.told {
 		return e.conn
 	}
 	r.held = e.conn
@@ -241,8 +242,8 @@ func (r *race) demanded(e raceEvent) error {
 		delete(r.demands, e.target.address)
 	}
 	said := r.demands[e.target.address]
-	for _, address := range r.addresses() {
-		if said == nil || r.demands[address] == nil {
+	for _, server := range r.all() {
+		if said == nil || r.demands[server.address] == nil {
 			return nil
 		}
 	}

@@ -93,7 +93,7 @@ func TestEveryAddressOfANameIsAServer(t *testing.T) {
 		inTime(t, d, soon, fmt.Sprint("dial ", i))
 	}
 	require.GreaterOrEqual(t, lookups.Load(), int64(10), "each dial looks the names up")
-	require.Len(t, d.Addresses(t.Context()), 5)
+	require.Len(t, d.Found(t.Context()), 5)
 }
 
 // TestANameMayLeadElsewhereLater begins with a name that leads nowhere, then to

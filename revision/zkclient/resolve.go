@@ -14,6 +14,7 @@ import (
 type target struct {
 	address string // host:port, as it is dialed
 	label   string // as people know it
+	host    string // as it was configured: a name, or an address
 }
 
 // Server is what sessions and their connections are to: the address, and the
@@ -65,7 +66,7 @@ func (z *Ensemble) lookUp(ctx context.Context, server string) (targets []target,
 		return nil, true, err
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
-		return []target{{server, server}}, true, nil
+		return []target{{server, server, host}}, true, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -91,7 +92,7 @@ func (z *Ensemble) lookUp(ctx context.Context, server string) (targets []target,
 	}
 	addresses = slices.Sorted(slices.Values(addresses))
 	for _, a := range slices.Compact(addresses) {
-		t := target{address: net.JoinHostPort(a, port), label: server}
+		t := target{address: net.JoinHostPort(a, port), label: server, host: host}
 		if len(addresses) > 1 {
 			t.label = fmt.Sprintf("%s (%s)", server, a)
 		}
@@ -99,18 +100,4 @@ func (z *Ensemble) lookUp(ctx context.Context, server string) (targets []target,
 	}
 	z.known[server] = targets
 	return targets, false, nil
-}
-
-// Addresses returns all addresses of all servers, as they are known by now. A
-// name that cannot be looked up is left out.
-func (z *Ensemble) Addresses(ctx context.Context) (all []string) {
-	for _, server := range z.Servers {
-		targets, _, _ := z.lookUp(ctx, server)
-		for _, t := range targets {
-			if !slices.Contains(all, t.address) {
-				all = append(all, t.address)
-			}
-		}
-	}
-	return all
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient/identity"
 )
 
 // Ensemble dials sessions on a ZooKeeper ensemble. The traps of ZooKeeper's Go
@@ -33,6 +34,10 @@ import (
 //   - A client that is closed can lock up, and one that has lost its connection
 //     may not answer its own request to close: see shut.
 //   - The granted session timeout is not exposed: it is read off the wire.
+//   - Its dialer gets an address instead of the name that a certificate is for,
+//     and a second for TCP and TLS together: both are passed over.
+//   - A credential that it could not show once is forgotten, and the session goes
+//     on without: there is no session that has not shown all of them.
 type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a
 	// server; names are looked up again while no session is granted.
@@ -43,6 +48,12 @@ type Ensemble struct {
 	Timeout time.Duration
 	// MaxRequest is the size in bytes of the largest request that will be sent.
 	MaxRequest int
+	// TLS secures connections; nil for none.
+	TLS *identity.TLS
+	// Credentials are what each session shows before anything else; nil for none.
+	Credentials func() []identity.Credential
+	// ACL is that of each znode that sessions create; nil lets everyone do all.
+	ACL []zk.ACL
 	// PreferLeader is for sessions that write: a write that a follower takes goes
 	// to the leader and comes back, which on three servers took twice as long as
 	// one that the leader took.
@@ -59,6 +70,8 @@ type Ensemble struct {
 // zkConn is a session on a real server.
 type zkConn struct {
 	target
+	acl      []zk.ACL
+	show     []identity.Credential
 	zk       *zk.Conn
 	events   <-chan zk.Event // the client closes it when its goroutines have ended
 	made     chan struct{}   // closed when zk and events are set
@@ -90,18 +103,20 @@ var ErrSessionOver = errors.New("the session ended with its connection")
 
 // dialOnce lets the client connect once. A second attempt means that the
 // connection was lost.
-func (c *zkConn) dialOnce(ctx context.Context, deadline time.Duration) zk.Dialer {
-	return func(network, address string, _ time.Duration) (net.Conn, error) {
+func (c *zkConn) dialOnce(ctx context.Context, z *Ensemble) zk.Dialer {
+	return func(string, string, time.Duration) (net.Conn, error) {
 		if c.dialed.Swap(true) {
 			c.breaks(ErrSessionOver)
 			return nil, ErrSessionOver
 		}
-		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+		opening, cancel := context.WithTimeout(ctx, z.Timeout)
+		defer cancel()
+		conn, err := z.open(opening, c.target)
 		if err != nil {
 			c.breaks(err)
 			return nil, err
 		}
-		capped := newCappedConn(conn, deadline, &c.granted)
+		capped := newCappedConn(conn, z.Timeout, &c.granted)
 		c.net.Store(capped)
 		if ctx.Err() != nil { // it was given up, and what cut it may not have seen the connection
 			capped.Close() // nothing is expected of it any more

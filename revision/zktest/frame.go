@@ -18,6 +18,7 @@ const (
 	OpGetChildren int32 = 12 // getChildren2, which the Go client sends
 	OpMulti       int32 = 14
 	OpClose       int32 = -11
+	OpSetAuth     int32 = 100
 	OpSetWatches  int32 = 101
 )
 

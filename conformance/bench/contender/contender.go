@@ -21,6 +21,8 @@ const (
 	Etcd  Kind = "etcd"
 	Kine  Kind = "kine" // some shapes of transactions and no serializable reads
 	Bare  Kind = "bare" // ZooKeeper's protocol
+	// Secure is a zkine whose ZooKeepers are met by TLS; it takes the points that show what that costs.
+	Secure Kind = "secure"
 )
 
 // Contender is something that runs and takes load.
@@ -103,6 +105,7 @@ var makers = []struct {
 	{"zkine3", "zkine on three ZooKeepers", Zkine, startZkine(3)},
 	{"before3", "the zkine before, on three ZooKeepers", Zkine, startBefore(3)},
 	{"etcd3", "three etcds", Etcd, startEtcd(3)},
+	{"zkine3-tls", "zkine on three ZooKeepers, by TLS and with ACLs", Secure, startSecure(3)},
 	{"kine", "kine on SQLite, its default: no fsync of commits", Kine, startKine("NORMAL")},
 	{"kine-full", "kine on SQLite, synchronous=FULL", Kine, startKine("FULL")},
 	{"bare1", "one ZooKeeper, bare", Bare, startBare(1)},

@@ -47,17 +47,43 @@ func startBefore(zooKeepers int) func(context.Context, *Stage, *Contender) error
 	}
 }
 
+// startSecure starts one zkine on ZooKeepers of its own, with TLS and client certificates, and with znodes that belong
+// to it alone.
+func startSecure(zooKeepers int) func(context.Context, *Stage, *Contender) error {
+	return func(ctx context.Context, s *Stage, c *Contender) error {
+		dir, err := s.folder(fmt.Sprint("secure-ensemble-of-", zooKeepers))
+		if err != nil {
+			return err
+		}
+		e, err := rig.StartSecureZooKeepers(ctx, zooKeepers, embedded.Config{Distribution: s.Programs.ZooKeeper, DataDir: dir})
+		if err != nil {
+			return err
+		}
+		s.stops = append(s.stops, e.Stop)
+		args, err := e.ZkineArgs(c.Name)
+		if err != nil {
+			return err
+		}
+		return s.zkineOn(ctx, c, s.Programs.Zkine, e.ZooKeepers, append(args, "--zookeeper="+e.SecureAddresses()))
+	}
+}
+
 func (s *Stage) zkine(ctx context.Context, c *Contender, program string, zooKeepers int) error {
 	e, err := s.zooKeepers(ctx, zooKeepers)
 	if err != nil {
 		return err
 	}
+	return s.zkineOn(ctx, c, program, e, nil)
+}
+
+// zkineOn starts a zkine with further flags.
+func (s *Stage) zkineOn(ctx context.Context, c *Contender, program string, e *rig.ZooKeepers, args []string) error {
 	folder, err := s.folder(c.Name + "-remembered")
 	if err != nil {
 		return err
 	}
 	z, err := rig.NewZkine(rig.ZkineConfig{
-		Program: program, Name: c.Name, ZooKeeper: e.Addresses(), Root: "/" + c.Name, DataDir: folder, Args: []string{"--log-level=warn"},
+		Program: program, Name: c.Name, ZooKeeper: e.Addresses(), Root: "/" + c.Name, DataDir: folder, Args: append(args, "--log-level=warn"),
 	})
 	if err != nil {
 		return err

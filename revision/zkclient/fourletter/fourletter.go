@@ -24,9 +24,17 @@ const timeout = 2 * time.Second
 // its answer. The server must have the word on its whitelist
 // (4lw.commands.whitelist). When Ask has returned, its connection is closed.
 func Ask(ctx context.Context, addr, word string) (string, error) {
+	return AskBy(ctx, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}, word)
+}
+
+// AskBy is Ask over a connection that dial opens, such as one with TLS. It closes
+// the connection.
+func AskBy(ctx context.Context, dial func(context.Context) (net.Conn, error), word string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	conn, err := dial(ctx)
 	if err != nil {
 		return "", err
 	}

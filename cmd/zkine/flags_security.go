@@ -1,0 +1,103 @@
+package main
+
+import (
+	"github.com/go-zookeeper/zk"
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/pflag"
+
+	"github.com/zkine/zkine/revision/zkacl"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkclient/identity"
+)
+
+// securityFlags say how an ensemble is met: with which certificates and
+// credentials, and who may touch what zkine keeps there.
+type securityFlags struct {
+	files    identity.Files
+	authFile string
+	aclText  string
+
+	acl zkacl.List // what aclText says, once checked
+}
+
+func (s *securityFlags) bind(f *pflag.FlagSet) {
+	f.StringVar(&s.files.CertFile, "zookeeper-cert-file", "", "PEM `file` of zkine's certificate towards ZooKeeper, with its chain; read again at each connection")
+	f.StringVar(&s.files.KeyFile, "zookeeper-key-file", "", "PEM `file` of that certificate's key")
+	f.StringVar(&s.files.TrustedCAFile, "zookeeper-trusted-ca-file", "", "PEM `file` of the authorities of ZooKeeper's certificates; each of these files has connections to ZooKeeper use TLS (default: the system's)")
+	f.StringVar(&s.files.ServerName, "zookeeper-server-name", "", "`name` in ZooKeeper's certificates (default: each server's, as --zookeeper has it)")
+	f.StringVar(&s.authFile, "zookeeper-auth-file", "", "`file` with credentials towards ZooKeeper, one scheme:credential a line, like digest:user:password; read again at each connection")
+	f.StringVar(&s.aclText, "zookeeper-acl", "", "`list` of who may touch the znodes: creator, which is who zkine authenticates as, open, or scheme:id:permissions, several with ; between (default: creator if zkine authenticates, else open)")
+}
+
+// check refuses what cannot be. What is in the files is load's to check.
+func (s *securityFlags) check(v *checker, servers []string) {
+	if len(servers) == 0 {
+		s.refuseLocal(v)
+		return
+	}
+	switch {
+	case s.files.CertFile != "" && s.files.KeyFile == "":
+		v.refuse("zookeeper-key-file", "no key is named for the certificate "+s.files.CertFile, "name its PEM file")
+	case s.files.KeyFile != "" && s.files.CertFile == "":
+		v.refuse("zookeeper-cert-file", "no certificate is named for the key "+s.files.KeyFile, "name its PEM file")
+	}
+	text := s.aclText
+	if text == "" {
+		text = zkacl.Open
+		if s.authenticates() {
+			text = zkacl.Creator
+		}
+	}
+	var err error
+	if s.acl, err = zkacl.Parse(text); err != nil {
+		what, remedy := parted(err)
+		v.refuse("zookeeper-acl", what, remedy)
+	}
+	if text == zkacl.Creator && !s.authenticates() {
+		v.refuse("zookeeper-acl", "creator is who zkine authenticates as, and it does not", "name credentials with --zookeeper-auth-file, or a certificate with --zookeeper-cert-file")
+	}
+}
+
+// refuseLocal refuses what is for an ensemble: the local ZooKeeper is closed to
+// everyone but its zkine, always.
+func (s *securityFlags) refuseLocal(v *checker) {
+	for _, flag := range []string{"zookeeper-cert-file", "zookeeper-key-file", "zookeeper-trusted-ca-file", "zookeeper-server-name", "zookeeper-auth-file", "zookeeper-acl"} {
+		if v.flags.Changed(flag) || v.from[flag] != "" {
+			v.refuse(flag, "it is for an ensemble", "name its servers with --zookeeper; the local ZooKeeper is closed to all but its zkine")
+		}
+	}
+}
+
+// authenticates says whether ZooKeeper will know zkine by more than its address.
+func (s *securityFlags) authenticates() bool { return s.authFile != "" || s.files.CertFile != "" }
+
+// security is what securityFlags lead to.
+type security struct {
+	tls         *identity.TLS
+	credentials func() []identity.Credential
+	acl         []zk.ACL
+}
+
+// load reads the files.
+func (s *securityFlags) load(log *logrus.Entry) (loaded security, err error) {
+	loaded.acl = s.acl
+	if s.files.Given() {
+		if loaded.tls, err = identity.NewTLS(s.files, log); err != nil {
+			return security{}, about("TLS towards ZooKeeper", err)
+		}
+	}
+	if s.authFile != "" {
+		file, err := identity.OpenAuthFile(s.authFile, log)
+		if err != nil {
+			return security{}, about("--zookeeper-auth-file", err)
+		}
+		loaded.credentials = file.Credentials
+	}
+	return loaded, nil
+}
+
+// secure has an ensemble met so.
+func (s security) secure(z *zkclient.Ensemble) *zkclient.Ensemble {
+	z.TLS, z.Credentials, z.ACL = s.tls, s.credentials, s.acl
+	return z
+}

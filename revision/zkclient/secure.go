@@ -1,0 +1,125 @@
+package zkclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
+)
+
+// ErrTLS says that a server was reached, and that there will be no TLS with it
+// until a person changes something: a certificate is not accepted, here or
+// there, or what listens does not speak TLS.
+var ErrTLS = errors.New("no TLS connection")
+
+// open connects to a server: TCP within dialTimeout, and TLS, if that is asked
+// for, until ctx ends. A server that has just started is slow with its first
+// handshakes, so that they have no bound of their own.
+func (z *Ensemble) open(ctx context.Context, t target) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", t.address)
+	if err != nil || z.TLS == nil {
+		return conn, err
+	}
+	secured := &tlsConn{Conn: tls.Client(conn, z.TLS.Config(t.host))}
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, tlsError(err, t)
+	}
+	return secured, nil
+}
+
+// askAgain is after how long a server that keeps silent is asked once more. A
+// handshake costs a server that has just started much, which a second one would
+// make slower still.
+func (z *Ensemble) askAgain() time.Duration {
+	if z.TLS != nil {
+		return 4 * askAgain
+	}
+	return askAgain
+}
+
+// tlsConn remembers an alert that ended it. With TLS 1.3 a server judges the
+// client's certificate after the client's side of the handshake is over, so that
+// its refusal comes as the answer to the first read.
+type tlsConn struct {
+	*tls.Conn
+	alert atomic.Pointer[error]
+}
+
+func (c *tlsConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if isAlert(err) {
+		c.alert.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// refusal is why the server ended the connection at once; nil if it did not say.
+func (c *tlsConn) refusal(t target) error {
+	if alert := c.alert.Load(); alert != nil {
+		return tlsError(*alert, t)
+	}
+	return nil
+}
+
+func isAlert(err error) bool {
+	op := new(net.OpError)
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// tlsError puts words to a handshake that failed. What the network did to it is
+// not TLS's, and stays as it is.
+func tlsError(err error, t target) error {
+	var (
+		unknown  *tls.CertificateVerificationError
+		noRecord tls.RecordHeaderError
+	)
+	switch {
+	case isAlert(err):
+		return fmt.Errorf("%w: the server says %w: it does not accept this zkine's certificate, or wants one; see --zookeeper-cert-file", ErrTLS, err)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w: the server's certificate does not hold: %w; see --zookeeper-trusted-ca-file and --zookeeper-server-name (it was asked for as %q)",
+			ErrTLS, unknown.Err, t.host)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: the server closes the connection during the handshake; see that --zookeeper names its secureClientPort, and in its log that it could read its key and its authorities", ErrTLS)
+	case errors.As(err, &noRecord):
+		return fmt.Errorf("%w: what listens there does not speak TLS; name the servers' secureClientPort with --zookeeper, or leave the --zookeeper-…-file flags of TLS out", ErrTLS)
+	}
+	return err
+}
+
+// Server is one address of a server of an ensemble.
+type Server struct {
+	target
+	z *Ensemble
+}
+
+// String is the server as people know it.
+func (s Server) String() string { return s.label }
+
+// Ask asks it with a four-letter word, over a connection as sessions have.
+func (s Server) Ask(ctx context.Context, word string) (string, error) {
+	return fourletter.AskBy(ctx, func(ctx context.Context) (net.Conn, error) { return s.z.open(ctx, s.target) }, word)
+}
+
+// Found are all addresses of all servers, as they are known by now. A name that
+// cannot be looked up is left out.
+func (z *Ensemble) Found(ctx context.Context) (all []Server) {
+	seen := map[string]bool{}
+	for _, server := range z.Servers {
+		targets, _, _ := z.lookUp(ctx, server)
+		for _, t := range targets {
+			if !seen[t.address] {
+				seen[t.address] = true
+				all = append(all, Server{t, z})
+			}
+		}
+	}
+	return all
+}
