@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -168,14 +169,43 @@ func TestHeaderBounds(t *testing.T) {
 	}
 }
 
-// A call that waits for long keeps its connection, however its body came: the time
-// that a body may take ends with the body.
-func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
-	control := &deadlines{}
-	body := &limitedBody{io.NopCloser(strings.NewReader("{}")), http.NewResponseController(control)}
-	_, err := io.ReadAll(body)
-	require.NoError(t, err)
-	require.Equal(t, []time.Time{{}}, control.set)
+// A body has its time, but where clients send for as long as they like. It ends with
+// the body: a call that waits for long keeps its connection.
+func TestBodyDeadline(t *testing.T) {
+	for _, c := range []struct {
+		method, path, body string
+		limited            bool
+	}{
+		{http.MethodPost, "/v3/kv/put", "{}", true},
+		{http.MethodPost, "/v3/lock/lock", "{}", true},
+		{http.MethodGet, "/health", "x", true},
+		{http.MethodGet, "/health", "", false},
+		{http.MethodPost, "/v3/watch", "{}", false},
+		{http.MethodPost, "/v3beta/lease/keepalive", "{}", false},
+	} {
+		t.Run(c.path+" "+c.body, func(t *testing.T) {
+			control := &deadlines{}
+			s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if c.limited {
+					require.Len(t, control.set, 1)
+					require.WithinDuration(t, time.Now().Add(httpBodyTimeout), control.set[0], soon)
+				}
+				_, err := io.ReadAll(r.Body)
+				require.NoError(t, err)
+			})}
+			Limits{}.http(s, metricsHeaderTimeout, endlessBodies)
+			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			s.Handler.ServeHTTP(control, r)
+			if !c.limited {
+				require.Empty(t, control.set)
+				return
+			}
+			require.Len(t, control.set, 2)
+			require.Zero(t, control.set[1])
+			require.Equal(t, httpIdleTimeout, s.IdleTimeout)
+			require.Equal(t, metricsHeaderTimeout, s.ReadHeaderTimeout)
+		})
+	}
 }
 
 // deadlines notes the deadlines that it is given.
