@@ -36,15 +36,16 @@ type Credentials struct {
 
 // authenticator knows which user a token stands for.
 type authenticator struct {
-	cfg    AuthConfig
-	simple *token.Simple
+	cfg       AuthConfig
+	simple    *token.Simple
+	passwords *token.Passwords
 }
 
 func newAuthenticator(cfg AuthConfig) *authenticator {
 	if cfg.Credentials == nil {
 		cfg.Credentials = func(context.Context) Credentials { return Credentials{} }
 	}
-	return &authenticator{cfg: cfg, simple: token.NewSimple(cfg.TokenTTL)}
+	return &authenticator{cfg: cfg, simple: token.NewSimple(cfg.TokenTTL), passwords: token.NewPasswords()}
 }
 
 // applied takes over what a slot did to tokens. It is called before the view of

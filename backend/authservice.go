@@ -45,8 +45,8 @@ func (a *authService) Authenticate(ctx context.Context, r *pb.AuthenticateReques
 	}
 	for {
 		v := a.view.Load()
-		if err := checkPassword(v, r.Name, password); err != nil {
-			if !errors.Is(err, state.ErrAuthNotEnabled) {
+		if err := a.checkPassword(ctx, v, r.Name, password); err != nil {
+			if errors.Is(err, state.ErrAuthFailed) || errors.Is(err, state.ErrNoPasswordUser) {
 				a.logFailedLogin(r.Name)
 			}
 			return nil, err
@@ -68,7 +68,7 @@ func (a *authService) logFailedLogin(name string) {
 	}
 }
 
-func checkPassword(v *state.View, name, password string) error {
+func (a *authService) checkPassword(ctx context.Context, v *state.View, name, password string) error {
 	if !v.AuthEnabled() {
 		return state.ErrAuthNotEnabled
 	}
@@ -78,7 +78,13 @@ func checkPassword(v *state.View, name, password string) error {
 		return state.ErrAuthFailed
 	case u.GetOptions().GetNoPassword():
 		return state.ErrNoPasswordUser
-	case bcrypt.CompareHashAndPassword(u.Password, []byte(password)) != nil:
+	}
+	done, err := a.auth.passwords.Turn(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if bcrypt.CompareHashAndPassword(u.Password, []byte(password)) != nil {
 		return state.ErrAuthFailed
 	}
 	return nil
@@ -98,9 +104,14 @@ func (a *authService) grantToken(ctx context.Context, v *state.View, name string
 	return proposeUnsigned[*pb.AuthenticateResponse](ctx, a.proposer, &recordpb.Request{Kind: &recordpb.Request_Authenticate{Authenticate: r}})
 }
 
-// hash is a password's hash, as the log has it. Error: bcrypt's, for one that is
-// too long.
-func (a *authService) hash(password string) (string, error) {
+// hash is a password's hash, as the log has it. Errors: bcrypt's, for one that is
+// too long; the cause of ctx's end.
+func (a *authService) hash(ctx context.Context, password string) (string, error) {
+	done, err := a.auth.passwords.Turn(ctx, token.NewNames)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	cost := a.auth.cfg.BcryptCost
 	if cost == 0 {
 		cost = bcrypt.DefaultCost
@@ -113,7 +124,7 @@ func (a *authService) hash(password string) (string, error) {
 func (a *authService) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*pb.AuthUserAddResponse, error) {
 	if !r.GetOptions().GetNoPassword() {
 		var err error
-		if r.HashedPassword, err = a.hash(r.Password); err != nil {
+		if r.HashedPassword, err = a.hash(ctx, r.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -126,7 +137,7 @@ func (a *authService) UserAdd(ctx context.Context, r *pb.AuthUserAddRequest) (*p
 func (a *authService) UserChangePassword(ctx context.Context, r *pb.AuthUserChangePasswordRequest) (*pb.AuthUserChangePasswordResponse, error) {
 	if r.Password != "" {
 		var err error
-		if r.HashedPassword, err = a.hash(r.Password); err != nil {
+		if r.HashedPassword, err = a.hash(ctx, r.Password); err != nil {
 			return nil, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/server/v3rpc"
+	"github.com/zkine/zkine/server/wire"
 )
 
 // callLog logs calls that took long or that failed in a way for which there is no answer.
@@ -70,7 +71,7 @@ func (c *callLog) logSlow(ctx *clocked, method string, took time.Duration, req, 
 	if m, ok := req.(proto.Message); ok {
 		fields["request_bytes"] = proto.Size(m)
 	}
-	if m, ok := resp.(proto.Message); ok && err == nil {
+	if m, ok := wire.Unmetered(resp).(proto.Message); ok && err == nil {
 		fields["response_bytes"] = proto.Size(m)
 	}
 	describe(fields, req)

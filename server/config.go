@@ -73,6 +73,9 @@ type Config struct {
 	MaxRequestBytes int
 	// MaxTxnOps bounds the compares and the operations of a branch in a Txn.
 	MaxTxnOps int
+	// MaxSendBytes bounds what answers of 256 KiB and more take until their clients
+	// have taken them; further ones wait.
+	MaxSendBytes int64
 	// Version is the version of etcd that clients are told.
 	Version string
 
@@ -105,6 +108,7 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.MaxRequestBytes, DefaultMaxRequestBytes)
 	setDefault(&c.MaxTxnOps, DefaultMaxTxnOps)
+	setDefault(&c.MaxSendBytes, DefaultMaxSendBytes)
 	setDefault(&c.Version, DefaultVersion)
 	setDefault(&c.RequestTimeout, DefaultRequestTimeout)
 	setDefault(&c.NoLeaderTimeout, DefaultNoLeaderTimeout)

@@ -3,8 +3,8 @@
 // what an etcd serves besides. It holds no state of the store.
 //
 // server.go has the life cycle, config.go its settings and backend.go what it needs of
-// the store. grpc.go has the transport options, limits.go and connections.go what
-// bounds clients; interceptor.go what holds for every
+// the store. grpc.go has the transport options, limits.go what bounds
+// clients; interceptor.go what holds for every
 // call: a time limit (lazydeadline.go), a bound on memory (underway.go), an end when the
 // server stops (livecalls.go), a line in the log if it is slow (calllog.go).
 // clientcreds.go finds what a client shows of itself. http.go and health.go are the
@@ -43,7 +43,7 @@
 //     it ends with the read.
 //
 // When Stop returns nothing of zkine's own runs any more. What is left then of
-// grpc-go, net/http and the websocket library ends with the connections, which are
+// grpc-go and net/http ends with the connections, which are
 // closed, and does not call the Backend.
 //
 // # One port for gRPC and HTTP
@@ -63,15 +63,15 @@
 //
 // # Limits
 //
-// limits.go bounds what a connection may do, and for how long it may do nothing;
-// connections.go how many there may be, so that they leave descriptors to the way to
-// ZooKeeper and to probes. A call says on its connection that it is under way
+// limits.go bounds what a connection may do, for how long it may do nothing, and how
+// many there may be, so that they leave descriptors to the way to ZooKeeper and to
+// probes. A call says on its connection that it is under way
 // (interceptor.go), and an HTTP request does so through http.Server.ConnState: a
 // connection without one may be ended to make room for another.
 //
 // # Imports
 //
-// Packages v3rpc, listener and wire, which do not import this one; of package backend
+// Packages v3rpc, gateway, listener and wire, which do not import this one; of package backend
 // the credentials of a call, and where its time went. What the server needs of a running
 // backend comes in as the Backend interface. etcd's API messages and their JSON
 // gateways, and its client. Never ZooKeeper's client.

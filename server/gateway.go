@@ -1,96 +1,42 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/gorilla/websocket"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/sirupsen/logrus"
-	"github.com/tmc/grpc-websocket-proxy/wsproxy"
-	"go.etcd.io/etcd/api/v3/etcdserverpb/gw"
 	"go.etcd.io/etcd/pkg/v3/httputil"
-	electiongw "go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb/gw"
-	lockgw "go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb/gw"
-	"google.golang.org/grpc"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/zkine/zkine/revision/throttle"
+	"github.com/zkine/zkine/server/gateway"
 )
 
-// gatewayPath is where the JSON gateway is; gatewayOldPath is a name that it
-// had in etcd 3.3, which etcd still takes.
-const (
-	gatewayPath    = "/v3/"
-	gatewayOldPath = "/v3beta/"
-)
+// gatewayOldPath is where the gateway was in etcd 3.3, which etcd still takes.
+const gatewayOldPath = "/v3beta/"
 
-// bodyFactor bounds a JSON body by the largest request of gRPC: base64 makes a
-// third more of it, and the rest is room.
-const bodyFactor = 4
-
-// endlessBodies are the paths on which a client may send for as long as it
-// likes.
-var endlessBodies = map[string]bool{
-	gatewayPath + "watch": true, gatewayPath + "lease/keepalive": true,
-	gatewayOldPath + "watch": true, gatewayOldPath + "lease/keepalive": true,
+// endlessBody says whether a client may send for as long as it likes.
+func endlessBody(path string) bool {
+	if rest, old := strings.CutPrefix(path, gatewayOldPath); old {
+		path = gateway.Path + rest
+	}
+	return gateway.EndlessBodies[path]
 }
 
 // clientHandler is what the client URLs serve over HTTP, as etcd's do: the JSON
 // gateway, and all that the metrics URLs have.
 func (s *Server) clientHandler(f *facade) http.Handler {
 	mux := http.NewServeMux()
-	gateway := s.gateway(f.loopback.conn)
+	json := gateway.New(f.loopback.conn, s.cfg.MaxRequestBytes+overheadBytes, f.sender.json)
 	if s.cfg.TLS.ClientCertAuth {
-		gateway = refuseNames(f.backend.AuthEnabled, gateway)
+		json = refuseNames(f.backend.AuthEnabled, json)
 	}
-	mux.Handle(gatewayPath, gateway)
+	mux.Handle(gateway.Path, json)
 	mux.Handle("/", s.httpHandler())
 	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS, hosts: s.cfg.HostWhitelist, log: s.log}
 }
-
-// gateway translates JSON to gRPC and back, with the same library and options
-// as etcd (embed/serve.go), so that the forms are the same. Streams work over
-// websockets as well.
-func (s *Server) gateway(conn *grpc.ClientConn) http.Handler {
-	mux := runtime.NewServeMux(runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{
-		Marshaler: &runtime.JSONPb{
-			MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true},
-			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
-		},
-	}))
-	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
-		gw.RegisterKVHandler, gw.RegisterWatchHandler, gw.RegisterLeaseHandler, gw.RegisterClusterHandler,
-		gw.RegisterMaintenanceHandler, gw.RegisterAuthHandler, lockgw.RegisterLockHandler, electiongw.RegisterElectionHandler,
-	} {
-		if err := register(context.Background(), mux, conn); err != nil {
-			panic(err) // the paths are generated, and fit
-		}
-	}
-	post := func(_, out *http.Request) *http.Request {
-		out.Method = http.MethodPost // a websocket begins with GET
-		return out
-	}
-	sockets := wsproxy.WebsocketProxy(mux, wsproxy.WithRequestMutator(post),
-		wsproxy.WithMaxRespBodyBufferSize(0x7fffffff), wsproxy.WithLogger(socketLog{s.log}))
-	limit := int64(bodyFactor * (s.cfg.MaxRequestBytes + overheadBytes))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !endlessBodies[r.URL.Path] {
-			r.Body = http.MaxBytesReader(w, r.Body, limit)
-		}
-		sockets.ServeHTTP(w, r)
-	})
-}
-
-// socketLog logs what goes wrong with websockets. What goes right is said with
-// the contents of messages, which do not belong into a log.
-type socketLog struct{ log *logrus.Entry }
-
-func (l socketLog) Warnln(args ...any) { l.log.Debug(throttle.Cut(fmt.Sprintln(args...))) }
-func (socketLog) Debugln(...any)       {}
 
 // access is what each HTTP request on a client URL passes first.
 type access struct {
@@ -109,7 +55,7 @@ func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if rest, old := strings.CutPrefix(r.URL.Path, gatewayOldPath); old {
-		r.URL.Path = gatewayPath + rest
+		r.URL.Path = gateway.Path + rest
 	}
 	if r.TLS == nil && !a.hostAllowed(w, r) {
 		return

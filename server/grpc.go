@@ -25,11 +25,12 @@ const overheadBytes = 512 << 10
 const streamWorkers = 128
 
 // How much a client may send ahead of the server, in bytes, on a stream and on
-// a connection. That they are given keeps gRPC from measuring what the
+// a connection. A stream's is HTTP/2's least: what comes in frames of some bytes
+// takes ten times as much in memory, on each stream that is not listened to. That they are given keeps gRPC from measuring what the
 // connection could take, for which it sends a ping along with nearly each
 // request, and reads the answer: two packets more for a small call.
 const (
-	streamWindow = 1 << 20
+	streamWindow = 64 << 10
 	connWindow   = 4 << 20
 )
 
@@ -46,9 +47,10 @@ const greetingTimeout = 5 * time.Second
 // newFacade makes the gRPC servers with every service on each; they do not
 // accept connections yet.
 func (s *Server) newFacade(b Backend, memberID uint64) *facade {
-	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback()}
-	gate := &gate{cfg: s.cfg, backend: b, live: &s.live, metrics: s.metrics, underWay: &underWay{}}
-	f.grpc = s.newGRPC(gate, listener.TransportCredentials(), grpc.NumStreamWorkers(streamWorkers))
+	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback(),
+		sender: sender{wire.NewSending(s.cfg.MaxSendBytes)}}
+	gate := &gate{cfg: s.cfg, backend: b, live: &s.live, metrics: s.metrics, underWay: &underWay{}, sender: f.sender}
+	f.grpc = s.newGRPC(gate, gate.sender.credentials(listener.TransportCredentials()), grpc.NumStreamWorkers(streamWorkers))
 	f.overHTTP = s.newGRPC(gate, nil)
 	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())
 	all := everywhere{f.grpc, f.overHTTP, f.loopback.grpc}

@@ -23,7 +23,7 @@ func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Serv
 		BaseContext: s.calls.baseContext,
 		ConnContext: withConn,
 	}
-	s.cfg.Limits.http(server, headerTimeout, endlessBodies)
+	s.cfg.Limits.http(server, headerTimeout)
 	return server
 }
 

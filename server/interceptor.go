@@ -44,6 +44,7 @@ type gate struct {
 	metrics *metrics
 	// underWay is shared by all gates of a server.
 	underWay *underWay
+	sender   sender
 }
 
 func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
@@ -60,7 +61,7 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 	defer g.underWay.leave(size)
 	if lasting(info.FullMethod, req) {
 		live, release := g.live.track(ctx, endless)
-		resp, err := handler(live, req)
+		resp, err := g.sender.unary(live, req, handler)
 		if cause := release(); cause != nil && err != nil {
 			return nil, cause
 		}
@@ -68,7 +69,7 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 	}
 	limited := withTimeout(ctx, g.cfg.RequestTimeout, v3rpc.ErrRequestTimeout)
 	defer limited.release()
-	return handler(limited, req)
+	return g.sender.unary(limited, req, handler)
 }
 
 // stream lets the server end what would not end by itself. What has one request
@@ -85,10 +86,10 @@ func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 		kind |= endless
 	}
 	if kind == 0 {
-		return handler(srv, ss)
+		return handler(srv, g.sender.stream(ss))
 	}
 	live, release := g.live.track(ss.Context(), kind)
-	err = handler(srv, liveStream{ss, live})
+	err = handler(srv, g.sender.stream(liveStream{ss, live}))
 	if cause := release(); cause != nil {
 		return cause
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/zkine/zkine/server/servertest"
+	"github.com/zkine/zkine/server/wire"
 )
 
 var errAway = errors.New("ZooKeeper is away")
@@ -88,7 +89,7 @@ func TestClientVersion(t *testing.T) {
 	ctx := metadata.AppendToOutgoingContext(ctxFor(t), rpctypes.MetadataClientAPIVersionKey, "3.7.3")
 	_, err := r.Send(ctx, &pb.RangeRequest{Key: []byte("k")})
 	require.NoError(t, err)
-	gate := &gate{backend: r.backend, metrics: r.Server.metrics}
+	gate := &gate{backend: r.backend, metrics: r.Server.metrics, sender: sender{wire.NewSending(DefaultMaxSendBytes)}}
 	bad := metadata.NewIncomingContext(context.Background(), metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, "3.\xff"))
 	_, err = gate.admit(bad, "unary")
 	requireStatus(t, rpctypes.ErrGRPCInvalidClientAPIVersion, err)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
@@ -70,16 +71,15 @@ func (l Limits) grpc() []grpc.ServerOption {
 	}
 }
 
-// http sets the limits of an HTTP server. A path of endless is one on which clients
-// send for as long as they like.
-func (l Limits) http(s *http.Server, headerTimeout time.Duration, endless map[string]bool) {
+// http sets the limits of an HTTP server.
+func (l Limits) http(s *http.Server, headerTimeout time.Duration) {
 	s.ReadHeaderTimeout, s.IdleTimeout, s.MaxHeaderBytes = headerTimeout, httpIdleTimeout, maxHeaderBytes
 	// net/http takes its own default for what is larger.
 	s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: int(min(l.MaxConcurrentStreams, math.MaxInt32))}
 	listener.TrackHTTP(s)
 	next := s.Handler
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 && !endless[r.URL.Path] && !isGRPC(r) {
+		if r.ContentLength != 0 && !endlessBody(r.URL.Path) && !isGRPC(r) {
 			limitBody(w, r)
 		}
 		next.ServeHTTP(w, r)
@@ -117,3 +117,48 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (b *limitedBody) Close() error { return b.body.Close() }
+
+// connections are the bounds of all sockets. They are two: whatever clients do on
+// their URLs leaves the metrics URLs, which probes ask, room of their own.
+type connections struct {
+	clients, metrics *listener.Connections
+}
+
+func newConnections(cfg Config) (*connections, error) {
+	most := cfg.MaxConnections
+	if most == 0 {
+		var err error
+		if most, err = listener.ClientConnections(); err != nil {
+			return nil, err
+		}
+	}
+	return &connections{
+		clients: listener.NewConnections(most, "clients", cfg.Log),
+		metrics: listener.NewConnections(listener.MetricsConnections, "metrics", cfg.Log),
+	}, nil
+}
+
+var (
+	descConnections = prometheus.NewDesc("zkine_connections", "Open connections, on the client or the metrics URLs.", []string{"urls"}, nil)
+	descMost        = prometheus.NewDesc("zkine_connections_max", "Connections that there may be at once.", []string{"urls"}, nil)
+	descEnded       = prometheus.NewDesc("zkine_connections_ended_total", "Connections that zkine has ended: refused for want of room, evicted for new ones, silent without a call.", []string{"urls", "reason"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *connections) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descConnections
+	ch <- descMost
+	ch <- descEnded
+}
+
+// Collect implements prometheus.Collector.
+func (c *connections) Collect(ch chan<- prometheus.Metric) {
+	for urls, of := range map[string]*listener.Connections{"clients": c.clients, "metrics": c.metrics} {
+		open, ended := of.Counts()
+		ch <- prometheus.MustNewConstMetric(descConnections, prometheus.GaugeValue, float64(open), urls)
+		ch <- prometheus.MustNewConstMetric(descMost, prometheus.GaugeValue, float64(of.Most()), urls)
+		for reason, n := range map[string]uint64{"refused": ended.Refused, "evicted": ended.Evicted, "silent": ended.Silent} {
+			ch <- prometheus.MustNewConstMetric(descEnded, prometheus.CounterValue, float64(n), urls, reason)
+		}
+	}
+}

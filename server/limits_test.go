@@ -193,7 +193,7 @@ func TestBodyDeadline(t *testing.T) {
 				_, err := io.ReadAll(r.Body)
 				require.NoError(t, err)
 			})}
-			Limits{}.http(s, metricsHeaderTimeout, endlessBodies)
+			Limits{}.http(s, metricsHeaderTimeout)
 			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
 			s.Handler.ServeHTTP(control, r)
 			if !c.limited {

@@ -70,6 +70,7 @@ type facade struct {
 	overHTTP *grpc.Server
 	loopback *loopback
 	health   *health.Server
+	sender   sender
 	services *v3rpc.Services
 	// accepting says that client listeners are open; only the readiness loop
 	// writes it.

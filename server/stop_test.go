@@ -101,7 +101,7 @@ func TestStopEndsStalledWebsockets(t *testing.T) {
 	large := &pb.WatchResponse{Header: servertest.Header(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 32<<20)}}}}
 	r.backend.Stream.Out <- large
 	sending := func() bool {
-		return strings.Contains(servertest.Stacks(), "wsproxy.(*Proxy).proxy") && strings.Contains(servertest.Stacks(), "websocket.(*Conn).WriteMessage")
+		return strings.Contains(servertest.Stacks(), "gateway.(*socketAnswer).Write")
 	}
 	require.Eventually(t, sending, soon, time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -9,5 +9,8 @@
 // which user they stand for and until when. They name the auth revision at which
 // they were made, and are not valid after it has changed.
 //
+// Passwords says who may have a password hashed, and when: what comes before a
+// token.
+//
 // It imports no other package of zkine.
 package token

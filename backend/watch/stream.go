@@ -92,8 +92,9 @@ const (
 	reasonCompacted   = "etcdserver: mvcc: required revision has been compacted"
 )
 
-// maxReplies is how many answers may wait for Next.
-const maxReplies = 1024
+// maxReplies is how many answers may wait for Next: etcd's ctrlStreamBufLen. Each
+// takes some hundred bytes, on each of the streams that a client opens.
+const maxReplies = 16
 
 func (s *stream) Room(ctx context.Context) error {
 	for {

@@ -80,9 +80,12 @@ func (w *watcher) mark(rev revision.Rev) {
 
 const (
 	// pullRevisions and pullBytes end one response: several revisions in one
-	// spare a watcher that is behind much work. A revision is never split.
+	// spare a watcher that is behind much work. A revision is never split. A client
+	// that does not read keeps gRPC holding two responses.
 	pullRevisions = 1000
-	pullBytes     = 1 << 20
+	pullBytes     = 64 << 10
+	// eventMemory is what an event takes in memory besides its bytes.
+	eventMemory = 256
 )
 
 // due takes the mark away and returns the revision from which to pull.
@@ -118,7 +121,7 @@ func (w *watcher) pull(v *state.View, from revision.Rev) *pb.WatchResponse {
 }
 
 // pick appends those events of a change that the watcher wants, and tells how
-// many bytes they are.
+// many bytes they take.
 func (w *watcher) pick(events []*mvccpb.Event, change state.Change, floor revision.Rev) ([]*mvccpb.Event, int) {
 	var made []*mvccpb.Event
 	bytes := 0
@@ -134,7 +137,7 @@ func (w *watcher) pick(events []*mvccpb.Event, change state.Change, floor revisi
 		} else {
 			events = append(events, e.Proto(w.prevKV, floor))
 		}
-		bytes += e.Size(w.prevKV)
+		bytes += e.Size(w.prevKV) + eventMemory
 	}
 	return events, bytes
 }

@@ -22,11 +22,12 @@ var imports = map[string][]string{
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
-	"server": {"server/listener", "server/v3rpc", "server/wire", "backend", "revision/throttle"},
+	"server": {"server/gateway", "server/listener", "server/v3rpc", "server/wire", "backend", "revision/throttle"},
 	"server/v3rpc": {
 		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision",
 	},
 	"server/listener": {"revision/throttle"},
+	"server/gateway":  {},
 	"server/wire":     {},
 	// For tests: a backend that answers as it is told.
 	"server/servertest": {"backend", "backend/watch", "backend/etcddb", "revision"},
@@ -51,9 +52,10 @@ var imports = map[string][]string{
 	"revision": {"revision/recordpb"},
 	// The log on ZooKeeper: the root's form below, the client beside it, the log on both.
 	"revision/zkclient/fourletter": {},
+	"revision/zkclient/transport":  {},
 	"revision/zkclient/identity":   {"revision/throttle"},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
-	"revision/zkacl":               {"revision", "revision/zkclient"},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/transport", "revision/throttle"},
+	"revision/zkacl":               {"revision", "revision/zkclient", "revision/zkroot"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
 	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
@@ -61,9 +63,9 @@ var imports = map[string][]string{
 	"revision/recordpb":     {},
 	"revision/recordpb/gen": {},
 	// A ZooKeeper as a child process.
-	"revision/embedded": {"revision/zkclient/fourletter", "revision/throttle"},
+	"revision/embedded": {"revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
 	// For tests: an ensemble in memory behind the client's interface, and real ones.
-	"revision/memzk":  {"revision", "revision/zkclient"},
+	"revision/memzk":        {"revision", "revision/zkclient"},
 	"revision/zktest":       {"revision/embedded", "revision/zkclient/fourletter", "revision/zktest/certs"},
 	"revision/zktest/certs": {},
 	// What keeps a log from repeating itself, for all layers that log.

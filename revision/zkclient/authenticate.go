@@ -1,33 +1,56 @@
 package zkclient
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient/identity"
+	"github.com/zkine/zkine/revision/zkclient/transport"
 )
 
-// authenticate shows each credential, in the order of the auth file. It comes
-// before all other calls of the session, so that nothing is created without them.
-// Errors: ErrUnauthenticated if the server does not accept one, which it does not
-// say if the connection ends first.
-func (c *zkConn) authenticate(ctx context.Context) error {
-	for _, credential := range c.show {
-		_, err := call(ctx, c, func() (struct{}, error) {
-			return struct{}{}, c.zk.AddAuth(credential.Scheme, credential.Secret)
-		})
-		switch {
-		case err == nil:
-		case CodeOf(err) != nil:
-			return fmt.Errorf("%w: %w: it does not accept a credential of scheme %s: %w", errTurnsAway, revision.ErrUnauthenticated, credential.Scheme, err)
-		default:
-			select {
-			case <-c.done:
-				return c.early()
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+// introduce shows each credential, in the order of the auth file, and asks by
+// what ZooKeeper knows the session. It comes before the client hears of the
+// session, so that nothing is created without them. Errors: ErrUnauthenticated
+// if the server does not accept one, which it does not say if the connection ends
+// first.
+func (c *zkConn) introduce(frames transport.Frames) error {
+	if err := identity.Show(frames, c.show); err != nil {
+		if errors.Is(err, identity.ErrRefused) {
+			return fmt.Errorf("%w: %w; see --zookeeper-auth-file, and what the server says in its log", revision.ErrUnauthenticated, err)
 		}
+		return err
 	}
+	ids, err := identity.WhoAmI(frames)
+	if err != nil {
+		return err
+	}
+	c.ensemble.introduced(c.label, ids)
 	return nil
+}
+
+// introduced tells people by what ZooKeeper knows zkine, as often as that changes.
+func (z *Ensemble) introduced(server string, ids []identity.ID) {
+	var names []string
+	known := false
+	for _, id := range ids {
+		names = append(names, id.Scheme+":"+id.Name)
+		known = known || id.Scheme != "ip"
+	}
+	slices.Sort(names)
+	text := strings.Join(slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "ip:") }), ", ")
+	z.mu.Lock()
+	same := z.knownAs != nil && *z.knownAs == text
+	z.knownAs = &text
+	z.mu.Unlock()
+	switch {
+	case same || len(ids) == 0: // a server before 3.7 does not tell
+	case !known && (z.TLS == nil || !z.TLS.Certified()): // nothing else was shown
+	case known:
+		z.Log.Infof("%s knows this zkine as %s", server, text)
+	default:
+		z.Log.Warnf("%s knows this zkine by its address alone; a certificate counts on a secureClientPort, and with the server's X509AuthenticationProvider", server)
+	}
 }

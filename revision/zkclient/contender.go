@@ -38,9 +38,12 @@ func (c *contender) hurry() {
 // contend asks one address for a session, again and again, until ctx ends.
 func (r *race) contend(ctx context.Context, c *contender) {
 	for pause := retryMin; ctx.Err() == nil; pause = min(2*pause, retryMax) {
-		wait := pause
-		if err := r.ask(ctx, c); errors.Is(err, errTurnsAway) || errors.Is(err, ErrTLS) {
-			wait = turnedAway
+		wait := r.z.rest(c.target.address)
+		if wait == 0 {
+			wait = pause
+			if err := r.ask(ctx, c); errors.Is(err, errTurnsAway) || errors.Is(err, ErrTLS) || isRefused(err) {
+				wait = turnedAway
+			}
 		}
 		select {
 		case <-time.After(jitter(nil, wait)):
@@ -65,7 +68,7 @@ func (r *race) ask(ctx context.Context, c *contender) error {
 		case <-time.After(jitter(nil, r.z.askAgain())):
 		}
 		if first != nil {
-			r.tell(ctx, raceEvent{target: c.target, err: first.silent()})
+			r.tell(ctx, raceEvent{target: c.target, err: r.named(ctx, c.target, first.silent())})
 		}
 		r.try(ctx, c.target, r.z.askAgain()*3/4)
 	}
@@ -88,6 +91,7 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 		if err == nil {
 			r.z.mu.Lock()
 			r.z.began = t.address
+			delete(r.z.strange, t.address)
 			r.z.mu.Unlock()
 			if !r.tell(ctx, raceEvent{target: t, conn: conn}) {
 				conn.Close()
@@ -103,10 +107,13 @@ func (r *race) try(ctx context.Context, t target, limit time.Duration) (conn *zk
 		}
 		silence := conn.silent()
 		conn.lose(err)
-		ended <- err
 		if errors.Is(err, errSilent) {
 			err = silence
 		}
+		if ctx.Err() == nil {
+			err = r.named(ctx, t, err)
+		}
+		ended <- err
 		if ctx.Err() == nil {
 			r.tell(ctx, raceEvent{target: t, err: err})
 		}

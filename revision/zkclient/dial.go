@@ -11,13 +11,8 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-const (
-	// dialTimeout bounds how long a server may take to accept a connection.
-	dialTimeout = time.Second
-	// maxReply bounds what one answer of a server may hold, in bytes: far above
-	// each znode and each list of children of a root.
-	maxReply = 64 << 20
-)
+// dialTimeout bounds how long a server may take to accept a connection.
+const dialTimeout = time.Second
 
 // Dial implements Dialer: it returns the session of whichever server is the
 // first to grant one and to answer a quorum write on it; see race.go. The first
@@ -58,7 +53,7 @@ func (b bulk) Dial(ctx context.Context) (Conn, error) {
 // begin asks a server for a session, and does not wait for it.
 func (z *Ensemble) begin(t target) (*zkConn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &zkConn{target: t, acl: z.ACL, stopDial: cancel, host: &oneHost{server: t.address, over: make(chan struct{})},
+	c := &zkConn{target: t, ensemble: z, acl: z.ACL, stopDial: cancel, host: &oneHost{server: t.address, over: make(chan struct{})},
 		made: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
 	if c.acl == nil {
 		c.acl = openACL
@@ -67,11 +62,11 @@ func (z *Ensemble) begin(t target) (*zkConn, error) {
 		c.show = z.Credentials()
 	}
 	conn, events, err := zk.Connect([]string{t.address}, z.Timeout,
-		zk.WithDialer(c.dialOnce(ctx, z)),
+		zk.WithDialer(c.dialOnce(ctx)),
 		zk.WithHostProvider(c.host),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
-		zk.WithMaxBufferSize(max(maxReply, z.MaxRequest+64<<10)), zk.WithMaxConnBufferSize(z.MaxRequest+64<<10))
+		zk.WithMaxBufferSize(z.maxAnswer()), zk.WithMaxConnBufferSize(z.MaxRequest+requestOverhead))
 	if err != nil {
 		cancel()
 		return nil, err
@@ -104,9 +99,6 @@ func (c *zkConn) prove(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := c.authenticate(ctx); err != nil {
-		return err
-	}
 	_, err := c.Multi(ctx, &zk.CheckVersionRequest{Path: "/", Version: -1})
 	if errors.Is(err, revision.ErrUnauthenticated) { // and ends the connection
 		return fmt.Errorf("%w: %w", errTurnsAway, err)
@@ -127,9 +119,15 @@ func (c *zkConn) prove(ctx context.Context) error {
 
 // early is why a connection ended before anyone had used it.
 func (c *zkConn) early() error {
-	if conn := c.net.Load(); conn != nil {
-		if secured, ok := conn.Conn.(*tlsConn); ok && secured.refusal(c.target) != nil {
-			return secured.refusal(c.target)
+	if refusal := c.refusal(); refusal != nil {
+		if isRefused(refusal) {
+			return refusal
+		}
+		return fmt.Errorf("%w: %w", errTurnsAway, refusal)
+	}
+	if guarded := c.net.Load(); guarded != nil {
+		if err := guarded.Err(); isAlert(err) {
+			return tlsError(err, c.target)
 		}
 		return fmt.Errorf("%w (%w)", errClosesEarly, c.cause())
 	}

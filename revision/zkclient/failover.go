@@ -110,6 +110,9 @@ func (s *Session) watchdog(ctx context.Context, conn *timedConn) *timedConn {
 // lost tells every caller that there is no connection any more.
 func (s *Session) lost(conn *timedConn) {
 	err := fmt.Errorf("the ZooKeeper session at %s was lost", serverOf(conn))
+	if refusal := refusalOf(conn); refusal != nil {
+		err = fmt.Errorf("%w: %w", err, refusal)
+	}
 	s.out.begin(err)
 	s.publish(nil, err)
 }

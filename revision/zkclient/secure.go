@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/zkine/zkine/revision/zkclient/fourletter"
@@ -26,7 +25,7 @@ func (z *Ensemble) open(ctx context.Context, t target) (net.Conn, error) {
 	if err != nil || z.TLS == nil {
 		return conn, err
 	}
-	secured := &tlsConn{Conn: tls.Client(conn, z.TLS.Config(t.host))}
+	secured := tls.Client(conn, z.TLS.Config(t.host))
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, tlsError(err, t)
@@ -44,30 +43,9 @@ func (z *Ensemble) askAgain() time.Duration {
 	return askAgain
 }
 
-// tlsConn remembers an alert that ended it. With TLS 1.3 a server judges the
-// client's certificate after the client's side of the handshake is over, so that
-// its refusal comes as the answer to the first read.
-type tlsConn struct {
-	*tls.Conn
-	alert atomic.Pointer[error]
-}
-
-func (c *tlsConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if isAlert(err) {
-		c.alert.CompareAndSwap(nil, &err)
-	}
-	return n, err
-}
-
-// refusal is why the server ended the connection at once; nil if it did not say.
-func (c *tlsConn) refusal(t target) error {
-	if alert := c.alert.Load(); alert != nil {
-		return tlsError(*alert, t)
-	}
-	return nil
-}
-
+// isAlert says whether the other side has ended TLS, and has said so. With TLS
+// 1.3 a server judges the client's certificate after the client's side of the
+// handshake is over, so that its refusal comes as the answer to the first read.
 func isAlert(err error) bool {
 	op := new(net.OpError)
 	return errors.As(err, &op) && op.Op == "remote error"

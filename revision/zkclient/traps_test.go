@@ -27,6 +27,8 @@ import (
 //     come back; TestAWatchHearsOfALostConnection.
 //   - Calls block while disconnected, and have no context:
 //     TestACallEndsWithItsContext, TestHungSessionIsGivenUp.
+//   - It believes every length that it reads: package transport's tests;
+//     TestWrongServersAreNamedAndCostLittle, TestARefusedAnswerEndsTheSession.
 //   - The handshake's deadline is ten times too long: TestHungServerIsLeft.
 //   - A name is resolved once, and a round of failures costs a second:
 //     TestANameMayLeadElsewhereLater, TestAServerIsFoundSoonAfterItServes.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient/identity"
+	"github.com/zkine/zkine/revision/zkclient/transport"
 )
 
 // Ensemble dials sessions on a ZooKeeper ensemble. The traps of ZooKeeper's Go
@@ -25,6 +26,9 @@ import (
 //     and fails silently: there is no reconnect.
 //   - Calls block while disconnected and have no context: each runs in a
 //     goroutine of its own, which ends with the connection.
+//   - It believes every length that it reads, and what listens on a port need not
+//     be a ZooKeeper: a guard (package transport) stands before it, which ends
+//     the connection at what the client cannot decode.
 //   - The handshake's read deadline is ten times too long: the connection
 //     caps every deadline.
 //   - Its host provider resolves once and sleeps a second a round: servers
@@ -33,11 +37,11 @@ import (
 //     tells that the client's goroutines have ended.
 //   - A client that is closed can lock up, and one that has lost its connection
 //     may not answer its own request to close: see shut.
-//   - The granted session timeout is not exposed: it is read off the wire.
+//   - The granted session timeout is not exposed: the guard reads it off the wire.
 //   - Its dialer gets an address instead of the name that a certificate is for,
 //     and a second for TCP and TLS together: both are passed over.
 //   - A credential that it could not show once is forgotten, and the session goes
-//     on without: there is no session that has not shown all of them.
+//     on without: the guard shows them all before the client hears of a session.
 type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a
 	// server; names are looked up again while no session is granted.
@@ -65,11 +69,15 @@ type Ensemble struct {
 	granted grant               // Dial's last
 	known   map[string][]target // where a name led to when that was learnt last
 	out     *outage
+	refused map[string]time.Time // when an address last gave an answer that was refused
+	strange map[string]probed    // by address
+	knownAs *string              // by what ZooKeeper knows zkine, as it was said last
 }
 
 // zkConn is a session on a real server.
 type zkConn struct {
 	target
+	ensemble *Ensemble
 	acl      []zk.ACL
 	show     []identity.Credential
 	zk       *zk.Conn
@@ -78,11 +86,10 @@ type zkConn struct {
 	host     *oneHost
 	dialed   atomic.Bool
 	stopDial context.CancelFunc
-	net      atomic.Pointer[cappedConn]
+	net      atomic.Pointer[transport.Guard]
 	broken   atomic.Bool   // there is no connection, or not any more
 	up       chan struct{} // closed when the session is granted
 	upOnce   sync.Once
-	granted  atomic.Int64 // session timeout in milliseconds
 
 	mu    sync.Mutex
 	err   error
@@ -103,27 +110,27 @@ var ErrSessionOver = errors.New("the session ended with its connection")
 
 // dialOnce lets the client connect once. A second attempt means that the
 // connection was lost.
-func (c *zkConn) dialOnce(ctx context.Context, z *Ensemble) zk.Dialer {
+func (c *zkConn) dialOnce(ctx context.Context) zk.Dialer {
 	return func(string, string, time.Duration) (net.Conn, error) {
 		if c.dialed.Swap(true) {
-			c.breaks(ErrSessionOver)
+			c.breaks(c.over())
 			return nil, ErrSessionOver
 		}
-		opening, cancel := context.WithTimeout(ctx, z.Timeout)
+		opening, cancel := context.WithTimeout(ctx, c.ensemble.Timeout)
 		defer cancel()
-		conn, err := z.open(opening, c.target)
+		conn, err := c.ensemble.open(opening, c.target)
 		if err != nil {
 			c.breaks(err)
 			return nil, err
 		}
-		capped := newCappedConn(conn, z.Timeout, &c.granted)
-		c.net.Store(capped)
+		guarded := transport.New(conn, c.guard())
+		c.net.Store(guarded)
 		if ctx.Err() != nil { // it was given up, and what cut it may not have seen the connection
-			capped.Close() // nothing is expected of it any more
+			guarded.Close() // nothing is expected of it any more
 			c.breaks(ErrSessionOver)
 			return nil, ErrSessionOver
 		}
-		return capped, nil
+		return guarded, nil
 	}
 }
 
@@ -141,7 +148,7 @@ func (c *zkConn) onEvent(e zk.Event) {
 	case zk.StateHasSession:
 		c.upOnce.Do(func() { close(c.up) })
 	case zk.StateDisconnected, zk.StateExpired, zk.StateAuthFailed:
-		c.breaks(ErrSessionOver)
+		c.breaks(c.over())
 	}
 }
 
@@ -215,7 +222,10 @@ func (c *zkConn) cause() error {
 func (c *zkConn) Done() <-chan struct{} { return c.done }
 
 func (c *zkConn) SessionTimeout() time.Duration {
-	return time.Duration(c.granted.Load()) * time.Millisecond
+	if guarded := c.net.Load(); guarded != nil {
+		return guarded.SessionTimeout()
+	}
+	return 0
 }
 
 // Close ends the session properly, so that its ephemerals go at once. When it

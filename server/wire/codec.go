@@ -28,6 +28,14 @@ func NewCodec(sent, received Counter) encoding.CodecV2 {
 
 // Marshal encodes v, which it does not change and of which it keeps nothing.
 func (c *codec) Marshal(v any) (mem.BufferSlice, error) {
+	if m, ok := v.(*Metered); ok {
+		data, err := c.Marshal(m.Message)
+		if err != nil {
+			m.reserved.Release()
+			return nil, err
+		}
+		return m.reserved.meter(data), nil
+	}
 	data, ok := encode(v)
 	if !ok {
 		var err error

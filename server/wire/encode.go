@@ -56,6 +56,26 @@ func encode(v any) (mem.BufferSlice, bool) {
 	return nil, false
 }
 
+// sizeOf is the size of the encoding of v; false for a message that encode does not
+// know.
+func sizeOf(v any) (int, bool) {
+	switch m := v.(type) {
+	case *pb.RangeResponse:
+		return sizeRange(m), true
+	case *pb.RangeStreamResponse:
+		return sizeMessage(m.RangeResponse != nil, sizeRange(m.RangeResponse)), true
+	case *pb.PutResponse:
+		return sizePut(m), true
+	case *pb.DeleteRangeResponse:
+		return sizeDelete(m), true
+	case *pb.TxnResponse:
+		return sizeTxn(m), true
+	case *pb.WatchResponse:
+		return sizeWatch(m) + sizeBytes(len(m.CancelReason)), true
+	}
+	return 0, false
+}
+
 // Sizes of messages; 0 for nil.
 
 func sizeRange(m *pb.RangeResponse) int {

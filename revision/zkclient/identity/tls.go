@@ -82,6 +82,9 @@ func (t *TLS) Config(host string) *tls.Config {
 	return config
 }
 
+// Certified says whether servers get to see a certificate.
+func (t *TLS) Certified() bool { return t.files.CertFile != "" }
+
 // load reads the files.
 func (f Files) load() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: f.ServerName}

@@ -1,0 +1,6 @@
+// Package secure runs zkine on ZooKeepers that it has to prove itself to, and on
+// which others want at what it keeps: by TLS, with certificates and passwords,
+// on one server and on three, through the loss of a leader.
+//
+// It has nothing but tests.
+package secure

@@ -1,0 +1,156 @@
+package server
+
+import (
+	"context"
+	"net"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/server/v3rpc"
+	"github.com/zkine/zkine/server/wire"
+)
+
+// DefaultMaxSendBytes is what large answers take that wait for their clients.
+const DefaultMaxSendBytes = 512 << 20
+
+// sender has the answers of calls wait until there is room for their bytes.
+type sender struct{ *wire.Sending }
+
+// connection is what stands for the connection of a call. The loopback's is shared by
+// clients that have nothing to do with each other, so that there each call stands for
+// itself.
+func connection(ctx context.Context) any {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return new(byte)
+	}
+	if _, own := p.AuthInfo.(loopbackInfo); own {
+		return new(byte)
+	}
+	return p.Addr // net.Conn's: one pointer for all calls of a connection
+}
+
+// credentials are those of connections, of which the end is noted.
+func (s sender) credentials(c credentials.TransportCredentials) credentials.TransportCredentials {
+	return &sendingCredentials{c, s}
+}
+
+type sendingCredentials struct {
+	credentials.TransportCredentials
+	sender sender
+}
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (c *sendingCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &sendingConn{conn, c.sender}, info, nil
+}
+
+// Clone implements credentials.TransportCredentials.
+func (c *sendingCredentials) Clone() credentials.TransportCredentials {
+	return &sendingCredentials{c.TransportCredentials.Clone(), c.sender}
+}
+
+type sendingConn struct {
+	net.Conn
+	sender sender
+}
+
+// Close implements net.Conn.
+func (c *sendingConn) Close() error {
+	c.sender.Ended(c.RemoteAddr())
+	return c.Conn.Close()
+}
+
+// unary makes a call. If there is no room for the answer to a Range it is made
+// again when there is: while it waits it would take memory too. Other answers wait as they
+// are. ctx bounds the wait.
+func (s sender) unary(ctx context.Context, req any, handler grpc.UnaryHandler) (any, error) {
+	resp, err := handler(ctx, req)
+	if err != nil {
+		return resp, err
+	}
+	size := s.Size(resp)
+	if size == 0 {
+		return resp, nil
+	}
+	conn := connection(ctx)
+	if reserved, ok := s.Try(conn, size); ok {
+		return reserved.Message(resp), nil
+	}
+	_, again := req.(*pb.RangeRequest)
+	if again {
+		resp = nil
+	}
+	reserved, err := s.Wait(ctx, conn, size)
+	if err != nil {
+		return nil, v3rpc.ToGRPC(ctx, err)
+	}
+	if again {
+		if resp, err = handler(ctx, req); err != nil {
+			reserved.Release()
+			return nil, err
+		}
+		reserved.Resize(s.Size(resp))
+	}
+	return reserved.Message(resp), nil
+}
+
+// jsonFactor is what a byte of an answer takes as JSON: it is there as a message and as
+// base64, in a buffer that grew by doubling.
+const jsonFactor = 4
+
+// json is the room for answers of the JSON gateway. A part of a stream waits. Any other
+// answer is there as a whole already, so that its call is refused if there is no room.
+func (s sender) json(ctx context.Context, answer proto.Message) (release func(), err error) {
+	size := jsonFactor * s.Size(answer)
+	if size == 0 {
+		return func() {}, nil
+	}
+	call := new(byte)
+	switch answer.(type) {
+	case *pb.WatchResponse, *pb.SnapshotResponse, *pb.RangeStreamResponse:
+		reserved, err := s.Wait(ctx, call, size)
+		if err != nil {
+			return nil, v3rpc.ToGRPC(ctx, err)
+		}
+		return reserved.Release, nil
+	}
+	reserved, ok := s.Try(call, size)
+	if !ok {
+		return nil, rpctypes.ErrGRPCRequestTooManyRequests
+	}
+	return reserved.Release, nil
+}
+
+// stream is a stream whose messages wait.
+func (s sender) stream(ss grpc.ServerStream) grpc.ServerStream {
+	return &sendingStream{ss, s, connection(ss.Context())}
+}
+
+type sendingStream struct {
+	grpc.ServerStream
+	sender sender
+	conn   any
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *sendingStream) SendMsg(m any) error {
+	size := s.sender.Size(m)
+	if size == 0 {
+		return s.ServerStream.SendMsg(m)
+	}
+	reserved, err := s.sender.Wait(s.Context(), s.conn, size)
+	if err != nil {
+		return v3rpc.ToGRPC(s.Context(), err)
+	}
+	return s.ServerStream.SendMsg(reserved.Message(m))
+}
