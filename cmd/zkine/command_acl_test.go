@@ -268,3 +268,23 @@ func TestAnExplicitListOfFullSize(t *testing.T) {
 	put(t, kv, "large", value)
 	expect(t, kv, "large", value)
 }
+
+// TestACLApplyOverALostConnection loses the connection between a change and its
+// reply, and goes on with another one.
+func TestACLApplyOverALostConnection(t *testing.T) {
+	args, root, _ := sharedRoot(t)
+	p := startZkine(t, args)
+	put(t, client(t, p.ready()), "k", "v")
+	p.signal(syscall.SIGTERM)
+	p.end()
+	const opSetACL = 7
+	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+	trap := proxy.LoseReply(opSetACL)
+	flags := []string{"--zookeeper=" + proxy.Addr(), "--zookeeper-root=" + root, "--zookeeper-auth-file=" + authFile(t, "zkine:pw")}
+	out, err := zkine(append([]string{"acl", "apply"}, flags...)...)
+	require.NoError(t, err, out)
+	require.True(t, trap.Wait().Answered)
+	require.Contains(t, out, "the connection to ZooKeeper was lost; going on with another one")
+	out, err = zkine(append([]string{"acl", "verify"}, flags...)...)
+	require.NoError(t, err, out)
+}
