@@ -1,19 +1,26 @@
 package main
 
 import (
+	"crypto/x509/pkix"
 	"fmt"
+	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
 
 	"github.com/zkine/zkine/revision/zkacl"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkclient/identity"
 	"github.com/zkine/zkine/revision/zktest"
+	"github.com/zkine/zkine/revision/zktest/certs"
 )
 
 // authFile writes an auth file, and returns its name.
@@ -198,19 +205,33 @@ func TestARootBelowAClosedZnode(t *testing.T) {
 // TestEveryZnodeCarriesTheACL has a zkine with tiny segments make znodes of every
 // kind, and looks at all of them.
 func TestEveryZnodeCarriesTheACL(t *testing.T) {
-	server := zktest.Shared(t)
-	for name, list := range map[string]string{"creator": "creator", "a list": entry("zkine:pw") + ";" + entry("auditor:pw")} {
+	authority := zktest.NewAuthority(t)
+	server := zktest.Start(t, zktest.WithTLS(t, authority))
+	issued := zktest.Issue(t, authority, pkix.Name{CommonName: "zkine", Organization: []string{"Shop"}})
+	plain := []string{"--zookeeper=" + server.Addr(), "--zookeeper-auth-file=" + authFile(t, "zkine:pw")}
+	explicit := entry("zkine:pw") + ";" + entry("auditor:pw")
+	for name, c := range map[string]struct {
+		args []string
+		want string
+		see  *zkclient.Ensemble
+	}{
+		"creator": {plain, entry("zkine:pw"), &zkclient.Ensemble{Servers: []string{server.Addr()}, Credentials: digestOf("zkine:pw")}},
+		"a list": {append(plain, "--zookeeper-acl="+explicit), explicit,
+			&zkclient.Ensemble{Servers: []string{server.Addr()}, Credentials: digestOf("auditor:pw")}},
+		"a certificate": {
+			[]string{"--zookeeper=" + server.SecureAddr(), "--zookeeper-cert-file=" + issued.CertFile, "--zookeeper-key-file=" + issued.KeyFile, "--zookeeper-trusted-ca-file=" + authority.CertFile()},
+			"x509:CN=zkine,O=Shop:cdrwa", &zkclient.Ensemble{Servers: []string{server.SecureAddr()}, TLS: tlsOf(t, issued, authority.CertFile())},
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
-			above := zktest.Root(t)
-			root := above + "/in/between"
-			args := []string{"--zookeeper=" + server.Addr(), "--zookeeper-root=" + root, "--zookeeper-session-timeout=2s",
-				"--zookeeper-auth-file=" + authFile(t, "zkine:pw"), "--zookeeper-acl=" + list}
-			p := startZkine(t, append(args, "--log-segment-slots=8", "--checkpoint-log-bytes=4000", "--max-zookeeper-request=65536", "--zookeeper-acl-strict"))
+			root := "/" + strings.ReplaceAll(name, " ", "-") + "/in/between"
+			args := append([]string{"--zookeeper-root=" + root}, c.args...)
+			p := startZkine(t, append(slices.Clone(args), "--log-segment-slots=8", "--checkpoint-log-bytes=4000", "--max-zookeeper-request=65536", "--zookeeper-acl-strict"))
 			kv := client(t, p.ready())
-			conn, _, err := zk.Connect([]string{server.Addr()}, 10e9, zk.WithLogInfo(false))
+			c.see.Timeout, c.see.MaxRequest, c.see.Log = 10*time.Second, 900<<10, newLogger(io.Discard, "error", "text")
+			conn, err := c.see.Dial(within(t))
 			require.NoError(t, err)
 			t.Cleanup(conn.Close)
-			require.NoError(t, conn.AddAuth("digest", []byte("zkine:pw")))
 			kinds := map[string]string{"slots": "/log", "parts": "/stage", "packs": "/pack", "chunks": "/checkpoint"}
 			for i := 0; len(kinds) > 0 && i < 3000; i++ {
 				put(t, kv, fmt.Sprint("k", i%50), strings.Repeat(fmt.Sprint(i, " "), 100))
@@ -226,16 +247,15 @@ func TestEveryZnodeCarriesTheACL(t *testing.T) {
 			require.Empty(t, kinds, "none of these was made")
 			out, err := zkine(append([]string{"log", "accept", "--cluster-id=" + p.await(`serving cluster ([0-9a-f]+)`)}, args...)...)
 			require.NoError(t, err, out)
-			found, _, err := conn.Exists(root + "/trust")
-			require.NoError(t, err)
-			require.True(t, found)
 			out, err = zkine(append([]string{"acl", "verify"}, args...)...)
 			require.NoError(t, err, out)
 			require.Contains(t, out, "all have it\n")
-			want, err := zkacl.Parse(strings.Replace(list, "creator", entry("zkine:pw"), 1))
+			want, err := zkacl.Parse(c.want)
 			require.NoError(t, err)
-			for _, p := range []string{above, above + "/in", root, root + "/format", root + "/trust"} {
-				acl, _, err := conn.GetACL(p)
+			session, err := zkacl.SessionOf(conn)
+			require.NoError(t, err)
+			for _, p := range []string{path.Dir(path.Dir(root)), path.Dir(root), root, root + "/format", root + "/trust"} {
+				acl, _, err := session.GetACL(t.Context(), p)
 				require.NoError(t, err)
 				require.ElementsMatch(t, []zk.ACL(want), acl, p)
 			}
@@ -243,12 +263,25 @@ func TestEveryZnodeCarriesTheACL(t *testing.T) {
 	}
 }
 
-func hasGrandchild(t *testing.T, conn *zk.Conn, folder string) bool {
+func digestOf(credential string) func() []identity.Credential {
+	return func() []identity.Credential {
+		return []identity.Credential{{Scheme: "digest", Secret: []byte(credential)}}
+	}
+}
+
+func tlsOf(t *testing.T, issued certs.Issued, authority string) *identity.TLS {
 	t.Helper()
-	names, _, err := conn.Children(folder)
+	secured, err := identity.NewTLS(identity.Files{CertFile: issued.CertFile, KeyFile: issued.KeyFile, TrustedCAFile: authority}, newLogger(io.Discard, "error", "text"))
+	require.NoError(t, err)
+	return secured
+}
+
+func hasGrandchild(t *testing.T, conn zkclient.Conn, folder string) bool {
+	t.Helper()
+	names, err := conn.Children(t.Context(), folder)
 	require.NoError(t, err)
 	for _, name := range names {
-		if below, _, err := conn.Children(folder + "/" + name); err == nil && len(below) > 0 {
+		if below, err := conn.Children(t.Context(), folder+"/"+name); err == nil && len(below) > 0 {
 			return true
 		}
 	}
