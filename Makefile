@@ -124,8 +124,22 @@ simulate: ## thousands of simulated clusters, each with faults of its own: docs/
 	@n=$$(nproc); seq $$n | xargs -P $$n -I{} bin/simulation.test -test.timeout 24h -test.run 'TestSeeds$$' -test.v -first 0 \
 	  -seeds $$(( ($(SEEDS) + n - 1) / n )) $(ARGS) | grep -v '^=== \|^ *--- PASS'
 
+.PHONY: abuse
+# As in: make abuse ARGS='-run gateway', or ARGS='-markdown ../docs/abuse.md' for the tables of that document.
+abuse: build zookeeper ## floods, slow readers, half-open connections: zkine beside etcd, and what it costs others: docs/abuse.md; 25 minutes
+	@conformance/components/build.sh etcd
+	cd conformance && go run ./abuse $(ARGS)
+
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)
+
+.PHONY: reproducible vulnerabilities
+reproducible: ## build twice, in two folders and from the start, and as the image does: the same bytes
+	cd conformance && go test -count=1 -timeout 1h -v ./deploy -run Reproducible -fresh
+
+vulnerabilities: ## known vulnerabilities in what zkine is built from; needs the database at vuln.go.dev, and says so where it is not there
+	@for module in $(MODULES); do (cd $$module && go mod verify); done
+	@deploy/vulnerabilities.sh $(MODULES)
 
 proto: ## generate revision/recordpb from its .proto
 	go generate ./revision/recordpb

@@ -24,7 +24,7 @@ func (i *instance) checkACL(ctx context.Context) error {
 	if list == nil || list.Against(zk.WorldACL(zk.PermAll)) == zkacl.Same {
 		return nil
 	}
-	defer logWhile(i.log, "waiting for ZooKeeper, to look at ACLs")()
+	defer logWhile(i.log, func() string { return "waiting for ZooKeeper, to look at ACLs" })()
 	ensemble := i.ensemble()
 	for {
 		err := i.checkACLOn(ctx, ensemble, list)

@@ -54,6 +54,8 @@ func newApplyCommand(environ []string) *cobra.Command {
 		Use:   "apply",
 		Short: "Give every znode under a root the ACL",
 		Long:  applyHelp,
+		// The way back to a release that serves only open ones.
+		Annotations: map[string]string{opensLocal: ""},
 	}
 	cmd.Flags().BoolVar(&a.dryRun, "dry-run", false, "only print what would be changed")
 	cmd.Flags().BoolVar(&a.parents, "parents", false, "then give the ACL to the znodes above the root as well, / included: for an ensemble that zkine has to itself")

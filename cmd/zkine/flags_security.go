@@ -17,6 +17,8 @@ type securityFlags struct {
 	authFile string
 	aclText  string
 	strict   bool // the server's alone
+	// opensLocal is of a command that can make a local ZooKeeper open to all.
+	opensLocal bool
 
 	acl zkacl.List // what aclText says, once checked
 }
@@ -68,9 +70,16 @@ func (s *securityFlags) check(v *checker, servers []string) {
 }
 
 // refuseLocal refuses what is for an ensemble: the local ZooKeeper is closed to
-// everyone but its zkine, always.
+// everyone but its zkine, always; unless it is to go back to a release that could
+// not be kept out.
 func (s *securityFlags) refuseLocal(v *checker) {
+	if s.opensLocal && s.aclText == zkacl.Open {
+		s.acl = zk.WorldACL(zk.PermAll)
+	}
 	for _, flag := range []string{"zookeeper-cert-file", "zookeeper-key-file", "zookeeper-trusted-ca-file", "zookeeper-server-name", "zookeeper-auth-file", "zookeeper-acl", "zookeeper-acl-strict"} {
+		if flag == "zookeeper-acl" && s.acl != nil {
+			continue
+		}
 		if v.flags.Changed(flag) || v.from[flag] != "" {
 			v.refuse(flag, "it is for an ensemble", "name its servers with --zookeeper; the local ZooKeeper is closed to all but its zkine")
 		}

@@ -169,3 +169,11 @@ func (c *zkConn) SetACL(ctx context.Context, path string, acl []zk.ACL, version 
 	})
 	return err
 }
+
+// ReplaceACL is SetACL at any version that returns the znode's stat from then.
+func (c *zkConn) ReplaceACL(ctx context.Context, path string, acl []zk.ACL) (*zk.Stat, error) {
+	return call(ctx, c, func() (*zk.Stat, error) {
+		stat, err := c.zk.SetACL(path, acl, AnyVersion)
+		return stat, Named(path, err)
+	})
+}
