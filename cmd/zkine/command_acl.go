@@ -105,9 +105,8 @@ func onRoot(cmd *cobra.Command, o *logOptions, do func(context.Context, *aclWork
 			return err
 		}
 		err = onSession(ctx, cmd, o, conn, do)
-		lost := errors.Is(err, zkclient.ErrSessionOver)
 		conn.Close()
-		if !lost || ctx.Err() != nil {
+		if !lost(err) || ctx.Err() != nil {
 			if err != nil {
 				return about("root "+o.root, err)
 			}
@@ -115,6 +114,12 @@ func onRoot(cmd *cobra.Command, o *logOptions, do func(context.Context, *aclWork
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), "the connection to ZooKeeper was lost; going on with another one")
 	}
+}
+
+// lost says whether a call failed since its session ended, in the words of the
+// client or of its wrapper.
+func lost(err error) bool {
+	return errors.Is(err, zkclient.ErrSessionOver) || errors.Is(err, zk.ErrConnectionClosed) || errors.Is(err, zk.ErrNoServer)
 }
 
 func onSession(ctx context.Context, cmd *cobra.Command, o *logOptions, conn zkclient.Conn, do func(context.Context, *aclWork) error) error {

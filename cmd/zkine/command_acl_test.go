@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,76 +194,22 @@ func TestARootBelowAClosedZnode(t *testing.T) {
 	put(t, client(t, p.ready()), "k", "v")
 }
 
-// TestEveryZnodeCarriesTheACL has a zkine with tiny segments make znodes of every
-// kind, and looks at all of them.
-func TestEveryZnodeCarriesTheACL(t *testing.T) {
-	server := zktest.Shared(t)
-	for name, list := range map[string]string{"creator": "creator", "a list": entry("zkine:pw") + ";" + entry("auditor:pw")} {
-		t.Run(name, func(t *testing.T) {
-			above := zktest.Root(t)
-			root := above + "/in/between"
-			args := []string{"--zookeeper=" + server.Addr(), "--zookeeper-root=" + root, "--zookeeper-session-timeout=2s",
-				"--zookeeper-auth-file=" + authFile(t, "zkine:pw"), "--zookeeper-acl=" + list}
-			p := startZkine(t, append(args, "--log-segment-slots=8", "--checkpoint-log-bytes=4000", "--max-zookeeper-request=65536", "--zookeeper-acl-strict"))
-			kv := client(t, p.ready())
-			conn, _, err := zk.Connect([]string{server.Addr()}, 10e9, zk.WithLogInfo(false))
-			require.NoError(t, err)
-			t.Cleanup(conn.Close)
-			require.NoError(t, conn.AddAuth("digest", []byte("zkine:pw")))
-			kinds := map[string]string{"slots": "/log", "parts": "/stage", "packs": "/pack", "chunks": "/checkpoint"}
-			for i := 0; len(kinds) > 0 && i < 3000; i++ {
-				put(t, kv, fmt.Sprint("k", i%50), strings.Repeat(fmt.Sprint(i, " "), 100))
-				if i%20 == 0 {
-					put(t, kv, "large", string(incompressible(200_000+i)))
-				}
-				for kind, folder := range kinds {
-					if hasGrandchild(t, conn, root+folder) {
-						delete(kinds, kind)
-					}
-				}
-			}
-			require.Empty(t, kinds, "none of these was made")
-			out, err := zkine(append([]string{"log", "accept", "--cluster-id=" + p.await(`serving cluster ([0-9a-f]+)`)}, args...)...)
-			require.NoError(t, err, out)
-			found, _, err := conn.Exists(root + "/trust")
-			require.NoError(t, err)
-			require.True(t, found)
-			out, err = zkine(append([]string{"acl", "verify"}, args...)...)
-			require.NoError(t, err, out)
-			require.Contains(t, out, "all have it\n")
-			want, err := zkacl.Parse(strings.Replace(list, "creator", entry("zkine:pw"), 1))
-			require.NoError(t, err)
-			for _, p := range []string{above, above + "/in", root, root + "/format", root + "/trust"} {
-				acl, _, err := conn.GetACL(p)
-				require.NoError(t, err)
-				require.ElementsMatch(t, []zk.ACL(want), acl, p)
-			}
-		})
-	}
-}
-
-func hasGrandchild(t *testing.T, conn *zk.Conn, folder string) bool {
-	t.Helper()
-	names, _, err := conn.Children(folder)
-	require.NoError(t, err)
-	for _, name := range names {
-		if below, _, err := conn.Children(folder + "/" + name); err == nil && len(below) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// TestAnExplicitListOfFullSize has zkine work with the longest list that is let in.
-func TestAnExplicitListOfFullSize(t *testing.T) {
-	args, _, _ := sharedRoot(t)
-	list := entry("zkine:pw")
-	for i := 0; len(list) < 4<<10-400; i++ {
-		list += ";" + strings.Replace(entry(fmt.Sprintf("%s-%d:pw", strings.Repeat("o", 300), i)), "cdrwa", "r", 1)
-	}
-	p := startZkine(t, append(args, "--zookeeper-auth-file="+authFile(t, "zkine:pw"), "--max-zookeeper-request=65536", "--zookeeper-acl="+list))
-	kv := client(t, p.ready())
-	value := string(incompressible(1_000_000))
-	put(t, kv, "large", value)
-	expect(t, kv, "large", value)
+// TestACLApplyOverALostConnection loses the connection between a change and its
+// reply, and goes on with another one.
+func TestACLApplyOverALostConnection(t *testing.T) {
+	args, root, _ := sharedRoot(t)
+	p := startZkine(t, args)
+	put(t, client(t, p.ready()), "k", "v")
+	p.signal(syscall.SIGTERM)
+	p.end()
+	const opSetACL = 7
+	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+	trap := proxy.LoseReply(opSetACL)
+	flags := []string{"--zookeeper=" + proxy.Addr(), "--zookeeper-root=" + root, "--zookeeper-auth-file=" + authFile(t, "zkine:pw")}
+	out, err := zkine(append([]string{"acl", "apply"}, flags...)...)
+	require.NoError(t, err, out)
+	require.True(t, trap.Wait().Answered)
+	require.Contains(t, out, "the connection to ZooKeeper was lost; going on with another one")
+	out, err = zkine(append([]string{"acl", "verify"}, flags...)...)
+	require.NoError(t, err, out)
 }

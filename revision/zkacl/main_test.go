@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { zktest.Main(m) }
 
 // session dials the shared server, and shows digest credentials, each
 // user:password.
-func session(t *testing.T, credentials ...string) *watched {
+func session(t testing.TB, credentials ...string) *watched {
 	t.Helper()
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
@@ -63,7 +63,7 @@ func (w *watched) SetACL(ctx context.Context, path string, acl []zk.ACL, version
 	return w.Session.SetACL(ctx, path, acl, version)
 }
 
-func (w *watched) create(t *testing.T, acl []zk.ACL, paths ...string) {
+func (w *watched) create(t testing.TB, acl []zk.ACL, paths ...string) {
 	t.Helper()
 	for _, p := range paths {
 		_, err := w.Multi(t.Context(), &zk.CreateRequest{Path: p, Acl: acl})
