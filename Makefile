@@ -124,6 +124,12 @@ simulate: ## thousands of simulated clusters, each with faults of its own: docs/
 	@n=$$(nproc); seq $$n | xargs -P $$n -I{} bin/simulation.test -test.timeout 24h -test.run 'TestSeeds$$' -test.v -first 0 \
 	  -seeds $$(( ($(SEEDS) + n - 1) / n )) $(ARGS) | grep -v '^=== \|^ *--- PASS'
 
+.PHONY: abuse
+# As in: make abuse ARGS='-run gateway', or ARGS='-markdown ../docs/abuse.md' for the tables of that document.
+abuse: build zookeeper ## floods, slow readers, half-open connections: zkine beside etcd, and what it costs others: docs/abuse.md; 25 minutes
+	@conformance/components/build.sh etcd
+	cd conformance && go run ./abuse $(ARGS)
+
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)
 

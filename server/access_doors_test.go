@@ -183,7 +183,7 @@ func gatewayError(t *testing.T, resp *http.Response) error {
 // comes with it: its name would not be the caller's. One without a name does no
 // harm and no good.
 func TestGatewayKnowsNoCertificates(t *testing.T) {
-	s := newAccessSetup(t)
+	s := newAccessSetup(t, 1)
 	named, unnamed := httpsClient(t, s.certificate("root"), false), httpsClient(t, s.certificate(""), false)
 	post := func(client *http.Client, path, token string) (int, string) {
 		r, err := http.NewRequestWithContext(ctxFor(t), http.MethodPost, "https://"+s.secure()+path, bytes.NewReader([]byte(`{"key":"YS94"}`)))
