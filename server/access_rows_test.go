@@ -49,7 +49,7 @@ func rootOnly(request proto.Message) accessRow {
 }
 
 func (row accessRow) each(request func(n int) proto.Message) accessRow {
-	row.request = each(request)
+	row.request, row.numbered = each(request), true
 	return row
 }
 
@@ -183,7 +183,7 @@ func authAccess() map[string][]accessRow {
 		},
 		pb.Auth_RoleGet_FullMethodName: {
 			permitted(&pb.AuthRoleGetRequest{Role: "app"}), // her own
-			rootOnly(&pb.AuthRoleGetRequest{Role: "r1"}),
+			rootOnly(&pb.AuthRoleGetRequest{Role: "r0"}),
 		},
 		pb.Auth_UserList_FullMethodName: {rootOnly(&pb.AuthUserListRequest{})},
 		pb.Auth_RoleList_FullMethodName: {rootOnly(&pb.AuthRoleListRequest{})},

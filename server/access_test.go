@@ -43,7 +43,7 @@ func TestTokensAreVerifiedOnce(t *testing.T) {
 		jwt.RegisterSigningMethod("HS256", func() jwt.SigningMethod { return jwt.SigningMethodHS256 })
 	})
 	s := &accessSetup{member: startMember(t, memzk.New(), "one", tokens)}
-	s.setUp(t)
+	s.setUp(t, 1)
 	_, err = s.auth.AuthEnable(ctxFor(t), &pb.AuthEnableRequest{})
 	require.NoError(t, err)
 	require.Zero(t, verified.count.Load(), "tokens do not matter yet")
@@ -94,9 +94,9 @@ func accessMethods(m *member) map[string]grpc.MethodInfo {
 	return methods
 }
 
-// TestAccess calls every method of every service with and without the right to.
-// The methods come from the gRPC server itself: one that is new fails the test
-// until accessRows has a row for it.
+// TestAccess calls every method of every service with and without the right to,
+// through each door. The methods come from the gRPC server itself: one that is new
+// fails the test until accessRows has a row for it.
 func TestAccess(t *testing.T) {
 	methods := accessMethods(startMember(t, memzk.New(), "one", nil))
 	for name := range accessRows() {
@@ -120,6 +120,8 @@ type accessRow struct {
 	// The errors of callers without a token, with one that is made up, of a user
 	// without permissions, of one with them, and of root.
 	anonymous, invalid, stranger, allowed, root error
+	// numbered is set if the nth call needs users, roles and leases of its own.
+	numbered bool
 	// off is the answer while authentication is disabled; with then it stands for
 	// what those are told that may make the request, if that is an error.
 	off  error
@@ -131,16 +133,19 @@ type accessRow struct {
 // accessSetup is what the requests are about.
 type accessSetup struct {
 	*member
-	leader *v3electionpb.LeaderKey
+	// clients signs the certificates of clients.
+	clients *authority
+	leader  *v3electionpb.LeaderKey
 }
 
-const accessCalls = 6
+// accessCalls is how many calls a row makes: six through each of three doors.
+const accessCalls = 18
 
 // setUp makes users root, alice (who may read and write a/, and read y/) and bob
-// (who may nothing); lease 7 with keys below a/; and for each call n a user un, a
-// role rn which un has, and the leases 100+n with a key below a/ and 200+n with one
-// below y/.
-func (s *accessSetup) setUp(t *testing.T) {
+// (who may nothing); lease 7 with keys below a/; and for each of some calls n a user
+// un, a role rn which un has, and the leases 100+n with a key below a/ and 200+n with
+// one below y/.
+func (s *accessSetup) setUp(t *testing.T, calls int) {
 	ctx := ctxFor(t)
 	leases, elections := pb.NewLeaseClient(s.conn), v3electionpb.NewElectionClient(s.conn)
 	role := func(name, key string) {
@@ -175,7 +180,7 @@ func (s *accessSetup) setUp(t *testing.T) {
 	user("alice", "app")
 	user("bob", "")
 	lease(7, "a/7")
-	for n := range accessCalls {
+	for n := range calls {
 		role(fmt.Sprintf("r%d", n), "z/")
 		user(fmt.Sprintf("u%d", n), fmt.Sprintf("r%d", n))
 		lease(100+int64(n), fmt.Sprintf("a/%d", 100+n))
@@ -186,43 +191,66 @@ func (s *accessSetup) setUp(t *testing.T) {
 	s.leader = won.Leader
 }
 
+// newAccessSetup starts a member with all of that.
+func newAccessSetup(t *testing.T, calls int) *accessSetup {
+	t.Helper()
+	clients, open := openDoors(t)
+	s := &accessSetup{member: startMember(t, memzk.New(), "one", nil, open), clients: clients}
+	s.setUp(t, calls)
+	return s
+}
+
 func (row accessRow) run(t *testing.T, name string, method grpc.MethodInfo) {
-	s := &accessSetup{member: startMember(t, memzk.New(), "one", nil)}
-	s.setUp(t)
+	numbers := 1
+	if row.numbered {
+		numbers = accessCalls
+	}
+	s := newAccessSetup(t, numbers)
 	calls := 0
-	ask := func(ctx context.Context, who string, want error) {
-		t.Helper()
-		n := calls
-		calls++
-		got := invoke(ctx, s.conn, name, method, row.request(s, n))
-		switch {
-		case want == nil && row.then == codes.OK:
-			require.NoError(t, got, who)
-		case want == nil:
-			require.Equal(t, row.then, status.Code(got), "%s: %v", who, got)
-		default:
-			require.ErrorContains(t, got, rpctypes.ErrorDesc(want), who)
-			require.True(t, row.codeless || status.Code(got) == status.Code(want), "%s: %v", who, got)
+	for _, through := range doorsOf(t, name) {
+		ask := func(who accessCaller, what string, want error) {
+			t.Helper()
+			got := s.call(t, through, who, name, method, row.request(s, calls))
+			calls++
+			row.judge(t, fmt.Sprintf("%s, %s", through, what), want, got)
+		}
+		ask(accessCaller{}, "while authentication is disabled", row.off)
+		if name != pb.Auth_AuthEnable_FullMethodName { // which has just done so
+			_, err := s.auth.AuthEnable(ctxFor(t), &pb.AuthEnableRequest{})
+			require.NoError(t, err)
+		}
+		ask(accessCaller{}, "without a token", row.anonymous)
+		ask(accessCaller{madeUp: "x.1"}, "with a made-up token", row.invalid)
+		ask(accessCaller{user: "bob"}, "bob", row.stranger)
+		ask(accessCaller{user: "alice"}, "alice", row.allowed)
+		ask(accessCaller{user: "root"}, "root", row.root)
+		if name != pb.Auth_AuthDisable_FullMethodName {
+			_, err := s.auth.AuthDisable(s.login(t, "root", "root"), &pb.AuthDisableRequest{})
+			require.NoError(t, err)
 		}
 	}
-	ask(ctxFor(t), "while authentication is disabled", row.off)
-	if name != pb.Auth_AuthEnable_FullMethodName { // which has just done so
-		_, err := s.auth.AuthEnable(ctxFor(t), &pb.AuthEnableRequest{})
-		require.NoError(t, err)
+	require.LessOrEqual(t, calls, accessCalls)
+}
+
+// judge compares what a caller was told with what it should be.
+func (row accessRow) judge(t *testing.T, what string, want, got error) {
+	t.Helper()
+	switch {
+	case want == nil && row.then == codes.OK:
+		require.NoError(t, got, what)
+	case want == nil:
+		require.Equal(t, row.then, status.Code(got), "%s: %v", what, got)
+	default:
+		require.ErrorContains(t, got, rpctypes.ErrorDesc(want), what)
+		require.True(t, row.codeless || status.Code(got) == status.Code(want), "%s: %v", what, got)
 	}
-	ask(ctxFor(t), "without a token", row.anonymous)
-	ask(withToken(t, "x.1"), "with a made-up token", row.invalid)
-	ask(s.login(t, "bob", "bob"), "bob", row.stranger)
-	ask(s.login(t, "alice", "alice"), "alice", row.allowed)
-	ask(s.login(t, "root", "root"), "root", row.root)
-	require.Equal(t, accessCalls, calls)
 }
 
 // invoke makes a call, and returns the error of its first answer.
 func invoke(ctx context.Context, conn *grpc.ClientConn, name string, method grpc.MethodInfo, request proto.Message) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	service, rpc, _ := strings.Cut(name[1:], "/")
+	service, rpc := serviceAndMethod(name)
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 	if err != nil {
 		return err
@@ -255,4 +283,10 @@ func invoke(ctx context.Context, conn *grpc.ClientConn, name string, method grpc
 		return errors.New(w.CancelReason)
 	}
 	return nil
+}
+
+// serviceAndMethod splits a full name.
+func serviceAndMethod(name string) (service, method string) {
+	service, method, _ = strings.Cut(name[1:], "/")
+	return service, method
 }

@@ -108,7 +108,7 @@ func TestParse(t *testing.T) {
 		"jwt":                   "sign-method",
 		"jwt,sign-method=X":     "sign-method",
 		"jwt,sign-method":       "has no value",
-		"jwt,color=red":         `option "color" is not known`,
+		"jwt,color=red":         "option 1 is not known",
 		"jwt,ttl=1s,ttl=2s":     "twice",
 		"jwt,sign-method=none":  "does not sign",
 		"jwt,sign-method=RS256": "no key",

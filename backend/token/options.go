@@ -18,7 +18,8 @@ var optionNames = []string{"sign-method", "pub-key", "priv-key", "ttl"}
 
 // Parse reads etcd's --auth-token: "simple", or "jwt,sign-method=...,
 // pub-key=file,priv-key=file,ttl=5m", and the files that it names. The JWT is
-// nil for simple tokens. Errors are for the person who has written the flag.
+// nil for simple tokens. Errors are for the person who has written the flag, and
+// do not repeat it: its name invites to write a secret there.
 func Parse(spec string) (*JWT, error) {
 	kind, rest, _ := strings.Cut(spec, ",")
 	options, err := parseOptions(rest)
@@ -30,7 +31,7 @@ func Parse(spec string) (*JWT, error) {
 	case kind == "simple":
 		return nil, errors.New("simple has no options; write simple alone")
 	case kind != "jwt":
-		return nil, fmt.Errorf("token type %q is not known; write simple or jwt,sign-method=RS256,priv-key=file", kind)
+		return nil, errors.New("this token type is not known; write simple or jwt,sign-method=RS256,priv-key=file")
 	}
 	return newJWT(options)
 }
@@ -40,14 +41,14 @@ func parseOptions(list string) (map[string]string, error) {
 	if list == "" {
 		return options, nil
 	}
-	for _, option := range strings.Split(list, ",") {
+	for i, option := range strings.Split(list, ",") {
 		name, value, found := strings.Cut(option, "=")
 		_, twice := options[name]
 		switch {
 		case !found:
-			return nil, fmt.Errorf("%q has no value; write name=value", option)
+			return nil, fmt.Errorf("option %d has no value; write name=value", i+1)
 		case !slices.Contains(optionNames, name):
-			return nil, fmt.Errorf("option %q is not known; there are %s", name, strings.Join(optionNames, ", "))
+			return nil, fmt.Errorf("option %d is not known; there are %s", i+1, strings.Join(optionNames, ", "))
 		case twice:
 			return nil, fmt.Errorf("option %q is there twice; write it once", name)
 		}

@@ -190,6 +190,8 @@ func (v *checker) certificate(t listener.TLS, urls []string) {
 func checkURL(raw string, schemes []string) string {
 	scheme, rest, found := strings.Cut(raw, "://")
 	switch {
+	case strings.Contains(raw, "@") && !strings.HasPrefix(scheme, "unix"): // not repeated here
+		return "a URL has a user or a password before its host, of which zkine makes no use"
 	case !found:
 		return fmt.Sprintf("%q is not a URL", raw)
 	case !slices.Contains(schemes, scheme):

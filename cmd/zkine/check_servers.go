@@ -53,6 +53,9 @@ func instead(text string) string {
 
 // parseServer is parseServers for one of them, which is not empty.
 func parseServer(server string) (string, *badServer) {
+	if strings.Contains(server, "@") { // it is not repeated, then
+		return "", &badServer{"a server has a user or a password before its host, of which zkine makes no use", serversExample}
+	}
 	if _, rest, found := strings.Cut(server, "://"); found {
 		address, root, _ := strings.Cut(rest, "/")
 		return "", &badServer{fmt.Sprintf("%q is a URL, and ZooKeeper's servers have none", server), withoutChroot(address, root)}

@@ -44,7 +44,7 @@ func TestServersThatCannotBe(t *testing.T) {
 		"[::1]2181":          `"[::1]2181" is not host:port — write [::1]:2181`,
 		"zk1:2181,ZK1:2181":  `"ZK1:2181" is named twice — name each server once`,
 		"zk1,zk1:2181":       `"zk1:2181" is named twice — name each server once`,
-		"user@zk1:2181":      `"user@zk1:2181" is not host:port — ` + serversExample,
+		"user@zk1:2181":      `a server has a user or a password before its host, of which zkine makes no use — ` + serversExample,
 		"zk1:2181?timeout=1": `"zk1:2181?timeout=1" is not host:port — ` + serversExample,
 		"300.1.2.3:2181":     `"300.1.2.3:2181" begins with no IPv4 address — ` + serversExample,
 	} {

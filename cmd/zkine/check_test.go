@@ -33,7 +33,7 @@ func TestWrongFlags(t *testing.T) {
 		{"--auto-compaction-mode=sometimes", `--auto-compaction-mode: "sometimes" is not known — choose one of periodic, revision`},
 		{"--auto-compaction-retention=often", `--auto-compaction-retention: "often" is not a time — write it like 1h or 30m, or 0 for no automatic compaction`},
 		{"--watch-progress-notify-interval=0s", `--watch-progress-notify-interval: 0s is out of bounds — choose from 100ms to 24h0m0s`},
-		{"--auth-token=paper", `--auth-token: token type "paper" is not known — write simple or jwt,sign-method=RS256,priv-key=file`},
+		{"--auth-token=paper", `--auth-token: this token type is not known — write simple or jwt,sign-method=RS256,priv-key=file`},
 		{"--auth-token=jwt,sign-method=RS256,priv-key=/nowhere", `--auth-token: open /nowhere: no such file or directory — write it like simple or jwt,sign-method=RS256,priv-key=file`},
 		{"--auth-token-ttl=0", `--auth-token-ttl: 0 is out of bounds — choose from 1 to 2147483648`},
 		{"--bcrypt-cost=40", `--bcrypt-cost: 40 is out of bounds — choose from 4 to 31`},

@@ -29,7 +29,7 @@ func newCommand(environ []string) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagProblem(err) })
-	cmd.AddCommand(newServerCommand(environ), newLogCommand(environ), newVersionCommand())
+	cmd.AddCommand(newServerCommand(environ), newLogCommand(environ), newACLCommand(environ), newVersionCommand())
 	return cmd
 }
 

@@ -32,12 +32,16 @@ func newLogCommand(environ []string) *cobra.Command {
 // logRunner is what a command of `zkine log` does with a root.
 type logRunner func(*cobra.Command, *logOptions) error
 
+// opensLocal annotates a command that takes --zookeeper-acl=open with --data-dir.
+const opensLocal = "opens a local ZooKeeper"
+
 // completeLogCommand adds the flags of `zkine log` to a command, and what all of
 // its commands do before their own work. The context of the command ends with a
 // signal.
 func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cobra.Command {
 	o := new(logOptions)
 	o.bind(cmd.Flags())
+	_, o.security.opensLocal = cmd.Annotations[opensLocal]
 	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		// Variables of the server's other flags are none of this command's.
@@ -63,7 +67,10 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cob
 				return err
 			}
 			defer stopZooKeeper(zooKeeper, o.log)
-			o.zookeeper = []string{zooKeeper.Addr()}
+			o.zookeeper, o.secured = []string{zooKeeper.Addr()}, superSecurity(zooKeeper)
+			if o.security.acl != nil {
+				o.secured.acl = o.security.acl
+			}
 		}
 		return do(cmd, o)
 	}

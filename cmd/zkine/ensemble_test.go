@@ -69,7 +69,8 @@ func TestARootWithAClosedACL(t *testing.T) {
 	_, err := conn.Create(root, nil, 0, zk.WorldACL(zk.PermRead))
 	require.NoError(t, err)
 	require.Equal(t, `zkine: root `+root+`: create `+root+`: ZooKeeper answers NOAUTH (-102) for `+root+
-		`/format: access denied, the znode's ACL keeps this zkine out — give zkine all permissions on everything under its root`, startZkine(t, args).problem())
+		`/format: access denied, the znode's ACL keeps this zkine out — give zkine all permissions on everything under its root`+
+		` with zkine acl apply, or have it authenticate as one that has them, with --zookeeper-auth-file or --zookeeper-cert-file`, startZkine(t, args).problem())
 }
 
 func TestANameTwice(t *testing.T) {

@@ -37,6 +37,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		"ZKINE_ZOOKEEPER_SERVER_NAME":          "zookeeper",
 		"ZKINE_ZOOKEEPER_AUTH_FILE":            "/zk/auth",
 		"ZKINE_ZOOKEEPER_ACL":                  "ip:10.0.0.0/8:cdrwa",
+		"ZKINE_ZOOKEEPER_ACL_STRICT":           "true",
 		"ZKINE_MAX_ZOOKEEPER_REQUEST":          "100000",
 		"ZKINE_DATA_DIR":                       "/data",
 		"ZKINE_TEMP_DIR":                       "/temp",
@@ -90,7 +91,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		dataDir: "/data", tempDir: "/temp", localHeap: 1 << 30,
 		security: securityFlags{
 			files:    identity.Files{CertFile: "/zk/cert", KeyFile: "/zk/key", TrustedCAFile: "/zk/ca", ServerName: "zookeeper"},
-			authFile: "/zk/auth", aclText: "ip:10.0.0.0/8:cdrwa",
+			authFile: "/zk/auth", aclText: "ip:10.0.0.0/8:cdrwa", strict: true,
 		},
 		cluster: clusterFlags{text: "1a2b"}, name: "me",
 		clientURLs:    []string{"http://127.0.0.1:1", "unix:///s"},

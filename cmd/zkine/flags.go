@@ -50,6 +50,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.SortFlags = false
 	c.bindZooKeeper(f)
 	c.security.bind(f)
+	c.security.bindStrict(f)
 	c.cluster.bind(f)
 	f.StringVar(&c.name, "name", "", "this member's `name`, unique on the root (default: the host name)")
 	c.bindURLs(f)

@@ -16,6 +16,9 @@ type securityFlags struct {
 	files    identity.Files
 	authFile string
 	aclText  string
+	strict   bool // the server's alone
+	// opensLocal is of a command that can make a local ZooKeeper open to all.
+	opensLocal bool
 
 	acl zkacl.List // what aclText says, once checked
 }
@@ -27,6 +30,11 @@ func (s *securityFlags) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.files.ServerName, "zookeeper-server-name", "", "`name` in ZooKeeper's certificates (default: each server's, as --zookeeper has it)")
 	f.StringVar(&s.authFile, "zookeeper-auth-file", "", "`file` with credentials towards ZooKeeper, one scheme:credential a line, like digest:user:password; read again at each connection")
 	f.StringVar(&s.aclText, "zookeeper-acl", "", "`list` of who may touch the znodes: creator, which is who zkine authenticates as, open, or scheme:id:permissions, several with ; between (default: creator if zkine authenticates, else open)")
+}
+
+// bindStrict declares what only a server has.
+func (s *securityFlags) bindStrict(f *pflag.FlagSet) {
+	f.BoolVar(&s.strict, "zookeeper-acl-strict", false, "do not start on a root with znodes that someone may touch whom --zookeeper-acl does not let, instead of a warning")
 }
 
 // check refuses what cannot be. What is in the files is load's to check.
@@ -56,12 +64,22 @@ func (s *securityFlags) check(v *checker, servers []string) {
 	if text == zkacl.Creator && !s.authenticates() {
 		v.refuse("zookeeper-acl", "creator is who zkine authenticates as, and it does not", "name credentials with --zookeeper-auth-file, or a certificate with --zookeeper-cert-file")
 	}
+	if s.strict && text == zkacl.Open {
+		v.refuse("zookeeper-acl-strict", "everyone may touch the znodes", "say who may with --zookeeper-acl, or have zkine authenticate")
+	}
 }
 
 // refuseLocal refuses what is for an ensemble: the local ZooKeeper is closed to
-// everyone but its zkine, always.
+// everyone but its zkine, always; unless it is to go back to a release that could
+// not be kept out.
 func (s *securityFlags) refuseLocal(v *checker) {
-	for _, flag := range []string{"zookeeper-cert-file", "zookeeper-key-file", "zookeeper-trusted-ca-file", "zookeeper-server-name", "zookeeper-auth-file", "zookeeper-acl"} {
+	if s.opensLocal && s.aclText == zkacl.Open {
+		s.acl = zk.WorldACL(zk.PermAll)
+	}
+	for _, flag := range []string{"zookeeper-cert-file", "zookeeper-key-file", "zookeeper-trusted-ca-file", "zookeeper-server-name", "zookeeper-auth-file", "zookeeper-acl", "zookeeper-acl-strict"} {
+		if flag == "zookeeper-acl" && s.acl != nil {
+			continue
+		}
 		if v.flags.Changed(flag) || v.from[flag] != "" {
 			v.refuse(flag, "it is for an ensemble", "name its servers with --zookeeper; the local ZooKeeper is closed to all but its zkine")
 		}

@@ -39,9 +39,9 @@ const (
 	slowStepAgain = time.Minute
 )
 
-// logWhile logs from time to time that something still goes on, until the
-// returned function is called.
-func logWhile(log *logrus.Entry, what string) (done func()) {
+// logWhile logs from time to time that something still goes on, and how far it is,
+// until the returned function is called.
+func logWhile(log *logrus.Entry, what func() string) (done func()) {
 	began := time.Now()
 	ticker := time.NewTicker(slowStep)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -51,7 +51,7 @@ func logWhile(log *logrus.Entry, what string) (done func()) {
 		for {
 			select {
 			case <-ticker.C:
-				log.Infof("%s, for %v now", what, time.Since(began).Round(time.Second))
+				log.Infof("%s, for %v now", what(), time.Since(began).Round(time.Second))
 				ticker.Reset(slowStepAgain)
 			case <-stop:
 				return

@@ -10,6 +10,7 @@
 //	front.go                          the server on its sockets, and the line that says that it is ready
 //	servedrecord.go                   the file that says what was served before
 //	localzookeeper.go, localheap.go   the local ZooKeeper, and how much it may hold
+//	acl_start.go                      a look at who may touch what is there, before anything is created
 //	open.go                           the log and the backend
 //	statusline.go                     how far a start has come
 //	ensemble.go                       a look at the versions and heaps of an ensemble

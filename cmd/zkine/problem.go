@@ -6,6 +6,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkacl"
 )
 
 // problem is an error for people, in one line: which thing, what is wrong with
@@ -42,7 +43,8 @@ var remedies = []struct {
 	{revision.ErrNoData, "check --zookeeper-root and --zookeeper"},
 	{revision.ErrWrongCluster, "check --zookeeper and --zookeeper-root"},
 	{revision.ErrLogLost, `see "The log went back" in docs/operations.md`},
-	{revision.ErrForbidden, "give zkine all permissions on everything under its root"},
+	{revision.ErrForbidden, "give zkine all permissions on everything under its root; see zkine acl --help"},
+	{zkacl.ErrAnonymous, "name credentials with --zookeeper-auth-file, or a certificate with --zookeeper-cert-file for a server that asks for one"},
 	{revision.ErrNameTaken, "choose another --name"},
 }
 

@@ -34,7 +34,7 @@ func (p *process) body(path string) (int, string) {
 func TestAServerThatDemandsAuthentication(t *testing.T) {
 	server := zktest.Start(t, zktest.WithProperty("enforce.auth.enabled", "true"), zktest.WithProperty("enforce.auth.schemes", "digest"))
 	p := startZkine(t, []string{"--zookeeper=" + server.Addr()})
-	const remedy = "turn off sessionRequireClientSASLAuth and enforce.auth.enabled on the servers"
+	const remedy = "name credentials that the server knows with --zookeeper-auth-file"
 	p.await(`SESSIONCLOSEDREQUIRESASLAUTH \(-124\).*` + remedy)
 	require.Eventually(t, func() bool {
 		code, text := p.body("/readyz")

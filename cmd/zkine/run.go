@@ -35,7 +35,8 @@ type instance struct {
 //	sockets bound           a port in use is an error before anything is started
 //	metrics URLs served     /livez ok, /readyz says what is missing
 //	served record read      which cluster was served before
-//	local ZooKeeper         if no other is named
+//	local ZooKeeper         if no other is named; closed to other users of the host
+//	ACLs looked at          of an ensemble: nothing is created that would lock this zkine out
 //	log opened              waits while ZooKeeper cannot be reached
 //	backend opened          the log is replayed
 //	clients served
@@ -68,6 +69,8 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 			return startError(ctx, err)
 		}
 		defer stop()
+	} else if err := i.checkACL(ctx); err != nil {
+		return startError(ctx, err)
 	}
 	b, err := i.openBackend(ctx)
 	if err != nil {
@@ -95,8 +98,8 @@ func (i *instance) readRecord() (err error) {
 	return nil
 }
 
-// startLocal starts the local ZooKeeper, and fits the settings to it. stop ends
-// it.
+// startLocal starts the local ZooKeeper, fits the settings to it, and closes it to
+// others. stop ends it.
 func (i *instance) startLocal(ctx context.Context) (stop func(), err error) {
 	var plan localPlan
 	i.cfg, plan = sizeLocal(i.cfg, i.log)
@@ -104,8 +107,13 @@ func (i *instance) startLocal(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	i.servers, i.held = []string{zooKeeper.Addr()}, zooKeeper.DataBytes
-	return func() { stopZooKeeper(zooKeeper, i.log) }, nil
+	stop = func() { stopZooKeeper(zooKeeper, i.log) }
+	if err := closeLocal(ctx, zooKeeper, i.cfg.maxRequest, i.log); err != nil {
+		stop()
+		return nil, err
+	}
+	i.servers, i.held, i.security = []string{zooKeeper.Addr()}, zooKeeper.DataBytes, localSecurity(zooKeeper)
+	return stop, nil
 }
 
 // serve has clients served until ctx ends or the backend fails, and returns why.

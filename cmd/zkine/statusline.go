@@ -66,7 +66,18 @@ const (
 	barDelay  = 500 * time.Millisecond
 )
 
-func bar(p backend.Progress) string {
+// progress is how far something has come.
+type progress interface {
+	// Fraction is from 0 to 1; less if it is not known how much there is.
+	Fraction() float64
+	String() string
+}
+
+func bar(p progress) string {
+	if p.Fraction() < 0 {
+		return p.String()
+	}
+
 	full := int(p.Fraction() * barWidth)
 	return "[" + strings.Repeat("#", full) + strings.Repeat(" ", barWidth-full) + "] " + p.String()
 }
@@ -75,6 +86,11 @@ func bar(p backend.Progress) string {
 // called: as a bar if there is a status line, else with a line in the log every
 // 10 s.
 func showStartup(log *logrus.Entry, status *statusLine, starting *backend.Startup) (done func()) {
+	return showProgress(func(text string) { log.Info(text) }, status, func() progress { return starting.Progress() })
+}
+
+// showProgress is showStartup of anything; say takes the lines.
+func showProgress(say func(string), status *statusLine, now func() progress) (done func()) {
 	period := slowStep
 	if status != nil {
 		period = barPeriod
@@ -88,9 +104,9 @@ func showStartup(log *logrus.Entry, status *statusLine, starting *backend.Startu
 		for {
 			select {
 			case <-ticker.C:
-				switch p := starting.Progress(); {
+				switch p := now(); {
 				case status == nil:
-					log.Info(p.String())
+					say(p.String())
 				case time.Since(began) >= barDelay:
 					status.show(bar(p))
 				}

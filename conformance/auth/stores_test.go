@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { zktest.Main(m) }
 type store struct {
 	name    string
 	address string
+	plain   *grpc.ClientConn
 	kv      pb.KVClient
 	watch   pb.WatchClient
 	lease   pb.LeaseClient
@@ -39,7 +40,7 @@ func connect(t *testing.T, name, address string) *store {
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return &store{
-		name: name, address: address, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
+		name: name, address: address, plain: conn, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
 		cluster: pb.NewClusterClient(conn), maint: pb.NewMaintenanceClient(conn), auth: pb.NewAuthClient(conn),
 		tokens: make(map[string]string),
 	}
@@ -49,6 +50,7 @@ func startEtcd(t *testing.T, tokens string) *store {
 	return connect(t, "etcd", reference.Start(t, func(cfg *embed.Config) { cfg.AuthToken = tokens }))
 }
 
-func startZkine(t *testing.T, tokens string) *store {
-	return connect(t, "zkine", rigtest.Start(t, "--auth-token="+tokens, fmt.Sprintf("--bcrypt-cost=%d", bcrypt.MinCost)).Endpoint)
+func startZkine(t *testing.T, tokens string, more ...string) *store {
+	args := append([]string{"--auth-token=" + tokens, fmt.Sprintf("--bcrypt-cost=%d", bcrypt.MinCost)}, more...)
+	return connect(t, "zkine", rigtest.Start(t, args...).Endpoint)
 }

@@ -55,7 +55,7 @@ var imports = map[string][]string{
 	"revision/zkclient/transport":  {},
 	"revision/zkclient/identity":   {"revision/throttle"},
 	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/transport", "revision/throttle"},
-	"revision/zkacl":               {"revision", "revision/zkclient"},
+	"revision/zkacl":               {"revision", "revision/zkclient", "revision/zkroot"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
 	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
@@ -63,9 +63,9 @@ var imports = map[string][]string{
 	"revision/recordpb":     {},
 	"revision/recordpb/gen": {},
 	// A ZooKeeper as a child process.
-	"revision/embedded": {"revision/zkclient/fourletter", "revision/throttle"},
+	"revision/embedded": {"revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
 	// For tests: an ensemble in memory behind the client's interface, and real ones.
-	"revision/memzk":  {"revision", "revision/zkclient"},
+	"revision/memzk":        {"revision", "revision/zkclient"},
 	"revision/zktest":       {"revision/embedded", "revision/zkclient/fourletter", "revision/zktest/certs"},
 	"revision/zktest/certs": {},
 	// What keeps a log from repeating itself, for all layers that log.

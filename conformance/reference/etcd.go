@@ -16,7 +16,7 @@ import (
 
 // Start starts an etcd with an empty data folder and etcd's own defaults, but that it does not fsync and hashes
 // passwords quickly, and returns its endpoint, host:port. It is stopped when the test ends. Each change is made to its
-// configuration before it starts.
+// configuration before it starts; URLs that a change lists as ListenClientUrls are listened on besides.
 func Start(t testing.TB, changes ...func(*embed.Config)) string {
 	t.Helper()
 	cfg := embed.NewConfig()
@@ -24,11 +24,13 @@ func Start(t testing.TB, changes ...func(*embed.Config)) string {
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	cfg.UnsafeNoFsync = true
 	cfg.BcryptCost = uint(bcrypt.MinCost)
+	cfg.ListenClientUrls = nil
 	for _, change := range changes {
 		change(cfg)
 	}
 	client, peer := address(t), address(t)
-	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+	cfg.ListenClientUrls = append(cfg.ListenClientUrls, client)
+	cfg.AdvertiseClientUrls = []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	e, err := embed.StartEtcd(cfg)

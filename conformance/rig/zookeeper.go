@@ -39,7 +39,7 @@ type ZooKeepers struct {
 }
 
 // StartZooKeepers starts n servers and returns when all of them serve. Each has what c says, and a folder of its own
-// in c.DataDir. They fsync, and are started again when they end; c.Distribution is FindZooKeeper's by default, and
+// in c.DataDir. They are open to everyone, fsync, and are started again when they end; c.Distribution is FindZooKeeper's by default, and
 // c.Logger one that is silent.
 func StartZooKeepers(ctx context.Context, n int, c embedded.Config) (*ZooKeepers, error) {
 	return startZooKeepers(ctx, n, c, func(*embedded.Config) error { return nil })
@@ -63,6 +63,7 @@ func startZooKeepers(ctx context.Context, n int, c embedded.Config, own func(*em
 	if err != nil {
 		return nil, err
 	}
+	c.Open = true
 	z, parent := &ZooKeepers{}, c.DataDir
 	for _, peer := range peers {
 		c.DataDir = filepath.Join(parent, fmt.Sprint("zookeeper-", peer.ID))

@@ -1,17 +1,13 @@
 package embedded
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/sirupsen/logrus"
 )
@@ -36,6 +32,9 @@ type Config struct {
 	SnapCount int
 	// JuteMaxBuffer bounds a request in bytes; 0 means ZooKeeper's default, 1048575.
 	JuteMaxBuffer int
+	// Open lets every user of the host in, to read and change everything: for tests. Else the server is closed to all
+	// but who shows Server.Credential, as far as the ACLs of znodes go: those that were made without one are open.
+	Open bool
 	// Properties are further lines of zoo.cfg; they win over what zkine writes there.
 	Properties map[string]string
 	// JVMFlags are given to java after zkine's own.
@@ -44,14 +43,15 @@ type Config struct {
 	LogFile string
 	// Logger is told of starts, deaths and restarts; nil means logrus's standard logger.
 	Logger logrus.FieldLogger
-	// Ensemble makes the server a member of an ensemble; nil means that it stands alone. For tests.
+	// Ensemble makes the server a member of an ensemble, which must be open; nil means that it stands alone. For tests.
 	Ensemble *Ensemble
-	// Host is the address to serve on; "" means the loopback address. An embedded ZooKeeper has no access control of
-	// its own: any other is for tests in a network of their own.
+	// Host is the address to serve on; "" means the loopback address. Any other is for tests in a network of their own.
 	Host string
 	// Enter, if set, is called on the thread that starts the child, which takes over what it does to the thread: a
 	// test can put it into another network namespace.
 	Enter func() error
+
+	secret string // of a closed server, since Start
 }
 
 // Ensemble is one member's view of an ensemble.
@@ -84,6 +84,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.DataDir == "" {
 		return c, fmt.Errorf("embedded: no data folder given")
 	}
+	if c.Ensemble != nil && !c.Open {
+		return c, fmt.Errorf("embedded: a member of an ensemble must be open: each would have a secret of its own")
+	}
 	var err error
 	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
 		return c, err
@@ -112,67 +115,6 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func (c Config) path(name string) string { return filepath.Join(c.DataDir, name) }
-
-// zooCfg is the content of zoo.cfg.
-func (c Config) zooCfg() string {
-	p := map[string]string{
-		"dataDir":           c.path("data"),
-		"clientPort":        strconv.Itoa(c.ClientPort),
-		"clientPortAddress": c.Host,
-		"tickTime":          strconv.FormatInt(c.TickTime.Milliseconds(), 10),
-		"maxSessionTimeout": "40000",
-		// All clients come from one address.
-		"maxClientCnxns":         "0",
-		"admin.enableServer":     "false",
-		"4lw.commands.whitelist": "srvr,mntr,ruok",
-		// Off by default, and then the disk fills.
-		"autopurge.purgeInterval":   "1",
-		"autopurge.snapRetainCount": "3",
-		// A slot is read once by each zkine: 400 cached replies of up to a MiB each would be heap for nothing, and so
-		// would be lists of children.
-		"maxResponseCacheSize":            "0",
-		"maxGetChildrenResponseCacheSize": "0",
-		// A start replays no more log than this, instead of 4 GiB.
-		"snapSizeLimitInKb": strconv.FormatInt(c.Heap>>10, 10),
-	}
-	if c.SnapCount > 0 {
-		p["snapCount"] = strconv.Itoa(c.SnapCount)
-	}
-	if c.Ensemble != nil {
-		p["initLimit"], p["syncLimit"] = "20", "5"
-		p["quorumListenOnAllIPs"] = "false"
-		for _, peer := range c.Ensemble.Peers {
-			p[fmt.Sprintf("server.%d", peer.ID)] = fmt.Sprintf("%s:%d:%d", cmp.Or(peer.Host, loopback), peer.QuorumPort, peer.ElectionPort)
-		}
-	}
-	maps.Copy(p, c.Properties)
-	var b strings.Builder
-	b.WriteString("# Written by zkine at each start; changes made here are lost.\n")
-	for _, key := range slices.Sorted(maps.Keys(p)) {
-		fmt.Fprintf(&b, "%s=%s\n", key, escape(p[key]))
-	}
-	return b.String()
-}
-
-// escape writes a value as Java's Properties.load reads it: backslashes escape, bytes are Latin-1.
-func escape(value string) string {
-	var b strings.Builder
-	for _, r := range value {
-		switch {
-		case r == '\\':
-			b.WriteString(`\\`)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r < 0x80:
-			b.WriteRune(r)
-		default:
-			for _, unit := range utf16.Encode([]rune{r}) {
-				fmt.Fprintf(&b, `\u%04x`, unit)
-			}
-		}
-	}
-	return b.String()
-}
 
 // The servers print to their standard output, which Start captures. Debian's jars log through reload4j, Apache's
 // through logback; each reads its own file.
@@ -233,6 +175,8 @@ func (c Config) args(heap int64) []string {
 		// A server that lost a thread to a full heap would linger half alive; dead, it is restarted.
 		"-XX:+ExitOnOutOfMemoryError",
 		// The JVM's statistics file can stall it while a disk is busy, and no program reads it.
+		// A core is all of the memory in the clear, where the system puts such files.
+		"-XX:-CreateCoredumpOnCrash",
 		"-XX:-UsePerfData",
 		"-Xshare:auto",
 		"-Djava.awt.headless=true",

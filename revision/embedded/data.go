@@ -43,8 +43,20 @@ func (s *Server) DataBytes(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	znodes, err := monitored(answer, "zk_znode_count")
+	znodes, err := monitored(answer, znodeCount)
 	return bytes + znodeCost*znodes, err
+}
+
+// znodeCount is the name of a number in an answer to mntr.
+const znodeCount = "zk_znode_count"
+
+// Znodes asks the server how many znodes it has, its own included.
+func (s *Server) Znodes(ctx context.Context) (int64, error) {
+	answer, err := fourletter.Ask(ctx, s.Addr(), "mntr")
+	if err != nil {
+		return 0, err
+	}
+	return monitored(answer, znodeCount)
 }
 
 // monitored is a number in an answer to mntr.

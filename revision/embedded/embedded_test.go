@@ -50,7 +50,7 @@ func zooKeeper() embedded.FindOptions {
 	return embedded.FindOptions{Dir: dir}
 }
 
-// config is a configuration for tests; where there is no ZooKeeper, Start will say so.
+// config is a configuration of an open server for tests; where there is no ZooKeeper, Start will say so.
 func config(dir string) embedded.Config {
 	d, err := embedded.Find(zooKeeper())
 	if err != nil {
@@ -58,7 +58,7 @@ func config(dir string) embedded.Config {
 	}
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
-	return embedded.Config{Distribution: d, DataDir: dir, Heap: 256 << 20, Logger: quiet}
+	return embedded.Config{Distribution: d, DataDir: dir, Heap: 256 << 20, Open: true, Logger: quiet}
 }
 
 func within(t *testing.T) context.Context {

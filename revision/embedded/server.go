@@ -39,6 +39,8 @@ type Server struct {
 
 // Start starts a ZooKeeper and, unless it is a member of an ensemble, waits until it serves; members need each
 // other, so start them all and then wait for Ready. The context bounds the start only.
+// Unless the server is open, it makes the data folder this user's alone, and a secret if there is none. The ACLs of
+// znodes are the caller's.
 // Errors: those of Find, ErrFolder, ErrInUse, ErrPortInUse, ErrExited, the context's.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
@@ -47,6 +49,11 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, folderError(err)
+	}
+	if !cfg.Open {
+		if err := cfg.closeFolder(); err != nil {
+			return nil, err
+		}
 	}
 	held, err := lock(ctx, cfg.DataDir, cfg.path("lock"))
 	if err != nil {
@@ -72,6 +79,11 @@ func folderError(err error) error { return fmt.Errorf("%w: %w", ErrFolder, err) 
 // launch starts the first child and its supervisor. The server closes held at its end.
 func launch(cfg Config, held *os.File) (*Server, error) {
 	var err error
+	if !cfg.Open {
+		if cfg.secret, err = cfg.readSecret(); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.ClientPort == 0 {
 		if cfg.ClientPort, err = keptPort(cfg.path("client-port")); err != nil {
 			return nil, err

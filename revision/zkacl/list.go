@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -27,9 +29,12 @@ const (
 var ErrList = errors.New("zkacl: not an ACL")
 
 const (
-	separator  = ";"
+	separator  = ';'
 	maxEntries = 64
-	example    = "write it like creator, or digest:zkine:hash:cdrwa;world:anyone:r"
+	// maxText bounds a list as people write it, in bytes: each request that creates a
+	// znode holds the list, and so does ZooKeeper's log for each of them.
+	maxText = 4 << 10
+	example = "write it like creator, or digest:zkine:hash:cdrwa;world:anyone:r"
 )
 
 // permissions are ZooKeeper's letters, in the order of zkCli.sh.
@@ -49,7 +54,10 @@ func Parse(text string) (List, error) {
 	case Open:
 		return zk.WorldACL(zk.PermAll), nil
 	}
-	entries := strings.Split(text, separator)
+	if len(text) > maxText {
+		return nil, fmt.Errorf("%w: it has more than %d bytes, which each request would hold; name fewer ids", ErrList, maxText)
+	}
+	entries := split(text, separator)
 	if len(entries) > maxEntries {
 		return nil, fmt.Errorf("%w: it has more than %d entries; %s", ErrList, maxEntries, example)
 	}
@@ -72,6 +80,21 @@ func Parse(text string) (List, error) {
 		return nil, fmt.Errorf("%w: it is empty; %s", ErrList, example)
 	}
 	return list, nil
+}
+
+// split divides a text at a character. A backslash takes the meaning of the
+// character after it, as in names of certificates.
+func split(text string, at byte) (entries []string) {
+	from := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case at:
+			entries, from = append(entries, text[from:i]), i+1
+		}
+	}
+	return append(entries, text[from:])
 }
 
 func parseEntry(entry string) (zk.ACL, error) {
@@ -101,6 +124,9 @@ func parseEntry(entry string) (zk.ACL, error) {
 
 // checkID refuses ids that ZooKeeper accepts, and that match no client.
 func checkID(a zk.ACL) error {
+	if strings.ContainsFunc(a.ID, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(a.ID) {
+		return fmt.Errorf("%w: an id of scheme %s holds characters that cannot be printed; %s", ErrList, a.Scheme, example)
+	}
 	wrong := func(what, remedy string) error {
 		return fmt.Errorf("%w: %s:%s: %s; %s", ErrList, a.Scheme, a.ID, what, remedy)
 	}
@@ -136,19 +162,26 @@ func checkID(a zk.ACL) error {
 	return nil
 }
 
+// attributes are those of a certificate's name that have words in RFC 2253;
+// ZooKeeper writes all others as numbers.
+var attributes = []string{"CN", "L", "ST", "O", "OU", "C", "STREET", "DC", "UID"}
+
 // checkName refuses names of certificates that are not as ZooKeeper writes them
 // (RFC 2253): it compares text.
 func checkName(a zk.ACL, wrong func(what, remedy string) error) error {
-	for part := range strings.SplitSeq(a.ID, ",") {
+	for _, part := range split(a.ID, ',') {
 		kind, _, found := strings.Cut(part, "=")
-		if !found && part == a.ID || kind == "" {
+		upper := strings.ToUpper(kind)
+		switch {
+		case !found || kind == "":
 			return wrong("it is no name of a certificate", "write it like x509:CN=zkine,O=Shop,C=DE")
-		}
-		if found && strings.TrimSpace(kind) != kind {
+		case strings.TrimSpace(kind) != kind:
 			return wrong("it has a space beside a comma, and would match no client", "leave the space out")
-		}
-		if found && strings.ToUpper(kind) != kind && !strings.ContainsAny(kind, "0123456789.\\\"+") {
-			return wrong(fmt.Sprintf("%q is not in capitals, and would match no client", kind), "write "+strings.ToUpper(kind))
+		case slices.Contains(attributes, kind) || strings.Trim(kind, "0123456789.") == "":
+		case slices.Contains(attributes, upper):
+			return wrong(fmt.Sprintf("%q is not in capitals, and would match no client", kind), "write "+upper)
+		default:
+			return wrong(fmt.Sprintf("ZooKeeper writes the attribute %q as a number", kind), "use creator, and let zkine acl verify print the whole name")
 		}
 	}
 	return nil
@@ -171,5 +204,24 @@ func (l List) String() string {
 	for _, a := range l {
 		entries = append(entries, a.Scheme+":"+a.ID+":"+Letters(a.Perms))
 	}
-	return strings.Join(entries, separator)
+	return strings.Join(entries, string(separator))
+}
+
+// Brief is String with the hashes of digest ids cut short, for logs and people:
+// they tell an id from others, and no password can be looked for by them.
+func (l List) Brief() string {
+	var entries []string
+	for _, a := range l {
+		entries = append(entries, a.Scheme+":"+shortID(a)+":"+Letters(a.Perms))
+	}
+	return strings.Join(entries, string(separator))
+}
+
+func shortID(a zk.ACL) string {
+	const shown = 4
+	user, hash, found := strings.Cut(a.ID, ":")
+	if a.Scheme != "digest" || !found || len(hash) <= shown {
+		return a.ID
+	}
+	return user + ":" + hash[:shown] + "…"
 }

@@ -139,3 +139,41 @@ func (c *zkConn) Exists(ctx context.Context, path string) (*zk.Stat, error) {
 		return stat, Named(path, err)
 	})
 }
+
+// GetACL and SetACL are of real sessions only, and no part of Conn: the log never
+// asks for an ACL.
+
+// GetACL returns a znode's ACL, which belongs to the caller, and its stat. It needs
+// READ or ADMIN; with READ alone the server hides the hashes of digest ids. Errors:
+// zk.ErrNoNode, ErrForbidden, the session's.
+func (c *zkConn) GetACL(ctx context.Context, path string) ([]zk.ACL, *zk.Stat, error) {
+	type reply struct {
+		acl  []zk.ACL
+		stat *zk.Stat
+	}
+	got, err := call(ctx, c, func() (reply, error) {
+		acl, stat, err := c.zk.GetACL(path)
+		return reply{acl, stat}, Named(path, err)
+	})
+	return got.acl, got.stat, err
+}
+
+// SetACL replaces a znode's ACL, if its stat's Aversion is version, or version is
+// AnyVersion. It needs ADMIN, and cannot be part of a multi. It changes nothing
+// else of the znode, and wakes no watch. Errors: zk.ErrNoNode, zk.ErrBadVersion,
+// ErrForbidden, ErrRefused, the session's.
+func (c *zkConn) SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) error {
+	_, err := call(ctx, c, func() (struct{}, error) {
+		_, err := c.zk.SetACL(path, acl, version)
+		return struct{}{}, Named(path, err)
+	})
+	return err
+}
+
+// ReplaceACL is SetACL at any version that returns the znode's stat from then.
+func (c *zkConn) ReplaceACL(ctx context.Context, path string, acl []zk.ACL) (*zk.Stat, error) {
+	return call(ctx, c, func() (*zk.Stat, error) {
+		stat, err := c.zk.SetACL(path, acl, AnyVersion)
+		return stat, Named(path, err)
+	})
+}

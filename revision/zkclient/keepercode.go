@@ -52,8 +52,8 @@ type Code struct {
 const (
 	lookAtServer   = "see ZooKeeper's own log"
 	zkineBug       = "zkine never asks for that, please report it with ZooKeeper's log"
-	noAuthYet      = "turn off sessionRequireClientSASLAuth and enforce.auth.enabled on the servers, or point --zookeeper at servers that do not demand it"
-	openPermission = "give zkine all permissions on everything under its root"
+	giveCredential = "name credentials that the server knows with --zookeeper-auth-file, or a certificate with --zookeeper-cert-file"
+	openPermission = "give zkine all permissions on everything under its root with zkine acl apply, or have it authenticate as one that has them, with --zookeeper-auth-file or --zookeeper-cert-file"
 )
 
 // keeperCodes is the whole list of ZooKeeper 3.9.6, in its order. A code is
@@ -84,9 +84,9 @@ var keeperCodes = []Code{
 	{-111, "NOTEMPTY", zk.ErrNotEmpty, true, Expected, nil, "", ""},
 	{-112, "SESSIONEXPIRED", zk.ErrSessionExpired, true, Redial, nil, "the session has expired", ""},
 	{-113, "INVALIDCALLBACK", nil, false, Retry, nil, "the server speaks of a callback", zkineBug},
-	{-114, "INVALIDACL", zk.ErrInvalidACL, true, Refuse, revision.ErrRefused, "the server does not accept the ACL world:anyone",
-		"let it, since zkine makes znodes that all may change"},
-	{-115, "AUTHFAILED", zk.ErrAuthFailed, true, Redial, revision.ErrUnauthenticated, "the server does not accept who this zkine is", noAuthYet},
+	{-114, "INVALIDACL", zk.ErrInvalidACL, true, Refuse, revision.ErrRefused, "the server does not accept the ACL that zkine's znodes are to have",
+		"see --zookeeper-acl, whose creator needs credentials or a certificate that the server knows, and each scheme must be one that it serves"},
+	{-115, "AUTHFAILED", zk.ErrAuthFailed, true, Redial, revision.ErrUnauthenticated, "the server does not accept zkine's credentials", giveCredential},
 	{-116, "CLOSING", zk.ErrClosing, false, Redial, nil, "the client is closing", ""},
 	{-117, "NOTHING", zk.ErrNothing, false, Redial, nil, "the client has nothing to process", ""},
 	{-118, "SESSIONMOVED", zk.ErrSessionMoved, true, Redial, nil, "another server has taken the session over", ""},
@@ -98,7 +98,7 @@ var keeperCodes = []Code{
 	{-122, "REQUESTTIMEOUT", nil, false, Retry, nil, "the request took too long", lookAtServer},
 	{-123, "RECONFIGDISABLED", zk.ErrReconfigDisabled, true, Refuse, revision.ErrRefused, "reconfiguration is turned off", zkineBug},
 	{-124, "SESSIONCLOSEDREQUIRESASLAUTH", nil, true, Redial, revision.ErrUnauthenticated,
-		"the server demands authentication, which this zkine cannot give", noAuthYet},
+		"the server demands authentication", giveCredential},
 	{-125, "QUOTAEXCEEDED", nil, true, Refuse, revision.ErrQuota, "a quota in ZooKeeper is used up",
 		"raise it with zkCli.sh (listquota and setquota -N or -B, on zkine's root and what is above it), or remove what else is under it"},
 	{-127, "THROTTLEDOP", nil, true, Retry, nil, "the server is overloaded, and drops requests that wait for long (throttledOpWaitTime)",

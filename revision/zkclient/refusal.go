@@ -127,8 +127,8 @@ func refusalOf(conn *timedConn) error {
 // that it understands. So an address that does either for a while is asked what
 // it is (transport.Probe), now and then.
 const (
-	// probeAfter is for how long it must have been so.
-	probeAfter = time.Second
+	// probeAfter is for how long an address must have closed connections.
+	probeAfter = 300 * time.Millisecond
 	// probeAgain is the time between two such questions.
 	probeAgain = time.Minute
 )
@@ -146,7 +146,7 @@ func (r *race) named(ctx context.Context, t target, err error) error {
 	if r.z.TLS != nil || !errors.Is(err, errClosesEarly) && !errors.Is(err, errMute) {
 		return err
 	}
-	p, ask := r.z.askWhat(t.address)
+	p, ask := r.z.askWhat(t.address, errors.Is(err, errMute))
 	if ask {
 		r.group.Go(func() {
 			is := transport.Probe(ctx, t.address)
@@ -162,13 +162,14 @@ func (r *race) named(ctx context.Context, t target, err error) error {
 	return err
 }
 
-// askWhat returns what is known of an address, and whether to ask what it is.
-func (z *Ensemble) askWhat(address string) (known probed, ask bool) {
+// askWhat returns what is known of an address, and whether to ask what it is. One
+// that was silent has been so for a while.
+func (z *Ensemble) askWhat(address string, silent bool) (known probed, ask bool) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	now := time.Now()
 	p, is := z.strange[address]
-	if !is {
+	if !is && !silent {
 		p.due = now.Add(probeAfter)
 	}
 	if ask = !now.Before(p.due); ask {

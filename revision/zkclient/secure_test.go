@@ -3,6 +3,7 @@ package zkclient_test
 import (
 	"context"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"net"
 	"os"
 	"regexp"
@@ -222,4 +223,56 @@ func TestACredentialIsNeverForgotten(t *testing.T) {
 // credential is one of scheme digest.
 func credential(secret string) func() []identity.Credential {
 	return func() []identity.Credential { return []identity.Credential{{Scheme: "digest", Secret: []byte(secret)}} }
+}
+
+// TestSASL shows who zkine is by DIGEST-MD5. A server that lets clients go on
+// whose password is wrong is no server to have: what they create is not theirs.
+func TestSASL(t *testing.T) {
+	server := zktest.Start(t, zktest.WithSASL(t, "zkine", "secret"), zktest.WithProperty("allowSaslFailedClients", "true"))
+	shown := func(scheme, secret string) *zkclient.Ensemble {
+		d := patient(server.Addr())
+		d.Credentials = func() []identity.Credential {
+			return []identity.Credential{{Scheme: scheme, Secret: []byte(secret)}}
+		}
+		d.ACL = zk.AuthACL(zk.PermAll)
+		return d
+	}
+	d := shown(identity.SASL, "zkine:secret")
+	_, err := session(t, d).Multi(t.Context(), zkclient.CreateOp("/sasl", []byte("x")))
+	require.NoError(t, err)
+	data, _, err := session(t, d).Get(t.Context(), "/sasl")
+	require.NoError(t, err)
+	require.Equal(t, "x", string(data))
+	_, _, err = session(t, shown(identity.Digest, "zkine:secret")).Get(t.Context(), "/sasl")
+	require.ErrorIs(t, err, zk.ErrNoAuth)
+	requireReason(t, shown(identity.SASL, "zkine:wrong"), `(?s)ZooKeeper does not accept a credential of scheme sasl.*see --zookeeper-auth-file`)
+}
+
+// TestNamesInCertificates: ZooKeeper writes a subject in its own way, and an ACL
+// that has it in another way matches no client. What the creator's ACL says comes
+// from the server.
+func TestNamesInCertificates(t *testing.T) {
+	authority := zktest.NewAuthority(t)
+	server := zktest.Start(t, zktest.WithTLS(t, authority))
+	domain := asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}
+	email := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
+	for name, subject := range map[string]pkix.Name{
+		"plain":     shop("zkine, and more"),
+		"domain":    {CommonName: "zkine", ExtraNames: []pkix.AttributeTypeAndValue{{Type: domain, Value: "shop"}, {Type: domain, Value: "example"}}},
+		"email":     {CommonName: "zkine", ExtraNames: []pkix.AttributeTypeAndValue{{Type: email, Value: "zkine@shop.example"}}},
+		"serial":    {CommonName: "zkine", SerialNumber: "17"},
+		"non-ascii": {CommonName: "zkïne", Organization: []string{`quoted "shop"; <here>`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := securely(t, filesOf(authority, zktest.Issue(t, authority, subject)), server.SecureAddr())
+			d.ACL = zk.AuthACL(zk.PermAll)
+			path := "/" + name
+			_, err := session(t, d).Multi(t.Context(), zkclient.CreateOp(path, []byte("x")))
+			require.NoError(t, err)
+			_, _, err = session(t, d).Get(t.Context(), path)
+			require.NoError(t, err, "another session of the same certificate")
+			_, _, err = session(t, patient(server.Addr())).Get(t.Context(), path)
+			require.ErrorIs(t, err, zk.ErrNoAuth)
+		})
+	}
 }

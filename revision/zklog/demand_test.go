@@ -31,7 +31,7 @@ func TestServersThatDemandAuthentication(t *testing.T) {
 				Noted: func(err error) { noted <- err }})
 			require.ErrorIs(t, err, revision.ErrUnauthenticated)
 			require.ErrorContains(t, err, "SESSIONCLOSEDREQUIRESASLAUTH (-124)")
-			require.ErrorContains(t, err, "turn off sessionRequireClientSASLAuth and enforce.auth.enabled")
+			require.ErrorContains(t, err, "name credentials that the server knows with --zookeeper-auth-file")
 			sessions := len(noted)
 			require.Positive(t, sessions)
 			require.LessOrEqual(t, sessions, 10, "in five seconds")

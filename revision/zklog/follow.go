@@ -43,16 +43,28 @@ func (f *follower) run() {
 }
 
 // followOn follows on one connection, until that ends. Watches are armed again
-// only once they have fired, since the client keeps a channel for each.
+// only once they have fired, since the client keeps a channel for each, or once a
+// poll has seen that they should have: ZooKeeper uses a watch up without an event
+// if its owner may not read the znode at that moment, as while ACLs are changed.
 func (f *follower) followOn(conn zkclient.Conn) {
 	var log, segment <-chan zk.Event
-	var watched zkroot.SegmentRef
-	var armedAt int64 // slots of watched when its watch was armed
+	var named, watched zkroot.SegmentRef // the open segment when log was armed; the one whose watch is segment
+	var armedAt int64                    // slots of watched when its watch was armed
+	look := func() {
+		open, count, ok := f.poll(conn)
+		// An event comes before the reply that shows its change.
+		if ok && open != named && len(log) == 0 {
+			log = nil
+		}
+		if ok && open == watched && count > armedAt && len(segment) == 0 {
+			segment = nil
+		}
+	}
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for {
 		if log == nil {
-			log = f.watchLog(conn)
+			log, named = f.watchLog(conn)
 		}
 		if open, _ := f.tail.head(); segment == nil || watched != open {
 			watched = open
@@ -74,7 +86,7 @@ func (f *follower) followOn(conn zkclient.Conn) {
 		}
 		select {
 		case <-poll.C:
-			f.poll(conn)
+			look()
 			continue
 		default:
 		}
@@ -89,7 +101,7 @@ func (f *follower) followOn(conn zkclient.Conn) {
 				f.quiet(conn)
 			}
 		case <-poll.C:
-			f.poll(conn)
+			look()
 		case <-conn.Done():
 			return
 		case <-f.ctx.Done():
@@ -98,23 +110,23 @@ func (f *follower) followOn(conn zkclient.Conn) {
 	}
 }
 
-// watchLog reads the open segment's name and watches for its change. A nil
-// channel means that the connection is ending.
-func (f *follower) watchLog(conn zkclient.Conn) <-chan zk.Event {
+// watchLog reads which segment is open and watches for its change. A nil channel
+// means that the connection is ending.
+func (f *follower) watchLog(conn zkclient.Conn) (<-chan zk.Event, zkroot.SegmentRef) {
 	ctx, cancel := f.session.Bound(f.ctx)
 	defer cancel()
+	var open zkroot.SegmentRef
 	watched, err := conn.GetW(ctx, f.layout.Log())
 	if err == nil {
-		var open zkroot.SegmentRef
 		if open, err = zkroot.ParseOpen(f.layout, watched.Data, watched.Stat); err == nil {
 			f.tail.observeOpen(open)
 		}
 	}
 	if err != nil {
 		f.failFollowing(conn, f.lostIfMissing(err, f.layout.Log()))
-		return nil
+		return nil, open
 	}
-	return watched.Event
+	return watched.Event, open
 }
 
 // watchSegment watches for the next slot and returns how many there are.
@@ -131,22 +143,24 @@ func (f *follower) watchSegment(conn zkclient.Conn, segment zkroot.SegmentRef) (
 	return watched.Event, count
 }
 
-// poll reads what the watches would have told.
-func (f *follower) poll(conn zkclient.Conn) {
+// poll reads what the watches would have told: which segment is open, and how many
+// slots it has.
+func (f *follower) poll(conn zkclient.Conn) (open zkroot.SegmentRef, count int64, ok bool) {
 	ctx, cancel := f.session.Bound(f.ctx)
 	defer cancel()
 	open, err := f.readOpen(ctx, conn)
 	if err == nil {
 		var stat *zk.Stat
 		if _, stat, err = conn.Get(ctx, f.layout.Segment(open.Name)); err == nil {
-			f.tail.observe(open.Number, int64(stat.Version))
+			count = int64(stat.Version)
+			f.tail.observe(open.Number, count)
 			err = f.mayServe(ctx, conn)
 		}
 	}
-	if err == nil {
-		return
+	if err != nil {
+		f.failFollowing(conn, err)
 	}
-	f.failFollowing(conn, err)
+	return open, count, err == nil
 }
 
 // failFollowing gives the connection up; its successor's verification judges

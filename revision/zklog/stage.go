@@ -26,8 +26,9 @@ const (
 	// minRequest is the smallest limit that zkine tries, in bytes.
 	minRequest = 64 << 10
 	// requestOverhead is room for what a multi holds beside the data, in
-	// bytes: paths, ACLs, headers and the checks of a staged batch's parts.
-	requestOverhead = 8 << 10
+	// bytes: 4 KiB for the ACL, as zkacl bounds it, and the rest for paths, headers
+	// and the checks of a staged batch's parts.
+	requestOverhead = 12 << 10
 )
 
 // stagedParts says which parts are known to be in ZooKeeper.

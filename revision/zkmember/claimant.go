@@ -57,6 +57,7 @@ type claimant struct {
 	since     time.Time        // when the holder was first seen
 	blocked   bool             // a znode is in the way, as far as is known
 	said      bool             // that this zkine is not listed
+	armedAt   int32            // the znode's version when the holder's watch was armed
 }
 
 // putUp puts the znode up unless it is, waiting for what is in the way for some

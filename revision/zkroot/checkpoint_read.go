@@ -95,7 +95,7 @@ func checkManifest(m *recordpb.CheckpointManifest) error {
 	}
 	for _, c := range append([]*recordpb.StoredChunk{m.Meta}, m.Chunks...) {
 		if _, err := ParseSegmentRef(c.Attempt); err != nil || c.Number < 0 {
-			return fmt.Errorf("%w: chunk %d of %q", revision.ErrCorrupt, c.Number, c.Attempt)
+			return fmt.Errorf("%w: chunk %d of what is no attempt", revision.ErrCorrupt, c.Number)
 		}
 		if err := ChunkRef(c).check(); err != nil {
 			return fmt.Errorf("chunk %d of %q: %w", c.Number, c.Attempt, err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,11 +125,22 @@ func createRoot(ctx context.Context, conn Nodes, l Layout, random io.Reader) err
 	return err
 }
 
-// createParents makes the root and what is above it.
+// createParents makes the root and what is above it, as far as it is missing. A
+// znode that exists needs no right to create it, nor to read it: on an ensemble
+// that others use, what is above the root may be closed.
 func createParents(ctx context.Context, conn Nodes, root string) error {
-	p := ""
-	for _, name := range strings.Split(strings.TrimPrefix(root, "/"), "/") {
-		p += "/" + name
+	var missing []string
+	for p := root; p != "/"; p = path.Dir(p) {
+		_, err := conn.Exists(ctx, p)
+		if err == nil || errors.Is(err, revision.ErrForbidden) {
+			break
+		}
+		if !errors.Is(err, zk.ErrNoNode) {
+			return fmt.Errorf("look at %s: %w", p, err)
+		}
+		missing = append(missing, p)
+	}
+	for _, p := range slices.Backward(missing) {
 		if _, err := conn.Multi(ctx, zkclient.CreateOp(p, nil)); err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return fmt.Errorf("create %s: %w", p, err)
 		}

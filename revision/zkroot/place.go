@@ -34,7 +34,7 @@ func checkPlace(ctx context.Context, conn Nodes, l Layout) error {
 		if err != nil {
 			return fmt.Errorf("look at %s: %w", p, err)
 		}
-		if ephemeral(stat) {
+		if Ephemeral(stat) {
 			return fmt.Errorf("%w: %s is ephemeral, it goes with the session 0x%x of another program; choose another --zookeeper-root",
 				revision.ErrForeignRoot, p, uint64(stat.EphemeralOwner))
 		}
@@ -52,10 +52,10 @@ func checkPlace(ctx context.Context, conn Nodes, l Layout) error {
 	return nil
 }
 
-// ephemeral says whether a znode goes with its session. Containers and znodes
+// Ephemeral says whether a znode goes with its session. Containers and znodes
 // with a TTL have an owner that is no session; they stay while they have
 // children, as a root has.
-func ephemeral(stat *zk.Stat) bool {
+func Ephemeral(stat *zk.Stat) bool {
 	const container, ttl = 0x80, 0xff // the first byte of what is no session
 	first := byte(uint64(stat.EphemeralOwner) >> 56)
 	return stat.EphemeralOwner != 0 && uint64(stat.EphemeralOwner) != container<<56 && first != ttl

@@ -28,14 +28,15 @@ func NewSegmentRef(number int64, random io.Reader) SegmentRef {
 	return SegmentRef{number, fmt.Sprintf("%d-%s", number, hex.EncodeToString(suffix[:]))}
 }
 
-// ParseSegmentRef reads a segment's name. Error: ErrCorrupt.
+// ParseSegmentRef reads a segment's name. Error: ErrCorrupt, without the name:
+// where that is data, it may be anything.
 func ParseSegmentRef(name string) (SegmentRef, error) {
 	digits, suffix, found := strings.Cut(name, "-")
 	n, err := strconv.ParseInt(digits, 10, 64)
 	// It becomes a part of paths: nothing else may be hidden in it.
 	_, notHex := hex.DecodeString(suffix)
 	if !found || err != nil || n < 1 || strconv.FormatInt(n, 10) != digits || notHex != nil || len(suffix) > 32 {
-		return SegmentRef{}, fmt.Errorf("%w: %q is not a segment's name", revision.ErrCorrupt, name)
+		return SegmentRef{}, fmt.Errorf("%w: not a segment's name", revision.ErrCorrupt)
 	}
 	return SegmentRef{n, name}, nil
 }

@@ -20,6 +20,7 @@ func WithSASL(t testing.TB, user, password string) Option {
 	}
 	return func(c *embedded.Config) {
 		c.Properties["authProvider.sasl"] = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
+		c.Properties["fips-mode"] = "false" // else 3.9 knows no DIGEST-MD5
 		c.JVMFlags = append(c.JVMFlags, "-Djava.security.auth.login.config="+file)
 	}
 }

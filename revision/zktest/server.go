@@ -90,6 +90,7 @@ func config(t testing.TB, dir string, opts []Option) embedded.Config {
 	cfg := embedded.Config{
 		Distribution: distribution(t),
 		DataDir:      dir,
+		Open:         true,
 		ClientPort:   freePort(t),
 		Heap:         256 << 20,
 		TickTime:     200 * time.Millisecond,

@@ -211,7 +211,7 @@ func (m *Mux) refuse(conn net.Conn, err error) {
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	default:
-		m.hint(conn, "a TLS handshake failed", err)
+		m.hint(conn, "a TLS handshake failed", handshakeError(err))
 	}
 }
 

@@ -51,7 +51,13 @@ func ReadCredentials(name string) ([]Credential, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	return ReadCredentialsFrom(name, f)
+}
+
+// ReadCredentialsFrom is ReadCredentials of a file that is open; name is for the
+// errors.
+func ReadCredentialsFrom(name string, r io.Reader) ([]Credential, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}

@@ -75,6 +75,9 @@ func showSASL(c Caller, one Credential) error {
 	if err != nil {
 		return err
 	}
+	if len(challenge) == 0 {
+		return fmt.Errorf("%w of scheme %s: it has no such mechanism, which ZooKeeper 3.9 and newer have with fips-mode=false alone", ErrRefused, one.Scheme)
+	}
 	response, err := mechanism.respond(challenge)
 	if err != nil {
 		return fmt.Errorf("%w of scheme %s: %w", ErrRefused, one.Scheme, err)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,10 +11,13 @@ import (
 
 const (
 	// probeTimeout bounds one question, besides the caller's context.
-	probeTimeout = time.Second
-	// question is one of ZooKeeper's four-letter words, and the end of a request
-	// to what speaks HTTP, which answers nothing before that.
-	question = "srvr\r\n\r\n"
+	probeTimeout = 300 * time.Millisecond
+	// aWord is one of ZooKeeper's four-letter words, and the end of a request to
+	// what speaks HTTP.
+	aWord = "srvr\r\n\r\n"
+	// aRequest is for what waits for the name of a method, as etcd does. A
+	// ZooKeeper takes it for a length, and closes.
+	aRequest = "GET / HTTP/1.0\r\n\r\n"
 )
 
 // Probe finds out what listens at an address that accepts connections and says
@@ -21,23 +25,24 @@ const (
 // error that wraps ErrNotZooKeeper if that is something else; nil if it is a
 // ZooKeeper, or nothing can be said. When it returns, its connections are closed.
 func Probe(ctx context.Context, address string) error {
-	said := ask(ctx, address)
-	if len(said) > 0 {
-		for _, s := range speeches {
-			if s.name != anyText && s.begins(said) {
-				return stranger(said, "")
-			}
+	said := ask(ctx, address, aWord)
+	if len(said) == 0 {
+		said = ask(ctx, address, aRequest)
+		// Servers of HTTP behind TLS answer so to one without.
+		if refused := bytes.Contains(said, []byte(" 400 ")); (len(said) == 0 || refused) && speaksTLS(ctx, address) {
+			return called(tlsSpeech, "")
 		}
-		return nil
 	}
-	if speaksTLS(ctx, address) {
-		return called(tlsSpeech, "")
+	for _, s := range speeches {
+		if s.name != anyText && s.begins(said) {
+			return stranger(said, "")
+		}
 	}
 	return nil
 }
 
 // ask returns the first bytes of the answer, none if there is none in time.
-func ask(ctx context.Context, address string) []byte {
+func ask(ctx context.Context, address, question string) []byte {
 	conn, stop, err := dial(ctx, address)
 	if err != nil {
 		return nil

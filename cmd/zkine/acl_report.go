@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkacl"
+)
+
+// aclProgress is how far a walk over znodes has come.
+type aclProgress struct {
+	what        string
+	done, total int64 // total is 0 if it is not known
+}
+
+// Fraction implements progress.
+func (p aclProgress) Fraction() float64 {
+	if p.total == 0 {
+		return -1
+	}
+	return min(1, float64(p.done)/float64(p.total))
+}
+
+func (p aclProgress) String() string {
+	if p.total == 0 {
+		return fmt.Sprintf("%s: %d znodes", p.what, p.done)
+	}
+	return fmt.Sprintf("%s: %d of about %d znodes", p.what, p.done, p.total)
+}
+
+// follow shows how far a walk has come until the returned function is called:
+// as a bar on a terminal, else with a line now and then.
+func (w *aclWork) follow(what string, total int64) (hear func(pass int, done int64), over func()) {
+	out := w.cmd.ErrOrStderr()
+	status, _ := terminal(out)
+	var pass, count atomic.Int64
+	over = showProgress(func(text string) { fmt.Fprintln(out, text) }, status, func() progress {
+		p := aclProgress{what, count.Load(), total}
+		if n := pass.Load(); n > 1 {
+			p.what = fmt.Sprintf("looking again (pass %d)", n)
+		}
+		return p
+	})
+	return func(n int, done int64) { pass.Store(int64(n)); count.Store(done) }, over
+}
+
+func (w *aclWork) survey(ctx context.Context, findings int) (*zkacl.Survey, error) {
+	hear, over := w.follow("looking", 0)
+	defer over()
+	return zkacl.Verify(ctx, w.conn, w.root, w.wanted, zkacl.Options{Progress: hear, MaxFindings: findings})
+}
+
+func (w *aclWork) apply(ctx context.Context, total int64) (*zkacl.Applied, error) {
+	hear, over := w.follow("changing", total)
+	defer over()
+	return zkacl.Apply(ctx, w.conn, w.root, w.wanted, zkacl.Options{Progress: hear})
+}
+
+func printSurvey(w io.Writer, root string, s *zkacl.Survey) {
+	fmt.Fprintf(w, "root %s: %d znodes, which are to have the ACL %s\n", root, s.Znodes, s.Wanted.Brief())
+	shown := int64(0)
+	for _, g := range s.Groups {
+		fmt.Fprintf(w, "%d have %s (%s), like %s\n", g.Znodes, g.ACL.Brief(), g.Difference, strings.Join(g.Examples, ", "))
+		shown += g.Znodes
+	}
+	if s.Different > shown {
+		fmt.Fprintf(w, "%d have still other ACLs\n", s.Different-shown)
+	}
+	if s.Closed > 0 {
+		fmt.Fprintf(w, "%d may not be looked at, or what is below them may not\n", s.Closed)
+	}
+	if s.Different+s.Closed == 0 {
+		fmt.Fprintln(w, "all have it")
+	}
+}
+
+func printFindings(w io.Writer, s *zkacl.Survey) {
+	for _, f := range s.Findings {
+		switch {
+		case f.Closed != nil:
+			fmt.Fprintf(w, "%s: closed: %s\n", f.Path, oneLine(f.Closed.Error()))
+		case f.Ephemeral:
+			fmt.Fprintf(w, "%s: %s: %s (a running zkine's)\n", f.Path, f.Difference, f.ACL.Brief())
+		default:
+			fmt.Fprintf(w, "%s: %s: %s\n", f.Path, f.Difference, f.ACL.Brief())
+		}
+	}
+	if left := s.Different + s.Closed - int64(len(s.Findings)); left > 0 {
+		fmt.Fprintf(w, "and %d more\n", left)
+	}
+}
+
+// above lists what is above a root, the nearest first.
+func above(root string) (paths []string) {
+	for p := path.Dir(root); ; p = path.Dir(p) {
+		if paths = append(paths, p); p == "/" {
+			return paths
+		}
+	}
+}
+
+// parents warns of what is above the root, or gives it the ACL, / last.
+func (w *aclWork) parents(ctx context.Context, out io.Writer, change, dry bool) error {
+	for _, p := range above(w.root) {
+		if change && !dry {
+			changed, err := zkacl.ApplyOne(ctx, w.conn, p, w.wanted)
+			if errors.Is(err, revision.ErrForbidden) {
+				return &problem{thing: p, what: "its ACL may not be changed", remedy: "run this with credentials that have the permission a there, too, or leave --parents out"}
+			}
+			if err != nil {
+				return err
+			}
+			if changed {
+				fmt.Fprintf(out, "%s: changed\n", p)
+			}
+			continue
+		}
+		text, err := judgeParent(ctx, w.conn, p, w.wanted)
+		if err != nil {
+			return err
+		}
+		if text != "" && change {
+			text = "would be changed"
+		}
+		if text != "" {
+			fmt.Fprintf(out, "%s: %s\n", p, text)
+		}
+	}
+	return nil
+}
+
+// judgeParent says what others may do by the ACL of a znode above the root; "" for
+// nothing. The right to delete a znode is its parent's to give, and ends where
+// something is below the znode.
+func judgeParent(ctx context.Context, conn zkacl.Session, parent string, wanted zkacl.List) (string, error) {
+	acl, _, err := conn.GetACL(ctx, parent)
+	if errors.Is(err, revision.ErrForbidden) {
+		return "", nil // closed, and so no others' business here
+	}
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, a := range acl {
+		own := zkacl.List{{Scheme: a.Scheme, ID: a.ID, Perms: a.Perms & (zk.PermCreate | zk.PermDelete | zk.PermAdmin)}}
+		if own.Exceeds(wanted) {
+			others = append(others, own.Brief())
+		}
+	}
+	if len(others) == 0 {
+		return "", nil
+	}
+	return "warning: others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
+		"; a root that holds something they can neither delete nor read", nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkacl"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkroot"
+)
+
+// checkACL refuses a list that would lock this zkine out of what it creates, and
+// looks whether what is there already is open to more than the list lets in. It
+// waits while ZooKeeper cannot be reached. What is closed to this zkine is for the
+// log to tell, which needs it.
+func (i *instance) checkACL(ctx context.Context) error {
+	list := zkacl.List(i.security.acl)
+	if list == nil || list.Against(zk.WorldACL(zk.PermAll)) == zkacl.Same {
+		return nil
+	}
+	defer logWhile(i.log, func() string { return "waiting for ZooKeeper, to look at ACLs" })()
+	ensemble := i.ensemble()
+	for {
+		err := i.checkACLOn(ctx, ensemble, list)
+		var p *problem
+		if err == nil || errors.As(err, &p) || ctx.Err() != nil {
+			return err
+		}
+		i.startup.Waiting(err)
+		i.log.WithError(err).Debug("the ACLs could not be looked at; trying again")
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (i *instance) checkACLOn(ctx context.Context, dialer zkclient.Dialer, list zkacl.List) error {
+	conn, err := dialer.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	session, err := zkacl.SessionOf(conn)
+	if err != nil {
+		return err
+	}
+	root := i.cfg.root
+	nearest, err := nearestOf(ctx, conn, root)
+	if err != nil {
+		return err
+	}
+	err = zkacl.Try(ctx, session, nearest, list)
+	switch {
+	case errors.Is(err, zkacl.ErrLocksOut), errors.Is(err, zkacl.ErrAnonymous), errors.Is(err, zkacl.ErrList):
+		return about("--zookeeper-acl", err)
+	case errors.Is(err, revision.ErrForbidden):
+		return nil
+	case err != nil || nearest != root:
+		return err
+	}
+	expanded, err := zkacl.Expand(ctx, session, root, list)
+	if err != nil {
+		return err
+	}
+	return i.judgeRoot(ctx, conn, session, expanded)
+}
+
+// nearestOf is the root, or what is nearest above it and exists.
+func nearestOf(ctx context.Context, conn zkclient.Conn, root string) (string, error) {
+	for _, p := range append([]string{root}, above(root)...) {
+		_, err := conn.Exists(ctx, p)
+		if err == nil || errors.Is(err, revision.ErrForbidden) {
+			return p, nil
+		}
+		if !errors.Is(err, zk.ErrNoNode) {
+			return "", err
+		}
+	}
+	return "/", nil
+}
+
+// judgeRoot warns of znodes under a root that someone may touch whom the list does
+// not let, or refuses them.
+func (i *instance) judgeRoot(ctx context.Context, conn zkclient.Conn, session zkacl.Session, list zkacl.List) error {
+	root := i.cfg.root
+	sample, err := sampleOf(ctx, conn, root)
+	if err != nil {
+		return err
+	}
+	survey, err := zkacl.VerifySome(ctx, session, root, sample, list)
+	if err != nil {
+		return err
+	}
+	weak := slices.DeleteFunc(slices.Clone(survey.Findings), func(f zkacl.Finding) bool { return f.Closed != nil || !f.ACL.Exceeds(list) })
+	if len(weak) > 0 {
+		p := &problem{
+			thing:  "root " + root,
+			what:   fmt.Sprintf("its znodes are open to more than --zookeeper-acl says: %s, for one, has %s", weak[0].Path, weak[0].ACL.Brief()),
+			remedy: "once all zkines of the root have this --zookeeper-acl, run zkine acl apply with the same flags",
+		}
+		if i.cfg.security.strict {
+			return p
+		}
+		i.log.Warn(p)
+	}
+	for _, p := range above(root) {
+		text, err := judgeParent(ctx, session, p, list)
+		if err != nil {
+			return err
+		}
+		if text != "" {
+			i.log.Infof("%s, above the root: %s", p, text)
+		}
+	}
+	return nil
+}
+
+// samplePer bounds how many znodes of each kind are looked at.
+const samplePer = 4
+
+// sampleOf lists some znodes of each kind under a root; those that no zkine of today
+// would make again come first.
+func sampleOf(ctx context.Context, conn zkclient.Conn, root string) ([]string, error) {
+	l := zkroot.Layout{Root: root}
+	sample := []string{root, l.Format(), l.Members(), l.Trust(), l.Log(), l.Checkpoint(), root + "/stage", root + "/pack"}
+	folders := []string{l.Members(), l.Log(), l.Checkpoint(), root + "/stage", root + "/pack"}
+	for depth := 0; depth < 2; depth++ {
+		var next []string
+		for _, folder := range folders {
+			names, err := conn.Children(ctx, folder)
+			if notThere(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			slices.Sort(names) // the oldest first
+			for _, name := range names[:min(len(names), samplePer)] {
+				next = append(next, folder+"/"+name)
+			}
+		}
+		sample, folders = append(sample, next...), next
+	}
+	return sample, nil
+}
+
+// notThere says whether an error is that a znode is not there, or is closed.
+func notThere(err error) bool {
+	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, revision.ErrForbidden)
+}
