@@ -133,6 +133,14 @@ abuse: build zookeeper ## floods, slow readers, half-open connections: zkine bes
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)
 
+.PHONY: reproducible vulnerabilities
+reproducible: ## build twice, in two folders and from the start, and as the image does: the same bytes
+	cd conformance && go test -count=1 -timeout 1h -v ./deploy -run Reproducible -fresh
+
+vulnerabilities: ## known vulnerabilities in what zkine is built from; needs the database at vuln.go.dev, and says so where it is not there
+	@for module in $(MODULES); do (cd $$module && go mod verify); done
+	@deploy/vulnerabilities.sh $(MODULES)
+
 proto: ## generate revision/recordpb from its .proto
 	go generate ./revision/recordpb
 

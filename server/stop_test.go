@@ -98,7 +98,7 @@ func TestStopEndsStalledWebsockets(t *testing.T) {
 	defer conn.Close()
 	require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"create_request":{"key":"aw=="}}`)))
 	<-r.backend.Stream.Did
-	large := &pb.WatchResponse{Header: servertest.Header(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 32<<20)}}}}
+	large := &pb.WatchResponse{Header: servertest.Header(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 12<<20)}}}}
 	r.backend.Stream.Out <- large
 	sending := func() bool {
 		return strings.Contains(servertest.Stacks(), "gateway.(*socketAnswer).Write")

@@ -89,11 +89,23 @@ func startSite(t *testing.T, format string, more ...string) *site {
 		}
 	})
 	require.NoError(t, s.z.Up(within(t)))
+	s.secrets = append(s.secrets, s.zooKeeperSecret())
 	s.conn, err = grpc.NewClient(s.z.Endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { s.conn.Close() })
 	s.kv, s.auth = pb.NewKVClient(s.conn), pb.NewAuthClient(s.conn)
 	return s
+}
+
+// zooKeeperSecret is that by which the local ZooKeeper knows its zkine.
+func (s *site) zooKeeperSecret() marker {
+	s.Helper()
+	text, err := os.ReadFile(filepath.Join(s.data, "data", "secret"))
+	require.NoError(s, err)
+	_, secret, found := strings.Cut(strings.TrimSpace(string(text)), "digest:zkine:")
+	require.True(s, found)
+	require.Greater(s, len(secret), 2*partLength)
+	return markerOf("secret of the local ZooKeeper", " "+secret)
 }
 
 // tokenFlag makes zkine sign JSON web tokens with a secret of its own.

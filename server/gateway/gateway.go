@@ -83,8 +83,6 @@ func makeRoom(ctx context.Context, room Room, answer proto.Message) error {
 
 // answerError answers a call that failed: with what was wrong with its message, if
 // that is why.
-//
-//nolint:revive // its signature is grpc-gateway's
 func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 	if refusal := refused(ctx); refusal != nil {
 		err = refusal

@@ -51,7 +51,7 @@ func (s sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := &socketAnswer{conn: conn, header: http.Header{}}
 	s.next.ServeHTTP(answer, socketRequest(ctx, r, body))
 	cancel()
-	answer.endMessage()
+	_ = answer.endMessage() // the connection ends anyhow
 	conn.Close()
 	body.Close()
 	reader.Wait()

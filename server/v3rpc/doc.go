@@ -4,7 +4,7 @@
 // holds no state of the store.
 //
 // One file holds one service: kv.go, watch.go, lease.go, cluster.go,
-// maintenance.go, auth.go, lock.go and election.go; of Maintenance, alarm.go, hash.go
+// maintenance.go, auth.go, lock.go and election.go, with observer.go; of Maintenance, alarm.go, hash.go
 // and snapshot.go hold the calls that they are named after. A handler is check, call,
 // map the error, fill the header. Each service declares the part of the store that it
 // needs, and holds nothing else of it.
@@ -21,6 +21,8 @@
 //     passes them to the WatchStream, and the handler itself, which sends.
 //   - per keepalive stream: a reader, a dispatcher, a goroutine for each keepalive
 //     under way, and the handler, which answers in the order of the requests.
+//   - per Observe of an election: one in which etcd's service observes; the handler
+//     sends.
 //   - per snapshot: one that sends it; the handler looks whether the client takes
 //     anything.
 //

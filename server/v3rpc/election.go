@@ -2,6 +2,7 @@ package v3rpc
 
 import (
 	"context"
+	"sync"
 
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
 )
@@ -25,18 +26,25 @@ func (s *electionServer) Leader(ctx context.Context, r *v3electionpb.LeaderReque
 	return s.etcd.Leader(s.onBehalf(ctx), r)
 }
 
+// Observe has etcd's service observe, and sends what that sees as the client takes it.
 func (s *electionServer) Observe(r *v3electionpb.LeaderRequest, stream v3electionpb.Election_ObserveServer) error {
-	return s.etcd.Observe(r, observeStream{stream, s.onBehalf(stream.Context())})
+	ctx, cancel := context.WithCancel(s.onBehalf(stream.Context()))
+	o := newObserver(ctx, stream)
+	var ended error
+	var observing sync.WaitGroup
+	observing.Go(func() {
+		defer close(o.queue)
+		ended = s.etcd.Observe(r, o)
+	})
+	err := o.deliver()
+	cancel()
+	observing.Wait()
+	if err != nil {
+		return err
+	}
+	return ended
 }
 
 func (s *electionServer) Resign(ctx context.Context, r *v3electionpb.ResignRequest) (*v3electionpb.ResignResponse, error) {
 	return s.etcd.Resign(s.onBehalf(ctx), r)
 }
-
-// observeStream is a stream with another context.
-type observeStream struct {
-	v3electionpb.Election_ObserveServer
-	ctx context.Context
-}
-
-func (s observeStream) Context() context.Context { return s.ctx }

@@ -133,6 +133,10 @@ func snapshotStalled(stall time.Duration) error {
 	return status.Errorf(codes.Aborted, "zkine: the snapshot is given up, since the client has taken nothing of it for %v", stall)
 }
 
+// errObserverStalled answers a client that takes leaders of an election more slowly
+// than they come.
+var errObserverStalled = status.Error(codes.Aborted, "zkine: the observer is given up, since the client does not take what it observes")
+
 // NotServing is the cause with which a call ends that waits for what Backend.Ready
 // says will not come soon; reason is Ready's error.
 func NotServing(reason error) error { return status.Error(codes.Unavailable, reason.Error()) }

@@ -132,7 +132,7 @@ func WhoAmI(c Caller) ([]ID, error) {
 	ids, reply := make([]ID, n), reply[4:]
 	for i := range ids {
 		var scheme, name []byte
-		ok := true
+		var ok bool
 		if scheme, reply, ok = cutBytes(reply); ok {
 			name, reply, ok = cutBytes(reply)
 		}
