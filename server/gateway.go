@@ -81,21 +81,13 @@ func isGRPC(r *http.Request) bool {
 	return r.ProtoMajor == 2 && strings.Contains(r.Header.Get("Content-Type"), "application/grpc")
 }
 
-// unknownHost is etcd's answer to a request for a host that is not on the list.
-const unknownHost = `
-etcd received your request, but the Host header was unrecognized.
-
-To fix this, choose one of the following options:
-- Enable TLS, then any HTTPS request will be allowed.
-- Add the hostname you want to use to the whitelist in settings.
-  - e.g. etcd --host-whitelist %q
-
-This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).
-`
+// unknownHost is what people read whose request was for a host that is not on the
+// list.
+const unknownHost = "zkine serves plain HTTP under no host called %q; name it in --host-whitelist, or use https, as a web page may have chosen the name"
 
 // hostAllowed answers a request for a host that is not on the list. A web page whose
 // host's name leads to this machine asks for that name. As in etcd, it is for HTTP
-// without TLS: a certificate is not valid for such a name.
+// without TLS, and the answer is 421: a certificate is not valid for such a name.
 func (a *access) hostAllowed(w http.ResponseWriter, r *http.Request) bool {
 	if len(a.hosts) == 0 || slices.Contains(a.hosts, "*") {
 		return true

@@ -10,19 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// etcdsAnswer is what etcd 3.7.3 says to a request for the host evil.example.
-const etcdsAnswer = `
-etcd received your request, but the Host header was unrecognized.
-
-To fix this, choose one of the following options:
-- Enable TLS, then any HTTPS request will be allowed.
-- Add the hostname you want to use to the whitelist in settings.
-  - e.g. etcd --host-whitelist "evil.example"
-
-This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).
-
-`
-
 // askAs gets a path under the name of a host.
 func askAs(t *testing.T, client *http.Client, url, host string) (code int, body string) {
 	t.Helper()
@@ -60,7 +47,8 @@ func TestHostWhitelist(t *testing.T) {
 			code, body := askAs(t, http.DefaultClient, "http://"+r.addr+"/version", c.host)
 			require.Equal(t, c.code, code)
 			if code == 421 {
-				require.Equal(t, strings.Replace(etcdsAnswer, "evil.example", strings.TrimSuffix(c.host, ":80"), 1), body)
+				require.Contains(t, body, `"`+strings.TrimSuffix(c.host, ":80")+`"`)
+				require.Contains(t, body, "--host-whitelist")
 				require.Len(t, r.logged(logrus.WarnLevel), 1)
 			}
 			code, _ = askAs(t, http.DefaultClient, r.metrics+"/version", c.host)

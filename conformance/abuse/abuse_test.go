@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // brief are the rows that make test takes, on zkine alone: those that once took memory, descriptors or log without bound.
-var brief = []string{"garbage", "slow-headers", "refused-unread", "progress-unread", "gateway-large-watch"}
+var brief = []string{"garbage", "slow-headers", "refused-unread", "progress-unread", "gateway-large-watch", "preface-only", "login-large-names"}
 
 // TestBrief holds zkine to the bounds of memory, descriptors and log, and all else that does not depend on how busy the
 // machine is. make abuse takes all rows, beside etcd.
