@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/crypto/bcrypt"
@@ -12,6 +13,7 @@ import (
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/token"
 	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 // The calls of etcd's Auth service. Changes go through the log. Reads are answered
@@ -19,7 +21,20 @@ import (
 // end here: only a hash is logged.
 
 // authService answers the calls of etcd's Auth service.
-type authService struct{ *calls }
+type authService struct {
+	*calls
+	failedLogins throttle.Lines
+}
+
+// Failed logins that are logged: one a name and period, and so many names.
+const (
+	failedLoginPeriod = 10 * time.Second
+	failedLoginNames  = 16
+)
+
+func failedLogins() throttle.Lines {
+	return throttle.Lines{Period: failedLoginPeriod, MaxKeys: failedLoginNames}
+}
 
 // Authenticate compares a password and grants a token.
 func (a *authService) Authenticate(ctx context.Context, r *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
@@ -32,7 +47,7 @@ func (a *authService) Authenticate(ctx context.Context, r *pb.AuthenticateReques
 		v := a.view.Load()
 		if err := a.checkPassword(ctx, v, r.Name, password); err != nil {
 			if errors.Is(err, state.ErrAuthFailed) || errors.Is(err, state.ErrNoPasswordUser) {
-				a.logger.WithField("user", r.Name).Warn("a login failed")
+				a.logFailedLogin(r.Name)
 			}
 			return nil, err
 		}
@@ -41,6 +56,15 @@ func (a *authService) Authenticate(ctx context.Context, r *pb.AuthenticateReques
 		if err != nil || a.view.Load().AuthRevision() == v.AuthRevision() {
 			return response, err
 		}
+	}
+}
+
+// logFailedLogin logs rarely. Names are what clients give, and a client that guesses
+// them, or passwords, does it many times.
+func (a *authService) logFailedLogin(name string) {
+	name = throttle.Cut(name)
+	if left, ok := a.failedLogins.Allow(name); ok {
+		a.logger.WithField("user", name).Warn("a login failed" + left)
 	}
 }
 

@@ -137,7 +137,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	b := &Backend{cfg: cfg, info: log, members: log, closeLog: log.Close, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
 		quota: newQuota(cfg.QuotaBytes)}
 	b.calls = &calls{auth: newAuthenticator(cfg.Auth), view: new(atomic.Pointer[state.View]), logger: cfg.Log}
-	b.authService = authService{b.calls}
+	b.authService = authService{calls: b.calls, failedLogins: failedLogins()}
 	b.serving = &serving{log: log, failure: b.failure, read: func(ctx context.Context) error { return b.reads.wait(ctx) }}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})

@@ -12,12 +12,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/server/v3rpc"
 	"github.com/zkine/zkine/server/wire"
 )
-
-// maxLoggedKey is how much of a key goes into the log.
-const maxLoggedKey = 128
 
 // callLog logs calls that took long or that failed in a way for which there is no answer.
 // Keys are logged, values never: they may be secrets.
@@ -103,12 +101,7 @@ func describe(fields logrus.Fields, req any) {
 	}
 }
 
-func loggedKey(key []byte) string {
-	if len(key) > maxLoggedKey {
-		return string(key[:maxLoggedKey]) + "..."
-	}
-	return string(key)
-}
+func loggedKey(key []byte) string { return throttle.Cut(key) }
 
 // logUnforeseen logs the errors that v3rpc has no answer for. They were not
 // logged where they arose.

@@ -60,6 +60,14 @@ type Config struct {
 	// CORS are the origins of web pages that may read from the client URLs; "*"
 	// is any.
 	CORS []string
+	// HostWhitelist are the host names under which HTTP without TLS is served on the
+	// client URLs. "*", or none, is any.
+	HostWhitelist []string
+	// MaxConnections bounds the clients' connections, all of them together; 0 is for
+	// what the limit of open files leaves room for.
+	MaxConnections int
+	// Limits are those of each connection.
+	Limits Limits
 
 	// MaxRequestBytes bounds a write request; gRPC takes 512 KiB more.
 	MaxRequestBytes int
@@ -107,6 +115,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.SlowRequest, DefaultSlowRequest)
 	setDefault(&c.DrainTimeout, DefaultDrainTimeout)
 	setDefault(&c.SnapshotStall, DefaultSnapshotStall)
+	c.Limits.setDefaults()
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()
 		c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

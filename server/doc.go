@@ -3,7 +3,8 @@
 // what an etcd serves besides. It holds no state of the store.
 //
 // server.go has the life cycle, config.go its settings and backend.go what it needs of
-// the store. grpc.go has the transport options; interceptor.go what holds for every
+// the store. grpc.go has the transport options, limits.go what bounds
+// clients; interceptor.go what holds for every
 // call: a time limit (lazydeadline.go), a bound on memory (underway.go), an end when the
 // server stops (livecalls.go), a line in the log if it is slow (calllog.go).
 // clientcreds.go finds what a client shows of itself. http.go and health.go are the
@@ -58,7 +59,15 @@
 //
 // What differs from etcd: with TLS a client that offers h2 alone is taken for
 // gRPC, so that JSON needs a client that could speak HTTP/1 (all do by default);
-// /debug/vars and --host-whitelist are not there.
+// /debug/vars is not there.
+//
+// # Limits
+//
+// limits.go bounds what a connection may do, for how long it may do nothing, and how
+// many there may be, so that they leave descriptors to the way to ZooKeeper and to
+// probes. A call says on its connection that it is under way
+// (interceptor.go), and an HTTP request does so through http.Server.ConnState: a
+// connection without one may be ended to make room for another.
 //
 // # Imports
 //

@@ -1,17 +1,29 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/gorilla/websocket"
+	"github.com/sirupsen/logrus"
+	"go.etcd.io/etcd/pkg/v3/httputil"
 
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/server/gateway"
 )
 
 // gatewayOldPath is where the gateway was in etcd 3.3, which etcd still takes.
 const gatewayOldPath = "/v3beta/"
+
+// endlessBody says whether a client may send for as long as it likes.
+func endlessBody(path string) bool {
+	if rest, old := strings.CutPrefix(path, gatewayOldPath); old {
+		path = gateway.Path + rest
+	}
+	return gateway.EndlessBodies[path]
+}
 
 // clientHandler is what the client URLs serve over HTTP, as etcd's do: the JSON
 // gateway, and all that the metrics URLs have.
@@ -23,7 +35,7 @@ func (s *Server) clientHandler(f *facade) http.Handler {
 	}
 	mux.Handle(gateway.Path, json)
 	mux.Handle("/", s.httpHandler())
-	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS}
+	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS, hosts: s.cfg.HostWhitelist, log: s.log}
 }
 
 // access is what each HTTP request on a client URL passes first.
@@ -31,16 +43,22 @@ type access struct {
 	next    http.Handler
 	grpc    http.Handler // gRPC over net/http
 	origins []string
+	hosts   []string // empty for all
+	log     *logrus.Entry
+	lines   throttle.Lines
 }
 
 func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client that could have spoken HTTP/1 too speaks gRPC after all.
-	if r.ProtoMajor == 2 && strings.Contains(r.Header.Get("Content-Type"), "application/grpc") {
+	if isGRPC(r) {
 		a.grpc.ServeHTTP(w, r)
 		return
 	}
 	if rest, old := strings.CutPrefix(r.URL.Path, gatewayOldPath); old {
 		r.URL.Path = gateway.Path + rest
+	}
+	if r.TLS == nil && !a.hostAllowed(w, r) {
+		return
 	}
 	origin := r.Header.Get("Origin")
 	switch {
@@ -57,6 +75,41 @@ func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.next.ServeHTTP(w, r)
+}
+
+func isGRPC(r *http.Request) bool {
+	return r.ProtoMajor == 2 && strings.Contains(r.Header.Get("Content-Type"), "application/grpc")
+}
+
+// unknownHost is etcd's answer to a request for a host that is not on the list.
+const unknownHost = `
+etcd received your request, but the Host header was unrecognized.
+
+To fix this, choose one of the following options:
+- Enable TLS, then any HTTPS request will be allowed.
+- Add the hostname you want to use to the whitelist in settings.
+  - e.g. etcd --host-whitelist %q
+
+This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).
+`
+
+// hostAllowed answers a request for a host that is not on the list. A web page whose
+// host's name leads to this machine asks for that name. As in etcd, it is for HTTP
+// without TLS: a certificate is not valid for such a name.
+func (a *access) hostAllowed(w http.ResponseWriter, r *http.Request) bool {
+	if len(a.hosts) == 0 || slices.Contains(a.hosts, "*") {
+		return true
+	}
+	host := httputil.GetHostname(r)
+	if slices.Contains(a.hosts, host) {
+		return true
+	}
+	if left, ok := a.lines.Allow(""); ok {
+		a.log.WithFields(logrus.Fields{"host": throttle.Cut(host), "client": r.RemoteAddr}).
+			Warn("an HTTP request was refused: its host is not in --host-whitelist" + left)
+	}
+	http.Error(w, fmt.Sprintf(unknownHost, host), http.StatusMisdirectedRequest)
+	return false
 }
 
 // allowOrigin writes etcd's CORS headers.

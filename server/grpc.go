@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/zkine/zkine/server/listener"
@@ -39,13 +38,6 @@ const (
 // only while it sends: what is large needs few system calls, and what is idle no
 // memory.
 const writeBuffer = 128 << 10
-
-// etcd's keepalive settings. Kubernetes pings every 30 s, which grpc-go's own
-// minimum of 5 min would answer with too_many_pings.
-var (
-	keepaliveEnforcement = keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: false}
-	keepaliveParameters  = keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}
-)
 
 // greetingTimeout is how long a client may take for the beginning of a gRPC
 // connection, after TLS. grpc-go waits for it when it stops, before it sends other
@@ -84,14 +76,12 @@ func (e everywhere) RegisterService(desc *grpc.ServiceDesc, service any) {
 // newGRPC makes a gRPC server. creds say how its connections were made; nil is
 // for one without connections of its own.
 func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, more ...grpc.ServerOption) *grpc.Server {
+	own := append(s.cfg.Limits.grpc(), more...)
 	return grpc.NewServer(append([]grpc.ServerOption{
 		grpc.Creds(creds),
 		grpc.ConnectionTimeout(greetingTimeout),
 		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes + overheadBytes),
 		grpc.MaxSendMsgSize(math.MaxInt32),
-		grpc.MaxConcurrentStreams(math.MaxUint32),
-		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement),
-		grpc.KeepaliveParams(keepaliveParameters),
 		grpc.WaitForHandlers(true),
 		grpc.ForceServerCodecV2(wire.NewCodec(s.metrics.traffic.sent, s.metrics.traffic.received)),
 		grpc.WriteBufferSize(writeBuffer),
@@ -107,7 +97,7 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, mor
 			s.metrics.calls.StreamServerInterceptor(),
 			gate.stream,
 		),
-	}, more...)...)
+	}, own...)...)
 }
 
 // newHealth makes the health service, which says NOT_SERVING until it is known

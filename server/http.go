@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
-	"math"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -16,30 +15,24 @@ import (
 	"github.com/zkine/zkine/server/listener"
 )
 
-// How long the headers of a request may take: for clients as in etcd, whose
-// connections may idle a while before their first request.
-const (
-	metricsHeaderTimeout = 10 * time.Second
-	clientHeaderTimeout  = 5 * time.Minute
-)
-
 // newHTTP makes an HTTP server, which speaks HTTP/2 too where ALPN chose it.
 func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: headerTimeout,
-		ErrorLog:          stdlog.New(io.Discard, "", 0), // what clients do wrong
-		BaseContext:       s.calls.baseContext,
-		ConnContext:       withConn,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: math.MaxInt32},
+	server := &http.Server{
+		Handler:     h,
+		ErrorLog:    stdlog.New(io.Discard, "", 0), // what clients do wrong
+		BaseContext: s.calls.baseContext,
+		ConnContext: withConn,
 	}
+	s.cfg.Limits.http(server, headerTimeout)
+	return server
 }
 
 // serveHTTP serves one metrics URL in the background.
 func (s *Server) serveHTTP(l net.Listener) {
 	h := s.newHTTP(s.calls.counted(s.httpHandler()), metricsHeaderTimeout)
 	s.https = append(s.https, h)
-	if listener.IsSecure(l) {
+	secure := listener.IsSecure(l)
+	if l = s.connections.metrics.Listen(l); secure {
 		l = s.tls.Listen(l)
 	}
 	s.log.WithField("address", l.Addr().String()).Info("serving metrics and health")

@@ -12,6 +12,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/zkine/zkine/server/listener"
 	"github.com/zkine/zkine/server/v3rpc"
 )
 
@@ -47,6 +48,9 @@ type gate struct {
 }
 
 func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	conn := listener.ConnOf(ctx)
+	conn.BeginCall()
+	defer conn.EndCall()
 	if _, err := g.admit(ctx, "unary"); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,9 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 // stream lets the server end what would not end by itself. What has one request
 // and finishes, such as RangeStream, is left to finish.
 func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	conn := listener.ConnOf(ss.Context())
+	conn.BeginCall()
+	defer conn.EndCall()
 	kind, err := g.admit(ss.Context(), "stream")
 	if err != nil {
 		return err

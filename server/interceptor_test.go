@@ -148,11 +148,3 @@ func TestHealthService(t *testing.T) {
 	r.backend.SetReady(nil)
 	require.Equal(t, healthpb.HealthCheckResponse_SERVING, next())
 }
-
-// Kubernetes pings each 30 s.
-func TestKeepaliveEnforcement(t *testing.T) {
-	require.Equal(t, 5*time.Second, keepaliveEnforcement.MinTime)
-	require.False(t, keepaliveEnforcement.PermitWithoutStream)
-	require.Equal(t, 2*time.Hour, keepaliveParameters.Time)
-	require.Equal(t, 20*time.Second, keepaliveParameters.Timeout)
-}

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/zkine/zkine/server/listener"
 )
 
 // loopback is a connection of the server to itself, in memory, for what is a
@@ -81,7 +83,11 @@ func commonName(ctx context.Context) string {
 	if !ok {
 		return ""
 	}
-	switch info := p.AuthInfo.(type) {
+	auth := p.AuthInfo
+	if info, ok := auth.(listener.ConnInfo); ok {
+		auth = info.AuthInfo
+	}
+	switch info := auth.(type) {
 	case credentials.TLSInfo:
 		if throughGateway(ctx) {
 			return ""

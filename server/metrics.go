@@ -68,7 +68,7 @@ func newMetrics(cfg Config, s *Server) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		m.calls, m.clients, m.watchers, m.watchStreams, m.checks, m.checksTotal,
 		m.healthGood, m.healthBad, m.memberID, m.traffic.sent, m.traffic.received,
-		version, &storeCollector{server: s},
+		version, &storeCollector{server: s}, s.connections,
 	} {
 		if err := cfg.Registry.Register(c); err != nil {
 			return nil, err

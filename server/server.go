@@ -35,9 +35,10 @@ type Server struct {
 	serves     chan struct{}
 	servesOnce sync.Once
 
-	clients []net.Listener
-	muxes   []*listener.Mux
-	tls     *listener.TLSSource // nil without https:// and unixs:// URLs
+	clients     []net.Listener
+	connections *connections
+	muxes       []*listener.Mux
+	tls         *listener.TLSSource // nil without https:// and unixs:// URLs
 	// web serves HTTP on the client URLs, once clients are served.
 	web   *http.Server
 	https []*http.Server
@@ -100,6 +101,9 @@ func New(cfg Config) (*Server, error) {
 		}
 	case cfg.TLS.Given():
 		s.log.Warn("--cert-file and --key-file are not used: no URL begins with https:// or unixs://")
+	}
+	if s.connections, err = newConnections(cfg); err != nil {
+		return nil, err
 	}
 	if s.metrics, err = newMetrics(cfg, s); err != nil {
 		return nil, err
@@ -167,7 +171,7 @@ func (s *Server) bind() (metricsListeners []net.Listener, err error) {
 		}
 	}
 	for _, l := range s.clients {
-		s.muxes = append(s.muxes, listener.NewMux(l, s.tls, s.log))
+		s.muxes = append(s.muxes, listener.NewMux(l, s.connections.clients, s.tls, s.log))
 	}
 	return metricsListeners, nil
 }
@@ -264,12 +268,13 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 
 // accept serves gRPC and HTTP on every client listener.
 func (s *Server) accept(f *facade) {
-	s.web = s.newHTTP(s.clientHandler(f), clientHeaderTimeout)
+	s.web = s.newHTTP(s.clientHandler(f), httpHeaderTimeout)
 	s.accepts.Go(f.loopback.serve)
 	for _, m := range s.muxes {
 		s.log.WithFields(logrus.Fields{
 			"address": m.Addr().String(), "tls": m.Secure(),
 			"name": s.cfg.Name, "advertised": s.cfg.AdvertiseClientURLs,
+			"connections": s.connections.clients.Most(),
 		}).Info("serving etcd clients")
 		s.accepts.Go(func() { s.report("clients", m.Addr(), m.Serve()) })
 		s.accepts.Go(func() { s.report("clients", m.Addr(), f.grpc.Serve(m.GRPC())) })

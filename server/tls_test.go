@@ -23,7 +23,7 @@ import (
 )
 
 // startTLS runs a server on https:// only, for clients and metrics.
-func startTLS(t *testing.T, files listener.TLS) *running {
+func startTLS(t *testing.T, files listener.TLS, edit ...func(*Config)) *running {
 	t.Helper()
 	r := start(t, func(c *Config) {
 		listener.CloseAll(c.Listeners)
@@ -34,6 +34,9 @@ func startTLS(t *testing.T, files listener.TLS) *running {
 		c.MetricsListeners, err = listener.ListenMetrics([]string{"https://127.0.0.1:0"})
 		require.NoError(t, err)
 		c.TLS = files
+		for _, e := range edit {
+			e(c)
+		}
 	})
 	r.accepting(t)
 	r.addr = r.cfg.Listeners[0].Addr().String()

@@ -39,7 +39,7 @@ func decodeAuth(meta *recordpb.CheckpointMeta) (auth, error) {
 			return auth{}, fmt.Errorf("%w: a user: %w", ErrBadCheckpoint, err)
 		}
 		if n := len(a.users); n > 0 && bytes.Compare(a.users[n-1].Name, u.Name) >= 0 {
-			return auth{}, fmt.Errorf("%w: user %q is out of order", ErrBadCheckpoint, u.Name)
+			return auth{}, fmt.Errorf("%w: user %.64q is out of order", ErrBadCheckpoint, u.Name)
 		}
 		a.users = append(a.users, &user{User: u})
 	}
@@ -49,7 +49,7 @@ func decodeAuth(meta *recordpb.CheckpointMeta) (auth, error) {
 			return auth{}, fmt.Errorf("%w: a role: %w", ErrBadCheckpoint, err)
 		}
 		if n := len(a.roles); n > 0 && bytes.Compare(a.roles[n-1].Name, r.Name) >= 0 {
-			return auth{}, fmt.Errorf("%w: role %q is out of order", ErrBadCheckpoint, r.Name)
+			return auth{}, fmt.Errorf("%w: role %.64q is out of order", ErrBadCheckpoint, r.Name)
 		}
 		a.roles = append(a.roles, r)
 	}

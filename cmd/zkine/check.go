@@ -48,6 +48,7 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 		v.refuse("listen-client-urls", "no URL is named", "write one like http://127.0.0.1:2379")
 	}
 	v.certificate(c.tls, slices.Concat(c.clientURLs, c.metricsURLs))
+	c.limits.check(&v)
 	v.between("max-request-bytes", int64(c.maxRequestBytes), 1, maxClientRequest, bytes)
 	v.between("max-txn-ops", int64(c.maxTxnOps), 1, 1<<20, plain)
 	v.duration("watch-progress-notify-interval", c.progressInterval, 100*time.Millisecond, 24*time.Hour)

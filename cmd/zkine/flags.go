@@ -32,6 +32,7 @@ type config struct {
 	enablePprof      bool
 	tls              listener.TLS
 	cors             []string
+	limits           limitFlags
 	maxRequestBytes  int // of a client
 	maxTxnOps        int
 	quotaBytes       int64
@@ -57,6 +58,7 @@ func (c *config) bind(f *pflag.FlagSet) {
 	f.BoolVar(&c.enablePprof, "enable-pprof", false, "serve profiles of the process under /debug/pprof/ on the client and the metrics URLs")
 	bindTLS(f, &c.tls)
 	f.StringSliceVar(&c.cors, "cors", []string{"*"}, "`origins` of web pages that browsers let use the client URLs; * is any, empty none")
+	c.limits.bind(f)
 	f.IntVar(&c.maxRequestBytes, "max-request-bytes", server.DefaultMaxRequestBytes, "largest request of a client in `bytes`")
 	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a branch of a transaction")
 	f.Int64Var(&c.quotaBytes, "quota-backend-bytes", backend.DefaultQuotaBytes, "most `bytes` that the root may hold in ZooKeeper, until the alarm NOSPACE is raised; 0 for the default, negative for no bound")

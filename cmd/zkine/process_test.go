@@ -63,10 +63,16 @@ func startZkine(t *testing.T, args []string, env ...string) *process {
 // namespace of its own.
 func startZkineIn(t *testing.T, attributes *syscall.SysProcAttr, args []string, env ...string) *process {
 	t.Helper()
-	p := &process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
 	binary, err := filepath.Abs(os.Args[0])
 	require.NoError(t, err)
-	p.cmd = exec.Command(binary, append([]string{
+	return startProgram(t, binary, attributes, args, env...)
+}
+
+// startProgram is startZkineIn for a program that runs the zkine command.
+func startProgram(t *testing.T, program string, attributes *syscall.SysProcAttr, args []string, env ...string) *process {
+	t.Helper()
+	p := &process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
+	p.cmd = exec.Command(program, append([]string{
 		"server", "--listen-client-urls=http://127.0.0.1:0", "--listen-metrics-urls=http://127.0.0.1:0",
 	}, args...)...)
 	p.cmd.Env = append(append(os.Environ(), asZkine+"=1", "ZOOKEEPER_HOME="+zooKeeperForTests()), env...)

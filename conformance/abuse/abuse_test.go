@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // brief are the rows that make test takes, on zkine alone: those that once took memory, descriptors or log without bound.
-var brief = []string{"garbage", "slow-headers", "refused-unread", "progress-unread", "login-wrong", "gateway-large-watch"}
+var brief = []string{"garbage", "slow-headers", "refused-unread", "progress-unread", "gateway-large-watch"}
 
 // TestBrief holds zkine to the bounds of memory, descriptors and log, and all else that does not depend on how busy the
 // machine is. make abuse takes all rows, beside etcd.
@@ -107,7 +107,8 @@ func TestBars(t *testing.T) {
 		"dead":                     {change: func(z, _ *result) { z.died = context.Canceled }, want: "it died"},
 		"dead, without an etcd":    {change: func(z, _ *result) { z.died = context.Canceled }, alone: true, want: "it died"},
 		"failed, without an etcd":  {change: func(z, _ *result) { z.during.failed = 1 }, alone: true, want: "calls failed"},
-		"newcomers, without etcd":  {change: func(z, _ *result) { z.probes.served = 3 }, alone: true, want: "3 of 4 newcomers"},
+		"newcomers, without etcd":  {change: func(z, _ *result) { z.probes.served = 1 }, alone: true, want: "1 of 4 newcomers"},
+		"slow, without etcd":       {change: func(z, _ *result) { z.probes.served, z.probes.ready = 2, 2 }, alone: true},
 		"all is well without etcd": {change: func(_, _ *result) {}, alone: true},
 	} {
 		zkine, etcd := good(), good()

@@ -22,7 +22,7 @@ var imports = map[string][]string{
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
-	"server": {"server/gateway", "server/listener", "server/v3rpc", "server/wire", "backend"},
+	"server": {"server/gateway", "server/listener", "server/v3rpc", "server/wire", "backend", "revision/throttle"},
 	"server/v3rpc": {
 		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision",
 	},
@@ -35,7 +35,7 @@ var imports = map[string][]string{
 	// The loops around the state. They know the log by interfaces and the vocabulary.
 	"backend": {
 		"backend/state", "backend/token", "backend/watch", "backend/lessor", "backend/housekeep", "backend/etcddb",
-		"revision", "revision/recordpb",
+		"revision", "revision/recordpb", "revision/throttle",
 	},
 	"backend/watch":     {"backend/state", "revision"},
 	"backend/lessor":    {"backend/state", "revision", "revision/recordpb"},

@@ -19,7 +19,7 @@ var moreFiles = map[string]struct {
 	why   string
 }{
 	"backend/state":          {40, "one owner, the state machine, whose parts need each other's fields"},
-	"cmd/zkine":              {33, "a program: a file is a command, a group of flags, or a step of its start or end, and all of them share its flags"},
+	"cmd/zkine":              {34, "a program: a file is a command, a group of flags, or a step of its start or end, and all of them share its flags"},
 	"conformance/kubesmoke":  {34, "a program: a file is a check or what it needs, and all of them share one control plane"},
 	"conformance/robustness": {28, "a file is a family of faults, a judge or a part of the load, and all of them share one cluster"},
 }

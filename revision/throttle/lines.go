@@ -1,8 +1,8 @@
-// Package throttle keeps a log from repeating itself: a line that is due again
-// within a period is left out and counted.
+// Package throttle keeps a log small. A line that is due again within a period is
+// left out and counted; a text that a client has given is cut short.
 //
-// It imports nothing but the standard library. Packages of server and revision
-// import it; it lies in the lower layer so that both may.
+// It imports nothing but the standard library. Packages of all layers import it; it
+// lies in the lowest one so that they may.
 package throttle
 
 import (

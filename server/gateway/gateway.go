@@ -21,9 +21,9 @@ const Path = "/v3/"
 // third more of it, and the rest is room for names and blanks.
 const jsonFactor = 4
 
-// endlessBodies are the paths on which a client may send for as long as it
+// EndlessBodies are the paths on which a client may send for as long as it
 // likes.
-var endlessBodies = map[string]bool{Path + "watch": true, Path + "lease/keepalive": true}
+var EndlessBodies = map[string]bool{Path + "watch": true, Path + "lease/keepalive": true}
 
 // Room makes room for an answer that a client may take its time to read; release gives
 // it back. Its error is gRPC's, and ends the call.
@@ -56,7 +56,7 @@ func New(conn *grpc.ClientConn, maxBytes int, room Room) http.Handler {
 	limit := int64(jsonFactor * maxBytes)
 	reading := &reading{max: maxReading}
 	return sockets{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !endlessBodies[r.URL.Path] {
+		if !EndlessBodies[r.URL.Path] {
 			r.Body = http.MaxBytesReader(w, r.Body, limit)
 		}
 		r, done := bounded(w, r, limit, reading)

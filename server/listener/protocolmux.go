@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -18,8 +17,8 @@ import (
 
 const (
 	// firstBytesTimeout is how long a connection may be silent before it says
-	// what it speaks; grpc-go's default for a new connection.
-	firstBytesTimeout = 2 * time.Minute
+	// what it speaks.
+	firstBytesTimeout = 30 * time.Second
 	// handshakeTimeout bounds a TLS handshake, as in etcd.
 	handshakeTimeout = 10 * time.Second
 	// maxAcceptPause is how long accepting rests after an error, such as
@@ -29,7 +28,7 @@ const (
 	hintPeriod = 10 * time.Second
 	// maxHints bounds the mistakes that are remembered, since clients can make
 	// texts up.
-	maxHints = 64
+	maxHints = 16
 )
 
 // preface begins each HTTP/2 connection, RFC 9113 section 3.4; it is no
@@ -52,6 +51,7 @@ const recordTypeHandshake = 0x16
 // timeouts above. All have ended when Serve returns.
 type Mux struct {
 	socket net.Listener
+	conns  *Connections
 	tls    *TLSSource // nil for plaintext
 	log    *logrus.Entry
 	hints  throttle.Lines
@@ -60,18 +60,19 @@ type Mux struct {
 
 	mu        sync.Mutex
 	closed    bool
-	undecided map[net.Conn]struct{}
+	undecided map[*Conn]struct{}
 	routes    sync.WaitGroup
 }
 
 // NewMux makes a Mux on a socket that Listen has bound, which it owns from then
-// on. source is used if the socket's URL says TLS, and may be nil otherwise.
-func NewMux(socket net.Listener, source *TLSSource, log *logrus.Entry) *Mux {
+// on. Its connections count in conns. source is used if the socket's URL says TLS,
+// and may be nil otherwise.
+func NewMux(socket net.Listener, conns *Connections, source *TLSSource, log *logrus.Entry) *Mux {
 	m := &Mux{
-		socket: socket, log: log,
+		socket: socket, conns: conns, log: log,
 		hints: throttle.Lines{Period: hintPeriod, MaxKeys: maxHints},
 		grpc:  newQueue(socket.Addr()), http: newQueue(socket.Addr()),
-		undecided: make(map[net.Conn]struct{}),
+		undecided: make(map[*Conn]struct{}),
 	}
 	if IsSecure(socket) {
 		m.tls = source
@@ -113,7 +114,9 @@ func (m *Mux) Serve() error {
 			return err
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), maxAcceptPause)
-		m.log.WithError(err).Warn("cannot accept connections for a moment")
+		if left, ok := m.hints.Allow("accept"); ok {
+			m.log.WithError(err).Warn("cannot accept connections for a moment" + left)
+		}
 		time.Sleep(pause)
 	}
 }
@@ -135,8 +138,12 @@ func (m *Mux) isClosed() bool {
 	return m.closed
 }
 
-// take begins to find out where conn belongs.
-func (m *Mux) take(conn net.Conn) {
+// take begins to find out where a new connection belongs, if there is room for it.
+func (m *Mux) take(socket net.Conn) {
+	conn := m.conns.admit(socket)
+	if conn == nil {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -149,6 +156,10 @@ func (m *Mux) take(conn net.Conn) {
 		m.mu.Lock()
 		delete(m.undecided, conn)
 		m.mu.Unlock()
+		m.conns.decide(conn)
+		if to == m.grpc {
+			m.conns.awaitCall(conn)
+		}
 		if to == nil || !to.put(decided) {
 			conn.Close()
 		}
@@ -157,7 +168,7 @@ func (m *Mux) take(conn net.Conn) {
 
 // route returns the connection as the server that it belongs to is to see it;
 // no queue if it belongs to none.
-func (m *Mux) route(conn net.Conn) (net.Conn, *queue) {
+func (m *Mux) route(conn *Conn) (net.Conn, *queue) {
 	if m.tls != nil {
 		return m.routeTLS(conn)
 	}
@@ -171,15 +182,15 @@ func (m *Mux) route(conn net.Conn) (net.Conn, *queue) {
 			m.hint(conn, "a client speaks TLS to a plaintext URL; give it http:// as the endpoint, or listen on https://", nil)
 			return nil, nil
 		case string(head[:n]) != preface[:n]:
-			return resume(conn, head[:n]), m.http
+			return conn.resume(head[:n]), m.http
 		case err != nil:
 			return nil, nil // it said nothing
 		}
 	}
-	return resume(conn, head), m.grpc
+	return conn.resume(head), m.grpc
 }
 
-func (m *Mux) routeTLS(conn net.Conn) (net.Conn, *queue) {
+func (m *Mux) routeTLS(conn *Conn) (net.Conn, *queue) {
 	config := m.tls.Config().Clone()
 	var offered []string
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -216,16 +227,22 @@ func (m *Mux) refuse(conn net.Conn, err error) {
 }
 
 // hint logs what a client does wrong, not more often than is of use: such
-// clients come back at once.
+// clients come back at once. The error may hold what the client has said, such as
+// the names in its certificate.
 func (m *Mux) hint(conn net.Conn, text string, err error) {
-	if _, ok := m.hints.Allow(text + fmt.Sprint(err)); !ok {
+	why := ""
+	if err != nil {
+		why = throttle.Cut(err.Error())
+	}
+	left, ok := m.hints.Allow(text + why)
+	if !ok {
 		return
 	}
 	e := m.log.WithField("client", conn.RemoteAddr().String())
 	if err != nil {
-		e = e.WithError(err)
+		e = e.WithError(errors.New(why))
 	}
-	e.Warn(text)
+	e.Warn(text + left)
 }
 
 // queue is the listener of a server that gets its connections from a Mux.
@@ -265,23 +282,3 @@ func (q *queue) Close() error {
 }
 
 func (q *queue) Addr() net.Addr { return q.addr }
-
-// resumed is a connection of which some bytes were read already.
-type resumed struct {
-	net.Conn
-	head []byte
-}
-
-func resume(c net.Conn, head []byte) net.Conn {
-	c.SetReadDeadline(time.Time{})
-	return &resumed{c, head}
-}
-
-func (r *resumed) Read(b []byte) (int, error) {
-	if len(r.head) > 0 {
-		n := copy(b, r.head)
-		r.head = r.head[n:]
-		return n, nil
-	}
-	return r.Conn.Read(b)
-}

@@ -12,7 +12,7 @@ func TestResumedReads(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	go func() { io.WriteString(far, "defgh"); far.Close() }()
-	conn := resume(near, []byte("abc"))
+	conn := NewConnections(1, "clients", nil).admit(near).resume([]byte("abc"))
 	text, err := io.ReadAll(iotestOneByte{conn})
 	require.NoError(t, err)
 	require.Equal(t, "abcdefgh", string(text))

@@ -21,15 +21,17 @@ func TransportCredentials() credentials.TransportCredentials {
 	return handshaken{insecure.NewCredentials()}
 }
 
+// ServerHandshake implements credentials.TransportCredentials.
 func (h handshaken) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	secure, ok := conn.(*tls.Conn)
 	if !ok {
-		return h.TransportCredentials.ServerHandshake(conn)
+		_, info, err := h.TransportCredentials.ServerHandshake(conn)
+		return conn, ConnInfo{info, connOf(conn)}, err
 	}
-	return conn, credentials.TLSInfo{
+	return conn, ConnInfo{credentials.TLSInfo{
 		State:          secure.ConnectionState(),
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-	}, nil
+	}, connOf(conn)}, nil
 }
 
 func (h handshaken) Clone() credentials.TransportCredentials { return h }
