@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,6 +46,18 @@ func TestAServerThatDemandsAuthentication(t *testing.T) {
 	time.Sleep(3 * time.Second) // the lines of these 3 s are counted
 	require.LessOrEqual(t, strings.Count(p.text(), "\n")-lines, 3)
 	require.Equal(t, 200, p.get("/livez"))
+}
+
+// TestAServerThatDoesNotTakeACredential: the log names what is not accepted, and
+// the flag, while a zkine that authenticates waits to look at the ACLs.
+func TestAServerThatDoesNotTakeACredential(t *testing.T) {
+	server := zktest.Start(t)
+	file := filepath.Join(t.TempDir(), "auth")
+	require.NoError(t, os.WriteFile(file, []byte("sasl:zkine:marker"), 0o600))
+	p := startZkine(t, []string{"--zookeeper=" + server.Addr(), "--zookeeper-auth-file=" + file})
+	p.await(`ZooKeeper does not let zkine in; trying again.*does not accept a credential of scheme sasl.*see --zookeeper-auth-file`)
+	require.NotContains(t, p.text(), "marker")
+	require.Equal(t, 1, strings.Count(p.text(), "does not let zkine in"))
 }
 
 // TestAProcessUnderAUsedUpQuota uses a quota up, and starts zkine again under it:

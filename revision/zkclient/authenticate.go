@@ -24,6 +24,9 @@ func (c *zkConn) introduce(frames transport.Frames) error {
 		return err
 	}
 	ids, err := identity.WhoAmI(frames)
+	if errors.Is(err, identity.ErrDemanded) {
+		return fmt.Errorf("%w: %w; name a credential of a scheme of the server's enforce.auth.schemes with --zookeeper-auth-file", revision.ErrUnauthenticated, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,10 @@ type ID struct {
 // ErrRefused says that the server does not accept a credential.
 var ErrRefused = errors.New("identity: ZooKeeper does not accept a credential")
 
+// ErrDemanded says that the server demands a credential of another scheme than those
+// that it was shown.
+var ErrDemanded = errors.New("identity: ZooKeeper demands authentication by another scheme than zkine has shown")
+
 // Of ZooKeeper's protocol: ZooDefs.OpCode, KeeperException.Code, and the xid that
 // belongs to authentication.
 const (
@@ -34,6 +38,7 @@ const (
 	opWhoAmI  int32 = 107
 
 	codeUnimplemented int32 = -6
+	codeDemands       int32 = -124 // SESSIONCLOSEDREQUIRESASLAUTH
 
 	xidAuth int32 = -4
 	xidCall int32 = 1
@@ -115,12 +120,15 @@ func refused(one Credential, code int32) error {
 const maxIDs = 256
 
 // WhoAmI asks by what ZooKeeper knows the session; nil if the server is older
-// than 3.7, and does not tell. Errors: those of Call, and that the answer cannot
+// than 3.7, and does not tell. Errors: ErrDemanded, those of Call, and that the answer cannot
 // be read.
 func WhoAmI(c Caller) ([]ID, error) {
 	reply, code, err := c.Call(xidCall, opWhoAmI, nil)
 	if err != nil || code == codeUnimplemented {
 		return nil, err
+	}
+	if code == codeDemands {
+		return nil, ErrDemanded
 	}
 	if code != 0 || len(reply) < 4 {
 		return nil, fmt.Errorf("identity: ZooKeeper does not say whom it sees (code %d)", code)
