@@ -31,11 +31,11 @@ type client struct {
 	conn *grpc.ClientConn
 	kv   pb.KVClient
 
-	mu    sync.Mutex
-	calls []call
-	open  map[int]time.Time // when each call was due that has no answer yet, by turn
-	puts  []time.Time       // when each was due
-	seen  []bool            // its event has come
+	mu      sync.Mutex
+	calls   []call
+	open    map[int]time.Time // when each call was due that has no answer yet, by turn
+	puts    []time.Time       // when each was due
+	seen    []bool            // its event has come
 	running sync.WaitGroup
 }
 
