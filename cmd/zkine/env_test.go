@@ -105,8 +105,8 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 			CertFile: "/tls/cert", KeyFile: "/tls/key", TrustedCAFile: "/tls/ca", ClientCertAuth: true, ClientCRLFile: "/tls/crl",
 			CipherSuites: []string{"TLS_A", "TLS_B"}, MinVersion: "TLS1.2", MaxVersion: "TLS1.3",
 		},
-		enablePprof:     true,
-		cors:            []string{"https://page"},
+		enablePprof: true,
+		cors:        []string{"https://page"},
 		limits: limitFlags{
 			hostWhitelist: []string{"localhost", "::1"}, maxStreams: 300,
 			keepaliveMinTime: 6 * time.Second, keepaliveInterval: 3 * time.Hour, keepaliveTimeout: 21 * time.Second,
