@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -28,6 +27,7 @@ func (i *instance) checkACL(ctx context.Context) error {
 	defer logWhile(i.log, func() string { return "waiting for ZooKeeper, to look at ACLs" })()
 	ensemble := i.ensemble()
 	var said throttle.Lines
+	var again zkclient.Backoff
 	for {
 		err := i.checkACLOn(ctx, ensemble, list)
 		var p *problem
@@ -39,10 +39,7 @@ func (i *instance) checkACL(ctx context.Context) error {
 		if left, ok := said.Allow("again"); ok {
 			i.log.WithError(err).Warn("the ACLs could not be looked at; trying again" + left)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
+		again.Wait(ctx)
 	}
 }
 

@@ -220,7 +220,7 @@ func TestAmongWrongServers(t *testing.T) {
 	}
 	dials.Wait()
 	conn := session(t, patient(os.Getenv(hoardersAt)))
-	for range 30 {
+	for range 8 {
 		data, _, err := conn.Get(t.Context(), "/")
 		require.NoError(t, err)
 		require.Len(t, data, mostData)
