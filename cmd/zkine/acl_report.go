@@ -127,8 +127,11 @@ func (w *aclWork) parents(ctx context.Context, out io.Writer, change, dry bool) 
 		if err != nil {
 			return err
 		}
-		if text != "" && change {
+		switch {
+		case text != "" && change:
 			text = "would be changed"
+		case text != "":
+			text = "warning: " + text
 		}
 		if text != "" {
 			fmt.Fprintf(out, "%s: %s\n", p, text)
@@ -158,6 +161,6 @@ func judgeParent(ctx context.Context, conn zkacl.Session, parent string, wanted 
 	if len(others) == 0 {
 		return "", nil
 	}
-	return "warning: others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
+	return "others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
 		"; a root that holds something they can neither delete nor read", nil
 }
