@@ -10,6 +10,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkacl"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkroot"
@@ -26,6 +27,7 @@ func (i *instance) checkACL(ctx context.Context) error {
 	}
 	defer logWhile(i.log, func() string { return "waiting for ZooKeeper, to look at ACLs" })()
 	ensemble := i.ensemble()
+	var said throttle.Lines
 	for {
 		err := i.checkACLOn(ctx, ensemble, list)
 		var p *problem
@@ -33,7 +35,10 @@ func (i *instance) checkACL(ctx context.Context) error {
 			return err
 		}
 		i.startup.Waiting(err)
-		i.log.WithError(err).Debug("the ACLs could not be looked at; trying again")
+		// A server that is out of reach ends no Dial: this one has answered.
+		if left, ok := said.Allow("again"); ok {
+			i.log.WithError(err).Warn("the ACLs could not be looked at; trying again" + left)
+		}
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():

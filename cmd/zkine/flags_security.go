@@ -104,7 +104,7 @@ func (s *securityFlags) load(log *logrus.Entry) (loaded security, err error) {
 	loaded.acl = s.acl
 	if s.files.Given() {
 		if loaded.tls, err = identity.NewTLS(s.files, log); err != nil {
-			return security{}, about("TLS towards ZooKeeper", err)
+			return security{}, explain(err)
 		}
 	}
 	if s.authFile != "" {
