@@ -148,7 +148,7 @@ func (w *aclWork) judgeParents(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		if warning != "" {
-			fmt.Fprintf(out, "%s: %s\n", p, warning)
+			fmt.Fprintf(out, "%s: warning: %s\n", p, warning)
 		}
 	}
 	return nil
@@ -175,6 +175,6 @@ func judgeParent(ctx context.Context, conn zkacl.Session, parent string, wanted 
 	if len(others) == 0 {
 		return "", nil
 	}
-	return "warning: others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
+	return "others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
 		"; a root that holds something they can neither delete nor read", nil
 }
