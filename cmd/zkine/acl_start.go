@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkacl"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkroot"
@@ -26,6 +26,8 @@ func (i *instance) checkACL(ctx context.Context) error {
 	}
 	defer logWhile(i.log, func() string { return "waiting for ZooKeeper, to look at ACLs" })()
 	ensemble := i.ensemble()
+	var said throttle.Lines
+	var again zkclient.Backoff
 	for {
 		err := i.checkACLOn(ctx, ensemble, list)
 		var p *problem
@@ -33,11 +35,11 @@ func (i *instance) checkACL(ctx context.Context) error {
 			return err
 		}
 		i.startup.Waiting(err)
-		i.log.WithError(err).Debug("the ACLs could not be looked at; trying again")
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		// A server that is out of reach ends no Dial: this one has answered.
+		if left, ok := said.Allow("again"); ok {
+			i.log.WithError(err).Warn("the ACLs could not be looked at; trying again" + left)
 		}
+		again.Wait(ctx)
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,6 +46,21 @@ func TestAServerThatDemandsAuthentication(t *testing.T) {
 	time.Sleep(3 * time.Second) // the lines of these 3 s are counted
 	require.LessOrEqual(t, strings.Count(p.text(), "\n")-lines, 3)
 	require.Equal(t, 200, p.get("/livez"))
+}
+
+// TestACredentialThatIsNotTakenIsTold: a start that no server lets in for its
+// credential says so at once, and rarely.
+func TestACredentialThatIsNotTakenIsTold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "auth")
+	require.NoError(t, os.WriteFile(file, []byte("sasl:zkine:pw\n"), 0o600))
+	p := startZkine(t, []string{"--zookeeper=" + zktest.Shared(t).Addr(), "--zookeeper-auth-file=" + file})
+	const told = "the ACLs could not be looked at; trying again"
+	p.await(told + ".*does not accept a credential of scheme sasl.*see --zookeeper-auth-file")
+	require.Eventually(t, func() bool {
+		_, text := p.body("/readyz")
+		return strings.Contains(text, "see --zookeeper-auth-file")
+	}, limit, 50*time.Millisecond)
+	require.Equal(t, 1, strings.Count(p.text(), told))
 }
 
 // TestAProcessUnderAUsedUpQuota uses a quota up, and starts zkine again under it:

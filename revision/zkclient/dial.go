@@ -66,7 +66,7 @@ func (z *Ensemble) begin(t target) (*zkConn, error) {
 		zk.WithHostProvider(c.host),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
-		zk.WithMaxBufferSize(z.maxAnswer()), zk.WithMaxConnBufferSize(z.MaxRequest+requestOverhead))
+		zk.WithMaxBufferSize(z.maxAnswer()), zk.WithMaxConnBufferSize(z.MaxRequest+besideData))
 	if err != nil {
 		cancel()
 		return nil, err
@@ -127,7 +127,7 @@ func (c *zkConn) early() error {
 	}
 	if guarded := c.net.Load(); guarded != nil {
 		if err := guarded.Err(); isAlert(err) {
-			return tlsError(err, c.target)
+			return c.ensemble.tlsError(err, c.target)
 		}
 		return fmt.Errorf("%w (%w)", errClosesEarly, c.cause())
 	}
@@ -141,7 +141,7 @@ func (c *zkConn) silent() error {
 		return errUnproven
 	default:
 	}
-	if c.net.Load() != nil {
+	if c.reached.Load() {
 		return errMute
 	}
 	return errUnreachable

@@ -40,6 +40,9 @@ const (
 	// sayAfter is how old an outage is when it is worth a line: an election is
 	// over by then.
 	sayAfter = 1200 * time.Millisecond
+	// sayAnyway is how old it is when that is said without any server's reason: one
+	// that keeps silent gives none until it is asked again, later with TLS.
+	sayAnyway = 5 * time.Second
 	// sayAgain is the time between two lines of one outage.
 	sayAgain = time.Minute
 )
@@ -119,6 +122,9 @@ func (o *outage) due() {
 	}
 	state := o.stateLocked()
 	if o.said.IsZero() {
+		if len(o.reasons) == 0 && now.Sub(o.began) < sayAnyway {
+			return
+		}
 		if !o.lines.allow(now) {
 			return
 		}

@@ -115,3 +115,25 @@ func TestReasonsDoNotDifferFromTimeToTime(t *testing.T) {
 		require.Equal(t, want, plainly(err))
 	}
 }
+
+// TestAnOutageWaitsForAReason: a server that keeps silent is asked again before it
+// is told of, later than the first line is due.
+func TestAnOutageWaitsForAReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, lines := told()
+		o := newOutage(log)
+		o.attend()
+		o.begin(nil)
+		busy(o, 2*time.Second)
+		require.Empty(t, lines())
+		o.note("10.0.0.1:2181", "zk1:2181", errMute)
+		busy(o, time.Second)
+		require.Equal(t, []string{"warning: no ZooKeeper server gives a session: zk1:2181: accepts connections and keeps silent"}, lines())
+		o.end("", "")
+		lines()
+
+		o.begin(nil)
+		busy(o, sayAnyway)
+		require.Equal(t, []string{"warning: no ZooKeeper server gives a session"}, lines())
+	})
+}

@@ -21,14 +21,27 @@ var ErrTLS = errors.New("no TLS connection")
 // for, until ctx ends. A server that has just started is slow with its first
 // handshakes, so that they have no bound of their own.
 func (z *Ensemble) open(ctx context.Context, t target) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", t.address)
-	if err != nil || z.TLS == nil {
-		return conn, err
+	conn, err := z.reach(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return z.encrypt(ctx, conn, t)
+}
+
+// reach is open's first half, and encrypt its second, which closes the connection
+// of a handshake that fails.
+func (z *Ensemble) reach(ctx context.Context, t target) (net.Conn, error) {
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", t.address)
+}
+
+func (z *Ensemble) encrypt(ctx context.Context, conn net.Conn, t target) (net.Conn, error) {
+	if z.TLS == nil {
+		return conn, nil
 	}
 	secured := tls.Client(conn, z.TLS.Config(t.host))
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		return nil, tlsError(err, t)
+		return nil, z.tlsError(err, t)
 	}
 	return secured, nil
 }
@@ -53,7 +66,7 @@ func isAlert(err error) bool {
 
 // tlsError puts words to a handshake that failed. What the network did to it is
 // not TLS's, and stays as it is.
-func tlsError(err error, t target) error {
+func (z *Ensemble) tlsError(err error, t target) error {
 	var (
 		unknown  *tls.CertificateVerificationError
 		noRecord tls.RecordHeaderError
@@ -63,7 +76,7 @@ func tlsError(err error, t target) error {
 		return fmt.Errorf("%w: the server says %w: it does not accept this zkine's certificate, or wants one; see --zookeeper-cert-file", ErrTLS, err)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: the server's certificate does not hold: %w; see --zookeeper-trusted-ca-file and --zookeeper-server-name (it was asked for as %q)",
-			ErrTLS, unknown.Err, t.host)
+			ErrTLS, unknown.Err, z.TLS.ServerName(t.host))
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: the server closes the connection during the handshake; see that --zookeeper names its secureClientPort, and in its log that it could read its key and its authorities", ErrTLS)
 	case errors.As(err, &noRecord):

@@ -84,6 +84,9 @@ func TestWhyThereIsNoTLS(t *testing.T) {
 			`: no TLS connection: the server's certificate does not hold: x509: certificate signed by unknown authority.*; see --zookeeper-trusted-ca-file`},
 		"a server of another name": {"zookeeper.example:" + port, filesOf(authority, client),
 			`^no ZooKeeper server gives a session: zookeeper.example:\d+: no TLS connection: the server's certificate does not hold: x509: .*localhost, not zookeeper.example; .*asked for as "zookeeper.example"`},
+		"a server of another name than --zookeeper-server-name": {server.SecureAddr(), named(filesOf(authority, client), "nobody.example"),
+			`not nobody.example; .*asked for as "nobody.example"`},
+		"a server that keeps silent": {zktest.Hung(t), filesOf(authority, client), `: accepts connections and keeps silent \(`},
 		"TLS to a plain port": {server.Addr(), filesOf(authority, client),
 			`: no TLS connection: the server closes the connection during the handshake; see that --zookeeper names its secureClientPort`},
 	} {
@@ -93,6 +96,11 @@ func TestWhyThereIsNoTLS(t *testing.T) {
 			requireReason(t, d, c.want)
 		})
 	}
+}
+
+func named(f identity.Files, name string) identity.Files {
+	f.ServerName = name
+	return f
 }
 
 // requireReason dials for longer and longer, since a busy machine is slow to shake

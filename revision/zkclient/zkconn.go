@@ -87,6 +87,7 @@ type zkConn struct {
 	dialed   atomic.Bool
 	stopDial context.CancelFunc
 	net      atomic.Pointer[transport.Guard]
+	reached  atomic.Bool   // the server has accepted the connection
 	broken   atomic.Bool   // there is no connection, or not any more
 	up       chan struct{} // closed when the session is granted
 	upOnce   sync.Once
@@ -118,7 +119,11 @@ func (c *zkConn) dialOnce(ctx context.Context) zk.Dialer {
 		}
 		opening, cancel := context.WithTimeout(ctx, c.ensemble.Timeout)
 		defer cancel()
-		conn, err := c.ensemble.open(opening, c.target)
+		conn, err := c.ensemble.reach(opening, c.target)
+		if err == nil {
+			c.reached.Store(true)
+			conn, err = c.ensemble.encrypt(opening, conn, c.target)
+		}
 		if err != nil {
 			c.breaks(err)
 			return nil, err

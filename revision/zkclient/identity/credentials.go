@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -41,12 +40,15 @@ const (
 	maxCredentials = 16
 )
 
+// byteOrderMark is what some editors put before UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // ReadCredentials reads an auth file: a line for each credential,
 // scheme:credential, as ZooKeeper's own clients take them. Empty lines, and those
 // that begin with #, count for nothing. Errors: ErrCredentials, which name the
 // line and never what it holds.
 func ReadCredentials(name string) ([]Credential, error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}
@@ -68,6 +70,7 @@ func ReadCredentialsFrom(name string, r io.Reader) ([]Credential, error) {
 }
 
 func parseCredentials(name string, text []byte) (all []Credential, err error) {
+	text = bytes.TrimPrefix(text, byteOrderMark)
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, maxFile+1)
 	for n := 1; lines.Scan(); n++ {

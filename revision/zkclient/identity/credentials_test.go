@@ -20,7 +20,7 @@ func authFile(t *testing.T, text string) string {
 }
 
 func TestCredentialsOfAFile(t *testing.T) {
-	all, err := ReadCredentials(authFile(t, "# zkine's\n\n digest:zkine:pass:word \r\nsasl:zkine:other\n"))
+	all, err := ReadCredentials(authFile(t, "\xef\xbb\xbf# zkine's\n\n digest:zkine:pass:word \r\nsasl:zkine:other\n"))
 	require.NoError(t, err)
 	require.Equal(t, []Credential{{"digest", []byte("zkine:pass:word")}, {"sasl", []byte("zkine:other")}}, all)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v %s %q", all, all, all, all[0], all[1]), "pass", "no format shows a secret")

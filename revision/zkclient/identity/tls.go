@@ -1,12 +1,12 @@
 package identity
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -76,11 +76,13 @@ func (t *TLS) Config(host string) *tls.Config {
 		t.log.WithError(err).Error("the TLS files towards ZooKeeper changed and cannot be used; the ones before stay in use" + left)
 	}
 	config := t.current.Clone()
-	if config.ServerName == "" {
-		config.ServerName = host
-	}
+	config.ServerName = t.ServerName(host)
 	return config
 }
+
+// ServerName is the name by which the certificate is asked for of a server that was
+// configured by host.
+func (t *TLS) ServerName(host string) string { return cmp.Or(t.files.ServerName, host) }
 
 // Certified says whether servers get to see a certificate.
 func (t *TLS) Certified() bool { return t.files.CertFile != "" }
@@ -132,7 +134,7 @@ func (f Files) pair() (tls.Certificate, error) {
 }
 
 func readPEM(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
 		return nil, err
 	}
