@@ -66,7 +66,7 @@
 // limits.go bounds what a connection may do, for how long it may do nothing, and how
 // many there may be, so that they leave descriptors to the way to ZooKeeper and to
 // probes. A call says on its connection that it is under way
-// (interceptor.go), and an HTTP request does so through http.Server.ConnState: a
+// (interceptor.go), and an HTTP request while its handler runs: a
 // connection without one may be ended to make room for another.
 //
 // # Imports

@@ -26,9 +26,10 @@ const streamWorkers = 128
 
 // How much a client may send ahead of the server, in bytes, on a stream and on
 // a connection. A stream's is HTTP/2's least: what comes in frames of some bytes
-// takes ten times as much in memory, on each stream that is not listened to. That they are given keeps gRPC from measuring what the
-// connection could take, for which it sends a ping along with nearly each
-// request, and reads the answer: two packets more for a small call.
+// takes ten times as much in memory, on each stream that is not listened to. That
+// both are given keeps gRPC from measuring what the connection could take, for
+// which it sends a ping along with nearly each request, and reads the answer: two
+// packets more for a small call.
 const (
 	streamWindow = 64 << 10
 	connWindow   = 4 << 20

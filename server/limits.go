@@ -134,14 +134,14 @@ func newConnections(cfg Config) (*connections, error) {
 	}
 	return &connections{
 		clients: listener.NewConnections(most, "clients", cfg.Log),
-		metrics: listener.NewConnections(listener.MetricsConnections, "metrics", cfg.Log),
+		metrics: listener.NewProbed(cfg.Log),
 	}, nil
 }
 
 var (
 	descConnections = prometheus.NewDesc("zkine_connections", "Open connections, on the client or the metrics URLs.", []string{"urls"}, nil)
 	descMost        = prometheus.NewDesc("zkine_connections_max", "Connections that there may be at once.", []string{"urls"}, nil)
-	descEnded       = prometheus.NewDesc("zkine_connections_ended_total", "Connections that zkine has ended: refused for want of room, evicted for new ones, silent without a call.", []string{"urls", "reason"}, nil)
+	descEnded       = prometheus.NewDesc("zkine_connections_ended_total", "Connections that zkine has ended: refused for want of room, evicted for new ones, silent without a call, stalled while others waited to be answered.", []string{"urls", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -157,7 +157,7 @@ func (c *connections) Collect(ch chan<- prometheus.Metric) {
 		open, ended := of.Counts()
 		ch <- prometheus.MustNewConstMetric(descConnections, prometheus.GaugeValue, float64(open), urls)
 		ch <- prometheus.MustNewConstMetric(descMost, prometheus.GaugeValue, float64(of.Most()), urls)
-		for reason, n := range map[string]uint64{"refused": ended.Refused, "evicted": ended.Evicted, "silent": ended.Silent} {
+		for reason, n := range map[string]uint64{"refused": ended.Refused, "evicted": ended.Evicted, "silent": ended.Silent, "stalled": ended.Stalled} {
 			ch <- prometheus.MustNewConstMetric(descEnded, prometheus.CounterValue, float64(n), urls, reason)
 		}
 	}

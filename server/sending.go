@@ -3,14 +3,15 @@ package server
 import (
 	"context"
 	"net"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zkine/zkine/server/listener"
 	"github.com/zkine/zkine/server/v3rpc"
 	"github.com/zkine/zkine/server/wire"
 )
@@ -25,14 +26,13 @@ type sender struct{ *wire.Sending }
 // clients that have nothing to do with each other, so that there each call stands for
 // itself.
 func connection(ctx context.Context) any {
-	p, ok := peer.FromContext(ctx)
-	if !ok || p.Addr == nil {
-		return new(byte)
+	if conn := listener.ConnOf(ctx); conn != nil {
+		return conn
 	}
-	if _, own := p.AuthInfo.(loopbackInfo); own {
-		return new(byte)
+	if conn := listener.OfRequest(ctx); conn != nil { // gRPC over net/http
+		return conn
 	}
-	return p.Addr // net.Conn's: one pointer for all calls of a connection
+	return new(byte)
 }
 
 // credentials are those of connections, of which the end is noted.
@@ -51,7 +51,11 @@ func (c *sendingCredentials) ServerHandshake(raw net.Conn) (net.Conn, credential
 	if err != nil {
 		return nil, nil, err
 	}
-	return &sendingConn{conn, c.sender}, info, nil
+	counted, ok := info.(listener.ConnInfo)
+	if !ok || counted.Conn() == nil {
+		return conn, info, nil
+	}
+	return &sendingConn{conn, counted.Conn(), c.sender}, info, nil
 }
 
 // Clone implements credentials.TransportCredentials.
@@ -61,16 +65,28 @@ func (c *sendingCredentials) Clone() credentials.TransportCredentials {
 
 type sendingConn struct {
 	net.Conn
-	sender sender
+	counted *listener.Conn
+	sender  sender
 }
 
 // Close implements net.Conn.
 func (c *sendingConn) Close() error {
-	c.sender.Ended(c.RemoteAddr())
+	c.sender.Ended(c.counted)
 	return c.Conn.Close()
 }
 
-// unary makes a call. If there is no room for the answer to a Range it is made
+// repeatable says whether a call may be made again: it changes nothing.
+func repeatable(req any) bool {
+	switch r := req.(type) {
+	case *pb.RangeRequest:
+		return true
+	case *pb.TxnRequest:
+		return v3rpc.ReadOnly(r)
+	}
+	return false
+}
+
+// unary makes a call. If there is no room for the answer to a read it is made
 // again when there is: while it waits it would take memory too. Other answers wait as they
 // are. ctx bounds the wait.
 func (s sender) unary(ctx context.Context, req any, handler grpc.UnaryHandler) (any, error) {
@@ -86,7 +102,7 @@ func (s sender) unary(ctx context.Context, req any, handler grpc.UnaryHandler) (
 	if reserved, ok := s.Try(conn, size); ok {
 		return reserved.Message(resp), nil
 	}
-	_, again := req.(*pb.RangeRequest)
+	again := repeatable(req)
 	if again {
 		resp = nil
 	}
@@ -108,6 +124,10 @@ func (s sender) unary(ctx context.Context, req any, handler grpc.UnaryHandler) (
 // base64, in a buffer that grew by doubling.
 const jsonFactor = 4
 
+// jsonRate is how many bytes of room a client of the JSON gateway has to take in a
+// second, while others have none: how far it is with an answer is not known.
+const jsonRate = 16 << 20
+
 // json is the room for answers of the JSON gateway. A part of a stream waits. Any other
 // answer is there as a whole already, so that its call is refused if there is no room.
 func (s sender) json(ctx context.Context, answer proto.Message) (release func(), err error) {
@@ -115,20 +135,34 @@ func (s sender) json(ctx context.Context, answer proto.Message) (release func(),
 	if size == 0 {
 		return func() {}, nil
 	}
-	call := new(byte)
+	call := &jsonCall{listener.OfRequest(ctx)}
+	sent := func(r *wire.Reserved) func() {
+		r.Sent(time.Duration(size) * time.Second / jsonRate)
+		return r.Release
+	}
 	switch answer.(type) {
 	case *pb.WatchResponse, *pb.SnapshotResponse, *pb.RangeStreamResponse:
 		reserved, err := s.Wait(ctx, call, size)
 		if err != nil {
 			return nil, v3rpc.ToGRPC(ctx, err)
 		}
-		return reserved.Release, nil
+		return sent(reserved), nil
 	}
 	reserved, ok := s.Try(call, size)
 	if !ok {
 		return nil, rpctypes.ErrGRPCRequestTooManyRequests
 	}
-	return reserved.Release, nil
+	return sent(reserved), nil
+}
+
+// jsonCall is a call of the JSON gateway. Each stands for itself.
+type jsonCall struct{ conn *listener.Conn }
+
+// Stalled implements wire.Staller.
+func (c *jsonCall) Stalled(bytes int64) {
+	if c.conn != nil {
+		c.conn.Stalled(bytes)
+	}
 }
 
 // stream is a stream whose messages wait.

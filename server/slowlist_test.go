@@ -1,14 +1,12 @@
 package server_test
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -22,8 +20,8 @@ import (
 var all = &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Serializable: true}
 
 // TestListsThatAreNotReadTakeBoundedMemory: a client that asks for lists and does not
-// read them keeps what is bounded; meanwhile small reads of others are answered, and
-// large ones once it has gone.
+// read them keeps what is bounded, and others are answered: large reads after a while,
+// for which such clients are ended.
 func TestListsThatAreNotReadTakeBoundedMemory(t *testing.T) {
 	const keys, valueBytes, lists = 64, 128 << 10, 60
 	l := listenReal(t, memzk.New(), server.Config{MaxSendBytes: 32 * mib}, "http://127.0.0.1:0")[0]
@@ -51,13 +49,6 @@ func TestListsThatAreNotReadTakeBoundedMemory(t *testing.T) {
 
 	_, err = kv.Range(within(t), &pb.RangeRequest{Key: []byte("k1")})
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err = kv.Range(ctx, all)
-	require.Error(t, err) // it waits for room; which code it ends with is gRPC's race
-	for _, c := range clients {
-		c.conn.Close()
-	}
 	resp, err := kv.Range(within(t), all)
 	require.NoError(t, err)
 	require.Len(t, resp.Kvs, keys)

@@ -93,12 +93,20 @@ func TestStopWaitsForProbes(t *testing.T) {
 func TestStopEndsStalledWebsockets(t *testing.T) {
 	r := start(t)
 	r.accepting(t)
-	conn, _, err := websocket.DefaultDialer.Dial("ws://"+r.addr+"/v3/watch", nil)
+	// What the client's socket holds is bounded, so that less has to be made than fills it.
+	dialer := websocket.Dialer{NetDial: func(network, addr string) (net.Conn, error) {
+		conn, err := net.Dial(network, addr)
+		if err == nil {
+			err = conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+		}
+		return conn, err
+	}}
+	conn, _, err := dialer.Dial("ws://"+r.addr+"/v3/watch", nil)
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"create_request":{"key":"aw=="}}`)))
 	<-r.backend.Stream.Did
-	large := &pb.WatchResponse{Header: servertest.Header(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 12<<20)}}}}
+	large := &pb.WatchResponse{Header: servertest.Header(43), Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("k"), Value: make([]byte, 5<<20)}}}}
 	r.backend.Stream.Out <- large
 	sending := func() bool {
 		return strings.Contains(servertest.Stacks(), "gateway.(*socketAnswer).Write")

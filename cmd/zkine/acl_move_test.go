@@ -142,7 +142,8 @@ func (l *load) goesOn() {
 	}
 }
 
-// check ends the writers: what was acknowledged is there, and every event has come.
+// check compares while the writers go on: what was acknowledged is there, and every
+// event up to it has come.
 func (l *load) check() {
 	l.t.Helper()
 	last := [4]int64{}

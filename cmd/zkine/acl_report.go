@@ -107,31 +107,48 @@ func above(root string) (paths []string) {
 	}
 }
 
-// parents warns of what is above the root, or gives it the ACL, / last.
-func (w *aclWork) parents(ctx context.Context, out io.Writer, change, dry bool) error {
+// applyToParents gives the ACL to what is above the root, / last.
+func (w *aclWork) applyToParents(ctx context.Context, out io.Writer) error {
 	for _, p := range above(w.root) {
-		if change && !dry {
-			changed, err := zkacl.ApplyOne(ctx, w.conn, p, w.wanted)
-			if errors.Is(err, revision.ErrForbidden) {
-				return &problem{thing: p, what: "its ACL may not be changed", remedy: "run this with credentials that have the permission a there, too, or leave --parents out"}
-			}
-			if err != nil {
-				return err
-			}
-			if changed {
-				fmt.Fprintf(out, "%s: changed\n", p)
-			}
-			continue
+		changed, err := zkacl.ApplyOne(ctx, w.conn, p, w.wanted)
+		if errors.Is(err, revision.ErrForbidden) {
+			return &problem{thing: p, what: "its ACL may not be changed", remedy: "run this with credentials that have the permission a there, too, or leave --parents out"}
 		}
-		text, err := judgeParent(ctx, w.conn, p, w.wanted)
 		if err != nil {
 			return err
 		}
-		if text != "" && change {
-			text = "would be changed"
+		if changed {
+			fmt.Fprintf(out, "%s: changed\n", p)
 		}
-		if text != "" {
-			fmt.Fprintf(out, "%s: %s\n", p, text)
+	}
+	return nil
+}
+
+// previewParents tells what applyToParents would do.
+func (w *aclWork) previewParents(ctx context.Context, out io.Writer) error {
+	survey, err := zkacl.VerifySome(ctx, w.conn, w.root, above(w.root), w.wanted)
+	if err != nil {
+		return err
+	}
+	for _, f := range survey.Findings {
+		text := "would be changed"
+		if f.Closed != nil {
+			text = "may not be changed"
+		}
+		fmt.Fprintf(out, "%s: %s\n", f.Path, text)
+	}
+	return nil
+}
+
+// judgeParents warns of what is above the root where others may touch it.
+func (w *aclWork) judgeParents(ctx context.Context, out io.Writer) error {
+	for _, p := range above(w.root) {
+		warning, err := judgeParent(ctx, w.conn, p, w.wanted)
+		if err != nil {
+			return err
+		}
+		if warning != "" {
+			fmt.Fprintf(out, "%s: warning: %s\n", p, warning)
 		}
 	}
 	return nil
@@ -158,6 +175,6 @@ func judgeParent(ctx context.Context, conn zkacl.Session, parent string, wanted 
 	if len(others) == 0 {
 		return "", nil
 	}
-	return "warning: others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
+	return "others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
 		"; a root that holds something they can neither delete nor read", nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -27,7 +26,8 @@ func (i *instance) checkACL(ctx context.Context) error {
 	}
 	defer logWhile(i.log, func() string { return "waiting for ZooKeeper, to look at ACLs" })()
 	ensemble := i.ensemble()
-	said := throttle.Lines{Period: time.Minute, MaxKeys: 8}
+	var said throttle.Lines
+	var again zkclient.Backoff
 	for {
 		err := i.checkACLOn(ctx, ensemble, list)
 		var p *problem
@@ -35,16 +35,11 @@ func (i *instance) checkACL(ctx context.Context) error {
 			return err
 		}
 		i.startup.Waiting(err)
-		// A Dial tells of servers that cannot be had, and not of one that demands others.
-		if errors.Is(err, revision.ErrUnauthenticated) {
-			if left, ok := said.Allow("demands"); ok {
-				i.log.WithError(err).Warn("ZooKeeper does not let zkine in; trying again" + left)
-			}
+		// A server that is out of reach ends no Dial: this one has answered.
+		if left, ok := said.Allow("again"); ok {
+			i.log.WithError(err).Warn("the ACLs could not be looked at; trying again" + left)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
+		again.Wait(ctx)
 	}
 }
 

@@ -57,4 +57,15 @@ func TestARootIsMovedToACertificate(t *testing.T) {
 	out, err = zkine(append([]string{"acl", "verify", "--zookeeper-acl=" + match[1]}, secured...)...)
 	require.NoError(t, err, out)
 	require.Contains(t, out, "all have it\n")
+
+	// A dry run tells of what is above as well, also where it would be opened.
+	p.signal(syscall.SIGTERM)
+	require.Zero(t, p.end())
+	dry := append([]string{"acl", "apply", "--dry-run", "--parents"}, secured...)
+	out, err = zkine(dry...)
+	require.NoError(t, err, out)
+	require.NotContains(t, out, "would be changed")
+	out, err = zkine(append(dry, "--zookeeper-acl="+match[1]+";world:anyone:r")...)
+	require.NoError(t, err, out)
+	require.Contains(t, out, "\n/: would be changed\n")
 }

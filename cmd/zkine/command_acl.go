@@ -158,7 +158,10 @@ func (a *aclOptions) apply(ctx context.Context, w *aclWork) error {
 	}
 	if a.dryRun {
 		fmt.Fprintf(out, "dry run: nothing was changed; %d znodes would be\n", survey.Different)
-		return w.parents(ctx, out, a.parents, true)
+		if a.parents {
+			return w.previewParents(ctx, out)
+		}
+		return w.judgeParents(ctx, out)
 	}
 	done, err := w.apply(ctx, survey.Znodes)
 	if done != nil {
@@ -175,7 +178,10 @@ func (a *aclOptions) apply(ctx context.Context, w *aclWork) error {
 		return &problem{thing: "root " + w.root, what: fmt.Sprintf("%d znodes may not be changed: %s", done.Closed, oneLine(done.FirstClosed.Error())),
 			remedy: "run this with credentials that have the permission a there, too; zkine acl verify lists them"}
 	}
-	return w.parents(ctx, out, a.parents, false)
+	if a.parents {
+		return w.applyToParents(ctx, out)
+	}
+	return w.judgeParents(ctx, out)
 }
 
 func (a *aclOptions) verify(ctx context.Context, w *aclWork) error {
@@ -186,7 +192,7 @@ func (a *aclOptions) verify(ctx context.Context, w *aclWork) error {
 	}
 	printSurvey(out, w.root, survey)
 	printFindings(out, survey)
-	if err := w.parents(ctx, out, false, false); err != nil {
+	if err := w.judgeParents(ctx, out); err != nil {
 		return err
 	}
 	if n := survey.Different + survey.Closed; n > 0 {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"net"
+	"strings"
+
 	"github.com/go-zookeeper/zk"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/pflag"
@@ -101,7 +104,7 @@ func (s *securityFlags) load(log *logrus.Entry) (loaded security, err error) {
 	loaded.acl = s.acl
 	if s.files.Given() {
 		if loaded.tls, err = identity.NewTLS(s.files, log); err != nil {
-			return security{}, about("TLS towards ZooKeeper", err)
+			return security{}, explain(err)
 		}
 	}
 	if s.authFile != "" {
@@ -118,4 +121,39 @@ func (s *securityFlags) load(log *logrus.Entry) (loaded security, err error) {
 func (s security) secure(z *zkclient.Ensemble) *zkclient.Ensemble {
 	z.TLS, z.Credentials, z.ACL = s.tls, s.credentials, s.acl
 	return z
+}
+
+// warnOfOpenDoor names what others can do at ZooKeeper itself, and how to mend it:
+// one line for who is on the way, one for who reaches it. Of servers on the loopback
+// interface it says nothing.
+func (s security) warnOfOpenDoor(servers []string, log *logrus.Entry) {
+	away := beyondLoopback(servers)
+	if away == "" {
+		return
+	}
+	if s.tls == nil {
+		log.Warnf("ZooKeeper is reached without TLS at %s: who is on the way reads and alters every key, and zkine's password if it has one; "+
+			"name the servers' secureClientPort, with --zookeeper-trusted-ca-file and --zookeeper-cert-file", away)
+	}
+	if zkacl.List(s.acl).Against(zk.WorldACL(zk.PermAll)) == zkacl.Same {
+		log.Warnf("what zkine creates is open to all who reach ZooKeeper at %s: they read and write every key; "+
+			"have zkine authenticate, with --zookeeper-cert-file or --zookeeper-auth-file, and see zkine acl", away)
+	}
+}
+
+// beyondLoopback lists those servers that are not on the loopback interface, as far as
+// their names tell.
+func beyondLoopback(servers []string) string {
+	var away []string
+	for _, server := range servers {
+		host, _, err := net.SplitHostPort(server)
+		if err != nil {
+			host = server
+		}
+		ip := net.ParseIP(host)
+		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			away = append(away, server)
+		}
+	}
+	return strings.Join(away, ",")
 }

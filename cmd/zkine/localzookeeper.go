@@ -121,12 +121,8 @@ func localAs(server *embedded.Server, c identity.Credential) security {
 	return security{credentials: func() []identity.Credential { return show }, acl: []zk.ACL{server.Owner()}}
 }
 
-const (
-	// localSession is the session timeout while the local ZooKeeper is closed.
-	localSession = 10 * time.Second
-	// closeAgain is how long to pause after a session that was lost.
-	closeAgain = 500 * time.Millisecond
-)
+// localSession is the session timeout while the local ZooKeeper is closed.
+const localSession = 10 * time.Second
 
 // closeLocal gives everything in the local ZooKeeper to its zkine alone, if that
 // is not done: in a new one, in one of an earlier release, after its secret was
@@ -138,6 +134,7 @@ func closeLocal(ctx context.Context, server *embedded.Server, maxRequest int, lo
 	var p closeProgress
 	defer logWhile(log, p.String)()
 	var said throttle.Lines
+	var again zkclient.Backoff
 	for {
 		err := closeOnce(ctx, zookeeper, server, &p, log)
 		if err == nil {
@@ -152,10 +149,7 @@ func closeLocal(ctx context.Context, server *embedded.Server, maxRequest int, lo
 		if left, ok := said.Allow("again"); ok {
 			log.WithError(err).Warn("closing the local ZooKeeper to other users of this host begins again" + left)
 		}
-		select {
-		case <-time.After(closeAgain):
-		case <-ctx.Done():
-		}
+		again.Wait(ctx)
 	}
 }
 

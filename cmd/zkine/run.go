@@ -63,6 +63,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	if i.security, err = cfg.security.load(log); err != nil {
 		return err
 	}
+	i.security.warnOfOpenDoor(i.servers, log)
 	if len(i.servers) == 0 {
 		stop, err := i.startLocal(ctx)
 		if err != nil {

@@ -31,12 +31,12 @@ type client struct {
 	conn *grpc.ClientConn
 	kv   pb.KVClient
 
-	mu    sync.Mutex
-	calls []call
-	open  map[int]time.Time // when each call was due that has no answer yet, by turn
-	puts  []time.Time       // when each was due
-	seen  []bool            // its event has come
-	calms sync.WaitGroup
+	mu      sync.Mutex
+	calls   []call
+	open    map[int]time.Time // when each call was due that has no answer yet, by turn
+	puts    []time.Time       // when each was due
+	seen    []bool            // its event has come
+	running sync.WaitGroup
 }
 
 // call is a put, a get or an event.
@@ -69,14 +69,14 @@ func startClient(ctx context.Context, endpoint, token string) (*client, error) {
 	if created, err := stream.Recv(); err != nil || created.Canceled {
 		return nil, fmt.Errorf("the watch of the client was refused: %v, %w", created, err)
 	}
-	c.calms.Go(func() { c.watch(stream) })
-	c.calms.Go(func() { c.pace(ctx) })
+	c.running.Go(func() { c.watch(stream) })
+	c.running.Go(func() { c.pace(ctx) })
 	return c, nil
 }
 
 // wait returns when the client has ended, after its ctx.
 func (c *client) wait() {
-	c.calms.Wait()
+	c.running.Wait()
 	c.conn.Close()
 }
 
@@ -95,7 +95,7 @@ func (c *client) pace(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.calms.Go(func() { c.call(ctx, turn, due) })
+		c.running.Go(func() { c.call(ctx, turn, due) })
 	}
 }
 

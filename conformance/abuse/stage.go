@@ -2,15 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +11,7 @@ import (
 
 	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zktest/certs"
 )
 
 // stage is where servers are started.
@@ -25,9 +19,8 @@ type stage struct {
 	dir         string
 	zkine, etcd string // programs
 	zooKeepers  *rig.ZooKeepers
-	certificate string // files
-	key         string
-	turns       int // so far
+	own         certs.Issued // of the servers; no client of the loads looks at it
+	turns       int          // so far
 }
 
 // newStage has the programs, a ZooKeeper and a certificate.
@@ -42,36 +35,15 @@ func newStage(ctx context.Context, dir, zkine string) (*stage, error) {
 	if s.etcd, err = rig.Component("etcd"); err != nil {
 		return nil, err
 	}
-	if err := s.makeCertificate(); err != nil {
+	authority, err := certs.New(dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.own, err = authority.Issue(pkix.Name{CommonName: "abuse"}, "127.0.0.1"); err != nil {
 		return nil, err
 	}
 	s.zooKeepers, err = rig.StartZooKeepers(ctx, 1, embedded.Config{DataDir: filepath.Join(dir, "zookeeper"), Heap: 2 << 30})
 	return s, err
-}
-
-// makeCertificate makes one that is its own authority: no client of the loads looks at it.
-func (s *stage) makeCertificate() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "abuse"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	s.certificate, s.key = filepath.Join(s.dir, "server.crt"), filepath.Join(s.dir, "server.key")
-	if err := os.WriteFile(s.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o600); err != nil {
-		return err
-	}
-	return os.WriteFile(s.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
 }
 
 // subject is a server under load.
@@ -126,7 +98,7 @@ func (s *stage) start(ctx context.Context, kind string, r row) (*subject, error)
 				u.Args[i] += ",https://" + u.tls
 			}
 		}
-		u.Args = append(u.Args, "--cert-file="+s.certificate, "--key-file="+s.key)
+		u.Args = append(u.Args, "--cert-file="+s.own.CertFile, "--key-file="+s.own.KeyFile)
 	}
 	if r.descriptors > 0 {
 		u.Args = append([]string{"-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(r.descriptors), u.Path}, u.Args...)

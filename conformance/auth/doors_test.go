@@ -3,6 +3,8 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,12 +28,14 @@ import (
 
 	"github.com/zkine/zkine/conformance/reference"
 	"github.com/zkine/zkine/conformance/rig"
+	"github.com/zkine/zkine/revision/zktest"
+	"github.com/zkine/zkine/revision/zktest/certs"
 )
 
 // TestDoorsAnswerAsEtcd tries each method of each service through the JSON gateway, and over TLS with a certificate
 // that names the user, without rights and with them. Both stores get the same requests in the same order.
 func TestDoorsAnswerAsEtcd(t *testing.T) {
-	a := newAuthority(t)
+	a := zktest.NewAuthority(t)
 	etcd, zkine := startSecure(t, a, "etcd"), startSecure(t, a, "zkine")
 	for _, s := range []*secureStore{etcd, zkine} {
 		s.enable(t)
@@ -86,25 +90,25 @@ var doors = []door{{"gateway", true}, {"gRPC service", false}}
 // secureStore is a store with TLS, which has its clients show a certificate.
 type secureStore struct {
 	*store
-	authority *authority
+	authority *certs.Authority
 	secure    string // host:port
 	conns     map[string]*grpc.ClientConn
 }
 
-func startSecure(t *testing.T, a *authority, name string) *secureStore {
+func startSecure(t *testing.T, a *certs.Authority, name string) *secureStore {
 	addresses, err := rig.FreeAddresses(1)
 	require.NoError(t, err)
 	s := &secureStore{authority: a, secure: addresses[0], conns: map[string]*grpc.ClientConn{}}
-	a.sign(name)
+	own := zktest.Issue(t, a, pkix.Name{CommonName: name}, "127.0.0.1")
 	if name == "zkine" {
-		s.store = startZkine(t, "simple", "--listen-client-urls=https://"+s.secure, "--cert-file="+a.file(name+".pem"),
-			"--key-file="+a.file(name+"-key.pem"), "--trusted-ca-file="+a.file("ca.pem"), "--client-cert-auth")
+		s.store = startZkine(t, "simple", "--listen-client-urls=https://"+s.secure, "--cert-file="+own.CertFile,
+			"--key-file="+own.KeyFile, "--trusted-ca-file="+a.CertFile(), "--client-cert-auth")
 		return s
 	}
 	s.store = connect(t, name, reference.Start(t, func(cfg *embed.Config) {
 		cfg.ListenClientUrls = []url.URL{{Scheme: "https", Host: s.secure}}
 		cfg.ClientTLSInfo = transport.TLSInfo{
-			CertFile: a.file(name + ".pem"), KeyFile: a.file(name + "-key.pem"), TrustedCAFile: a.file("ca.pem"), ClientCertAuth: true,
+			CertFile: own.CertFile, KeyFile: own.KeyFile, TrustedCAFile: a.CertFile(), ClientCertAuth: true,
 		}
 	}))
 	return s
@@ -140,7 +144,7 @@ func (s *secureStore) ask(t *testing.T, d door, c doorCaller, m method, n string
 		if c.certificate == "" {
 			return s.post(t, http.DefaultClient, "http://"+s.address+m.path, token, body)
 		}
-		transport := &http.Transport{TLSClientConfig: s.authority.client(c.certificate)}
+		transport := &http.Transport{TLSClientConfig: s.clientConfig(t, c.certificate)}
 		defer transport.CloseIdleConnections()
 		return s.post(t, &http.Client{Transport: transport}, "https://"+s.secure+m.path, token, body)
 	}
@@ -211,14 +215,19 @@ func (s *secureStore) invoke(t *testing.T, c doorCaller, token string, m method,
 	return judged(0, err)
 }
 
+// clientConfig is for a client whose certificate has that name.
+func (s *secureStore) clientConfig(t *testing.T, name string) *tls.Config {
+	return zktest.ClientConfig(t, s.authority, zktest.Issue(t, s.authority, pkix.Name{CommonName: name}))
+}
+
 // conn is a connection with a certificate of that name, or without TLS.
 func (s *secureStore) conn(t *testing.T, certificate string) *grpc.ClientConn {
 	if s.conns[certificate] == nil {
-		address, creds := s.secure, credentials.NewTLS(s.authority.client(certificate))
 		if certificate == "" {
 			return s.plain
 		}
-		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(creds))
+		creds := credentials.NewTLS(s.clientConfig(t, certificate))
+		conn, err := grpc.NewClient(s.secure, grpc.WithTransportCredentials(creds))
 		require.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
 		s.conns[certificate] = conn

@@ -6,5 +6,7 @@
 //	systemd.go        systemd-analyze, from the system or from Debian's archive
 //	confine_linux.go  a process with the unit's capabilities and system calls, without systemd
 //
+// make test runs the recipe for an ensemble; go test ./deploy -all for a single server, too.
+//
 // The programs are those of ../components, built when they are missing.
 package deploy

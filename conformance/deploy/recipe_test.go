@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,8 +32,10 @@ const servers = `servers="127.0.0.1 127.0.0.2 127.0.0.3"`
 // javaOptions have a JVM that lives for seconds start sooner.
 const javaOptions = "JAVA_TOOL_OPTIONS=-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -XX:-UsePerfData -Xmx256m"
 
+var allRecipes = flag.Bool("all", false, "run the commands of docs/security.md for a single server, too")
+
 // TestSecurityRecipe runs the commands of docs/security.md as written, in order, in one shell. The commands check
-// themselves: one that fails ends the test. It is run for an ensemble and for a single server.
+// themselves: one that fails ends the test. It is run for an ensemble, with -all for a single server as well.
 func TestSecurityRecipe(t *testing.T) {
 	root, err := rig.Checkout()
 	if err != nil {
@@ -46,13 +49,13 @@ func TestSecurityRecipe(t *testing.T) {
 		t.Fatalf("%v: the recipe makes certificates with it (Debian: apt-get install openssl)", err)
 	}
 	path := programs(t)
-	for _, c := range []struct{ name, servers string }{
-		{"ensemble", servers},
-		{"one server", `servers="127.0.0.1"`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	for name, listed := range map[string]string{"ensemble": servers, "one server": `servers="127.0.0.1"`} {
+		if name != "ensemble" && !*allRecipes {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
-			runRecipe(t, blocks, path, strings.NewReplacer(append(freePorts(t), servers, c.servers)...))
+			runRecipe(t, blocks, path, strings.NewReplacer(append(freePorts(t), servers, listed)...))
 		})
 	}
 }

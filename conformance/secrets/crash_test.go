@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -37,7 +38,7 @@ func TestCrashLeavesNoSecrets(t *testing.T) {
 			java := s.zooKeeper()
 			s.z.Signal(signal)
 			<-s.z.Exited()
-			require.NoFileExists(t, fmt.Sprintf("/proc/%d/fd", java))
+			require.Eventually(t, func() bool { return ended(java) }, patience, 10*time.Millisecond, "its ZooKeeper goes with it")
 			left, err := os.ReadDir(s.temp)
 			require.NoError(t, err)
 			require.Empty(t, left, "nothing outlives the crash")
@@ -48,6 +49,12 @@ func TestCrashLeavesNoSecrets(t *testing.T) {
 			require.NoError(t, s.login("root", s.passwords["root"]))
 		})
 	}
+}
+
+// ended says whether a process has ended. One that nobody has waited for has no files any more.
+func ended(pid int) bool {
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return err != nil || len(files) == 0
 }
 
 // snapshotFile is what is in the file of the snapshot that is sent, which has no name any more.

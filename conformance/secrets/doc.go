@@ -11,7 +11,6 @@
 //
 //	marker_test.go    a secret, and the forms in which it is searched
 //	site_test.go      the zkine under test, and its clients
-//	certificate_test.go  its certificates
 //	plant_test.go     secrets in gRPC calls
 //	plant_auth_test.go   passwords and tokens
 //	plant_http_test.go   secrets in JSON, URLs, headers, websockets and garbage

@@ -154,9 +154,9 @@ var overHTTP = []plant{
 		}
 	}},
 	{"file of a key that is broken", func(s *site, secret string) {
-		good, err := os.ReadFile(s.authority.file("server-key.pem"))
+		good, err := os.ReadFile(s.own.KeyFile)
 		require.NoError(s, err)
-		require.NoError(s, os.WriteFile(s.authority.file("server-key.pem"), []byte("-----BEGIN PRIVATE KEY-----\n"+b64(secret)+"\n-----END PRIVATE KEY-----\n"), 0o600))
+		require.NoError(s, os.WriteFile(s.own.KeyFile, []byte("-----BEGIN PRIVATE KEY-----\n"+b64(secret)+"\n-----END PRIVATE KEY-----\n"), 0o600))
 		_, err = s.await("the TLS files changed and cannot be used", func() {
 			conn, err := tls.Dial("tcp", s.secure, s.clientTLS("alice"))
 			if err == nil {
@@ -164,6 +164,6 @@ var overHTTP = []plant{
 			}
 		})
 		require.NoError(s, err)
-		require.NoError(s, os.WriteFile(s.authority.file("server-key.pem"), good, 0o600))
+		require.NoError(s, os.WriteFile(s.own.KeyFile, good, 0o600))
 	}},
 }

@@ -2,7 +2,11 @@ package secrets
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +25,7 @@ import (
 	"github.com/zkine/zkine/conformance/rig"
 	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/zktest"
+	"github.com/zkine/zkine/revision/zktest/certs"
 )
 
 // patience bounds every wait for what must come; a loaded machine is slow, not wrong.
@@ -41,7 +46,8 @@ type site struct {
 	z *rig.Zkine
 	// secure is host:port of the URL with TLS, which wants a certificate of its clients.
 	secure    string
-	authority *authority
+	authority *certs.Authority
+	own       certs.Issued // the server's
 	// data and temp are its folders.
 	data, temp string
 	format     string
@@ -62,9 +68,8 @@ type site struct {
 
 // startSite starts the zkine with everything on that writes.
 func startSite(t *testing.T, format string, more ...string) *site {
-	s := &site{T: t, authority: newAuthority(t), data: filepath.Join(t.TempDir(), "data"), temp: t.TempDir(), format: format, passwords: map[string]string{}, tokens: map[string]string{}}
-	_, key := s.authority.sign("server")
-	s.secrets = append(s.secrets, key)
+	s := &site{T: t, authority: zktest.NewAuthority(t), data: filepath.Join(t.TempDir(), "data"), temp: t.TempDir(), format: format, passwords: map[string]string{}, tokens: map[string]string{}}
+	s.own = s.issue("server")
 	addresses, err := rig.FreeAddresses(1)
 	require.NoError(t, err)
 	s.secure = addresses[0]
@@ -76,8 +81,8 @@ func startSite(t *testing.T, format string, more ...string) *site {
 		Args: append([]string{
 			"--listen-client-urls=https://" + s.secure, "--temp-dir=" + s.temp,
 			"--log-level=debug", "--log-format=" + format, "--enable-pprof", fmt.Sprintf("--bcrypt-cost=%d", bcrypt.MinCost),
-			"--cert-file=" + s.authority.file("server.pem"), "--key-file=" + s.authority.file("server-key.pem"),
-			"--trusted-ca-file=" + s.authority.file("ca.pem"), "--client-cert-auth",
+			"--cert-file=" + s.own.CertFile, "--key-file=" + s.own.KeyFile,
+			"--trusted-ca-file=" + s.authority.CertFile(), "--client-cert-auth",
 			"--log-segment-slots=16", "--checkpoint-log-bytes=1", // housekeeping never rests
 		}, more...),
 	})
@@ -204,12 +209,29 @@ func (s *site) lacks(key string) {
 	require.Empty(s, resp.Kvs)
 }
 
+// issue makes a certificate for 127.0.0.1, and for the client of that name. Its key is a secret.
+func (s *site) issue(name string) certs.Issued {
+	s.Helper()
+	issued := zktest.Issue(s, s.authority, pkix.Name{CommonName: name}, "127.0.0.1")
+	text, err := os.ReadFile(issued.KeyFile)
+	require.NoError(s, err)
+	block, _ := pem.Decode(text)
+	require.NotNil(s, block)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	require.NoError(s, err)
+	// The bytes around the number are known to all: those before it name the algorithm, those behind it are the public key.
+	number, err := key.(*ecdsa.PrivateKey).Bytes()
+	require.NoError(s, err)
+	require.Contains(s, string(block.Bytes), string(number))
+	s.secrets = append(s.secrets, markerOf("key of the certificate of "+name, " "+string(number)))
+	return issued
+}
+
+// clientTLS is for a client whose certificate has that name; "" is for one without.
 func (s *site) clientTLS(name string) *tls.Config {
-	config := &tls.Config{RootCAs: s.authority.pool(), MinVersion: tls.VersionTLS12}
-	if name != "" {
-		pair, key := s.authority.sign(name)
-		s.secrets = append(s.secrets, key)
-		config.Certificates = []tls.Certificate{pair}
+	s.Helper()
+	if name == "" {
+		return zktest.ClientConfig(s, s.authority)
 	}
-	return config
+	return zktest.ClientConfig(s, s.authority, s.issue(name))
 }

@@ -2,5 +2,5 @@
 // which others want at what it keeps: by TLS, with certificates and passwords,
 // on one server and on three, through the loss of a leader.
 //
-// It has nothing but tests.
+// It has nothing but tests. make test takes some ways; go test ./secure -all takes each.
 package secure

@@ -174,9 +174,9 @@ func (c Config) args(heap int64) []string {
 		"-Dzookeeper.commitProcessor.numWorkerThreads=0",
 		// A server that lost a thread to a full heap would linger half alive; dead, it is restarted.
 		"-XX:+ExitOnOutOfMemoryError",
-		// The JVM's statistics file can stall it while a disk is busy, and no program reads it.
 		// A core is all of the memory in the clear, where the system puts such files.
 		"-XX:-CreateCoredumpOnCrash",
+		// The JVM's statistics file can stall it while a disk is busy, and no program reads it.
 		"-XX:-UsePerfData",
 		"-Xshare:auto",
 		"-Djava.awt.headless=true",

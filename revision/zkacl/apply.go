@@ -49,7 +49,7 @@ func Apply(ctx context.Context, conn Session, from string, wanted List, o Option
 	for total.Passes < maxPasses {
 		total.Passes++
 		one := applying{conn: conn, wanted: wanted, pass: pass{number: total.Passes, progress: o.Progress}}
-		w := walk{conn: conn, skip: o.Skip, visit: one.visit}
+		w := walk{conn: conn, visit: one.visit}
 		err := w.run(ctx, from)
 		total.Changed += one.changed.Load()
 		total.Znodes, total.Owned, total.Closed = one.pass.done.Load(), one.owned.Load(), one.closed.Load()

@@ -164,24 +164,6 @@ func TestApplyLeavesEphemeralZnodes(t *testing.T) {
 	require.Equal(t, []zkacl.Finding{{Path: root + "/member", ACL: open, Difference: zkacl.Weaker, Ephemeral: true}}, survey.Findings)
 }
 
-// TestApplyToEverything is what a local ZooKeeper's folder needs: all znodes from /
-// down, but for ZooKeeper's own.
-func TestApplyToEverything(t *testing.T) {
-	root, s := zktest.Root(t), session(t, aliceSecret)
-	s.tree(t, open, root, 3)
-	skip := func(path string) bool { return path != "/" && path != root && !strings.HasPrefix(path, root+"/") }
-	done, err := zkacl.Apply(t.Context(), s, "/", alice, zkacl.Options{Skip: skip})
-	t.Cleanup(func() {
-		require.NoError(t, s.Session.SetACL(context.Background(), "/", open, -1)) // others use the server
-	})
-	require.NoError(t, err)
-	require.EqualValues(t, 6, done.Changed)
-	require.Equal(t, "/", s.set[len(s.set)-1])
-	stranger := session(t)
-	_, err = stranger.Children(t.Context(), "/")
-	require.ErrorIs(t, err, revision.ErrForbidden)
-}
-
 func TestApplyOne(t *testing.T) {
 	root, s := zktest.Root(t), session(t, aliceSecret)
 	s.create(t, open, root, root+"/below")

@@ -45,7 +45,8 @@ var ErrAnonymous = errors.New("zkacl: ZooKeeper knows this zkine by its address 
 // Expand returns a list as znodes have it that a session creates: entries of scheme
 // auth become one for each id that the session authenticates as. Only the server
 // knows these. So one with such an entry is asked by an ephemeral znode in folder,
-// which is removed again. Errors: ErrAnonymous, ErrForbidden, the session's.
+// which is removed again: whoAmI leaves out the hash of a digest id, which an ACL
+// needs. Errors: ErrAnonymous, ErrForbidden, the session's.
 func Expand(ctx context.Context, conn Session, folder string, list List) (List, error) {
 	if !list.has("auth") {
 		return list, nil

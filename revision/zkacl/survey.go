@@ -58,8 +58,6 @@ type Options struct {
 	// Progress hears how many znodes of a pass are done, after each of them, from
 	// several goroutines at once; may be nil.
 	Progress func(pass int, done int64)
-	// Skip says which znodes are left out, with all below them; nil for none.
-	Skip func(path string) bool
 	// MaxFindings bounds Survey.Findings.
 	MaxFindings int
 }
@@ -73,7 +71,7 @@ func Verify(ctx context.Context, conn Session, from string, wanted List, o Optio
 		return nil, err
 	}
 	c := newCount(wanted, o)
-	w := walk{conn: conn, skip: o.Skip, visit: func(_ context.Context, z *znode) error {
+	w := walk{conn: conn, visit: func(_ context.Context, z *znode) error {
 		c.note(z)
 		c.pass.tick()
 		return nil

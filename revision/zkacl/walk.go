@@ -34,7 +34,6 @@ type znode struct {
 // and little more.
 type walk struct {
 	conn Session
-	skip func(path string) bool // nil for nothing
 	// visit is called for several znodes at once. An error ends the walk.
 	visit func(context.Context, *znode) error
 
@@ -114,9 +113,6 @@ func (w *walk) fail(err error) {
 // meet looks at a znode. One that has others below it is put off until they are
 // done.
 func (w *walk) meet(ctx context.Context, in *folder, at string) error {
-	if w.skip != nil && w.skip(at) {
-		return w.done(ctx, in)
-	}
 	acl, stat, err := w.conn.GetACL(ctx, at)
 	z := znode{path: at, acl: acl, stat: stat}
 	switch {

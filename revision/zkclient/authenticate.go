@@ -39,6 +39,9 @@ func (z *Ensemble) introduced(server string, ids []identity.ID) {
 	var names []string
 	known := false
 	for _, id := range ids {
+		if id.Name == "" {
+			continue // a superuser's second identity has no name
+		}
 		names = append(names, id.Scheme+":"+id.Name)
 		known = known || id.Scheme != "ip"
 	}

@@ -66,7 +66,7 @@ func (z *Ensemble) begin(t target) (*zkConn, error) {
 		zk.WithHostProvider(c.host),
 		zk.WithEventCallback(c.onEvent),
 		zk.WithLogger(quietLogger{z.Log}), zk.WithLogInfo(false),
-		zk.WithMaxBufferSize(z.maxAnswer()), zk.WithMaxConnBufferSize(z.MaxRequest+requestOverhead))
+		zk.WithMaxBufferSize(z.maxAnswer()), zk.WithMaxConnBufferSize(z.MaxRequest+besideData))
 	if err != nil {
 		cancel()
 		return nil, err

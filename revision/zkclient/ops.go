@@ -1,9 +1,12 @@
 package zkclient
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/zkine/zkine/revision/zkclient/transport"
 )
 
 // Operations of a multi, as zkine sends them.
@@ -59,4 +62,28 @@ func withACL(ops []any, acl []zk.ACL) []any {
 		}
 	}
 	return with
+}
+
+// mismatch says how the results of a multi are not those of its operations; nil
+// if they are. One that has failed may lack some.
+func mismatch(ops []any, results []zk.MultiResponse, passed bool) error {
+	if len(results) > len(ops) || passed && len(results) < len(ops) {
+		return fmt.Errorf("%w: %d results for %d operations", transport.ErrBadFrame, len(results), len(ops))
+	}
+	if !passed {
+		return nil
+	}
+	for i, op := range ops {
+		fits := true
+		switch op.(type) {
+		case *zk.CreateRequest:
+			fits = results[i].String != ""
+		case *zk.SetDataRequest:
+			fits = results[i].Stat != nil
+		}
+		if !fits {
+			return fmt.Errorf("%w: a result of another operation than number %d", transport.ErrBadFrame, i)
+		}
+	}
+	return nil
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-zookeeper/zk"
-
 	"github.com/zkine/zkine/revision/zkclient/transport"
 )
 
@@ -24,9 +22,8 @@ const (
 	// sends with its default jute.maxbuffer. In memory names take several times
 	// as much.
 	maxChildren = 4 << 20
-	// requestOverhead is what a request or an answer may have beside its data, in
-	// bytes.
-	requestOverhead = 64 << 10
+	// besideData is what a request or an answer may have beside its data, in bytes.
+	besideData = 64 << 10
 )
 
 // guard is what a connection's guard is to know.
@@ -40,7 +37,7 @@ func (c *zkConn) guard() transport.Config {
 }
 
 // maxAnswer bounds an answer, in bytes.
-func (z *Ensemble) maxAnswer() int { return max(maxData, z.MaxRequest+requestOverhead) }
+func (z *Ensemble) maxAnswer() int { return max(maxData, z.MaxRequest+besideData) }
 
 // refusal is why what the server answered was refused; nil if it was not.
 func (c *zkConn) refusal() error {
@@ -89,30 +86,6 @@ func (z *Ensemble) rest(address string) time.Duration {
 		delete(z.refused, address)
 	}
 	return max(left, 0)
-}
-
-// mismatch says how the results of a multi are not those of its operations; nil
-// if they are. One that has failed may lack some.
-func mismatch(ops []any, results []zk.MultiResponse, passed bool) error {
-	if len(results) > len(ops) || passed && len(results) < len(ops) {
-		return fmt.Errorf("%w: %d results for %d operations", transport.ErrBadFrame, len(results), len(ops))
-	}
-	if !passed {
-		return nil
-	}
-	for i, op := range ops {
-		fits := true
-		switch op.(type) {
-		case *zk.CreateRequest:
-			fits = results[i].String != ""
-		case *zk.SetDataRequest:
-			fits = results[i].Stat != nil
-		}
-		if !fits {
-			return fmt.Errorf("%w: a result of another operation than number %d", transport.ErrBadFrame, i)
-		}
-	}
-	return nil
 }
 
 // refusalOf is why a connection was ended by its guard; nil if it was not.

@@ -98,6 +98,12 @@ func (z *Ensemble) lookUp(ctx context.Context, server string) (targets []target,
 		}
 		targets = append(targets, t)
 	}
+	for _, gone := range z.known[server] {
+		if !slices.ContainsFunc(targets, func(t target) bool { return t.address == gone.address }) {
+			delete(z.strange, gone.address)
+			delete(z.refused, gone.address)
+		}
+	}
 	z.known[server] = targets
 	return targets, false, nil
 }

@@ -210,7 +210,8 @@ func TestAmongWrongServers(t *testing.T) {
 	for _, address := range strings.Split(os.Getenv(wrongOnes), ",") {
 		for range 3 { // races of several sessions
 			dials.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+				// It lasts until the end, with each of them; a busy machine is slow to ask.
+				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 				defer cancel()
 				_, err := patient(address).Dial(ctx)
 				fmt.Println(err)
@@ -219,7 +220,7 @@ func TestAmongWrongServers(t *testing.T) {
 	}
 	dials.Wait()
 	conn := session(t, patient(os.Getenv(hoardersAt)))
-	for range 30 {
+	for range 8 {
 		data, _, err := conn.Get(t.Context(), "/")
 		require.NoError(t, err)
 		require.Len(t, data, mostData)
@@ -244,13 +245,12 @@ func TestAWrongServerIsAskedRarely(t *testing.T) {
 		io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n")
 	})
 	d := patient(address)
+	began := time.Now()
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err := d.Dial(ctx)
-		cancel()
-		require.ErrorContains(t, err, "looks like SSH")
+		requireReason(t, d, "looks like SSH")
 	}
-	require.LessOrEqual(t, asked.Load(), int64(2))
+	const rests = 9 * time.Second / 4 // three quarters of turnedAway, since pauses vary
+	require.LessOrEqual(t, asked.Load(), 1+int64(time.Since(began)/rests))
 }
 
 // TestARefusedAnswerEndsTheSession: the connection's end says why.

@@ -221,7 +221,7 @@ func sessionsAnsweredWith(t *testing.T, number int) {
 	require.LessOrEqual(t, d.dials.Load()-sessions, int64(2*60))
 	if number == -124 {
 		require.ErrorIs(t, r.log.Refused(), revision.ErrUnauthenticated)
-		require.ErrorContains(t, r.log.Refused(), "sessionRequireClientSASLAuth")
+		require.ErrorContains(t, r.log.Refused(), "--zookeeper-auth-file")
 	}
 	d.first.Store(nil)
 	ended := time.Now()

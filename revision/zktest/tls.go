@@ -2,6 +2,7 @@ package zktest
 
 import (
 	"cmp"
+	"crypto/tls"
 	"crypto/x509/pkix"
 	"net"
 	"strconv"
@@ -44,6 +45,17 @@ func Issue(t testing.TB, a *certs.Authority, subject pkix.Name, hosts ...string)
 		t.Fatal(err)
 	}
 	return issued
+}
+
+// ClientConfig is the configuration of a client that shows a certificate, or none; see
+// certs.Authority.
+func ClientConfig(t testing.TB, a *certs.Authority, shown ...certs.Issued) *tls.Config {
+	t.Helper()
+	config, err := a.ClientConfig(shown...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
 }
 
 // WithTLS has a server serve TLS on a port of its own as well; see SecureAddr. Its

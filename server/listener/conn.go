@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 )
@@ -17,6 +18,9 @@ import (
 // writeStall is how long a client may take nothing of what is sent to it until its
 // connection is ended. Until then, what waits for it takes memory.
 const writeStall = time.Minute
+
+// writeSlack is how long the deadline of a write serves for others.
+const writeSlack = 10 * time.Second
 
 // Conn is an accepted connection, which counts in Connections until it is closed.
 // Its methods about calls may be called on nil, for calls that came on no
@@ -36,6 +40,8 @@ type Conn struct {
 	called atomic.Bool
 	// ownDeadline says that the caller of Write has set a deadline of its own.
 	ownDeadline atomic.Bool
+	// deadlineSet is when Write has last set one, by the clock of of; 0 for never.
+	deadlineSet atomic.Int64
 
 	// Guarded by of.mu.
 	closed bool
@@ -60,30 +66,42 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 // Write implements net.Conn. It fails once the client has taken nothing for
-// writeStall; a slow one may take as long as it needs.
+// writeStall, or a little longer; a slow one may take as long as it needs.
 func (c *Conn) Write(b []byte) (written int, err error) {
-	if c.ownDeadline.Load() {
-		return c.Conn.Write(b)
-	}
-	for {
-		c.Conn.SetWriteDeadline(time.Now().Add(writeStall))
+	for !c.ownDeadline.Load() {
+		c.allowTime()
 		n, err := c.Conn.Write(b[written:])
 		written += n
-		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || c.ownDeadline.Load() {
+		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
 		}
+		c.deadlineSet.Store(0)
+	}
+	n, err := c.Conn.Write(b[written:])
+	return written + n, err
+}
+
+// allowTime has a write fail after writeStall, and writeSlack at most. A deadline costs
+// more than the rest of a small write, so that it is rarely set.
+func (c *Conn) allowTime() {
+	now := c.of.now()
+	if set := c.deadlineSet.Load(); set == 0 || now-set > int64(writeSlack) {
+		c.deadlineSet.Store(max(now, 1))
+		c.Conn.SetWriteDeadline(time.Now().Add(writeStall + writeSlack))
 	}
 }
 
 // SetWriteDeadline implements net.Conn. The deadline stands in for writeStall.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.ownDeadline.Store(!t.IsZero())
+	c.deadlineSet.Store(0)
 	return c.Conn.SetWriteDeadline(t)
 }
 
 // SetDeadline implements net.Conn.
 func (c *Conn) SetDeadline(t time.Time) error {
 	c.ownDeadline.Store(!t.IsZero())
+	c.deadlineSet.Store(0)
 	return c.Conn.SetDeadline(t)
 }
 
@@ -121,28 +139,51 @@ func (c *Conn) EndCall() {
 	}
 }
 
-// follow is for http.Server.ConnState. A connection that was taken over by a
-// websocket stays in use until it is closed.
-func follow(conn net.Conn, state http.ConnState) {
-	c := connOf(conn)
-	if c == nil {
-		return
+// Stalled ends a connection whose client does not take large answers, while others have
+// no room for theirs. The bytes are those that wait for it.
+func (c *Conn) Stalled(bytes int64) {
+	c.of.mu.Lock()
+	if !c.closed {
+		c.of.ended.Stalled++
+		if left, ok := c.of.lines.Allow("stalled"); ok {
+			c.of.log.WithFields(logrus.Fields{"client": c.RemoteAddr().String(), "bytes": bytes}).
+				Warn("a connection was ended: its client did not read its answers while others had no room for theirs" + left)
+		}
 	}
-	switch state {
-	case http.StateActive:
-		c.calls.Store(1)
-		c.called.Store(true)
-	case http.StateIdle:
-		c.calls.Store(0)
-		c.idleSince.Store(c.of.now())
-	}
+	c.of.mu.Unlock()
+	c.Close()
 }
 
-// TrackHTTP has a server say which connections are in use.
-func TrackHTTP(s *http.Server) { s.ConnState = follow }
+// TrackHTTP has a server say which connections are in use: those of which a handler
+// runs, as it does for as long as a websocket lasts. One that sends the headers of a
+// request, or was refused for them, is not in use.
+func TrackHTTP(s *http.Server) {
+	connContext, next := s.ConnContext, s.Handler
+	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if connContext != nil {
+			ctx = connContext(ctx, conn)
+		}
+		return context.WithValue(ctx, countedKey{}, under(conn))
+	}
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _ := r.Context().Value(countedKey{}).(*Conn)
+		conn.BeginCall()
+		defer conn.EndCall()
+		next.ServeHTTP(w, r)
+	})
+}
 
-// connOf finds the connection that counts; nil if there is none.
-func connOf(conn net.Conn) *Conn {
+// countedKey is the key of a request's connection in its context.
+type countedKey struct{}
+
+// OfRequest is the connection of an HTTP request; nil if it came on none that counts.
+func OfRequest(ctx context.Context) *Conn {
+	conn, _ := ctx.Value(countedKey{}).(*Conn)
+	return conn
+}
+
+// under finds the connection that counts, under TLS too; nil if there is none.
+func under(conn net.Conn) *Conn {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
@@ -156,6 +197,9 @@ type ConnInfo struct {
 	credentials.AuthInfo
 	conn *Conn
 }
+
+// Conn is the connection; nil if it is none that counts.
+func (i ConnInfo) Conn() *Conn { return i.conn }
 
 // ConnOf is the connection on which a gRPC call came; nil if it came on none that
 // counts.

@@ -20,6 +20,9 @@ const (
 	// clients that connect at once would else end each other's, and none would
 	// come to its call.
 	youth = 500 * time.Millisecond
+	// probeYouth is the same for probes, which ask as soon as they are connected, and
+	// have to be let in whatever others do.
+	probeYouth = 20 * time.Millisecond
 	// drawn is how many connections are looked at when one is ended to make room.
 	drawn = 64
 )
@@ -33,7 +36,9 @@ const (
 type Connections struct {
 	most int
 	what string // whose they are, for the log
-	log  *logrus.Entry
+	// youth is how long a connection is not ended for others.
+	youth time.Duration
+	log   *logrus.Entry
 	// began is the origin of now.
 	began time.Time
 	lines throttle.Lines
@@ -47,17 +52,25 @@ type Connections struct {
 // Ended counts connections that were ended by Connections, by reason.
 type Ended struct {
 	// Refused were new, while all others were in use. Evicted were idle, and made
-	// room for new ones. Silent made no call for too long.
-	Refused, Evicted, Silent uint64
+	// room for new ones. Silent made no call for too long. Stalled did not take what
+	// others had no room for.
+	Refused, Evicted, Silent, Stalled uint64
 }
 
 // NewConnections bounds connections to most, which is at least 1. what says in the
 // log whose they are.
 func NewConnections(most int, what string, log *logrus.Entry) *Connections {
 	return &Connections{
-		most: most, what: what, log: log, began: time.Now(),
+		most: most, what: what, youth: youth, log: log, began: time.Now(),
 		open: make(map[*Conn]struct{}), undecided: make(map[*Conn]struct{}),
 	}
+}
+
+// NewProbed bounds the connections of the URLs for probes.
+func NewProbed(log *logrus.Entry) *Connections {
+	c := NewConnections(MetricsConnections, "metrics", log)
+	c.youth = probeYouth
+	return c
 }
 
 // Most is how many connections there may be.
@@ -127,7 +140,7 @@ func (c *Connections) evict(from map[*Conn]struct{}) bool {
 			oldest = conn
 		}
 	}
-	if oldest == nil || c.now()-oldest.idleSince.Load() < int64(youth) {
+	if oldest == nil || c.now()-oldest.idleSince.Load() < int64(c.youth) {
 		return false
 	}
 	c.ended.Evicted++

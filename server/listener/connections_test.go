@@ -3,7 +3,11 @@ package listener
 import (
 	"fmt"
 	"io"
+	stdlog "log"
 	"net"
+	"net/http"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,7 +182,7 @@ func TestStalledClients(t *testing.T) {
 		began := time.Now()
 		_, err = stalled.Write(make([]byte, 100))
 		require.Error(t, err)
-		require.Equal(t, writeStall, time.Since(began))
+		require.Equal(t, writeStall+writeSlack, time.Since(began))
 
 		// A deadline of the caller's own counts instead, until it is taken off.
 		own, _ := c.join()
@@ -190,8 +194,60 @@ func TestStalledClients(t *testing.T) {
 		require.NoError(t, own.SetWriteDeadline(time.Time{}))
 		_, err = own.Write(make([]byte, 100))
 		require.Error(t, err)
-		require.Equal(t, time.Second+writeStall, time.Since(began))
+		require.Equal(t, time.Second+writeStall+writeSlack, time.Since(began))
 	})
+}
+
+// A write has the whole of its time, also soon before the deadline of those before it.
+func TestADeadlineServesManyWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 10)
+		conn, client := c.join()
+		go func() { _, _ = io.CopyN(io.Discard, client, 3) }()
+		for _, pause := range []time.Duration{0, writeSlack, time.Hour} {
+			time.Sleep(pause)
+			_, err := conn.Write([]byte("a"))
+			require.NoError(t, err)
+		}
+		time.Sleep(writeSlack)
+		began := time.Now()
+		_, err := conn.Write([]byte("a"))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.GreaterOrEqual(t, time.Since(began), writeStall)
+	})
+}
+
+// A probe has room while others send the headers of their requests, or more of them
+// than there may be.
+func TestAProbeHasRoomBesideHeaders(t *testing.T) {
+	log, _ := logrustest.NewNullLogger()
+	probed := NewProbed(logrus.NewEntry(log))
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &http.Server{MaxHeaderBytes: 1 << 10, ErrorLog: stdlog.New(io.Discard, "", 0),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })}
+	TrackHTTP(s)
+	served := make(chan error)
+	go func() { served <- s.Serve(probed.Listen(socket)) }()
+	defer func() {
+		s.Close()
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+	}()
+	for _, said := range []string{"GET / HTTP/1.1\r\nA: ", "GET / HTTP/1.1\r\nA: " + strings.Repeat("a", 6<<10)} {
+		for range MetricsConnections {
+			conn, err := net.Dial("tcp", socket.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			_, _ = io.WriteString(conn, said) // it may have been ended
+		}
+		require.Eventually(t, func() bool { open, _ := probed.Counts(); return open >= MetricsConnections/2 }, time.Minute, time.Millisecond)
+		time.Sleep(probeYouth) // none of them is young any more
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+		resp, err := client.Get("http://" + socket.Addr().String())
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+	}
 }
 
 // What the limit of open files leaves, etcd's 150 aside.

@@ -26,12 +26,12 @@ func (h handshaken) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthIn
 	secure, ok := conn.(*tls.Conn)
 	if !ok {
 		_, info, err := h.TransportCredentials.ServerHandshake(conn)
-		return conn, ConnInfo{info, connOf(conn)}, err
+		return conn, ConnInfo{info, under(conn)}, err
 	}
 	return conn, ConnInfo{credentials.TLSInfo{
 		State:          secure.ConnectionState(),
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-	}, connOf(conn)}, nil
+	}, under(conn)}, nil
 }
 
 func (h handshaken) Clone() credentials.TransportCredentials { return h }

@@ -116,9 +116,9 @@ func checkOp(op *pb.RequestOp, budget int) error {
 	}
 }
 
-// readOnly says whether a transaction changes nothing; like etcd, it does not
+// ReadOnly says whether a transaction changes nothing; like etcd, it does not
 // look into nested ones.
-func readOnly(r *pb.TxnRequest) bool {
+func ReadOnly(r *pb.TxnRequest) bool {
 	for _, branch := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
 		for _, op := range branch {
 			if op.GetRequestRange() == nil {

@@ -161,8 +161,8 @@ func TestCheckSize(t *testing.T) {
 }
 
 func TestReadOnly(t *testing.T) {
-	require.True(t, readOnly(txn(get("a"), get("b"))))
-	require.False(t, readOnly(txn(get("a"), put("b"))))
-	require.False(t, readOnly(&pb.TxnRequest{Failure: ops(del("a", ""))}))
-	require.False(t, readOnly(txn(nest(ops(get("a")), nil))), "etcd does not look into nested ones")
+	require.True(t, ReadOnly(txn(get("a"), get("b"))))
+	require.False(t, ReadOnly(txn(get("a"), put("b"))))
+	require.False(t, ReadOnly(&pb.TxnRequest{Failure: ops(del("a", ""))}))
+	require.False(t, ReadOnly(txn(nest(ops(get("a")), nil))), "etcd does not look into nested ones")
 }

@@ -101,7 +101,7 @@ func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 	if err := checkTxn(r, s.limits.maxTxnOps); err != nil {
 		return nil, err
 	}
-	if !readOnly(r) {
+	if !ReadOnly(r) {
 		if err := checkSize(&pb.InternalRaftRequest{Txn: r}, s.limits.maxRequestBytes); err != nil {
 			return nil, err
 		}

@@ -2,12 +2,10 @@ package wire
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
+	"time"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -17,6 +15,13 @@ const (
 	smallFrom = 16 << 10
 	// largeFrom is the size from which it counts as large.
 	largeFrom = 256 << 10
+	// stall is how long a connection may take less than stallBytes of its large
+	// messages while others have no room. It is less than what a call may take, so
+	// that those who wait have their answer.
+	stall      = 3 * time.Second
+	stallBytes = largeFrom
+	// stallTick is how often one looks for such connections, while a message waits.
+	stallTick = 500 * time.Millisecond
 )
 
 // Sending bounds the bytes of messages that gRPC holds until clients take them: it
@@ -26,27 +31,44 @@ const (
 //
 // Small messages count by connection, so that a client which does not read delays only
 // itself. Large ones count by connection and all together. Each may go if it is the
-// only one of its kind, whatever its size, so that none waits for ever.
+// only one of its kind, whatever its size, so that none waits for ever. Connections with
+// large ones take turns. One that takes nothing while others have no room is Stalled.
 type Sending struct {
 	// maxLarge is for all connections; a connection has half of it, and an eighth of it
 	// for small messages.
 	maxLarge int64
 
-	mu      sync.Mutex
-	large   int64
-	conns   map[any]*connSending
-	waiting []*waiter // first come, first served; large ones of all connections in turn
+	mu    sync.Mutex
+	large int64
+	conns map[any]*connSending
+	// turns are the connections with large messages that wait, the next one first.
+	turns []*connSending
+	// looked is when one last looked for stalled connections.
+	looked time.Time
 }
+
+// Staller is a connection that is told when it holds room, takes nothing, and others
+// wait: it is to end. The bytes are those that it holds.
+type Staller interface{ Stalled(bytes int64) }
 
 // connSending is what is sent on a connection. One that has ended counts no more.
 type connSending struct {
 	key          any
 	small, large int64
-	ended        bool
+	// First come, first served.
+	smallWaiting, largeWaiting []*waiter
+	ended                      bool
+
+	// sent are the large bytes that the client has to take. since is when the last
+	// stallBytes of them began to go, or when the first came; taken is how many have gone
+	// since. told says that it is Stalled.
+	sent, taken int64
+	since       time.Time
+	told        bool
 }
 
 type waiter struct {
-	conn  any
+	conn  *connSending
 	size  int64
 	ready chan *Reserved // has room for one: what was reserved
 }
@@ -70,85 +92,119 @@ func (s *Sending) Size(m any) int64 {
 }
 
 // Try counts a message in for a connection, if there is room and no other waits for it.
+// A connection may be a Staller.
 func (s *Sending) Try(conn any, size int64) (*Reserved, bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.fits(conn, size) || slices.ContainsFunc(s.waiting, func(w *waiter) bool { return w.before(conn, size) }) {
-		return nil, false
+	c := s.conn(conn)
+	if c.fits(size, s.maxLarge) && (size < largeFrom && len(c.smallWaiting) == 0 || size >= largeFrom && s.roomFor(size) && len(s.turns) == 0) {
+		defer s.mu.Unlock()
+		return s.reserve(c, size), true
 	}
-	return s.reserve(conn, size), true
+	crowded := size >= largeFrom && c.fits(size, s.maxLarge)
+	s.drop(c)
+	s.mu.Unlock()
+	if crowded {
+		s.endStalled()
+	}
+	return nil, false
 }
 
 // Wait counts a message in once there is room for it. Error: the cause of ctx's end.
 func (s *Sending) Wait(ctx context.Context, conn any, size int64) (*Reserved, error) {
-	w := &waiter{conn, size, make(chan *Reserved, 1)}
-	s.mu.Lock()
-	s.waiting = append(s.waiting, w)
-	s.admit()
-	s.mu.Unlock()
-	select {
-	case reserved := <-w.ready:
-		return reserved, nil
-	case <-ctx.Done():
+	w := s.enqueue(conn, size)
+	var tick <-chan time.Time
+	if size >= largeFrom {
+		ticker := time.NewTicker(stallTick)
+		defer ticker.Stop()
+		tick = ticker.C
 	}
+	for {
+		select {
+		case reserved := <-w.ready:
+			return reserved, nil
+		case <-tick:
+			if s.crowded(w) {
+				s.endStalled()
+			}
+		case <-ctx.Done():
+			s.leave(w)
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (s *Sending) enqueue(conn any, size int64) *waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w := &waiter{s.conn(conn), size, make(chan *Reserved, 1)}
+	if c := w.conn; size < largeFrom {
+		c.smallWaiting = append(c.smallWaiting, w)
+	} else if c.largeWaiting = append(c.largeWaiting, w); len(c.largeWaiting) == 1 {
+		s.turns = append(s.turns, c)
+	}
+	s.admit(w.conn)
+	return w
+}
+
+// leave takes a waiter back that does not wait any more.
+func (s *Sending) leave(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := w.conn
 	select {
 	case reserved := <-w.ready:
-		reserved.count(-size)
+		reserved.count(-w.size)
 	default:
-		s.waiting = slices.DeleteFunc(s.waiting, func(o *waiter) bool { return o == w })
+		other := func(o *waiter) bool { return o == w }
+		c.smallWaiting = slices.DeleteFunc(c.smallWaiting, other)
+		if c.largeWaiting = slices.DeleteFunc(c.largeWaiting, other); len(c.largeWaiting) == 0 {
+			s.noTurn(c)
+		}
+		s.drop(c)
 	}
-	s.admit()
-	return nil, context.Cause(ctx)
+	s.admit(c)
 }
 
-// before says whether a waiter has to go before a message that comes now.
-func (w *waiter) before(conn any, size int64) bool {
-	return (w.size >= largeFrom) == (size >= largeFrom) && (size >= largeFrom || w.conn == conn)
-}
-
-// fits says whether there is room. The lock is held.
-func (s *Sending) fits(conn any, size int64) bool {
-	c := s.conns[conn]
+// conn is what is known of a connection. drop or reserve follows. The lock is held.
+func (s *Sending) conn(key any) *connSending {
+	c := s.conns[key]
 	if c == nil {
-		c = &connSending{}
+		c = &connSending{key: key}
+		s.conns[key] = c
 	}
-	within := func(held, most int64) bool { return held == 0 || held+size <= most }
-	if size < largeFrom {
-		return within(c.small, s.maxLarge/8)
-	}
-	return within(c.large, s.maxLarge/2) && within(s.large, s.maxLarge)
+	return c
 }
+
+// drop forgets a connection that holds nothing and waits for nothing. The lock is held.
+func (s *Sending) drop(c *connSending) {
+	if !c.ended && c.small+c.large == 0 && len(c.smallWaiting)+len(c.largeWaiting) == 0 {
+		delete(s.conns, c.key)
+		c.ended = true
+	}
+}
+
+func (s *Sending) noTurn(c *connSending) {
+	s.turns = slices.DeleteFunc(s.turns, func(o *connSending) bool { return o == c })
+}
+
+func within(held, size, most int64) bool { return held == 0 || held+size <= most }
+
+// fits says whether a connection's own bound leaves room.
+func (c *connSending) fits(size, maxLarge int64) bool {
+	if size < largeFrom {
+		return within(c.small, size, maxLarge/8)
+	}
+	return within(c.large, size, maxLarge/2)
+}
+
+// roomFor says whether the bound of all leaves room for a large message.
+func (s *Sending) roomFor(size int64) bool { return within(s.large, size, s.maxLarge) }
 
 // reserve counts a message in. The lock is held.
-func (s *Sending) reserve(conn any, size int64) *Reserved {
-	c := s.conns[conn]
-	if c == nil {
-		c = &connSending{key: conn}
-	}
-	r := &Reserved{s, c, size}
+func (s *Sending) reserve(c *connSending, size int64) *Reserved {
+	r := &Reserved{sending: s, conn: c, size: size}
 	r.count(size)
 	return r
-}
-
-// count adds to the bytes that are counted for a message. The lock is held.
-func (r *Reserved) count(bytes int64) {
-	c := r.conn
-	if c.ended {
-		return
-	}
-	if r.size < largeFrom {
-		c.small += bytes
-	} else {
-		c.large += bytes
-		r.sending.large += bytes
-	}
-	if c.small+c.large > 0 {
-		r.sending.conns[c.key] = c
-	} else {
-		delete(r.sending.conns, c.key)
-	}
 }
 
 // Ended says that a connection has ended, and takes nothing any more. gRPC leaves what
@@ -156,134 +212,79 @@ func (r *Reserved) count(bytes int64) {
 func (s *Sending) Ended(conn any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.conns[conn]; c != nil {
-		c.ended = true
-		s.large -= c.large
-		delete(s.conns, conn)
+	c := s.conns[conn]
+	if c == nil {
+		return
 	}
-	s.admit()
+	c.ended = true
+	s.large -= c.large
+	delete(s.conns, conn)
+	s.noTurn(c) // who waits on it has ended too
+	s.admitLarge()
 }
 
-// admit lets those go for whom there is room. A large message that has its
-// connection's room and not everybody's is not overtaken by other large ones. The lock
+// admit lets those go for whom there is room, after a change on a connection. The lock
 // is held.
-func (s *Sending) admit() {
-	blocked := false
-	s.waiting = slices.DeleteFunc(s.waiting, func(w *waiter) bool {
-		large := w.size >= largeFrom
-		if large && blocked {
-			return false
+func (s *Sending) admit(c *connSending) {
+	for len(c.smallWaiting) > 0 && !c.ended && c.fits(c.smallWaiting[0].size, s.maxLarge) {
+		w := c.smallWaiting[0]
+		c.smallWaiting = c.smallWaiting[1:]
+		w.ready <- s.reserve(c, w.size)
+	}
+	s.admitLarge()
+}
+
+// admitLarge goes through the connections in turn. One that has its own room and not
+// everybody's is not overtaken. The lock is held.
+func (s *Sending) admitLarge() {
+	for i := 0; i < len(s.turns); {
+		c := s.turns[i]
+		w := c.largeWaiting[0]
+		if !c.fits(w.size, s.maxLarge) {
+			i++
+			continue
 		}
-		if !s.fits(w.conn, w.size) {
-			c := s.conns[w.conn]
-			blocked = blocked || large && (c == nil || c.large == 0 || c.large+w.size <= s.maxLarge/2)
-			return false
+		if !s.roomFor(w.size) {
+			return
 		}
-		w.ready <- s.reserve(w.conn, w.size)
-		return true
-	})
-}
-
-// Reserved are bytes that are counted, for one message.
-type Reserved struct {
-	sending *Sending
-	conn    *connSending
-	size    int64
-}
-
-// Message is to be given to gRPC in place of m. What is reserved is given back as gRPC
-// gives back the buffers of m's encoding.
-func (r *Reserved) Message(m any) any { return &Metered{m, r} }
-
-// Release gives back what was reserved, if there is no message after all.
-func (r *Reserved) Release() { r.give(r.size) }
-
-// Resize makes it another number of bytes, without waiting.
-func (r *Reserved) Resize(size int64) {
-	r.sending.mu.Lock()
-	defer r.sending.mu.Unlock()
-	r.count(-r.size)
-	r.size = size
-	r.count(size)
-	r.sending.admit()
-}
-
-func (r *Reserved) give(bytes int64) {
-	r.sending.mu.Lock()
-	defer r.sending.mu.Unlock()
-	r.count(-bytes)
-	r.sending.admit()
-}
-
-// Metered is a message whose bytes are counted until they are sent.
-type Metered struct {
-	Message  any
-	reserved *Reserved
-}
-
-// Unmetered is the message that m stands for, or m.
-func Unmetered(m any) any {
-	if metered, ok := m.(*Metered); ok {
-		return metered.Message
-	}
-	return m
-}
-
-// meter has the buffers of a message give back what is reserved for it. What is left
-// beyond them is given back with the last.
-func (r *Reserved) meter(data mem.BufferSlice) mem.BufferSlice {
-	left := r.size
-	metered := make(mem.BufferSlice, len(data))
-	for i, b := range data {
-		n := min(left, int64(b.Len()))
-		if i == len(data)-1 {
-			n = left
+		s.turns = slices.Delete(s.turns, i, i+1)
+		if c.largeWaiting = c.largeWaiting[1:]; len(c.largeWaiting) > 0 {
+			s.turns = append(s.turns, c)
 		}
-		left -= n
-		p := &part{reserved: r, bytes: n}
-		c := &counted{Buffer: b, part: p}
-		c.refs.Store(1)
-		// gRPC leaves some to the garbage collector.
-		runtime.AddCleanup(c, (*part).release, p)
-		metered[i] = c
-	}
-	if len(data) == 0 {
-		r.give(left)
-	}
-	return metered
-}
-
-// part is what is reserved for one buffer; it is given back once.
-type part struct {
-	reserved *Reserved
-	bytes    int64
-	given    atomic.Bool
-}
-
-func (p *part) release() {
-	if !p.given.Swap(true) {
-		p.reserved.give(p.bytes)
+		w.ready <- s.reserve(c, w.size)
 	}
 }
 
-// counted is a buffer that says when gRPC needs it no more.
-type counted struct {
-	mem.Buffer
-	part *part
-	refs atomic.Int32
+// crowded says whether a waiter waits for the room of others.
+func (s *Sending) crowded(w *waiter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return w.conn.fits(w.size, s.maxLarge)
 }
 
-// Ref implements mem.Buffer.
-func (c *counted) Ref() {
-	c.refs.Add(1)
-	c.Buffer.Ref()
-}
-
-// Free implements mem.Buffer.
-func (c *counted) Free() {
-	last := c.refs.Add(-1) == 0
-	c.Buffer.Free()
-	if last {
-		c.part.release()
+// endStalled ends the connection that holds most of those that take nothing, if others
+// have no room for it.
+func (s *Sending) endStalled() {
+	s.mu.Lock()
+	now := time.Now()
+	if now.Sub(s.looked) < stallTick/2 {
+		s.mu.Unlock()
+		return
 	}
+	s.looked = now
+	var worst *connSending
+	for _, c := range s.conns {
+		_, can := c.key.(Staller)
+		if can && !c.told && c.sent > 0 && now.Sub(c.since) >= stall && (worst == nil || c.sent > worst.sent) {
+			worst = c
+		}
+	}
+	if worst == nil {
+		s.mu.Unlock()
+		return
+	}
+	worst.told = true
+	bytes := worst.sent
+	s.mu.Unlock()
+	worst.key.(Staller).Stalled(bytes)
 }

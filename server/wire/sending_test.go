@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -91,6 +92,81 @@ func TestMessagesGoInTurn(t *testing.T) {
 		require.Empty(t, went) // 3 + 1 + 4 is all
 		second.Release()
 		require.Equal(t, "d", <-went)
+	})
+}
+
+// taker is a connection that ends if it stalls.
+type taker struct {
+	sending *Sending
+	stalled int64
+}
+
+func (c *taker) Stalled(bytes int64) {
+	c.stalled = bytes
+	c.sending.Ended(c)
+}
+
+// TestOneThatTakesNothingEndsForOthers, and neither one that takes what it gets, nor one
+// whose message is not made yet, nor any while nobody waits for it.
+func TestOneThatTakesNothingEndsForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSending(8 * mib)
+		mute, slow, making := &taker{sending: s}, &taker{sending: s}, &taker{sending: s}
+		take(t, s, mute, 2*mib).Sent(0)
+		part := take(t, s, slow, 3*mib)
+		part.Sent(0)
+		take(t, s, making, 3*mib)
+		time.Sleep(time.Hour)
+		part.give(stallBytes)
+		_, ok := s.Try(slow, 3*mib)
+		require.False(t, ok)
+		require.Zero(t, mute.stalled, "it is the connection's own bound")
+
+		began := time.Now()
+		part.give(stallBytes)
+		_, err := s.Wait(t.Context(), "other", 2*mib)
+		require.NoError(t, err)
+		require.LessOrEqual(t, time.Since(began), 2*stallTick)
+		require.EqualValues(t, 2*mib, mute.stalled)
+
+		go func() {
+			for range 6 {
+				time.Sleep(stall / 2)
+				part.give(stallBytes)
+			}
+		}()
+		_, err = s.Wait(t.Context(), "more", 2*mib)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(began), 3*stall)
+		require.Zero(t, slow.stalled)
+		require.Zero(t, making.stalled)
+	})
+}
+
+// TestConnectionsTakeTurns: one that asks for much does not go before others.
+func TestConnectionsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSending(8 * mib)
+		all := take(t, s, "first", 8*mib)
+		went := make(chan string, 10)
+		wait := func(conn string) {
+			go func() {
+				r, err := s.Wait(t.Context(), conn, 8*mib)
+				if err == nil {
+					went <- conn
+					time.Sleep(time.Second)
+					r.Release()
+				}
+			}()
+			synctest.Wait()
+		}
+		for range 3 {
+			wait("greedy")
+		}
+		wait("modest")
+		all.Release()
+		require.Equal(t, []string{"greedy", "modest", "greedy", "greedy"}, []string{<-went, <-went, <-went, <-went})
+		time.Sleep(time.Minute) // the last one gives back
 	})
 }
 

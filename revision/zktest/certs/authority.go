@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -59,6 +60,21 @@ func New(dir string) (*Authority, error) {
 
 // CertFile is the authority's own certificate.
 func (a *Authority) CertFile() string { return filepath.Join(a.dir, "ca.pem") }
+
+// ClientConfig is for a client that trusts the authority's servers. Errors: those of
+// files that cannot be read.
+func (a *Authority) ClientConfig(shown ...Issued) (*tls.Config, error) {
+	config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	config.RootCAs.AddCert(a.cert)
+	for _, i := range shown {
+		pair, err := tls.LoadX509KeyPair(i.CertFile, i.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = append(config.Certificates, pair)
+	}
+	return config, nil
+}
 
 // Issue signs a certificate for servers and clients alike. Hosts are names and
 // addresses.
