@@ -70,7 +70,7 @@ lint: ## gofmt and golangci-lint (vet, staticcheck and more) of every module, wh
 
 # The simulated clusters once more without the race detector, with which their seeds would not repeat.
 go-test: zookeeper
-	go test -race -timeout 9m ./...
+	go test -race -p 4 -timeout 15m ./...
 	go test -timeout 9m ./backend/simulation
 
 # -count=1, since what most of these tests depend on is a program that they build and run: Go would call a result cached
