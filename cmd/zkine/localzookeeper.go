@@ -166,9 +166,9 @@ func closeOnce(ctx context.Context, dialer zkclient.Dialer, server *embedded.Ser
 		return err
 	}
 	defer conn.Close()
-	super, ok := conn.(zkacl.SuperSession)
-	if !ok {
-		return fmt.Errorf("a %T has no ACLs", conn)
+	super, err := zkacl.SessionOf(conn)
+	if err != nil {
+		return err
 	}
 	closed, err := zkacl.Closed(ctx, super, server.Owner())
 	if closed || err != nil {

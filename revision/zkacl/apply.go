@@ -82,21 +82,8 @@ func ApplyOne(ctx context.Context, conn Session, path string, wanted List) (chan
 	case z.acl.Against(wanted) == Same:
 		return false, nil
 	}
-	return true, conn.SetACL(ctx, path, wanted, z.stat.Aversion)
-}
-
-// look reads one znode's ACL; nil if it is not there.
-func look(ctx context.Context, conn Session, path string) (*znode, error) {
-	acl, stat, err := conn.GetACL(ctx, path)
-	switch {
-	case errors.Is(err, zk.ErrNoNode):
-		return nil, nil //nolint:nilnil // both say that there is nothing to look at
-	case errors.Is(err, revision.ErrForbidden):
-		return &znode{path: path, closed: err}, nil
-	case err != nil:
-		return nil, err
-	}
-	return &znode{path: path, acl: acl, stat: stat}, nil
+	_, err = conn.SetACL(ctx, path, wanted, z.stat.Aversion)
+	return true, err
 }
 
 // applying is one pass of Apply.
@@ -127,7 +114,7 @@ func (a *applying) visit(ctx context.Context, z *znode) error {
 		a.owned.Add(1)
 		return nil
 	}
-	err := a.conn.SetACL(ctx, z.path, a.wanted, z.stat.Aversion)
+	_, err := a.conn.SetACL(ctx, z.path, a.wanted, z.stat.Aversion)
 	switch {
 	case err == nil:
 		a.changed.Add(1)

@@ -125,7 +125,8 @@ func TestApplyAroundClosedZnodes(t *testing.T) {
 	s.tree(t, open, root, 5, 5)
 	b.create(t, bob, root+"/f-0/bobs", root+"/bobs", root+"/bobs/below")
 	// One whose ACL alice may change, but not list.
-	require.NoError(t, b.Session.SetACL(t.Context(), root+"/f-1", zk.DigestACL(zk.PermAdmin, "alice", "a"), -1))
+	_, err := b.Session.SetACL(t.Context(), root+"/f-1", zk.DigestACL(zk.PermAdmin, "alice", "a"), -1)
+	require.NoError(t, err)
 	// One that she may look at, and not change.
 	b.create(t, append(zk.WorldACL(zk.PermRead), bob...), root+"/readable")
 

@@ -14,14 +14,6 @@ import (
 	"github.com/zkine/zkine/revision/zkclient"
 )
 
-// SuperSession is what Close needs of a session that has the superuser's rights,
-// whatever the ACLs say. Its calls may run at the same time; see zkclient.Conn.
-type SuperSession interface {
-	Children(ctx context.Context, path string) ([]string, error)
-	GetACL(ctx context.Context, path string) ([]zk.ACL, *zk.Stat, error)
-	ReplaceACL(ctx context.Context, path string, acl []zk.ACL) (*zk.Stat, error)
-}
-
 // top is the znode whose ACL says that all others are closed. seed gets the ACL
 // before every other one.
 const (
@@ -35,13 +27,14 @@ const closeInFlight = 512
 
 // Closed says whether every znode of a ZooKeeper belongs to one owner: whether a
 // Close for it has come to its end. owner is one entry with all permissions.
-func Closed(ctx context.Context, conn SuperSession, owner zk.ACL) (bool, error) {
+func Closed(ctx context.Context, conn Session, owner zk.ACL) (bool, error) {
 	acl, _, err := conn.GetACL(ctx, top)
 	return slices.Equal(acl, []zk.ACL{owner}), err
 }
 
 // Close gives every znode of a ZooKeeper to one owner, ZooKeeper's own included,
-// while others may still be at it. done counts the znodes.
+// while others may still be at it. The session has the superuser's rights, whatever
+// the ACLs say. done counts the znodes.
 //
 // It goes from the top down, other than Apply, which might lock itself out: a
 // znode gets its ACL, and only then is asked for what is below it. So no
@@ -54,14 +47,14 @@ func Closed(ctx context.Context, conn SuperSession, owner zk.ACL) (bool, error) 
 // with ZOOKEEPER-4846 cannot load one that knows an ACL's number and not the ACL.
 //
 // Errors: the session's.
-func Close(ctx context.Context, conn SuperSession, owner zk.ACL, done *atomic.Int64) error {
+func Close(ctx context.Context, conn Session, owner zk.ACL, done *atomic.Int64) error {
 	c := &closing{conn: conn, owner: []zk.ACL{owner}, done: done}
 	if _, err := c.one(ctx, seed); err != nil {
 		return err
 	}
 	under := owner
 	under.Perms &^= zk.PermAdmin
-	if _, err := conn.ReplaceACL(ctx, top, []zk.ACL{under}); err != nil {
+	if _, err := conn.SetACL(ctx, top, []zk.ACL{under}, zkclient.AnyVersion); err != nil {
 		return err
 	}
 	if err := c.list(ctx, top); err != nil {
@@ -81,7 +74,7 @@ func Close(ctx context.Context, conn SuperSession, owner zk.ACL, done *atomic.In
 
 // closing is one Close.
 type closing struct {
-	conn  SuperSession
+	conn  Session
 	owner []zk.ACL
 	done  *atomic.Int64
 
@@ -113,7 +106,7 @@ func (c *closing) all(ctx context.Context, paths []string) error {
 
 // one closes a znode, which may be gone, and says whether there are others below.
 func (c *closing) one(ctx context.Context, at string) (more bool, err error) {
-	stat, err := c.conn.ReplaceACL(ctx, at, c.owner)
+	stat, err := c.conn.SetACL(ctx, at, c.owner, zkclient.AnyVersion)
 	if errors.Is(err, zk.ErrNoNode) {
 		return false, nil
 	}

@@ -31,7 +31,7 @@ var (
 
 // superuser starts a ZooKeeper that others may use too, and returns the
 // superuser's session.
-func superuser(t testing.TB, opts ...zktest.Option) (zkclient.Conn, zkacl.SuperSession, *zktest.Server) {
+func superuser(t testing.TB, opts ...zktest.Option) (zkclient.Conn, zkacl.Session, *zktest.Server) {
 	t.Helper()
 	server := zktest.Start(t, append(opts, zktest.WithProperty("DigestAuthenticationProvider.superDigest", superID))...)
 	log := logrus.New()
@@ -47,7 +47,7 @@ func superuser(t testing.TB, opts ...zktest.Option) (zkclient.Conn, zkacl.SuperS
 	conn, err := ensemble.Dial(ctx)
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
-	return conn, conn.(zkacl.SuperSession), server
+	return conn, conn.(zkacl.Session), server
 }
 
 // fill makes so many folders below a path with so many znodes each.
@@ -72,7 +72,7 @@ func fill(t testing.TB, conn zkclient.Conn, at string, folders, each int) {
 }
 
 // notOwned are the znodes that have another ACL than the owner's.
-func notOwned(t testing.TB, super zkacl.SuperSession, at string) (others []string, all int) {
+func notOwned(t testing.TB, super zkacl.Session, at string) (others []string, all int) {
 	t.Helper()
 	acl, _, err := super.GetACL(t.Context(), at)
 	if errors.Is(err, zk.ErrNoNode) {
@@ -95,7 +95,7 @@ func TestCloseReachesEveryZnode(t *testing.T) {
 	conn, super, _ := superuser(t)
 	fill(t, conn, "/zkine", 3, 700)
 	fill(t, conn, "/other", 1, 3)
-	_, err := super.ReplaceACL(t.Context(), "/other", zk.DigestACL(zk.PermRead, "someone", "else"))
+	_, err := super.SetACL(t.Context(), "/other", zk.DigestACL(zk.PermRead, "someone", "else"), zkclient.AnyVersion)
 	require.NoError(t, err)
 	closed, err := zkacl.Closed(t.Context(), super, owner)
 	require.NoError(t, err)
@@ -159,17 +159,17 @@ func TestCloseAgainstOthers(t *testing.T) {
 
 // interrupted fails at one of its calls, and at all after it.
 type interrupted struct {
-	zkacl.SuperSession
+	zkacl.Session
 	left atomic.Int64
 }
 
 var errInterrupted = errors.New("interrupted by the test")
 
-func (i *interrupted) ReplaceACL(ctx context.Context, path string, acl []zk.ACL) (*zk.Stat, error) {
+func (i *interrupted) SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) (*zk.Stat, error) {
 	if i.left.Add(-1) < 0 {
 		return nil, errInterrupted
 	}
-	return i.SuperSession.ReplaceACL(ctx, path, acl)
+	return i.Session.SetACL(ctx, path, acl, version)
 }
 
 // TestCloseIsNotDoneBeforeItsEnd interrupts it anywhere, the last call included.
@@ -181,14 +181,14 @@ func TestCloseIsNotDoneBeforeItsEnd(t *testing.T) {
 	fill(t, conn, "/zkine", 4, 100)
 	const calls = 4 + 1 + 1 + 4 + 400 + 1 // what there is, "/" and "/zookeeper" once more
 	for _, after := range []int64{0, 1, 2, calls - 1, random.Int64N(calls), random.Int64N(calls), random.Int64N(calls)} {
-		i := &interrupted{SuperSession: super}
+		i := &interrupted{Session: super}
 		i.left.Store(after)
 		require.ErrorIs(t, zkacl.Close(t.Context(), i, owner, new(atomic.Int64)), errInterrupted, "after %d", after)
 		closed, err := zkacl.Closed(t.Context(), super, owner)
 		require.NoError(t, err)
 		require.False(t, closed, "after %d calls it says that all is closed", after)
 	}
-	i := &interrupted{SuperSession: super}
+	i := &interrupted{Session: super}
 	i.left.Store(calls)
 	require.NoError(t, zkacl.Close(t.Context(), i, owner, new(atomic.Int64)), "it needs more calls than this test knows")
 	others, _ := notOwned(t, super, "/")

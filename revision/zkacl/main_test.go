@@ -52,7 +52,7 @@ type watched struct {
 	before func(n int)
 }
 
-func (w *watched) SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) error {
+func (w *watched) SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) (*zk.Stat, error) {
 	w.mu.Lock()
 	w.set = append(w.set, path)
 	n, before := len(w.set), w.before

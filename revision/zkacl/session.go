@@ -20,8 +20,9 @@ type Session interface {
 	Children(ctx context.Context, path string) ([]string, error)
 	// GetACL needs READ or ADMIN.
 	GetACL(ctx context.Context, path string) ([]zk.ACL, *zk.Stat, error)
-	// SetACL needs ADMIN. version is that of the ACL, in its stat's Aversion.
-	SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) error
+	// SetACL needs ADMIN. version is that of the ACL, in its stat's Aversion, or
+	// zkclient.AnyVersion. It returns the znode's stat from then.
+	SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) (*zk.Stat, error)
 }
 
 // SessionOf is a session as an Ensemble dials it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/go-zookeeper/zk"
@@ -27,6 +26,7 @@ var ErrLocksOut = errors.New("zkacl: the list locks this zkine out")
 func Try(ctx context.Context, conn Session, folder string, list List) error {
 	at := scratch(folder)
 	below, admin := at+"/below", at+"-admin"
+	admins := list.readableByAdmins()
 	tries := []struct {
 		needs string // the permission's letter
 		op    any
@@ -38,11 +38,11 @@ func Try(ctx context.Context, conn Session, folder string, list List) error {
 		{"d", &zk.DeleteRequest{Path: below, Version: zkclient.AnyVersion}},
 		// A setACL cannot be part of a multi. Those who have ADMIN by the list can read
 		// a znode that lets them.
-		{"", &zk.CreateRequest{Path: admin, Acl: list.readableByAdmins()}},
+		{"", &zk.CreateRequest{Path: admin, Acl: admins}},
 		{"a", zkclient.CheckOp(admin, zkclient.AnyVersion)},
 		{"end", zkclient.CheckOp(at, math.MaxInt32)},
 	}
-	if len(list.readableByAdmins()) == 0 {
+	if len(admins) == 0 {
 		return fmt.Errorf("%w: it gives no id the permission to change the ACL (a)", ErrLocksOut)
 	}
 	var ops []any
@@ -101,7 +101,7 @@ func (l List) ids() string {
 // readableByAdmins lets those read who have ADMIN.
 func (l List) readableByAdmins() List {
 	var admins List
-	for _, a := range slices.Clone(l) {
+	for _, a := range l {
 		if a.Perms&zk.PermAdmin != 0 {
 			admins = append(admins, zk.ACL{Scheme: a.Scheme, ID: a.ID, Perms: zk.PermRead})
 		}

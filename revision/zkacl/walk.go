@@ -26,6 +26,20 @@ type znode struct {
 	unlisted error
 }
 
+// look reads one znode's ACL; nil if it is not there.
+func look(ctx context.Context, conn Session, path string) (*znode, error) {
+	acl, stat, err := conn.GetACL(ctx, path)
+	switch {
+	case errors.Is(err, zk.ErrNoNode):
+		return nil, nil //nolint:nilnil // both say that there is nothing to look at
+	case errors.Is(err, revision.ErrForbidden):
+		return &znode{path: path, closed: err}, nil
+	case err != nil:
+		return nil, err
+	}
+	return &znode{path: path, acl: acl, stat: stat}, nil
+}
+
 // walk visits a znode and all that is below it, each once, and parents after what
 // is below them. Znodes that vanish in the meantime are left out; those that appear
 // may be.
@@ -113,17 +127,14 @@ func (w *walk) fail(err error) {
 // meet looks at a znode. One that has others below it is put off until they are
 // done.
 func (w *walk) meet(ctx context.Context, in *folder, at string) error {
-	acl, stat, err := w.conn.GetACL(ctx, at)
-	z := znode{path: at, acl: acl, stat: stat}
-	switch {
-	case errors.Is(err, zk.ErrNoNode):
-		return w.done(ctx, in)
-	case errors.Is(err, revision.ErrForbidden):
-		z.closed = err
-	case err != nil:
+	z, err := look(ctx, w.conn, at)
+	if err != nil {
 		return err
 	}
-	if stat != nil && stat.NumChildren > 0 {
+	if z == nil {
+		return w.done(ctx, in)
+	}
+	if z.stat != nil && z.stat.NumChildren > 0 {
 		names, err := w.conn.Children(ctx, at)
 		switch {
 		case errors.Is(err, zk.ErrNoNode):
@@ -134,11 +145,11 @@ func (w *walk) meet(ctx context.Context, in *folder, at string) error {
 			return err
 		}
 		if len(names) > 0 {
-			w.enter(&folder{znode: z, in: in, names: names, left: len(names)})
+			w.enter(&folder{znode: *z, in: in, names: names, left: len(names)})
 			return nil
 		}
 	}
-	if err := w.visit(ctx, &z); err != nil {
+	if err := w.visit(ctx, z); err != nil {
 		return err
 	}
 	return w.done(ctx, in)

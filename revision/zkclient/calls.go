@@ -159,21 +159,12 @@ func (c *zkConn) GetACL(ctx context.Context, path string) ([]zk.ACL, *zk.Stat, e
 }
 
 // SetACL replaces a znode's ACL, if its stat's Aversion is version, or version is
-// AnyVersion. It needs ADMIN, and cannot be part of a multi. It changes nothing
-// else of the znode, and wakes no watch. Errors: zk.ErrNoNode, zk.ErrBadVersion,
-// ErrForbidden, ErrRefused, the session's.
-func (c *zkConn) SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) error {
-	_, err := call(ctx, c, func() (struct{}, error) {
-		_, err := c.zk.SetACL(path, acl, version)
-		return struct{}{}, Named(path, err)
-	})
-	return err
-}
-
-// ReplaceACL is SetACL at any version that returns the znode's stat from then.
-func (c *zkConn) ReplaceACL(ctx context.Context, path string, acl []zk.ACL) (*zk.Stat, error) {
+// AnyVersion, and returns the znode's stat from then. It needs ADMIN, and cannot be
+// part of a multi. It changes nothing else of the znode, and wakes no watch. Errors:
+// zk.ErrNoNode, zk.ErrBadVersion, ErrForbidden, ErrRefused, the session's.
+func (c *zkConn) SetACL(ctx context.Context, path string, acl []zk.ACL, version int32) (*zk.Stat, error) {
 	return call(ctx, c, func() (*zk.Stat, error) {
-		stat, err := c.zk.SetACL(path, acl, AnyVersion)
+		stat, err := c.zk.SetACL(path, acl, version)
 		return stat, Named(path, err)
 	})
 }

@@ -50,9 +50,11 @@ func TestAWatchUsedUpForWantOfREAD(t *testing.T) {
 
 	// No poll may fall into the moment without READ, which would end the log.
 	waits.freeze(segment)
-	require.NoError(t, acls.SetACL(t.Context(), segment, onlyA, zkclient.AnyVersion))
+	_, err = acls.SetACL(t.Context(), segment, onlyA, zkclient.AnyVersion)
+	require.NoError(t, err)
 	first := a.append(batchOf(put("k", "1"))).Seq
-	require.NoError(t, acls.SetACL(t.Context(), segment, both, zkclient.AnyVersion))
+	_, err = acls.SetACL(t.Context(), segment, both, zkclient.AnyVersion)
+	require.NoError(t, err)
 	require.False(t, waits.heard(t, segment), "the watch was used up")
 	waits.freeze("")
 
