@@ -37,24 +37,22 @@ func (c *zkConn) introduce(frames transport.Frames) error {
 // introduced tells people by what ZooKeeper knows zkine, as often as that changes.
 func (z *Ensemble) introduced(server string, ids []identity.ID) {
 	var names []string
-	known := false
 	for _, id := range ids {
-		if id.Name == "" {
-			continue // a superuser's second identity has no name
+		// A superuser's second identity has no name.
+		if id.Scheme != "ip" && id.Name != "" {
+			names = append(names, id.Scheme+":"+id.Name)
 		}
-		names = append(names, id.Scheme+":"+id.Name)
-		known = known || id.Scheme != "ip"
 	}
 	slices.Sort(names)
-	text := strings.Join(slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "ip:") }), ", ")
+	text := strings.Join(names, ", ")
 	z.mu.Lock()
 	same := z.knownAs != nil && *z.knownAs == text
 	z.knownAs = &text
 	z.mu.Unlock()
 	switch {
 	case same || len(ids) == 0: // a server before 3.7 does not tell
-	case !known && (z.TLS == nil || !z.TLS.Certified()): // nothing else was shown
-	case known:
+	case len(names) == 0 && (z.TLS == nil || !z.TLS.Certified()): // nothing else was shown
+	case len(names) > 0:
 		z.Log.Infof("%s knows this zkine as %s", server, text)
 	default:
 		z.Log.Warnf("%s knows this zkine by its address alone; a certificate counts on a secureClientPort, and with the server's X509AuthenticationProvider", server)

@@ -20,6 +20,6 @@
 // server that answers nothing delays that by a few seconds at most, since the
 // socket is cut.
 //
-// It may import revision, throttle, fourletter, transport and ZooKeeper's Go
-// client; nothing else of zkine.
+// It may import revision, throttle, fourletter, identity, transport and
+// ZooKeeper's Go client; nothing else of zkine.
 package zkclient

@@ -93,7 +93,11 @@ func (c *claimant) respond(ctx context.Context, watch *<-chan zk.Event) (lost bo
 		}
 	} else {
 		data, stat, err = c.conn.Get(ctx, c.path)
-		defer c.armAgain(watch, &stat)
+		// An event comes before the reply that shows its change, and ZooKeeper sends none
+		// if its owner may not read the znode at that moment: the watch is used up then.
+		if stat != nil && stat.Version != c.armedAt && len(*watch) == 0 {
+			*watch = nil
+		}
 	}
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return false, err
@@ -120,15 +124,6 @@ func (c *claimant) respond(ctx context.Context, watch *<-chan zk.Event) (lost bo
 		return false, nil // the watch tells
 	}
 	return false, err
-}
-
-// armAgain gives a watch up that has missed a change: an event comes before the
-// reply that shows its change, and ZooKeeper sends none if its owner may not read
-// the znode at that moment.
-func (c *claimant) armAgain(watch *<-chan zk.Event, stat **zk.Stat) {
-	if *stat != nil && (*stat).Version != c.armedAt && len(*watch) == 0 {
-		*watch = nil
-	}
 }
 
 // withField sets a field of a JSON object and leaves the others as they are,

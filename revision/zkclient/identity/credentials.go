@@ -59,12 +59,12 @@ func ReadCredentials(name string) ([]Credential, error) {
 // ReadCredentialsFrom is ReadCredentials of a file that is open; name is for the
 // errors.
 func ReadCredentialsFrom(name string, r io.Reader) ([]Credential, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	text, err := readBounded(r, maxFile)
+	if errors.Is(err, errTooLarge) {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes; it needs a line for each credential, scheme:credential", ErrCredentials, name, maxFile)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%w: %s has more than %d bytes; it needs a line for each credential, scheme:credential", ErrCredentials, name, maxFile)
 	}
 	return parseCredentials(name, text)
 }

@@ -6,13 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"sync"
-	"time"
 
 	"github.com/sirupsen/logrus"
-
-	"github.com/zkine/zkine/revision/throttle"
 )
 
 // Files are what TLS towards ZooKeeper needs. Connections are secured as soon as
@@ -35,47 +30,29 @@ func (f Files) Given() bool { return f != Files{} }
 // ErrFiles says that the files for TLS towards ZooKeeper cannot be used.
 var ErrFiles = errors.New("identity: the files for TLS towards ZooKeeper cannot be used")
 
-const (
-	// maxPEM bounds a PEM file, in bytes: all authorities of a system are a
-	// quarter of a MiB.
-	maxPEM = 4 << 20
-	// reportPeriod is the time between two lines about the same fault, of at most
-	// maxReports faults.
-	reportPeriod = time.Minute
-	maxReports   = 16
-)
+// maxPEM bounds a PEM file, in bytes: all authorities of a system are a quarter of a
+// MiB.
+const maxPEM = 4 << 20
 
 // TLS has the configuration of new connections.
 type TLS struct {
 	files Files
-	log   *logrus.Entry
-
-	mu      sync.Mutex
-	current *tls.Config
-	reports throttle.Lines
+	held  *kept[*tls.Config] // without the server's name
 }
 
 // NewTLS reads the files. Errors: ErrFiles, which name the flag to change.
 func NewTLS(files Files, log *logrus.Entry) (*TLS, error) {
-	current, err := files.load()
+	held, err := keep(files.load, "the TLS files towards ZooKeeper changed and cannot be used; the ones before stay in use", log)
 	if err != nil {
 		return nil, err
 	}
-	return &TLS{files: files, log: log, current: current, reports: throttle.Lines{Period: reportPeriod, MaxKeys: maxReports}}, nil
+	return &TLS{files, held}, nil
 }
 
 // Config is for one connection to a server that was configured by host, a name
 // or an address. It belongs to the caller.
 func (t *TLS) Config(host string) *tls.Config {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	loaded, err := t.files.load()
-	if err == nil {
-		t.current = loaded
-	} else if left, ok := t.reports.Allow(err.Error()); ok {
-		t.log.WithError(err).Error("the TLS files towards ZooKeeper changed and cannot be used; the ones before stay in use" + left)
-	}
-	config := t.current.Clone()
+	config := t.held.now().Clone()
 	config.ServerName = t.ServerName(host)
 	return config
 }
@@ -89,7 +66,7 @@ func (t *TLS) Certified() bool { return t.files.CertFile != "" }
 
 // load reads the files.
 func (f Files) load() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: f.ServerName}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	switch {
 	case f.CertFile != "" && f.KeyFile == "":
 		return nil, fmt.Errorf("%w: there is no key to the certificate %s; name its PEM file with --zookeeper-key-file", ErrFiles, f.CertFile)
@@ -139,12 +116,9 @@ func readPEM(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxPEM {
+	text, err := readBounded(f, maxPEM)
+	if errors.Is(err, errTooLarge) {
 		return nil, fmt.Errorf("%s has more than %d bytes", name, maxPEM)
 	}
-	return text, nil
+	return text, err
 }
