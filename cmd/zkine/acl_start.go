@@ -9,7 +9,6 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkine/zkine/revision"
-	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkacl"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkroot"
@@ -26,21 +25,13 @@ func (i *instance) checkACL(ctx context.Context) error {
 	}
 	defer logWhile(i.log, func() string { return "waiting for ZooKeeper, to look at ACLs" })()
 	ensemble := i.ensemble()
-	var said throttle.Lines
-	var again zkclient.Backoff
-	for {
-		err := i.checkACLOn(ctx, ensemble, list)
-		var p *problem
-		if err == nil || errors.As(err, &p) || ctx.Err() != nil {
-			return err
+	return keepTrying(ctx, i.log, "the ACLs could not be looked at; trying again", func() (final bool, err error) {
+		err = i.checkACLOn(ctx, ensemble, list)
+		if final = errors.As(err, new(*problem)); !final && err != nil {
+			i.startup.Waiting(err)
 		}
-		i.startup.Waiting(err)
-		// A server that is out of reach ends no Dial: this one has answered.
-		if left, ok := said.Allow("again"); ok {
-			i.log.WithError(err).Warn("the ACLs could not be looked at; trying again" + left)
-		}
-		again.Wait(ctx)
-	}
+		return final, err
+	})
 }
 
 func (i *instance) checkACLOn(ctx context.Context, dialer zkclient.Dialer, list zkacl.List) error {
@@ -54,7 +45,7 @@ func (i *instance) checkACLOn(ctx context.Context, dialer zkclient.Dialer, list 
 		return err
 	}
 	root := i.cfg.root
-	nearest, err := nearestOf(ctx, conn, root)
+	nearest, _, err := zkroot.Nearest(ctx, conn, root)
 	if err != nil {
 		return err
 	}
@@ -72,20 +63,6 @@ func (i *instance) checkACLOn(ctx context.Context, dialer zkclient.Dialer, list 
 		return err
 	}
 	return i.judgeRoot(ctx, conn, session, expanded)
-}
-
-// nearestOf is the root, or what is nearest above it and exists.
-func nearestOf(ctx context.Context, conn zkclient.Conn, root string) (string, error) {
-	for _, p := range append([]string{root}, above(root)...) {
-		_, err := conn.Exists(ctx, p)
-		if err == nil || errors.Is(err, revision.ErrForbidden) {
-			return p, nil
-		}
-		if !errors.Is(err, zk.ErrNoNode) {
-			return "", err
-		}
-	}
-	return "/", nil
 }
 
 // judgeRoot warns of znodes under a root that someone may touch whom the list does
@@ -131,9 +108,9 @@ const samplePer = 4
 // would make again come first.
 func sampleOf(ctx context.Context, conn zkclient.Conn, root string) ([]string, error) {
 	l := zkroot.Layout{Root: root}
-	sample := []string{root, l.Format(), l.Members(), l.Trust(), l.Log(), l.Checkpoint(), root + "/stage", root + "/pack"}
-	folders := []string{l.Members(), l.Log(), l.Checkpoint(), root + "/stage", root + "/pack"}
-	for depth := 0; depth < 2; depth++ {
+	folders := []string{l.Members(), l.Log(), l.Checkpoint(), l.StageRoot(), l.PackRoot()}
+	sample := append([]string{root, l.Format(), l.Trust()}, folders...)
+	for range 2 {
 		var next []string
 		for _, folder := range folders {
 			names, err := conn.Children(ctx, folder)

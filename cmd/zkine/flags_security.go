@@ -61,7 +61,7 @@ func (s *securityFlags) check(v *checker, servers []string) {
 	}
 	var err error
 	if s.acl, err = zkacl.Parse(text); err != nil {
-		what, remedy := parted(err)
+		what, remedy, _ := parted(err)
 		v.refuse("zookeeper-acl", what, remedy)
 	}
 	if text == zkacl.Creator && !s.authenticates() {

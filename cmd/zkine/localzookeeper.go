@@ -15,7 +15,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
-	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkacl"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkclient/identity"
@@ -133,24 +132,13 @@ func closeLocal(ctx context.Context, server *embedded.Server, maxRequest int, lo
 	})
 	var p closeProgress
 	defer logWhile(log, p.String)()
-	var said throttle.Lines
-	var again zkclient.Backoff
-	for {
-		err := closeOnce(ctx, zookeeper, server, &p, log)
-		if err == nil {
-			return nil
-		}
+	return keepTrying(ctx, log, "closing the local ZooKeeper to other users of this host begins again", func() (final bool, err error) {
+		err = closeOnce(ctx, zookeeper, server, &p, log)
 		if code := zkclient.CodeOf(err); code != nil && (code.Does == zkclient.Refuse || code.Does == zkclient.Stop) {
-			return about("local ZooKeeper", err)
+			return true, about("local ZooKeeper", err)
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if left, ok := said.Allow("again"); ok {
-			log.WithError(err).Warn("closing the local ZooKeeper to other users of this host begins again" + left)
-		}
-		again.Wait(ctx)
-	}
+		return false, err
+	})
 }
 
 // closeProgress is how far closeLocal is, in znodes.

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"io"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	"google.golang.org/grpc/grpclog"
+
+	"github.com/zkine/zkine/revision/throttle"
+	"github.com/zkine/zkine/revision/zkclient"
 )
 
 // newLogger makes the one logger of the process. level and format were checked.
@@ -59,4 +63,26 @@ func logWhile(log *logrus.Entry, what func() string) (done func()) {
 		}
 	}()
 	return func() { close(stop); <-stopped }
+}
+
+// keepTrying does a step of the start until it succeeds, its error is final, or ctx
+// ends, whose cause it returns then. In between it pauses, and now and then logs the
+// error with text. A server that is out of reach ends no Dial: one whose answer is an
+// error is for people to hear of.
+func keepTrying(ctx context.Context, log *logrus.Entry, text string, step func() (final bool, err error)) error {
+	var said throttle.Lines
+	var pause zkclient.Backoff
+	for {
+		final, err := step()
+		if err == nil || final {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if left, ok := said.Allow("again"); ok {
+			log.WithError(err).Warn(text + left)
+		}
+		pause.Wait(ctx)
+	}
 }

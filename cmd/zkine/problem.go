@@ -72,9 +72,9 @@ func about(thing string, err error) *problem {
 			return p // what to install is said before
 		}
 	}
-	if i := strings.LastIndex(p.what, "; "); i >= 0 {
-		p.what, p.remedy = p.what[:i], p.what[i+2:]
-		p.remedy, _, _ = strings.Cut(p.remedy, ": ") // a cause, wrapped behind the remedy
+	if what, remedy, found := parted(err); found {
+		p.what = what
+		p.remedy, _, _ = strings.Cut(remedy, ": ") // a cause, wrapped behind the remedy
 	}
 	return p
 }
@@ -105,10 +105,10 @@ func oneLine(text string) string {
 }
 
 // parted is an error's text, and the remedy that it ends with by convention.
-func parted(err error) (what, remedy string) {
+func parted(err error) (what, remedy string, found bool) {
 	what = oneLine(err.Error())
 	if i := strings.LastIndex(what, "; "); i >= 0 {
-		return what[:i], what[i+2:]
+		return what[:i], what[i+2:], true
 	}
-	return what, ""
+	return what, "", false
 }

@@ -113,8 +113,8 @@ func createRoot(ctx context.Context, conn Nodes, l Layout, random io.Reader) err
 			ClusterID: strconv.FormatUint(clusterID, 16),
 		})),
 		zkclient.CreateOp(l.Members(), nil),
-		zkclient.CreateOp(l.stageRoot(), nil),
-		zkclient.CreateOp(l.packRoot(), nil),
+		zkclient.CreateOp(l.StageRoot(), nil),
+		zkclient.CreateOp(l.PackRoot(), nil),
 		zkclient.CreateOp(l.Checkpoint(), MustJSON(CheckpointRecord{})),
 		zkclient.CreateOp(l.Log(), nil),
 		// The set makes the dataVersion 1: the number of the first segment.
@@ -129,16 +129,9 @@ func createRoot(ctx context.Context, conn Nodes, l Layout, random io.Reader) err
 // znode that exists needs no right to create it, nor to read it: on an ensemble
 // that others use, what is above the root may be closed.
 func createParents(ctx context.Context, conn Nodes, root string) error {
-	var missing []string
-	for p := root; p != "/"; p = path.Dir(p) {
-		_, err := conn.Exists(ctx, p)
-		if err == nil || errors.Is(err, revision.ErrForbidden) {
-			break
-		}
-		if !errors.Is(err, zk.ErrNoNode) {
-			return fmt.Errorf("look at %s: %w", p, err)
-		}
-		missing = append(missing, p)
+	_, missing, err := Nearest(ctx, conn, root)
+	if err != nil {
+		return err
 	}
 	for _, p := range slices.Backward(missing) {
 		if _, err := conn.Multi(ctx, zkclient.CreateOp(p, nil)); err != nil && !errors.Is(err, zk.ErrNodeExists) {

@@ -53,10 +53,10 @@ func (l Layout) Member(name string) string { return l.Members() + "/" + name }
 func (l Layout) Trust() string { return l.Root + "/trust" }
 
 // Stage is the path of a segment's staged parts.
-func (l Layout) Stage(segment string) string { return l.stageRoot() + "/" + segment }
+func (l Layout) Stage(segment string) string { return l.StageRoot() + "/" + segment }
 
 // Pack is the path of a segment's packs.
-func (l Layout) Pack(segment string) string { return l.packRoot() + "/" + segment }
+func (l Layout) Pack(segment string) string { return l.PackRoot() + "/" + segment }
 
 // Checkpoint is the checkpoint record's path; attempts are below.
 func (l Layout) Checkpoint() string { return l.Root + "/checkpoint" }
@@ -64,8 +64,11 @@ func (l Layout) Checkpoint() string { return l.Root + "/checkpoint" }
 // Attempt is the path of an attempt at a checkpoint.
 func (l Layout) Attempt(name string) string { return l.Checkpoint() + "/" + name }
 
-func (l Layout) stageRoot() string { return l.Root + "/stage" }
-func (l Layout) packRoot() string  { return l.Root + "/pack" }
+// StageRoot holds the stages of all segments.
+func (l Layout) StageRoot() string { return l.Root + "/stage" }
+
+// PackRoot holds the packs of all segments.
+func (l Layout) PackRoot() string { return l.Root + "/pack" }
 
 // Packed is a pack's path, by the slots that it holds.
 func (l Layout) Packed(segment string, pack PackRef) string {

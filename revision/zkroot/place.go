@@ -52,6 +52,23 @@ func checkPlace(ctx context.Context, conn Nodes, l Layout) error {
 	return nil
 }
 
+// Nearest returns the root, or what is nearest above it and exists, and what is
+// missing below that, the root first. What may not be looked at exists. Errors: the
+// session's.
+func Nearest(ctx context.Context, conn Nodes, root string) (nearest string, missing []string, err error) {
+	for nearest = root; nearest != "/"; nearest = path.Dir(nearest) {
+		_, err := conn.Exists(ctx, nearest)
+		if err == nil || errors.Is(err, revision.ErrForbidden) {
+			return nearest, missing, nil
+		}
+		if !errors.Is(err, zk.ErrNoNode) {
+			return "", nil, fmt.Errorf("look at %s: %w", nearest, err)
+		}
+		missing = append(missing, nearest)
+	}
+	return nearest, missing, nil
+}
+
 // Ephemeral says whether a znode goes with its session. Containers and znodes
 // with a TTL have an owner that is no session; they stay while they have
 // children, as a root has.
