@@ -18,7 +18,7 @@ var imports = map[string][]string{
 	"cmd/zkine": {
 		"server", "server/listener", "server/v3rpc",
 		"backend", "backend/lessor", "backend/token", "backend/watch", "backend/housekeep", "backend/etcddb",
-		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkacl", "revision/embedded", "revision/throttle",
+		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkacl", "revision/embedded", "revision/durable", "revision/throttle",
 	},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
@@ -63,13 +63,15 @@ var imports = map[string][]string{
 	"revision/recordpb":     {},
 	"revision/recordpb/gen": {},
 	// A ZooKeeper as a child process.
-	"revision/embedded": {"revision/zkclient/fourletter", "revision/zkclient/identity", "revision/throttle"},
+	"revision/embedded": {"revision/zkclient/fourletter", "revision/zkclient/identity", "revision/durable", "revision/throttle"},
 	// For tests: an ensemble in memory behind the client's interface, and real ones.
 	"revision/memzk":        {"revision", "revision/zkclient"},
 	"revision/zktest":       {"revision/embedded", "revision/zkclient/fourletter", "revision/zktest/certs"},
 	"revision/zktest/certs": {},
 	// What keeps a log from repeating itself, for all layers that log.
 	"revision/throttle": {},
+	// What replaces files so that a crash leaves one of both.
+	"revision/durable": {},
 }
 
 // TestImports holds the packages against the table.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/zkine/zkine/revision/durable"
 	"github.com/zkine/zkine/revision/zkclient/identity"
 )
 
@@ -109,25 +110,8 @@ func replaceFile(path, content string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(part, path)
-	}
-	if err != nil {
-		os.Remove(part) // it may not be there
+	if err := durable.Replace(f, path, []byte(content)); err != nil {
 		return err
 	}
-	folder := filepath.Dir(path)
-	return errors.Join(syncFolder(folder), syncFolder(filepath.Dir(folder)))
-}
-
-func syncFolder(folder string) error {
-	f, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return durable.SyncFolder(filepath.Dir(filepath.Dir(path))) // the folder may be new, too
 }
