@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"math"
 	"net/http"
 	"time"
@@ -99,24 +100,18 @@ func limitBody(w http.ResponseWriter, r *http.Request) {
 // body net/http begins to watch whether the client is still there; a deadline would
 // end the request then.
 type limitedBody struct {
-	body interface {
-		Read([]byte) (int, error)
-		Close() error
-	}
+	io.ReadCloser
 	control *http.ResponseController
 }
 
 // Read implements io.Reader.
 func (b *limitedBody) Read(p []byte) (int, error) {
-	n, err := b.body.Read(p)
+	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		_ = b.control.SetReadDeadline(time.Time{}) // the connection may be closed
 	}
 	return n, err
 }
-
-// Close implements io.Closer.
-func (b *limitedBody) Close() error { return b.body.Close() }
 
 // connections are the bounds of all sockets. They are two: whatever clients do on
 // their URLs leaves the metrics URLs, which probes ask, room of their own.

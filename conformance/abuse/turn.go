@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/zkine/zkine/conformance/abuse/load"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // result is how a server took a load.
@@ -151,27 +147,10 @@ func (res *result) underLoad(ctx context.Context, w *watcher, job load.Job, toke
 func spawn(ctx context.Context, job load.Job) (did map[string]int64, cpu float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, job.Duration+loadGrace)
 	defer cancel()
-	in, err := json.Marshal(job)
-	if err != nil {
-		return nil, 0, err
+	if cpu, err = rig.Self(ctx, job, &did, loadCommand); err != nil {
+		return nil, cpu, fmt.Errorf("load %s: %w", job.Abuse, err)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, 0, err
-	}
-	cmd := exec.CommandContext(ctx, self, loadCommand)
-	cmd.Stdin = bytes.NewReader(in)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if cmd.ProcessState != nil {
-		cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	}
-	if err != nil {
-		return nil, cpu, fmt.Errorf("load %s: %w: %s", job.Abuse, err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	return did, cpu, json.Unmarshal(out, &did)
+	return did, cpu, nil
 }
 
 const (

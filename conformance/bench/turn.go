@@ -1,19 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/zkine/zkine/conformance/bench/contender"
 	"github.com/zkine/zkine/conformance/bench/load"
+	"github.com/zkine/zkine/conformance/rig"
 )
 
 // bench is a run: contenders that are up, and what was measured on them.
@@ -189,22 +185,8 @@ func run(ctx context.Context, c *contender.Contender, job load.Job) (result load
 
 // spawn runs a job in a process of its own.
 func spawn(ctx context.Context, name string, job load.Job) (result load.Result, err error) {
-	in, err := json.Marshal(job)
-	if err != nil {
-		return result, err
+	if _, err := rig.Self(ctx, job, &result, loadCommand); err != nil {
+		return result, fmt.Errorf("load on %s: %w", name, err)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return result, err
-	}
-	cmd := exec.CommandContext(ctx, self, loadCommand)
-	cmd.Stdin = bytes.NewReader(in)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return result, fmt.Errorf("load on %s: %w: %s", name, err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	return result, json.Unmarshal(out, &result)
+	return result, nil
 }
