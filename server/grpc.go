@@ -51,7 +51,7 @@ func (s *Server) newFacade(b Backend, memberID uint64) *facade {
 	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback(),
 		sender: sender{wire.NewSending(s.cfg.MaxSendBytes)}}
 	gate := &gate{cfg: s.cfg, backend: b, live: &s.live, metrics: s.metrics, underWay: &underWay{}, sender: f.sender}
-	f.grpc = s.newGRPC(gate, gate.sender.credentials(listener.TransportCredentials()), grpc.NumStreamWorkers(streamWorkers))
+	f.grpc = s.newGRPC(gate, listener.TransportCredentials(), grpc.NumStreamWorkers(streamWorkers))
 	f.overHTTP = s.newGRPC(gate, nil)
 	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())
 	all := everywhere{f.grpc, f.overHTTP, f.loopback.grpc}

@@ -2,13 +2,11 @@ package server
 
 import (
 	"context"
-	"net"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/server/listener"
@@ -33,46 +31,6 @@ func connection(ctx context.Context) any {
 		return conn
 	}
 	return new(byte)
-}
-
-// credentials are those of connections, of which the end is noted.
-func (s sender) credentials(c credentials.TransportCredentials) credentials.TransportCredentials {
-	return &sendingCredentials{c, s}
-}
-
-type sendingCredentials struct {
-	credentials.TransportCredentials
-	sender sender
-}
-
-// ServerHandshake implements credentials.TransportCredentials.
-func (c *sendingCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
-	if err != nil {
-		return nil, nil, err
-	}
-	counted, ok := info.(listener.ConnInfo)
-	if !ok || counted.Conn() == nil {
-		return conn, info, nil
-	}
-	return &sendingConn{conn, counted.Conn(), c.sender}, info, nil
-}
-
-// Clone implements credentials.TransportCredentials.
-func (c *sendingCredentials) Clone() credentials.TransportCredentials {
-	return &sendingCredentials{c.TransportCredentials.Clone(), c.sender}
-}
-
-type sendingConn struct {
-	net.Conn
-	counted *listener.Conn
-	sender  sender
-}
-
-// Close implements net.Conn.
-func (c *sendingConn) Close() error {
-	c.sender.Ended(c.counted)
-	return c.Conn.Close()
 }
 
 // repeatable says whether a call may be made again: it changes nothing.

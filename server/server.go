@@ -269,6 +269,7 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 // accept serves gRPC and HTTP on every client listener.
 func (s *Server) accept(f *facade) {
 	s.web = s.newHTTP(s.clientHandler(f), httpHeaderTimeout)
+	s.connections.clients.OnClose(func(conn *listener.Conn) { f.sender.Ended(conn) })
 	s.accepts.Go(f.loopback.serve)
 	for _, m := range s.muxes {
 		s.log.WithFields(logrus.Fields{

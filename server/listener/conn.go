@@ -117,6 +117,9 @@ func (c *Conn) CloseWrite() error {
 // Close implements net.Conn.
 func (c *Conn) Close() error {
 	c.of.release(c)
+	if c.of.closed != nil {
+		c.of.closed(c)
+	}
 	return c.Conn.Close()
 }
 
@@ -197,9 +200,6 @@ type ConnInfo struct {
 	credentials.AuthInfo
 	conn *Conn
 }
-
-// Conn is the connection; nil if it is none that counts.
-func (i ConnInfo) Conn() *Conn { return i.conn }
 
 // ConnOf is the connection on which a gRPC call came; nil if it came on none that
 // counts.

@@ -42,6 +42,8 @@ type Connections struct {
 	// began is the origin of now.
 	began time.Time
 	lines throttle.Lines
+	// closed hears of connections that are closed; nil if no one wants to.
+	closed func(*Conn)
 
 	mu        sync.Mutex
 	open      map[*Conn]struct{}
@@ -72,6 +74,10 @@ func NewProbed(log *logrus.Entry) *Connections {
 	c.youth = probeYouth
 	return c
 }
+
+// OnClose has closed called with each connection that is closed, perhaps more than
+// once. It comes before there are connections.
+func (c *Connections) OnClose(closed func(*Conn)) { c.closed = closed }
 
 // Most is how many connections there may be.
 func (c *Connections) Most() int { return c.most }
