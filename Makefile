@@ -31,6 +31,7 @@ MODULES := \
   . \
   conformance/rig \
   conformance \
+  conformance/k3s \
   conformance/robustness \
   conformance/kubernetes
 
@@ -60,12 +61,13 @@ zookeeper: ## get ZooKeeper 3.9 into .cache/zookeeper, and a Java runtime if the
 
 test: lint go-test conformance-test ## what each change has to pass: format, linters, tests of every module
 
+# Without cgo, as all programs are built, but for the race detector: conformance/k3s would compile a database in C.
 lint: ## gofmt and golangci-lint (vet, staticcheck and more) of every module, which change nothing
 	@unformatted=$$(gofmt -l $(FOLDERS)); \
 	  if [ -n "$$unformatted" ]; then echo "not gofmt'ed, run make fmt:" $$unformatted >&2; exit 1; fi
 	@for module in $(MODULES); do \
 	  echo "golangci-lint: $$module"; \
-	  (cd $$module && go run $(GOLANGCI_LINT) run ./...); \
+	  (cd $$module && CGO_ENABLED=0 go run $(GOLANGCI_LINT) run --allow-parallel-runners ./...); \
 	done
 
 # The simulated clusters once more without the race detector, with which their seeds would not repeat.
@@ -79,6 +81,7 @@ go-test: zookeeper
 conformance-test: build zookeeper
 	cd conformance/rig && go test -count=1 -race -timeout 9m ./...
 	cd conformance && go test -count=1 -race -timeout 9m ./...
+	cd conformance/k3s && CGO_ENABLED=0 go test -count=1 -timeout 9m ./...
 	cd conformance/robustness && go test -count=1 -short -timeout 9m ./...
 	cd conformance/kubernetes && go test -count=1 -timeout 9m ./...
 
@@ -98,6 +101,61 @@ kube-storage: zookeeper ## Kubernetes' own storage tests on zkine: conformance/k
 robustness: build zookeeper ## etcd's robustness judges on zkine, through faults: conformance/robustness
 	cd conformance/robustness && go test -timeout 2h . && go test -timeout 2h -run Random -v -rounds 10 $(ARGS)
 
+.PHONY: move
+# All, or some, as in: make move ARGS='-run Heals -v'.
+move: build zookeeper ## stores move in, out and back in time, under a kube-apiserver, etcd and kine: conformance/move
+	@conformance/components/build.sh etcd etcdctl etcdutl kine kube-apiserver kubeadm
+	cd conformance && go test -count=1 -timeout 1h ./move -all $(ARGS)
+
+.PHONY: drill
+drill: build zookeeper ## a whole ensemble is lost under load, and the store restored from its archive: what is lost is printed and judged
+	cd conformance && go test -count=1 -v -timeout 20m ./recovery -all $(ARGS)
+
+.PHONY: archive-cost
+archive-cost: build zookeeper ## what an archive costs the zkine that makes it: updates and processor time with and without, in turns; two minutes
+	cd conformance && go test -count=1 -v -timeout 20m ./archive -run Cost -cost $(ARGS)
+
+.PHONY: three-nodes
+three-nodes: build zookeeper ## the commands of docs/three-nodes.md on three machines made of namespaces, kube-apiserver too; needs root
+	@conformance/components/build.sh etcdctl kube-apiserver
+	cd conformance && go test -count=1 -timeout 30m -v -run ThreeNodes ./deploy -kube $(ARGS)
+
+.PHONY: manifests
+manifests: build zookeeper ## what deploy has for Kubernetes, judged by a real kube-apiserver; kustomize and Helm compared: docs/kubernetes.md
+	@conformance/components/build.sh kube-apiserver kube-controller-manager kube-scheduler kubectl kwok helm
+	cd conformance && go test -count=1 -timeout 30m -v ./manifests -all $(ARGS)
+
+.PHONY: monitoring monitoring-rules
+# All, or some, as in: make monitoring ARGS='-run Elections'.
+monitoring: build zookeeper ## alerts fired by their faults, etcd's mixin, a real Prometheus and the dashboard: docs/metrics.md
+	@conformance/components/build.sh prometheus promtool jsonnet etcd
+	cd conformance && go test -count=1 -race -timeout 1h -v ./monitoring -all $(ARGS)
+
+.PHONY: traces
+traces: build zookeeper ## zkine's spans in the traces of a real kube-apiserver, and beside an etcd's: docs/tracing.md
+	@conformance/components/build.sh kube-apiserver etcd
+	cd conformance && go test -count=1 -timeout 10m -v ./traces -all $(ARGS)
+
+define prometheus_rule
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: zkine
+  namespace: zkine
+  labels: {app.kubernetes.io/name: zkine, app.kubernetes.io/part-of: zkine}
+spec:
+endef
+export prometheus_rule
+
+monitoring-rules: ## make the alerts of the kustomize base and of the chart out of deploy/monitoring/alerts.yaml
+	@{ echo "$$prometheus_rule"; sed 's/^\(.\)/  \1/' deploy/monitoring/alerts.yaml; } >deploy/kubernetes/monitoring/rules.yaml
+	@cp deploy/monitoring/alerts.yaml deploy/helm/zkine/rules.yaml
+
+.PHONY: k3s
+k3s: build zookeeper ## what k3s does to its datastore, with two kube-apiservers of its flags, on zkine and on etcd: docs/k3s.md
+	@conformance/components/build.sh kube-apiserver etcd
+	cd conformance/k3s && CGO_ENABLED=0 go test -count=1 -timeout 30m -parallel 1 -v . -cluster $(ARGS)
+
 .PHONY: faults members churn
 # All, or some, as in: make faults ARGS='-run Faults/^leader -seed 7'. Needs root, for namespaces.
 faults: build zookeeper ## three zkines and three ZooKeepers through every fault of processes, links, disks, memory and clocks: docs/faults.md
@@ -111,7 +169,7 @@ churn: zookeeper ## an hour of keys, leases, watches and connections that come a
 
 # As in: make bench ARGS='-run ^update/100$$ -contenders zkine3,etcd3', or, to set another build of zkine against this one,
 # make bench ARGS='-before /path/of/zkine -contenders zkine1,zkine3 -rounds 9'.
-bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; an hour: conformance/bench
+bench: build zookeeper ## zkine beside etcd, kine and bare ZooKeeper on this machine; an hour and a quarter: conformance/bench
 	@conformance/components/build.sh etcd kine benchmark
 	cd conformance && go run ./bench $(ARGS)
 
@@ -133,16 +191,47 @@ abuse: build zookeeper ## floods, slow readers, half-open connections: zkine bes
 components: ## build the etcdctl and the Kubernetes that kube-smoke runs; minutes, and then cached
 	@conformance/components/build.sh $(COMPONENTS)
 
+.PHONY: images
+# The JVM's is a whole runtime, so that its test is not a part of make test.
+images: build zookeeper ## container images, without a container engine: dist/images/*.tar, for docker load
+	cd conformance && go run ./image -program ../bin/zkine -version "$(VERSION)" -out ../dist/images
+	cd conformance && go test -count=1 ./image -java
+
+.PHONY: release install
+release: ## archives for Linux, macOS and Windows with manual pages and completions, SBOMs and checksums, in dist: CONTRIBUTING.md
+	deploy/release.sh dist
+
+PREFIX ?= /usr/local
+# As in: make install DESTDIR=/tmp/package PREFIX=/usr. The unit looks for the program in /usr/local/bin.
+install: build ## install zkine, its manual pages, completions and unit
+	install -D -m 0755 $(ZKINE) $(DESTDIR)$(PREFIX)/bin/zkine
+	install -D -m 0644 deploy/systemd/zkine.service $(DESTDIR)$(PREFIX)/lib/systemd/system/zkine.service
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	go run -tags manpages ./cmd/zkine man $(DESTDIR)$(PREFIX)/share/man/man1
+	$(ZKINE) completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/zkine
+
 .PHONY: reproducible vulnerabilities
 reproducible: ## build twice, in two folders and from the start, and as the image does: the same bytes
-	cd conformance && go test -count=1 -timeout 1h -v ./deploy -run Reproducible -fresh
+	cd conformance && go test -count=1 -timeout 1h -v ./deploy -run 'Reproducible|Release' -fresh
 
 vulnerabilities: ## known vulnerabilities in what zkine is built from; needs the database at vuln.go.dev, and says so where it is not there
 	@for module in $(MODULES); do (cd $$module && go mod verify); done
 	@deploy/vulnerabilities.sh $(MODULES)
 
-proto: ## generate revision/recordpb from its .proto
-	go generate ./revision/recordpb
+.PHONY: console console-test kube-types
+console: ## build the console's page of server/console/web into server/console/dist, with npm; the same bytes each time
+	server/console/build.sh .cache/console
+
+kube-types: ## make the console's table of Kubernetes' types again, of the k8s.io/api that conformance/kubernetes names
+	cd conformance/kubernetes && go run ./kubetypes ../../server/console/kube && go test -count=1 ./kubetypes
+
+# As in: make console-test ARGS='-pictures /tmp/pictures -run Pages -v'
+console-test: zookeeper console ## the console in a real Chromium, which apt gets: every view, 100,000 keys, hostile keys, keyboard
+	command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
+	cd conformance && go test -count=1 -timeout 20m ./console -browser $(ARGS)
+
+proto: ## generate revision/recordpb and backend/observepb from their .proto
+	go generate ./revision/recordpb ./backend/observepb
 
 fmt: ## format all Go code
 	gofmt -w $(FOLDERS)

@@ -9,6 +9,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zkine/zkine/backend/observepb"
+	"github.com/zkine/zkine/backend/readlease"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -40,6 +42,7 @@ type calls struct {
 	// view is the published one.
 	view     *atomic.Pointer[state.View]
 	reads    *reads
+	lease    *readlease.Holder // nil without --read-lease
 	proposer *proposer
 	logger   *logrus.Entry
 }
@@ -128,6 +131,15 @@ func (c caller) may(request proto.Message) error {
 		return c.isRoot()
 	case *pb.DefragmentRequest, *pb.HashRequest, *pb.HashKVRequest, *pb.SnapshotRequest,
 		*pb.MoveLeaderRequest, *pb.DowngradeRequest:
+		return c.isRoot()
+	}
+	return c.mayObserve(request)
+}
+
+// mayObserve is may for what is zkine's own.
+func (c caller) mayObserve(request proto.Message) error {
+	switch request.(type) {
+	case *observepb.UsageRequest, *observepb.MemberRequest, *observepb.EnsembleRequest:
 		return c.isRoot()
 	}
 	return c.mayAuth(request)

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zkine/zkine/backend/metrics"
+	"github.com/zkine/zkine/backend/readlease"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -41,59 +43,32 @@ type Source interface {
 	Distrust(err error)
 }
 
-// applier applies slots in order. Only its loop touches the machine, and only it
-// publishes views.
+// applier applies slots in order. Only the holder of mu touches the machine, takes
+// slots from the log, and publishes views. That is the loop, or, for a slot of this
+// zkine's own that is the next one, the goroutine that has learnt of it: see applyOwn.
 //
 // Ordering, for each slot: evaluate; publish the view; tell the lessor; wake
 // watchers and readers; answer clients. A client that has its answer finds its
 // write in every view.
 type applier struct {
 	log        Source
+	slots      readlease.Taker // the log's, behind the gate
 	checkpoint loader
-	machine    *state.Machine
 	// view is the published one.
 	view     *atomic.Pointer[state.View]
 	pending  *pending
 	applied  *applyWait
+	lease    *readlease.Holder
 	effects  effects
+	metrics  *metrics.Metrics
 	physical physical
-}
+	// stopped is set when the backend has failed: nothing more is applied.
+	stopped atomic.Bool
 
-// effects is what the apply loop tells the rest of the backend, on its own
-// goroutine: none of the calls may wait for anything but a lock.
-type effects interface {
-	// SegmentEnded is called before the first slot of a segment is applied; end is
-	// the view at the end of the segment before.
-	SegmentEnded(end *state.View)
-	// Evaluated is called before the view of a slot is published.
-	Evaluated(applied state.Applied)
-	// Published is called once it is, before readers and clients hear of it.
-	Published(before, view *state.View, applied state.Applied)
-	// Answered is called once the clients of the slot have their answers.
-	Answered(before, view *state.View)
-	// Skipping is called before the view of a checkpoint is published that takes
-	// the place of slots which are gone.
-	Skipping()
-	// Loaded is called once the view of a checkpoint, or of the empty state, is
-	// published.
-	Loaded(view *state.View)
-	// Fail ends the backend.
-	Fail(err error)
-}
-
-// physical says how much of what a compaction made unreadable may be physically
-// compacted, which is to free its memory. *housekeep.PhysicalCompaction satisfies
-// it.
-type physical interface {
-	// Held says that nothing may be, since an older view is read as a whole.
-	Held() bool
-	// Awaited says that a caller waits for it.
-	Awaited() bool
-	// Limit is up to which revision history may be, given the compaction floor.
-	Limit(floor revision.Rev) revision.Rev
-	// Floor is the compaction floor below which nothing is left; Reached raises it.
-	Floor() revision.Rev
-	Reached(floor revision.Rev)
+	mu      readlease.Lock
+	machine *state.Machine
+	more    bool   // to compact physically
+	wake    func() // has the loop look again; nil while it waits for nothing
 }
 
 // physicalStep is how many versions are physically compacted after each slot:
@@ -103,16 +78,16 @@ const physicalStep = 1024
 // loop applies slots until ctx ends. After the first error of the log nothing can
 // be trusted: then the backend fails.
 func (a *applier) loop(ctx context.Context) {
-	more := false // to compact physically
-	idle := 1     // doubles with each time that no slot came
+	idle := 1 // doubles with each time that no slot came
 	for ctx.Err() == nil {
-		slot, err := a.next(ctx, more, time.Duration(idle)*idleTime)
+		err := a.step(ctx, time.Duration(idle)*idleTime)
+		a.mu.Lock()
 		switch {
 		case err == nil:
-			a.apply(slot)
-			more, idle = a.compactPhysically(1), 1
+			idle = 1
 		case errors.Is(err, errIdle):
-			more, idle = a.compactPhysically(idle), min(2*idle, a.idleMost())
+			a.more = a.compactPhysically(idle)
+			idle = min(2*idle, a.idleMost())
 		case errors.Is(err, revision.ErrTrimmed):
 			if err := a.reload(ctx); err != nil {
 				if errors.Is(err, revision.ErrLogLost) {
@@ -123,6 +98,72 @@ func (a *applier) loop(ctx context.Context) {
 		default:
 			a.effects.Fail(err)
 		}
+		a.mu.Unlock()
+	}
+}
+
+// step waits for the next slot and applies it. Its errors are those of Next, and
+// errIdle.
+func (a *applier) step(ctx context.Context, idle time.Duration) error {
+	ctx, done := a.waiting(ctx, idle)
+	defer done()
+	if err := a.slots.Await(ctx); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped.Load() {
+		return nil
+	}
+	if slot, here := a.slots.Take(); here {
+		a.take(slot)
+	}
+	return nil
+}
+
+// waiting bounds a wait for the next slot, while there is something to compact, and
+// lets others end it.
+func (a *applier) waiting(ctx context.Context, idle time.Duration) (_ context.Context, done func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.more {
+		ctx, cancel := context.WithTimeoutCause(ctx, idle, errIdle)
+		return ctx, cancel
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	a.wake = func() { cancel(errIdle) }
+	return ctx, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.wake = nil
+		cancel(nil)
+	}
+}
+
+// take is the one place in which a slot that was taken from the log is applied. The
+// lock is held.
+func (a *applier) take(slot revision.Slot) {
+	a.apply(slot)
+	a.more = a.compactPhysically(1)
+}
+
+// applyOwn applies the slot of a batch of one's own, if it is the next, on the
+// goroutine that has learnt of it, so that the loop need not be woken. Unless the lock
+// is held: then, and if it is not the next, the loop comes to it.
+func (a *applier) applyOwn(nonce revision.Nonce) {
+	if !a.mu.TryLock() {
+		return
+	}
+	defer a.mu.Unlock()
+	if a.stopped.Load() {
+		return
+	}
+	slot, here := a.slots.TakeOwn(nonce)
+	if !here {
+		return
+	}
+	if a.take(slot); a.more && a.wake != nil {
+		a.wake()
 	}
 }
 
@@ -149,15 +190,6 @@ func (a *applier) idleMost() int {
 	return idleMost
 }
 
-func (a *applier) next(ctx context.Context, more bool, idle time.Duration) (revision.Slot, error) {
-	if !more {
-		return a.log.Next(ctx)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, idle, errIdle)
-	defer cancel()
-	return a.log.Next(ctx)
-}
-
 // compactPhysically frees some of what lies below the compaction floor, in so many steps.
 // It says whether there is more to do.
 func (a *applier) compactPhysically(steps int) (more bool) {
@@ -181,6 +213,7 @@ func (a *applier) apply(slot revision.Slot) {
 	if slot.Seq.Segment > before.Seq().Segment && before.Seq().Segment > 0 {
 		a.effects.SegmentEnded(before)
 	}
+	a.metrics.Applying(came)
 	applied := a.machine.ApplyFor(slot, a.pending.wanted(slot.Nonce))
 	for _, r := range applied.Results {
 		if errors.Is(r.Err, state.ErrUnknownRequest) {
@@ -192,11 +225,12 @@ func (a *applier) apply(slot revision.Slot) {
 	a.effects.Evaluated(applied)
 	view := a.machine.View()
 	a.view.Store(view)
+	a.lease.Applied(slot)
 	a.log.Applied(slot.Seq, view.Rev())
 	a.effects.Published(before, view, applied)
 	a.applied.reached(slot.Seq)
 	if !applied.Duplicate {
-		a.pending.answer(slot.Nonce, applied.Results, came)
+		a.pending.answer(slot.Nonce, slot.Seq, applied.Results, came)
 	}
 	a.effects.Answered(before, view)
 }
@@ -204,45 +238,9 @@ func (a *applier) apply(slot revision.Slot) {
 // start begins with a machine that has applied nothing or was restored.
 func (a *applier) start(m *state.Machine) {
 	a.machine = m
+	m.OnEvaluated(a.metrics.Evaluated)
 	v := m.View()
 	a.view.Store(v)
 	a.effects.Loaded(v)
 	a.applied.reached(v.Seq())
 }
-
-// applyEffects carries what the apply loop did to the parts of the backend that
-// follow it: tokens, leases, watches, the quota, housekeeping.
-type applyEffects struct{ b *Backend }
-
-func (e applyEffects) SegmentEnded(end *state.View) { e.b.housekeeper.SegmentEnded(end) }
-
-func (e applyEffects) Evaluated(applied state.Applied) {
-	if e.b.live.Load() {
-		e.b.auth.applied(applied.Auth)
-	} else {
-		e.b.cfg.Startup.add(1)
-	}
-}
-
-func (e applyEffects) Published(before, view *state.View, applied state.Applied) {
-	b := e.b
-	b.cfg.Published(view)
-	b.housekeeper.Applied(before, view, applied)
-	b.lessor.Applied(applied.Leases)
-	b.watches.Wake()
-}
-
-func (e applyEffects) Answered(before, view *state.View) { e.b.housekeeper.Answered(before, view) }
-
-// Skipping forgets tokens: users may have changed in the part that is skipped.
-func (e applyEffects) Skipping() { e.b.auth.simple.Clear() }
-
-func (e applyEffects) Loaded(view *state.View) {
-	b := e.b
-	b.housekeeper.Loaded(view)
-	b.cfg.Published(view)
-	b.lessor.Reset(view)
-	b.watches.Wake()
-}
-
-func (e applyEffects) Fail(err error) { e.b.fail(err) }

@@ -11,6 +11,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend/memlog"
+	"github.com/zkine/zkine/backend/metrics"
+	"github.com/zkine/zkine/backend/readlease"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
@@ -57,8 +59,8 @@ func (n *notedEffects) shown(v *state.View) {
 func TestOrderOfApply(t *testing.T) {
 	log := memlog.New().Open()
 	n := &notedEffects{answered: make(chan outcome, 1)}
-	n.a = &applier{log: log, view: new(atomic.Pointer[state.View]), pending: newPending(func() {}), applied: new(applyWait),
-		effects: n, physical: n}
+	n.a = &applier{mu: readlease.NewLock(), log: log, slots: readlease.NewGate(log, readlease.MachineClock, (*readlease.Holder)(nil).Own), view: new(atomic.Pointer[state.View]), pending: newPending(func() {}), applied: new(applyWait),
+		metrics: metrics.New(nil), effects: n, physical: n}
 	ended := errors.New("all were applied")
 	ctx, cancel := context.WithCancel(t.Context())
 	n.fail = func(err error) {

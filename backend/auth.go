@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkine/zkine/backend/state"
@@ -91,8 +92,31 @@ func (s *calls) identify(ctx context.Context) (caller, error) {
 	case shown.CommonName != "":
 		c.who, c.named = state.Requester{User: shown.CommonName, AuthRevision: v.AuthRevision()}, true
 	}
+	if seen, ok := ctx.Value(IdentifiedKey).(*Identified); ok && c.named {
+		user := c.who.User // c itself would be on the heap, of each call
+		seen.user.Store(&user)
+	}
 	return c, nil
 }
+
+// Identified is who makes a call: a call whose context holds one under IdentifiedKey
+// fills it in.
+type Identified struct{ user atomic.Pointer[string] }
+
+// User is the user that the call was made by; "" if it came with no credentials, if they
+// were not looked at yet, and while authentication is disabled. Whether the user may make
+// the call is another question.
+func (i *Identified) User() string {
+	if user := i.user.Load(); user != nil {
+		return *user
+	}
+	return ""
+}
+
+type identifiedKey struct{}
+
+// IdentifiedKey is the key under which a call's context may hold an *Identified.
+var IdentifiedKey any = identifiedKey{}
 
 // viewFor is the newest view, for a call with these credentials. A simple token
 // names the place in the log that granted it. If the view has not reached that

@@ -16,9 +16,22 @@ import (
 	"github.com/zkine/zkine/backend/etcddb"
 	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/backend/lessor"
+	"github.com/zkine/zkine/backend/metrics"
+	"github.com/zkine/zkine/backend/pace"
+	"github.com/zkine/zkine/backend/readlease"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/backend/watch"
 	"github.com/zkine/zkine/revision"
+)
+
+var (
+	// ErrClosed says that the backend was closed.
+	ErrClosed = errors.New("backend: closed")
+	// ErrTooManyRequests says that more requests wait to be appended than
+	// makes sense to keep.
+	ErrTooManyRequests = errors.New("backend: too many requests")
+	// ErrInvalidAuthToken says that a token stands for no user, or not any more.
+	ErrInvalidAuthToken = errors.New("backend: invalid auth token")
 )
 
 // Config says how to run a backend.
@@ -45,13 +58,22 @@ type Config struct {
 	// Held, if set, tells how many bytes the store holds, those of others than
 	// this root included: they count against the quota as well.
 	Held func(context.Context) (int64, error)
+	// Archive keeps the log outside of ZooKeeper as well; nil for none.
+	Archive housekeep.Archive
 	// Auth is how clients prove who they are.
 	Auth AuthConfig
+	// ReadLease is whether reads are answered without a barrier.
+	ReadLease ReadLease
 	// TempDir is the folder for snapshots, while they are sent; empty for the
 	// system's folder for temporary files.
 	TempDir string
 	// Startup is told how far Open has come; may be nil.
 	Startup *Startup
+	// Clock says when a batch was written, for people: nothing else depends on it.
+	// nil is time.Now.
+	Clock func() time.Time
+	// WithoutOrigin has batches not say when and by whom they were written.
+	WithoutOrigin bool
 	// Random is where nonces and lease ids come from: a source that never fails
 	// and may be read by many at once; nil is crypto/rand's.
 	Random io.Reader
@@ -91,7 +113,7 @@ type Backend struct {
 	lessor     *lessor.Lessor
 	keepAlives *keepAlives
 	quota      *quota
-	metrics    *metrics
+	metrics    *metrics.Metrics
 	// housekeeper does what is done beside the requests of clients.
 	housekeeper *housekeep.Housekeeper
 	// snapshots and hasher show the state as a database of etcd's.
@@ -109,10 +131,8 @@ type Backend struct {
 	failErr  error
 }
 
-// Open starts a backend on a log that stands before its first slot, replays
-// it, joins the members and returns once it can serve. The log is the
-// backend's from then on, and closed with it, also on an error.
-func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
+// setDefaults fills in what was left out.
+func (cfg *Config) setDefaults() {
 	if cfg.MaxInFlight <= 0 {
 		cfg.MaxInFlight = DefaultMaxInFlight
 	}
@@ -128,17 +148,31 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
 	if cfg.Published == nil {
 		cfg.Published = func(*state.View) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = logrus.NewEntry(logrus.StandardLogger())
 	}
-	b := &Backend{cfg: cfg, info: log, members: log, closeLog: log.Close, failed: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+}
+
+// Open starts a backend on a log that stands before its first slot, replays
+// it, joins the members and returns once it can serve. The log is the
+// backend's from then on, and closed with it, also on an error.
+func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
+	cfg.setDefaults()
+	cfg.Member.ReadLeases, cfg.Member.Origins = true, true
+	b := &Backend{cfg: cfg, info: log, members: log, closeLog: log.Close, failed: make(chan struct{}), metrics: metrics.New(cfg.Registerer),
 		quota: newQuota(cfg.QuotaBytes)}
 	b.calls = &calls{auth: newAuthenticator(cfg.Auth), view: new(atomic.Pointer[state.View]), logger: cfg.Log}
+	eager := eagerly(log)
+	lease, behind := newLease(b, log)
+	b.lease, log = lease, behind
 	b.authService = authService{calls: b.calls, failedLogins: failedLogins()}
-	b.serving = &serving{log: log, failure: b.failure, read: func(ctx context.Context) error { return b.reads.wait(ctx) }}
+	b.serving = &serving{log: log, failure: b.failure, observe: b.observeLag, read: func(ctx context.Context) error { return b.reads.wait(ctx) }}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
 	b.hasher = etcddb.NewHasher()
@@ -150,14 +184,17 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	b.watches = watch.NewHub(b.view.Load, machine.View().Rev(), cfg.ProgressNotifyInterval)
-	b.applier = &applier{log: log, checkpoint: checkpoint, view: b.view, pending: newPending(b.serving.served),
-		applied: new(applyWait), effects: applyEffects{b}, physical: b.housekeeper.Physical()}
+	b.applier = &applier{mu: readlease.NewLock(), log: log, slots: behind.gate, checkpoint: checkpoint, view: b.view, pending: newPending(b.serving.served),
+		applied: new(applyWait), lease: b.lease, effects: applyEffects{b}, metrics: b.metrics, physical: b.housekeeper.Physical()}
 	b.applier.start(machine)
-	b.reads = newReads(log, b.applier.applied, b.lessor.QuorumWrite, b.serving.served)
-	queue := newQueue()
+	b.reads = newReads(b.ctx, log, b.applier.applied, b.lessor.QuorumWrite, b.serving.served, b.metrics)
+	b.reads.eager = eager
+	queue := newQueue(cfg.MaxInFlight)
 	b.keepAlives = newKeepAlives(b.ctx, queue)
-	b.proposer = &proposer{log: log, queue: queue, pending: b.applier.pending, reads: b.reads,
+	b.proposer = &proposer{ctx: b.ctx, log: log, eager: eager, applyOwn: b.applier.applyOwn, queue: queue,
+		pace: pace.New(), pending: b.applier.pending, reads: b.reads, lease: b.lease, origin: origin{cfg.Member.Name, cfg.Clock, b.originsPermitted},
 		quorumWrite: b.lessor.QuorumWrite, random: cfg.Random, metrics: b.metrics, logger: cfg.Log}
+	b.showState(log)
 	for range cfg.MaxInFlight {
 		b.spawn(func() { b.proposer.appendLoop(b.ctx) })
 	}
@@ -167,6 +204,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, b.Close())
 	}
 	b.live.Store(true)
+	b.metrics.Serving()
 	b.spawn(func() { b.serving.loop(b.ctx) })
 	b.housekeeper.Start()
 	return b, nil
@@ -229,6 +267,7 @@ func (b *Backend) fail(err error) {
 		b.failErr = err
 		close(b.failed)
 		b.cancel(err)
+		b.applier.stopped.Store(true)
 		b.proposer.queue.close(err)
 		b.proposer.pending.close(err)
 		b.applier.applied.close(err)

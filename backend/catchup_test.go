@@ -3,6 +3,7 @@ package backend_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,7 +78,13 @@ func TestCatchesUpFromWhereItWas(t *testing.T) {
 	require.Len(t, get(t, b, "missed19").Kvs, 1)
 	require.Zero(t, seen.reads("/checkpoint/"))
 	require.Zero(t, seen.reads("/pack/"))
-	// Each one once, and the one that was applied last, to recognise the log by.
-	require.Equal(t, missed+1, seen.reads("/s-"))
+	// Each one once, and the one that was applied last, to recognise the log by. The
+	// newest one may come with the segment's record instead.
+	require.Contains(t, []int{missed, missed + 1}, seen.reads("/s-"))
+	seen.mu.Lock()
+	slots := slices.DeleteFunc(seen.read, func(path string) bool { return !strings.Contains(path, "/s-") })
+	slices.Sort(slots)
+	require.Equal(t, slices.Compact(slices.Clone(slots)), slots)
+	seen.mu.Unlock()
 	sameState(t, a, b)
 }

@@ -21,19 +21,21 @@
 //
 //	appendLoop   input: queue               ends with the backend; as many as
 //	                                        appends may be under way
-//	applier.loop input: Source.Next         ends with the log's first error
+//	applier.loop input: Gate.Await          ends with the log's first error
 //	reads.loop   input: forming groups      ends with the backend
 //	Hub.Run      input: published views     ends with the backend
 //	serving.loop input: a ticker            ends with the backend
 //
-// The apply loop alone touches the machine. All others read views, which
-// are immutable. Close ends them all, and those of housekeep and etcddb, and
+// The holder of the applier's lock alone touches the machine: its loop, or the
+// goroutine on which Eager has told of a slot. All others read views, which are
+// immutable. Close ends them all, and those of housekeep and etcddb, and
 // waits.
 //
 // # The log
 //
 // Each part holds of the log only what it needs: Appender (propose.go), Source
-// (apply.go), Barrier (linread.go), housekeep.Store, Membership and Info (log.go).
+// (apply.go), Barrier (linread.go), housekeep.Store, Membership, Info and
+// Eager (log.go).
 // Log is their sum. Package memlog is one in memory, for tests.
 //
 // It may import housekeep, lessor, watch, etcddb, token, state, revision (for the

@@ -19,6 +19,8 @@ func newHousekeeper(b *Backend, log Log) *housekeep.Housekeeper {
 		AutoCompaction: b.cfg.AutoCompaction,
 		ReplayLimit:    b.cfg.ReplayLimit,
 		Held:           b.cfg.Held,
+		Archive:        b.cfg.Archive,
+		Defragmenting:  b.metrics.Defragment,
 		Registerer:     b.cfg.Registerer,
 		Log:            b.cfg.Log,
 	}, housekeep.Env{

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -14,19 +15,45 @@ import (
 
 // Range answers from memory; linearizable unless r.Serializable.
 func (b *Backend) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
-	if !r.Serializable {
-		if err := b.reads.wait(ctx); err != nil {
+	evaluate := func() (*pb.RangeResponse, error) {
+		c, err := b.reader(ctx, r)
+		if err != nil {
 			return nil, err
 		}
+		began := time.Now()
+		resp, err := c.view.Range(r)
+		b.metrics.Ranged(time.Since(began), err)
+		return resp, err
 	}
+	if r.Serializable {
+		return evaluate()
+	}
+	return linearizable(ctx, b.calls, evaluate)
+}
+
+// reader authorizes a read and has the view that answers it. Errors: those of
+// authorize; why the backend has failed.
+func (b *Backend) reader(ctx context.Context, r proto.Message) (caller, error) {
 	if err := b.failure(); err != nil {
-		return nil, err
+		return caller{}, err
 	}
-	c, err := b.authorize(ctx, r)
-	if err != nil {
-		return nil, err
+	return b.authorize(ctx, r)
+}
+
+// linearizable evaluates a read on a view that shows every write that any client had
+// seen before the call, on any zkine: by the read lease, or behind a barrier.
+func linearizable[T any](ctx context.Context, s *calls, evaluate func() (T, error)) (T, error) {
+	if token, ok := s.lease.Begin(ctx); ok {
+		// A freeze after this shows in Valid, which comes last.
+		if out, err := evaluate(); s.lease.Valid(token) {
+			return out, err
+		}
 	}
-	return c.view.Range(r)
+	if err := s.reads.wait(ctx); err != nil {
+		var none T
+		return none, err
+	}
+	return evaluate()
 }
 
 // Put stores a key.
@@ -54,22 +81,35 @@ func (b *Backend) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 		}
 		return propose[*pb.TxnResponse](ctx, b.calls, r, &recordpb.Request{Kind: &recordpb.Request_Txn{Txn: r}})
 	}
-	if !state.IsSerializable(r) {
-		if err := b.reads.wait(ctx); err != nil {
+	evaluate := func() (*pb.TxnResponse, error) {
+		c, err := b.reader(ctx, r)
+		if err != nil {
 			return nil, err
 		}
+		if err := c.view.Afford(r); err != nil {
+			return nil, err
+		}
+		resp, err := c.view.ReadTxn(r)
+		b.metrics.Worked(readWork(r, resp))
+		return resp, err
 	}
-	if err := b.failure(); err != nil {
-		return nil, err
+	if state.IsSerializable(r) {
+		return evaluate()
 	}
-	c, err := b.authorize(ctx, r)
-	if err != nil {
-		return nil, err
+	return linearizable(ctx, b.calls, evaluate)
+}
+
+// readWork is what a transaction did that only reads. Of comparisons that do not hold
+// the first one is counted.
+func readWork(r *pb.TxnRequest, resp *pb.TxnResponse) (w state.Work) {
+	w.Ranges, w.Compares = len(resp.GetResponses()), min(len(r.Compare), 1)
+	if resp.GetSucceeded() {
+		w.Compares = len(r.Compare)
 	}
-	if err := c.view.Afford(r); err != nil {
-		return nil, err
+	if w.Ranges+w.Compares > 1 {
+		w.Txns = 1
 	}
-	return c.view.ReadTxn(r)
+	return w
 }
 
 // Compact moves the compaction floor. It is exact at once; memory is given
@@ -93,19 +133,21 @@ const firstChunk = 10
 // client named an older one and did not ask for an order of its own. Header, more
 // and count come with the last chunk, as in etcd.
 func (b *Backend) RangeStream(ctx context.Context, r *pb.RangeRequest, chunkBytes int, send func(*pb.RangeStreamResponse) error) error {
-	if !r.Serializable {
-		if err := b.reads.wait(ctx); err != nil {
-			return err
+	begin := func() (chunker, error) {
+		c, err := b.reader(ctx, r)
+		if err != nil {
+			return nil, err
 		}
+		b.metrics.Worked(state.Work{Ranges: 1})
+		return newChunker(c.view, r, chunkBytes)
 	}
-	if err := b.failure(); err != nil {
-		return err
+	var s chunker
+	var err error
+	if r.Serializable {
+		s, err = begin()
+	} else {
+		s, err = linearizable(ctx, b.calls, begin)
 	}
-	c, err := b.authorize(ctx, r)
-	if err != nil {
-		return err
-	}
-	s, err := newChunker(c.view, r, chunkBytes)
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,7 @@ type keepAlives struct {
 // keepAlive is a record that waits, and the clients that share it.
 type keepAlive struct {
 	proposal *proposal
+	timing   Timing
 	clients  int // that wait; under keepAlives.mu
 	cancel   context.CancelFunc
 	// done is closed once response or err is there.
@@ -129,7 +130,10 @@ func newKeepAlives(ctx context.Context, q *queue) *keepAlives {
 
 // renew renews a lease. The response is shared and must not change.
 func (ks *keepAlives) renew(ctx context.Context, id int64) (*pb.LeaseKeepAliveResponse, error) {
+	timing := timingOf(ctx)
+	timing.wait()
 	k, began := ks.join(id)
+	defer func() { timing.like(&k.timing) }()
 	if began {
 		// Not under mu, which the queue takes.
 		if err := ks.queue.put(k.proposal); err != nil {
@@ -160,6 +164,7 @@ func (ks *keepAlives) join(id int64) (k *keepAlive, began bool) {
 	var ctx context.Context
 	ctx, k.cancel = context.WithCancel(ks.ctx)
 	k.proposal = newProposal(ctx, &recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: &recordpb.LeaseRenew{Id: id}}})
+	k.proposal.timing = &k.timing
 	k.proposal.taken = func() { ks.forget(id, k) } // a later client needs a record of its own
 	k.proposal.finished = k.finish
 	return k, true

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/zkine/zkine/backend/metrics"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -32,12 +32,15 @@ type Barrier interface {
 // forms until one of them ends: then the processors bound how fast reads are, and
 // each barrier costs them.
 type reads struct {
+	ctx     context.Context // the backend's
 	log     Barrier
+	eager   Eager // of the same log; nil if it has none
 	applied *applyWait
 	// quorumWrite is told of each barrier that succeeded.
 	quorumWrite func(time.Time)
 	// succeeded is told of each read that succeeded.
 	succeeded func()
+	metrics   *metrics.Metrics
 
 	mu      sync.Mutex
 	forming *readGroup
@@ -64,28 +67,12 @@ type readGroup struct {
 	joined []*readGroup
 	done   chan struct{}
 	err    error // valid once done is closed
-	// sent is when its barrier or its append was, shown when that was answered.
-	sent, shown moment
+	// passage is that of its barrier, or of the append on which it rides.
+	passage passage
 }
 
-// moment is a time that is not known yet, and that any goroutine may ask for.
-type moment struct{ at atomic.Pointer[time.Time] }
-
-func (m *moment) come() {
-	now := time.Now()
-	m.at.Store(&now)
-}
-
-// get is zero for one that has not come.
-func (m *moment) get() time.Time {
-	if at := m.at.Load(); at != nil {
-		return *at
-	}
-	return time.Time{}
-}
-
-func newReads(log Barrier, applied *applyWait, quorumWrite func(time.Time), succeeded func()) *reads {
-	return &reads{log: log, applied: applied, quorumWrite: quorumWrite, succeeded: succeeded, wake: make(chan struct{}, 1)}
+func newReads(ctx context.Context, log Barrier, applied *applyWait, quorumWrite func(time.Time), succeeded func(), m *metrics.Metrics) *reads {
+	return &reads{ctx: ctx, log: log, applied: applied, quorumWrite: quorumWrite, succeeded: succeeded, metrics: m, wake: make(chan struct{}, 1)}
 }
 
 // wait returns once the published view shows every write that was
@@ -99,12 +86,11 @@ func (r *reads) wait(ctx context.Context) error {
 		return err
 	}
 	if t := timingOf(ctx); t != nil {
-		t.mark(markQueued, time.Now())
+		t.wait()
+		t.goes(&group.passage)
 		defer func() {
-			t.mark(markSent, group.sent.get())
-			t.mark(markShown, group.shown.get())
 			if ctx.Err() == nil {
-				t.mark(markApplied, time.Now())
+				t.came(time.Now())
 			}
 		}()
 	}
@@ -115,14 +101,46 @@ func (r *reads) wait(ctx context.Context) error {
 		}
 		return group.err
 	case <-ctx.Done():
+		r.metrics.ReadGivenUp()
 		return context.Cause(ctx)
 	}
 }
 
 func (r *reads) join() (*readGroup, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.enter()
+	group, err := r.enter()
+	var begun *readGroup
+	if r.eager != nil {
+		begun = r.begin()
+	} else if err == nil && group.size == 1 {
+		r.signal()
+	}
+	r.mu.Unlock()
+	r.send(begun)
+	return group, err
+}
+
+// send sends a group's barrier, or has the loop do that if it takes waiting.
+func (r *reads) send(group *readGroup) {
+	if group == nil || r.eager.BeginBarrier(r.ctx, func(seq revision.Seq, err error) { r.answered(group, seq, err) }) {
+		return
+	}
+	r.mu.Lock()
+	r.barriers--
+	r.served -= group.size
+	err := r.closed
+	if err == nil {
+		if r.forming == nil {
+			r.forming = &readGroup{done: make(chan struct{})}
+		}
+		r.forming.joined = append(r.forming.joined, group)
+		r.forming.size += group.size
+		r.signal()
+	}
+	r.mu.Unlock()
+	if err != nil {
+		r.release(group, err)
+	}
 }
 
 // enter counts a read into the group that forms. The lock is held.
@@ -132,7 +150,6 @@ func (r *reads) enter() (*readGroup, error) {
 	}
 	if r.forming == nil {
 		r.forming = &readGroup{done: make(chan struct{})}
-		r.signal()
 	}
 	r.forming.size++
 	return r.forming, nil
@@ -153,7 +170,7 @@ func (r *reads) ride() *readGroup {
 	group := r.forming
 	r.forming = nil
 	if group != nil {
-		group.sent.come()
+		group.goes(RidePassage)
 	}
 	return group
 }
@@ -167,6 +184,7 @@ func (r *reads) again(group *readGroup) {
 	next, err := r.enter()
 	if err == nil {
 		next.joined = append(next.joined, group)
+		r.signal()
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -177,7 +195,7 @@ func (r *reads) again(group *readGroup) {
 // resolved releases a group once the state has reached seq.
 func (r *reads) resolved(group *readGroup, seq revision.Seq) {
 	if group != nil {
-		group.shown.come()
+		group.land(seq, time.Now())
 		r.applied.when(seq, func(err error) { r.release(group, err) })
 	}
 }
@@ -201,39 +219,51 @@ func (r *reads) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if group := r.begin(); group != nil {
-			underWay.Go(func() { r.barrier(ctx, group) })
+		r.mu.Lock()
+		group := r.begin()
+		r.mu.Unlock()
+		if group != nil {
+			underWay.Go(func() {
+				seq, err := r.log.Barrier(ctx)
+				r.answered(group, seq, err)
+			})
 		}
 	}
 }
 
 // begin takes the group that forms for a barrier of its own; nil if there is
-// none, or if it has to wait for those under way.
+// none, or if it has to wait for those under way. The lock is held.
 func (r *reads) begin() *readGroup {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	group := r.forming
 	if group == nil || r.barriers == maxBarriers || r.served >= manyReads {
 		return nil
 	}
 	r.forming = nil
-	group.sent.come()
+	group.goes(BarrierPassage)
 	r.barriers++
 	r.served += group.size
 	return group
 }
 
-func (r *reads) barrier(ctx context.Context, group *readGroup) {
-	seq, err := r.log.Barrier(ctx)
+// answered releases the group of a barrier, and begins the next one.
+func (r *reads) answered(group *readGroup, seq revision.Seq, err error) {
+	now := time.Now()
 	if err == nil {
 		// Not when it was sent: it may have waited for the end of an outage.
-		r.quorumWrite(time.Now())
+		r.quorumWrite(now)
 	}
+	r.metrics.Barrier(now.Sub(group.passage.sent.get(now)), err)
 	r.mu.Lock()
 	r.barriers--
 	r.served -= group.size
-	r.signal()
+	var next *readGroup
+	if r.eager != nil && err == nil {
+		next = r.begin()
+	} else {
+		r.signal()
+	}
 	r.mu.Unlock()
+	r.send(next)
 	if err != nil {
 		r.release(group, err)
 		return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/zkine/zkine/backend/metrics"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -58,7 +59,7 @@ func (h *heldBarriers) end(i int, err error) {
 func heldReads(t *testing.T, test func(h *heldBarriers, read func(n int) chan error)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &heldBarriers{}
-		r := newReads(h, new(applyWait), func(at time.Time) { h.quorum = append(h.quorum, at) }, func() {})
+		r := newReads(context.Background(), h, new(applyWait), func(at time.Time) { h.quorum = append(h.quorum, at) }, func() {}, metrics.New(nil))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(ErrClosed)
 		go r.loop(ctx)
@@ -144,7 +145,7 @@ func TestGroupsThatRodeInVainShareTheNextBarrier(t *testing.T) {
 		"closed":   func(r *reads) { r.close(ErrClosed) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newReads(&heldBarriers{}, new(applyWait), func(time.Time) {}, func() {})
+			r := newReads(context.Background(), &heldBarriers{}, new(applyWait), func(time.Time) {}, func() {}, metrics.New(nil))
 			before := runtime.NumGoroutine()
 			var groups []*readGroup
 			for range 100 {

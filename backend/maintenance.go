@@ -2,12 +2,15 @@ package backend
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/backend/metrics"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
@@ -46,6 +49,7 @@ func alarmText(a *pb.AlarmMember) string { return strings.Join(strings.Fields(a.
 // what other members have acknowledged. For a revision that was compacted at it
 // is that of before; see housekeep.Housekeeper.CompactionHash.
 func (b *Backend) HashKV(ctx context.Context, r *pb.HashKVRequest) (response *pb.HashKVResponse, err error) {
+	began := time.Now()
 	if err := b.failure(); err != nil {
 		return nil, err
 	}
@@ -70,23 +74,62 @@ func (b *Backend) HashKV(ctx context.Context, r *pb.HashKVRequest) (response *pb
 	if err != nil {
 		return nil, err
 	}
+	b.metrics.HashKV(time.Since(began))
 	return response, nil
 }
 
 // Hash is etcd's hash of a whole database, computed over the one that Snapshot
 // would send now; see etcddb.Hasher.
 func (b *Backend) Hash(ctx context.Context, _ *pb.HashRequest) (*pb.HashResponse, error) {
+	began := time.Now()
 	v, hash, err := b.hasher.Hash(ctx, b.shown())
 	if err != nil {
 		return nil, err
 	}
+	b.metrics.Hash(time.Since(began))
 	return &pb.HashResponse{Header: &pb.ResponseHeader{Revision: int64(v.Rev())}, Hash: hash}, nil
 }
 
 // Snapshot makes a database of the state as it is here; see
 // etcddb.Snapshots.Make.
 func (b *Backend) Snapshot(ctx context.Context) (etcddb.Snapshot, error) {
-	return b.snapshots.Make(ctx)
+	began := time.Now()
+	snapshot, err := b.snapshots.Make(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return timedSnapshot{snapshot, func() { b.metrics.Snapshot(time.Since(began)) }}, nil
+}
+
+// timedSnapshot says when it was sent.
+type timedSnapshot struct {
+	etcddb.Snapshot
+	sent func()
+}
+
+// WriteTo implements etcddb.Snapshot.
+func (s timedSnapshot) WriteTo(w io.Writer) (int64, error) {
+	n, err := s.Snapshot.WriteTo(w)
+	if err == nil {
+		s.sent()
+	}
+	return n, err
+}
+
+// showState registers what the backend holds at the moment.
+func (b *Backend) showState(log Log) {
+	metrics.State{
+		View: b.view.Load, Head: log.Head, Watches: b.watches.Load, Lag: &b.metrics.Lag,
+		Proposals: func() int {
+			waiting, _ := b.proposer.queue.load()
+			return waiting + b.applier.pending.requests()
+		},
+	}.Register(b.cfg.Registerer)
+}
+
+// observeLag notes whether the state is behind the log.
+func (b *Backend) observeLag(now time.Time) {
+	b.metrics.Lag.Observe(b.info.Head(), b.view.Load().Seq(), now)
 }
 
 // shown is what this zkine shows of its state without waiting for others.

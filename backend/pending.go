@@ -54,15 +54,15 @@ func (p *pending) wanted(n revision.Nonce) func(request int) bool {
 
 // answer gives a batch the results of its slot, which came at a moment. A
 // client that had gone before it was evaluated gets its context's error.
-func (p *pending) answer(n revision.Nonce, results []state.Result, came time.Time) {
+func (p *pending) answer(n revision.Nonce, seq revision.Seq, results []state.Result, came time.Time) {
 	now, batch := time.Now(), p.remove(n)
 	if len(batch) > 0 {
+		batch[0].passage.land(seq, false, came)
 		p.served()
 	}
 	for i, proposal := range batch {
-		proposal.timing.mark(markShown, came)
-		proposal.timing.mark(markApplied, now)
-		o := outcome{results[i].Response, results[i].Err}
+		proposal.timing.came(now)
+		o := outcome{results[i].Response, results[i].Err, results[i].Err != nil}
 		if o.response == nil && o.err == nil {
 			o.err = context.Cause(proposal.ctx)
 		}
@@ -75,6 +75,16 @@ func (p *pending) fail(n revision.Nonce, err error) {
 	for _, proposal := range p.remove(n) {
 		proposal.finish(outcome{err: err})
 	}
+}
+
+// requests is how many are not answered.
+func (p *pending) requests() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, batch := range p.batches {
+		n += len(batch)
+	}
+	return n
 }
 
 // failAll gives every batch an error, but goes on taking new ones.
@@ -97,4 +107,10 @@ func (p *pending) close(err error) {
 		finishAll(batch, fmt.Errorf("%w: %w", revision.ErrUnknown, err))
 	}
 	p.batches = nil
+}
+
+func finishAll(batch []*proposal, err error) {
+	for _, p := range batch {
+		p.finish(outcome{err: err})
+	}
 }

@@ -6,11 +6,13 @@ import (
 	"io"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zkine/zkine/backend/metrics"
+	"github.com/zkine/zkine/backend/pace"
+	"github.com/zkine/zkine/backend/readlease"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -39,16 +41,25 @@ type Appender interface {
 // proposer sends requests through the log: it queues them, and its append loops
 // hand what has queued up to the log. The apply loop answers them.
 type proposer struct {
-	log     Appender
-	queue   *queue
-	pending *pending
+	ctx context.Context // the backend's
+	log Appender
+	// eager is the log's, nil if it has none; applyOwn the applier's.
+	eager    Eager
+	applyOwn func(revision.Nonce)
+	queue    *queue
+	pace     *pace.Pacer
+	pending  *pending
 	// reads ride on appends.
 	reads *reads
+	// lease says what batches carry; nil for nothing.
+	lease *readlease.Holder
+	// origin says where batches come from.
+	origin origin
 	// quorumWrite is told of each append that proved a quorum.
 	quorumWrite func(time.Time)
 	// random is where nonces come from.
 	random  io.Reader
-	metrics *metrics
+	metrics *metrics.Metrics
 	logger  *logrus.Entry
 }
 
@@ -86,16 +97,33 @@ func (p *proposer) propose(ctx context.Context, r *recordpb.Request) (proto.Mess
 		return nil, err
 	}
 	one := newProposal(ctx, r)
-	if err := p.queue.put(one); err != nil {
+	if err := p.enqueue(one); err != nil {
 		return nil, err
 	}
 	select {
 	case o := <-one.done:
+		if o.err != nil && !o.evaluated {
+			p.metrics.ProposalFailed()
+		}
 		return o.response, o.err
 	case <-ctx.Done():
+		p.metrics.ProposalFailed()
 		p.queue.drop(one)
 		return nil, context.Cause(ctx)
 	}
+}
+
+// enqueue queues a proposal. One that finds the queue empty, and may be under way, is
+// sent at once, without an append loop.
+func (p *proposer) enqueue(one *proposal) error {
+	if p.eager == nil {
+		return p.queue.put(one)
+	}
+	taken, err := p.queue.putOrTake(one)
+	if taken && !p.begin(one) {
+		p.queue.putBack(one)
+	}
+	return err
 }
 
 // proposeAll sends records of zkine's own and waits for them. What fails is
@@ -133,16 +161,14 @@ func newProposal(ctx context.Context, r *recordpb.Request) *proposal {
 	recordpb.StripUnknown(r)
 	size := proto.Size(r)
 	p := &proposal{ctx: ctx, request: r, size: size, memory: memoryBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
-	if p.timing != nil {
-		p.timing.mark(markQueued, time.Now())
-	}
+	p.timing.wait()
 	return p
 }
 
 // appendLoop takes what has queued up and hands it to the log, as one batch.
 // There are as many of these loops as appends may be under way. While all of them
 // wait for the log, the next batch gathers: that is all of group commit, there is
-// no timer. It ends with ctx, once the outcome of its last append is known.
+// no timer but pace's. It ends with ctx, once the outcome of its last append is known.
 func (p *proposer) appendLoop(ctx context.Context) {
 	for {
 		select {
@@ -155,84 +181,120 @@ func (p *proposer) appendLoop(ctx context.Context) {
 		if p.log.AwaitConnected(ctx) != nil {
 			return
 		}
-		batch := p.queue.take()
-		if len(batch) == 0 {
-			continue
+		done := p.pace.Await(ctx, p.queue)
+		if batch := p.queue.take(); len(batch) > 0 {
+			p.appendBatch(ctx, batch)
+			p.queue.release()
+		} else if p.lease.Due() {
+			p.appendBatch(ctx, nil)
 		}
-		// Reads that wait for a barrier ride along: this append is sent after
-		// they arrived.
-		p.appendBatch(ctx, batch, p.reads.ride())
+		done()
 	}
 }
 
-// appendBatch appends and learns the outcome, however long it takes: clients
-// whose time is over have gone by themselves. Success is answered by the apply
-// loop, from the slot.
-func (p *proposer) appendBatch(ctx context.Context, batch []*proposal, riders *readGroup) {
+// sending is a batch that was handed to the log.
+type sending struct {
+	nonce revision.Nonce
+	batch []*proposal
+	// riders wait for a barrier, and ride along: the append is sent after they arrived.
+	riders  *readGroup
+	began   time.Time
+	passage passage
+}
+
+// register makes a batch known to those who answer it. If that fails it is answered.
+func (p *proposer) register(batch []*proposal) (*sending, *revision.Batch, error) {
+	s := &sending{nonce: revision.DrawNonce(p.random), batch: batch, passage: passage{kind: AppendPassage, size: len(batch)}}
 	requests := make([]*recordpb.Request, len(batch))
 	for i, one := range batch {
 		requests[i] = one.request
+		one.passage = &s.passage
+		s.passage.bytes += one.size
 	}
-	nonce := revision.DrawNonce(p.random)
-	if err := p.pending.add(nonce, batch); err != nil {
+	if err := p.pending.add(s.nonce, batch); err != nil {
 		finishAll(batch, err)
-		p.reads.again(riders)
+		return nil, nil, err
+	}
+	s.riders, s.began = p.reads.ride(), time.Now()
+	s.passage.sent.come(s.began)
+	for _, one := range batch {
+		one.timing.goes(&s.passage)
+	}
+	p.metrics.AppendBegins()
+	return s, &revision.Batch{Nonce: s.nonce, Requests: requests, Lease: p.lease.Sending(s.nonce, len(batch) == 0), Origin: p.origin.now()}, nil
+}
+
+// begin sends a request by itself, if that takes no waiting; false if it is to be
+// queued. What becomes of it settles itself, and so it is released.
+func (p *proposer) begin(one *proposal) bool {
+	s, records, err := p.register([]*proposal{one})
+	if err != nil {
+		p.queue.release()
+		return true // it was answered
+	}
+	if p.eager.Begin(p.ctx, records, func(out revision.Appended, err error) {
+		s.answered(out, err)
+		if err == nil && isQuick(one.request) {
+			p.applyOwn(s.nonce)
+		}
+		p.settle(s, out, err)
+		p.queue.release()
+	}) {
+		return true
+	}
+	p.metrics.AppendUnsent()
+	p.lease.Unsent(s.nonce)
+	p.reads.again(s.riders)
+	if len(p.pending.remove(s.nonce)) == 0 { // the backend was closed, or has reloaded, which has answered it
+		p.queue.release()
+		return true
+	}
+	return false
+}
+
+// appendBatch appends and learns the outcome, however long it takes: clients
+// whose time is over have gone by themselves. Success is answered by the applier,
+// from the slot.
+func (p *proposer) appendBatch(ctx context.Context, batch []*proposal) {
+	s, records, err := p.register(batch)
+	if err != nil {
 		return
 	}
-	began := time.Now()
-	for _, one := range batch {
-		one.timing.mark(markSent, began)
-	}
-	out, err := p.log.Append(ctx, &revision.Batch{Nonce: nonce, Requests: requests})
+	out, err := p.log.Append(ctx, records)
+	s.answered(out, err)
+	p.settle(s, out, err)
+}
+
+// settle deals with the outcome of a batch.
+func (p *proposer) settle(s *sending, out revision.Appended, err error) {
 	if err == nil {
 		if !out.Resent { // else it was read, which proves no quorum
 			p.quorumWrite(time.Now())
 		}
-		p.metrics.append(len(batch), time.Since(began))
+		took := time.Since(s.began)
+		waiting, _ := p.queue.load()
+		p.pace.Landed(out.Seq, len(s.batch), waiting, took)
+		p.metrics.AppendEnds(len(s.batch), took, nil)
+	}
+	if err != nil {
+		p.metrics.AppendEnds(len(s.batch), 0, err)
+		p.lease.Failed(s.nonce)
 	}
 	if err != nil || out.Resent {
-		p.reads.again(riders)
+		p.reads.again(s.riders)
 	} else {
-		p.reads.resolved(riders, out.Seq)
+		p.reads.resolved(s.riders, out.Seq)
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, revision.ErrTooLarge) && !errors.Is(err, revision.ErrUnknown) && len(batch) > 1:
+	case errors.Is(err, revision.ErrTooLarge) && !errors.Is(err, revision.ErrUnknown) && len(s.batch) > 1:
 		// The batch is not in the log. One of its requests may be too large by
 		// itself, so each goes alone. If the backend was closed or has reloaded at
 		// the same time, that has answered them, and none is left.
-		for _, one := range p.pending.remove(nonce) {
-			p.appendBatch(ctx, []*proposal{one}, nil)
+		for _, one := range p.pending.remove(s.nonce) {
+			p.appendBatch(p.ctx, []*proposal{one})
 		}
 	default:
-		p.pending.fail(nonce, err)
+		p.pending.fail(s.nonce, err)
 	}
-}
-
-// metrics are the backend's own; what follows from Status is the server's.
-type metrics struct {
-	batch    prometheus.Histogram
-	duration prometheus.Histogram
-}
-
-func newMetrics(r prometheus.Registerer) *metrics {
-	m := &metrics{
-		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "zkine_append_batch_requests", Help: "Requests in one append to the log.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 13),
-		}),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "zkine_append_duration_seconds", Help: "Time from sending a batch to ZooKeeper to its place in the log.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
-		}),
-	}
-	if r != nil {
-		r.MustRegister(m.batch, m.duration)
-	}
-	return m
-}
-
-func (m *metrics) append(requests int, took time.Duration) {
-	m.batch.Observe(float64(requests))
-	m.duration.Observe(took.Seconds())
 }

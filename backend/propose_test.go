@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend/metrics"
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
 )
@@ -45,11 +46,12 @@ func (l *tooLarge) Append(context.Context, *revision.Batch) (revision.Appended, 
 // batch while the log finds it too large: they are not sent one by one, which
 // would answer them twice.
 func TestABatchThatWasAnsweredIsNotSentAgain(t *testing.T) {
-	p := &proposer{pending: newPending(func() {}), reads: new(reads), random: rand.Reader}
+	p := &proposer{metrics: metrics.New(nil), pending: newPending(func() {}), reads: new(reads), random: rand.Reader,
+		origin: origin{permitted: func() bool { return false }}}
 	log := &tooLarge{meanwhile: func() { p.pending.failAll(revision.ErrUnknown) }}
 	p.log = log
 	batch := []*proposal{{done: make(chan outcome, 1)}, {done: make(chan outcome, 1)}}
-	p.appendBatch(t.Context(), batch, nil)
+	p.appendBatch(t.Context(), batch)
 	require.Equal(t, 1, log.appends)
 	for _, one := range batch {
 		require.ErrorIs(t, (<-one.done).err, revision.ErrUnknown)
@@ -72,7 +74,7 @@ func TestOnlyWhoWaitsIsAnswered(t *testing.T) {
 	require.False(t, wanted(1) || wanted(2))
 	require.False(t, p.wanted(revision.DrawNonce(rand.Reader))(0))
 	answered := &pb.PutResponse{}
-	p.answer(nonce, []state.Result{{Response: answered}, {}}, time.Now())
+	p.answer(nonce, revision.Seq{Segment: 1}, []state.Result{{Response: answered}, {}}, time.Now())
 	require.Equal(t, outcome{response: answered}, <-batch[0].done)
 	require.Equal(t, outcome{err: context.Canceled}, <-batch[1].done)
 }

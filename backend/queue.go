@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision/recordpb"
@@ -18,9 +17,9 @@ type proposal struct {
 	size    int // bytes, encoded
 	memory  int // bytes that it takes in memory; see memoryBytes
 	// done gets the outcome, once; it has room for it.
-	done chan outcome
-	// timing is nil if no caller wants to know.
-	timing *Timing
+	done    chan outcome
+	timing  *Timing  // nil if no caller wants to know
+	passage *passage // of the last sending
 	// taken, if set, is called when the request leaves the queue, under the
 	// queue's lock.
 	taken func()
@@ -34,8 +33,9 @@ type proposal struct {
 }
 
 type outcome struct {
-	response proto.Message
-	err      error
+	response  proto.Message
+	err       error
+	evaluated bool // err is the state's answer
 }
 
 // finish hands the outcome over. Its client may have gone.
@@ -45,12 +45,6 @@ func (p *proposal) finish(o outcome) {
 		return
 	}
 	p.done <- o
-}
-
-func finishAll(batch []*proposal, err error) {
-	for _, p := range batch {
-		p.finish(outcome{err: err})
-	}
 }
 
 const (
@@ -85,17 +79,89 @@ type queue struct {
 	bytes       int
 	peak        int // of bytes, since drained was called
 	closed      error
-	// wake has room for one: there is something in the queue.
+	// underWay is how many batches were taken and not released, most how many may be.
+	underWay, most int
+	// gathered is how many requests the loop has taken last. Where several come
+	// together, one that is sent before the others would keep them waiting.
+	gathered int
+	// due is set by wakeUp, until a loop has looked.
+	due bool
+	// wake has room for one: there is something in the queue, and a batch may be taken.
 	wake chan struct{}
 }
 
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+func newQueue(most int) *queue { return &queue{most: most, wake: make(chan struct{}, 1)} }
 
 // put adds a proposal at the end. Errors: ErrTooManyRequests; the reason of
 // close; the cause of the proposal's context, if that has ended.
 func (q *queue) put(p *proposal) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	err := q.add(p)
+	if err == nil {
+		q.signal()
+	}
+	return err
+}
+
+// putOrTake is put, but for one that comes alone: while nothing is queued or under way.
+// That counts as a batch that was taken, which its caller is to send.
+func (q *queue) putOrTake(p *proposal) (taken bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.add(p); err != nil {
+		return false, err
+	}
+	if q.count > 1 || q.underWay > 0 || q.gathered > 1 {
+		q.signal()
+		return false, nil
+	}
+	q.remove(p)
+	q.underWay++
+	return true, nil
+}
+
+// putBack undoes putOrTake: the proposal is the first again.
+func (q *queue) putBack(p *proposal) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.underWay--
+	if q.closed != nil {
+		p.finish(outcome{err: q.closed})
+		return
+	}
+	p.queued, p.after = true, q.first
+	if q.first == nil {
+		q.last = p
+	} else {
+		q.first.before = p
+	}
+	q.first = p
+	q.count++
+	q.bytes += p.memory
+	q.signal()
+}
+
+// release ends a batch that was taken.
+func (q *queue) release() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.underWay--
+	if q.count > 0 || q.due {
+		q.signal()
+	}
+}
+
+// wakeUp has an append loop look, also if nothing is queued.
+func (q *queue) wakeUp() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.due = true
+	q.signal()
+}
+
+// add is put under the lock, and wakes no append loop.
+func (q *queue) add(p *proposal) error {
 	if q.closed != nil {
 		return q.closed
 	}
@@ -115,11 +181,14 @@ func (q *queue) put(p *proposal) error {
 	q.count++
 	q.bytes += p.memory
 	q.peak = max(q.peak, q.bytes)
-	q.signal()
 	return nil
 }
 
+// signal wakes an append loop, unless it could take nothing.
 func (q *queue) signal() {
+	if q.underWay >= q.most {
+		return // release does
+	}
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -158,14 +227,18 @@ func (q *queue) drop(p *proposal) {
 }
 
 // take removes the next batch, without those whose clients have gone and have
-// not come to drop them yet. If some are left, another append loop is woken.
+// not come to drop them yet. Unless it is empty, it is under way until release. If some
+// are left, another append loop is woken.
 func (q *queue) take() (batch []*proposal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.underWay >= q.most {
+		return nil
+	}
+	q.due = false
 	bytes := 0
 	for p := q.first; p != nil; p = q.first {
 		if len(batch) > 0 && (bytes+p.size > maxBatchBytes || len(batch) == maxBatchRequests) {
-			q.signal()
 			break
 		}
 		q.remove(p)
@@ -176,6 +249,13 @@ func (q *queue) take() (batch []*proposal) {
 		bytes += p.size
 		batch = append(batch, p)
 	}
+	if len(batch) > 0 {
+		q.underWay++
+		q.gathered = len(batch)
+	}
+	if q.count > 0 {
+		q.signal()
+	}
 	return batch
 }
 
@@ -184,6 +264,12 @@ func (q *queue) load() (count, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.count, q.bytes
+}
+
+// Waiting implements pace.Queue.
+func (q *queue) Waiting() (n int, grown <-chan struct{}) {
+	n, _ = q.load()
+	return n, q.wake
 }
 
 // drained says whether much has waited since it was called last, and little
@@ -211,32 +297,4 @@ func (q *queue) close(err error) {
 		q.remove(p)
 		p.finish(outcome{err: err})
 	}
-}
-
-const (
-	// memoryBase is what a request takes besides its bytes: its messages, and the
-	// call that waits for it.
-	memoryBase = 1 << 10
-	// memoryEach is what each operation and comparison of a transaction takes
-	// besides: some are two bytes long as they come.
-	memoryEach = 256
-)
-
-// memoryBytes is about what a request takes in memory, given its encoded size.
-func memoryBytes(r *recordpb.Request, size int) int {
-	return memoryBase + size + memoryEach*txnEntries(r.GetTxn())
-}
-
-// txnEntries counts the operations and comparisons of a transaction, and of those
-// within it.
-func txnEntries(r *pb.TxnRequest) int {
-	n := len(r.GetCompare()) + len(r.GetSuccess()) + len(r.GetFailure())
-	for _, ops := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
-		for _, op := range ops {
-			if nested := op.GetRequestTxn(); nested != nil {
-				n += txnEntries(nested)
-			}
-		}
-	}
-	return n
 }

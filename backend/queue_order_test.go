@@ -19,7 +19,7 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	q := newQueue()
+	q := newQueue(maxQueued)
 	var model []*proposal
 	for range 5000 {
 		switch random.IntN(8) {
@@ -69,7 +69,7 @@ func TestQueueBounds(t *testing.T) {
 		"bytes":  {1 << 20, maxQueuedBytes >> 20},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newQueue()
+			q := newQueue(maxQueued)
 			one := func() *proposal {
 				return &proposal{ctx: context.Background(), memory: test.held, done: make(chan outcome, 1)}
 			}
@@ -100,7 +100,7 @@ func TestHeldBytesCountOperations(t *testing.T) {
 // TestAPutAfterItsEndIsRefused: a proposal whose client has gone before it came
 // to the queue never gets in.
 func TestAPutAfterItsEndIsRefused(t *testing.T) {
-	q := newQueue()
+	q := newQueue(maxQueued)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	require.ErrorIs(t, q.put(&proposal{ctx: ctx, done: make(chan outcome, 1)}), context.Canceled)
@@ -109,7 +109,7 @@ func TestAPutAfterItsEndIsRefused(t *testing.T) {
 
 // TestDrainedIsSaidOnce: after much has waited, when little does.
 func TestDrainedIsSaidOnce(t *testing.T) {
-	q := newQueue()
+	q := newQueue(maxQueued)
 	one := &proposal{ctx: context.Background(), memory: muchQueued, done: make(chan outcome, 1)}
 	require.False(t, q.drained())
 	require.NoError(t, q.put(one))
@@ -117,4 +117,58 @@ func TestDrainedIsSaidOnce(t *testing.T) {
 	q.drop(one)
 	require.True(t, q.drained())
 	require.False(t, q.drained())
+}
+
+// TestARequestThatComesAloneIsTakenAtOnce: it counts as under way until it is
+// released, and what has to wait for that is taken then, in its order.
+func TestARequestThatComesAloneIsTakenAtOnce(t *testing.T) {
+	q := newQueue(1)
+	made := func() *proposal { return &proposal{ctx: context.Background(), memory: 1, done: make(chan outcome, 1)} }
+	woken := func() bool {
+		select {
+		case <-q.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	first, second, third := made(), made(), made()
+	taken, err := q.putOrTake(first)
+	require.NoError(t, err)
+	require.True(t, taken)
+	taken, err = q.putOrTake(second)
+	require.NoError(t, err)
+	require.False(t, taken, "one is under way")
+	require.False(t, woken(), "no loop could take it")
+	require.Empty(t, q.take())
+	q.release()
+	require.True(t, woken())
+	require.Equal(t, []*proposal{second}, q.take())
+	q.release()
+
+	taken, err = q.putOrTake(first)
+	require.NoError(t, err)
+	require.True(t, taken)
+	require.NoError(t, q.put(third))
+	q.putBack(first)
+	require.True(t, woken())
+	require.Equal(t, []*proposal{first, third}, q.take(), "it is the first again")
+	count, bytes := q.load()
+	require.Zero(t, count)
+	require.Zero(t, bytes)
+
+	q.release()
+	taken, err = q.putOrTake(first)
+	require.NoError(t, err)
+	require.False(t, taken, "requests come together")
+	require.Equal(t, []*proposal{first}, q.take())
+	q.release()
+	taken, err = q.putOrTake(first)
+	require.NoError(t, err)
+	require.True(t, taken)
+	q.close(ErrClosed)
+	q.putBack(first)
+	require.ErrorIs(t, (<-first.done).err, ErrClosed)
+	_, err = q.putOrTake(second)
+	require.ErrorIs(t, err, ErrClosed)
 }

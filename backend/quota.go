@@ -123,3 +123,67 @@ func (b *Backend) spaceAlarm() bool {
 	}
 	return false
 }
+
+const (
+	// memoryBase is what a request takes besides its bytes: its messages, and the
+	// call that waits for it.
+	memoryBase = 1 << 10
+	// memoryEach is what each operation and comparison of a transaction takes
+	// besides: some are two bytes long as they come.
+	memoryEach = 256
+)
+
+// memoryBytes is about what a request takes in memory, given its encoded size.
+func memoryBytes(r *recordpb.Request, size int) int {
+	return memoryBase + size + memoryEach*txnEntries(r.GetTxn())
+}
+
+// txnEntries counts the operations and comparisons of a transaction, and of those
+// within it.
+func txnEntries(r *pb.TxnRequest) int {
+	n := len(r.GetCompare()) + len(r.GetSuccess()) + len(r.GetFailure())
+	for _, ops := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
+		for _, op := range ops {
+			if nested := op.GetRequestTxn(); nested != nil {
+				n += txnEntries(nested)
+			}
+		}
+	}
+	return n
+}
+
+// mostQuick is how many operations a request may have that is applied on the goroutine
+// that reads from ZooKeeper: it reads nothing else for as long.
+const mostQuick = 64
+
+// isQuick says whether a request is about single keys or leases: what it takes does not
+// grow with the state.
+func isQuick(r *recordpb.Request) bool {
+	switch {
+	case r.GetPut() != nil, r.GetLeaseRenew() != nil, r.GetLeaseGrant() != nil:
+		return true
+	case r.GetTxn() != nil:
+		return isQuickTxn(r.GetTxn())
+	default:
+		return false
+	}
+}
+
+func isQuickTxn(txn *pb.TxnRequest) bool {
+	if txnEntries(txn) > mostQuick {
+		return false
+	}
+	for _, c := range txn.Compare {
+		if len(c.RangeEnd) > 0 {
+			return false
+		}
+	}
+	for _, ops := range [][]*pb.RequestOp{txn.Success, txn.Failure} {
+		for _, op := range ops {
+			if op.GetRequestTxn() != nil || len(op.GetRequestRange().GetRangeEnd()) > 0 || len(op.GetRequestDeleteRange().GetRangeEnd()) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}

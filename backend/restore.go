@@ -41,7 +41,7 @@ func (l loader) load(ctx context.Context) (*state.Machine, error) {
 		}
 		// The connection was lost, or the checkpoint was replaced by a newer one
 		// and swept while it was read.
-		l.logger.WithError(err).Warn("could not load the checkpoint; trying again")
+		l.logger.WithError(err).Warn("the checkpoint could not be read to its end: the connection was lost, or a newer one has taken its place; trying again")
 		if err := l.log.Reload(ctx); err != nil {
 			return nil, err
 		}
@@ -69,7 +69,7 @@ func (l loader) counted(cp *revision.Checkpoint, chunks iter.Seq2[[]byte, error]
 // reload goes on from a checkpoint, when this zkine was away for so long that
 // the log that it needs is gone. The state never goes back.
 func (a *applier) reload(ctx context.Context) error {
-	a.checkpoint.logger.Warn("this zkine was left behind; going on from the newest checkpoint")
+	a.checkpoint.logger.Warn("this zkine was away for longer than the log reaches back; going on from the newest checkpoint")
 	if err := a.log.Reload(ctx); err != nil {
 		return err
 	}

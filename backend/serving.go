@@ -45,6 +45,8 @@ type serving struct {
 	log Info
 	// failure is why the backend has failed; nil if it has not.
 	failure func() error
+	// observe is told the time now and then, for what is measured by and by.
+	observe func(time.Time)
 	// read is a linearizable read.
 	read func(context.Context) error
 
@@ -93,6 +95,7 @@ func (s *serving) loop(ctx context.Context) {
 			return
 		}
 		s.log.Pulse()
+		s.observe(time.Now())
 		if errors.Is(s.ready(), errUnproven) {
 			s.prove(ctx)
 		}

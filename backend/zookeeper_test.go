@@ -24,10 +24,12 @@ func dialer(servers ...string) *zkclient.Ensemble {
 }
 
 // TestInvariantsOnZooKeeper checks the five invariants on a real ZooKeeper that
-// is killed and frozen while clients of two zkines write, read and watch.
+// is killed and frozen while clients of two zkines write, read and watch. One of them
+// reads in place of a write where it looks how far the log reaches.
 func TestInvariantsOnZooKeeper(t *testing.T) {
 	server := zktest.Start(t, zktest.WithFsync())
-	h := newHistory(1, openOn(t, dialer(server.Addr()), "a", busyHousekeeping), openOn(t, dialer(server.Addr()), "b", busyHousekeeping))
+	reads := func(c *zklog.Config) { c.OneServer = true }
+	h := newHistory(1, openOn(t, dialer(server.Addr()), "a", busyHousekeeping, reads), openOn(t, dialer(server.Addr()), "b", busyHousekeeping))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -40,6 +40,9 @@ var (
 	// ErrNoData says that the root holds nothing of zkine's, to those who only look
 	// at it.
 	ErrNoData = errors.New("revision: no zkine data")
+	// ErrUnfinished says that the root is being made by a transfer, or that one has
+	// ended before it was complete.
+	ErrUnfinished = errors.New("revision: the root is not finished")
 	// ErrNewerFormat says that a newer zkine wrote the root, or a record in it.
 	ErrNewerFormat = errors.New("revision: written by a newer zkine")
 	// ErrCorrupt says that bytes in the log are not what was written.
@@ -64,7 +67,7 @@ var (
 
 // Fatal lists the errors after which a zkine must not go on.
 func Fatal(err error) bool {
-	for _, f := range []error{ErrForeignRoot, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrHalted, ErrWrongCluster, ErrForbidden, ErrNameTaken} {
+	for _, f := range []error{ErrForeignRoot, ErrUnfinished, ErrNewerFormat, ErrCorrupt, ErrLogLost, ErrHalted, ErrWrongCluster, ErrForbidden, ErrNameTaken} {
 		if errors.Is(err, f) {
 			return true
 		}

@@ -11,4 +11,10 @@ type Member struct {
 	ID uint64 `json:"id"`
 	// ClientURLs are where clients reach it.
 	ClientURLs []string `json:"client_urls"`
+	// ReadLeases says that it knows what a read lease is: the lease is not taken
+	// while a member is listed that does not.
+	ReadLeases bool `json:"read_leases,omitempty"`
+	// Origins says that it knows that batches may say where they come from: none
+	// does while a member is listed that does not.
+	Origins bool `json:"origins,omitempty"`
 }

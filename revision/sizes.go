@@ -14,6 +14,9 @@ type Sizes struct {
 	// Live is what of all these bytes a start needs: the newest checkpoint and
 	// the log after it. Housekeeping removes the rest in time.
 	Live int64
+	// Kept is what is kept on purpose: Live, the checkpoint before, and the log
+	// after that one. The rest is needless, and goes when the log is trimmed next.
+	Kept int64
 }
 
 // Total is all bytes.

@@ -49,6 +49,35 @@ func (n *Nonce) UnmarshalText(text []byte) error {
 type Batch struct {
 	Nonce    Nonce
 	Requests []*recordpb.Request
+	// Lease is nil for a batch that says nothing of the read lease.
+	Lease *ReadLease
+	// Origin is nil for a batch that does not say where it comes from.
+	Origin *Origin
+}
+
+// Origin says where a batch comes from, for people: evaluation never looks at it.
+// It never changes.
+type Origin struct {
+	// Written is when the batch was handed to the log, in milliseconds since 1970,
+	// by the writer's clock: it may go back from slot to slot. At least 1.
+	Written int64
+	// Writer is the member's name, or its first MaxWriter bytes.
+	Writer string
+}
+
+// MaxWriter bounds a writer's name in the log, in bytes.
+const MaxWriter = 128
+
+// ReadLease is what a batch says of the root's read lease; see docs/read-lease.md.
+// It never changes.
+type ReadLease struct {
+	// Holder is a random number of a process; not 0.
+	Holder uint64
+	// Seen is the place up to which the holder had applied the log before it sent
+	// the batch.
+	Seen Seq
+	// Renews says that the batch is to take the lease, or to renew it.
+	Renews bool
 }
 
 // Slot is one place of the log with what it holds.
@@ -61,6 +90,15 @@ type Slot struct {
 	// Requests belong to the receiver of the slot, who must not change them:
 	// for a slot of one's own they are the very requests that were appended.
 	Requests []*recordpb.Request
+	// Lease is nil for a slot that says nothing of the read lease.
+	Lease *ReadLease
+	// Origin is nil for a slot that does not say where it comes from.
+	Origin *Origin
+}
+
+// At is the slot that the batch makes at a place. They share what the batch holds.
+func (b *Batch) At(seq Seq, term uint64) Slot {
+	return Slot{Seq: seq, Nonce: b.Nonce, Term: term, Requests: b.Requests, Lease: b.Lease, Origin: b.Origin}
 }
 
 // Appended is the outcome of an append that is in the log.

@@ -20,6 +20,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/zkine/zkine/backend/observepb"
 )
 
 // door is a way on which requests come in.
@@ -38,8 +40,11 @@ const (
 // certificate names; somebody with a token that is made up; nobody.
 type accessCaller struct{ user, madeUp string }
 
-// noGateway are the methods that etcd's gateway does not have.
-var noGateway = map[string]bool{pb.KV_RangeStream_FullMethodName: true}
+// noGateway are the methods that etcd's gateway does not have, and zkine's own.
+var noGateway = map[string]bool{
+	pb.KV_RangeStream_FullMethodName:       true,
+	observepb.Observe_Usage_FullMethodName: true, observepb.Observe_Member_FullMethodName: true, observepb.Observe_Ensemble_FullMethodName: true,
+}
 
 // doorsOf are the ways to a method.
 func doorsOf(t *testing.T, name string) []door {
@@ -115,7 +120,7 @@ func (s *accessSetup) tokenContext(t *testing.T, who accessCaller) context.Conte
 }
 
 // secure is the address of the URL with TLS.
-func (s *accessSetup) secure() string { return s.server.clients[1].Addr().String() }
+func (s *accessSetup) secure() string { return s.server.bound.clients[1].Addr().String() }
 
 // certificate is the TLS configuration of a client with a certificate of that name.
 func (s *accessSetup) certificate(name string) *tls.Config {

@@ -11,6 +11,8 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/zkine/zkine/backend/observepb"
 )
 
 // Who may make a request.
@@ -71,7 +73,7 @@ func numbered(prefix string, n int) string { return fmt.Sprintf("%s%d", prefix, 
 // request.
 func accessRows() map[string][]accessRow {
 	rows := map[string][]accessRow{}
-	for _, part := range []map[string][]accessRow{kvAccess(), leaseAccess(), maintenanceAccess(), authAccess(), concurrencyAccess()} {
+	for _, part := range []map[string][]accessRow{kvAccess(), leaseAccess(), maintenanceAccess(), authAccess(), concurrencyAccess(), observeAccess()} {
 		for method, of := range part {
 			rows[method] = of
 		}
@@ -214,6 +216,15 @@ func authAccess() map[string][]accessRow {
 		pb.Auth_RoleRevokePermission_FullMethodName: {rootOnly(nil).each(func(n int) proto.Message {
 			return &pb.AuthRoleRevokePermissionRequest{Role: numbered("r", n), Key: []byte("z/"), RangeEnd: []byte("z0")}
 		})},
+	}
+}
+
+// observeAccess is zkine's own.
+func observeAccess() map[string][]accessRow {
+	return map[string][]accessRow{
+		observepb.Observe_Usage_FullMethodName:    {rootOnly(&observepb.UsageRequest{})},
+		observepb.Observe_Member_FullMethodName:   {rootOnly(&observepb.MemberRequest{})},
+		observepb.Observe_Ensemble_FullMethodName: {rootOnly(&observepb.EnsembleRequest{})},
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net"
 	"sync"
 	"testing"
 
@@ -68,9 +69,10 @@ func startMemberOn(t *testing.T, z zkclient.Dialer, name string, back backend.Co
 	}
 	cfg.Listeners, err = listener.Listen(cfg.ClientURLs)
 	require.NoError(t, err)
-	cfg.MetricsListeners, err = listener.ListenMetrics([]string{"http://127.0.0.1:0"})
-	require.NoError(t, err)
-	m.web = "http://" + cfg.MetricsListeners[0].Addr().String()
+	if cfg.MetricsListeners == nil {
+		cfg.MetricsListeners = listenMetrics(t, "http://127.0.0.1:0")
+	}
+	m.web = listener.BoundURL(cfg.MetricsListeners[0])
 	s, err := New(cfg)
 	require.NoError(t, err)
 	m.server = s
@@ -81,6 +83,13 @@ func startMemberOn(t *testing.T, z zkclient.Dialer, name string, back backend.Co
 	t.Cleanup(func() { m.conn.Close() })
 	m.kv, m.auth, m.watch = pb.NewKVClient(m.conn), pb.NewAuthClient(m.conn), pb.NewWatchClient(m.conn)
 	return m
+}
+
+func listenMetrics(t *testing.T, url string) []net.Listener {
+	t.Helper()
+	ls, err := listener.ListenMetrics([]string{url})
+	require.NoError(t, err)
+	return ls
 }
 
 // spyLog keeps what was appended.

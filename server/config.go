@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/observe"
+	"github.com/zkine/zkine/server/tracing"
 )
 
 // Defaults are etcd's, where etcd has the setting.
@@ -45,6 +48,10 @@ type Config struct {
 	// sockets, already bound by Listen; the server closes them.
 	ClientURLs []string
 	Listeners  []net.Listener
+	// ClientHTTPURLs, if there are some, serve HTTP alone, and ClientURLs gRPC alone.
+	// HTTPListeners are their sockets, if ListenHTTP has bound them.
+	ClientHTTPURLs []string
+	HTTPListeners  []net.Listener
 	// AdvertiseClientURLs are what other members tell clients, for the log.
 	AdvertiseClientURLs []string
 	// MetricsURLs are where /metrics, /health, /livez, /readyz and /version
@@ -52,9 +59,18 @@ type Config struct {
 	// their sockets, if ListenMetrics has bound them.
 	MetricsURLs      []string
 	MetricsListeners []net.Listener
+	// Reuse says how far the ports of all these may be in use, where they are still to
+	// be bound.
+	Reuse listener.Reuse
+	// NoGateway leaves the JSON gateway out.
+	NoGateway bool
+	// ExtensiveMetrics measures how long calls take, as etcd's --metrics=extensive.
+	ExtensiveMetrics bool
 	// EnablePprof serves Go's profiles under /debug/pprof/ on all these, as etcd
 	// does; they tell much of what the process does.
 	EnablePprof bool
+	// Console says on which metrics URLs the console is; see console.Path.
+	Console ConsoleMode
 	// TLS is how the https:// and unixs:// ones among all these are served.
 	TLS listener.TLS
 	// CORS are the origins of web pages that may read from the client URLs; "*"
@@ -78,10 +94,16 @@ type Config struct {
 	MaxSendBytes int64
 	// Version is the version of etcd that clients are told.
 	Version string
+	// Product is the version of zkine, for what it tells of itself.
+	Product string
 
 	// StartupStep says how far the start has come, as long as there is no Backend;
 	// nil if that is not known.
 	StartupStep func() string
+
+	// Ensemble asks the ZooKeeper servers what they say of themselves, within ctx. It is
+	// not called before there is a Backend; nil if there are none to ask.
+	Ensemble func(ctx context.Context) []observe.Server
 
 	// RequestTimeout ends a unary call with "request timed out", if the
 	// client's own deadline does not come first.
@@ -89,8 +111,10 @@ type Config struct {
 	// NoLeaderTimeout is how long a Backend may be not ready before streams
 	// that require a leader are ended.
 	NoLeaderTimeout time.Duration
-	// SlowRequest is how long a unary call may take without being logged.
+	// SlowRequest is how long a call may take without being logged.
 	SlowRequest time.Duration
+	// Tracing says whether calls are traced, and where their spans go.
+	Tracing tracing.Config
 	// SnapshotStall is how long a client may take nothing of a snapshot until it
 	// is given up.
 	SnapshotStall time.Duration
@@ -140,8 +164,8 @@ func (c Config) withDefaults() (Config, error) {
 // secure tells whether any URL says TLS.
 func (c Config) secure() bool {
 	says := func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "unixs://") }
-	return slices.ContainsFunc(slices.Concat(c.ClientURLs, c.MetricsURLs), says) ||
-		slices.ContainsFunc(slices.Concat(c.Listeners, c.MetricsListeners), listener.IsSecure)
+	return slices.ContainsFunc(slices.Concat(c.ClientURLs, c.ClientHTTPURLs, c.MetricsURLs), says) ||
+		slices.ContainsFunc(slices.Concat(c.Listeners, c.HTTPListeners, c.MetricsListeners), listener.IsSecure)
 }
 
 func setDefault[T comparable](field *T, value T) {

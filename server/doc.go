@@ -6,8 +6,9 @@
 // the store. grpc.go has the transport options, limits.go what bounds
 // clients; interceptor.go what holds for every
 // call: a time limit (lazydeadline.go), a bound on memory (underway.go), an end when the
-// server stops (livecalls.go), a line in the log if it is slow (calllog.go).
-// clientcreds.go finds what a client shows of itself. http.go and health.go are the
+// server stops (livecalls.go), and package calllog
+// outside of all of these, which tells of slow calls and makes their spans.
+// clientcreds.go finds what a client shows of itself, and package usage counts what it asks for. http.go and health.go are the
 // metrics URLs, metrics.go and metrics_store.go what they show, readiness.go when clients
 // are served. gateway.go is JSON on the client URLs; loopback.go makes the server a
 // client of its own, for that and for the lock and election services.
@@ -30,6 +31,7 @@
 //   - readiness (readiness.go): owned by Server; polls Backend.Ready, keeps the
 //     gRPC health service true, opens the client listeners, ends require-leader
 //     streams after a long outage; ended by Stop.
+//   - the history of package usage: owned by Server; a tick a second; ended by Stop.
 //   - per client listener an accept loop (listener.Mux), and one each in grpc.Server
 //     and http.Server, which take from its queues; ended by Stop.
 //   - per new connection one until it is known what it speaks, bounded by time.
@@ -38,6 +40,7 @@
 //     watches; ended by Stop, after all that uses it.
 //   - per gRPC connection and call: grpc-go's; those of the services are listed in
 //     package v3rpc.
+//   - what sends traces, if there are some: package tracing's; ended by Stop.
 //   - per HTTP connection and request: net/http's. httpCalls counts the requests.
 //   - per linearizable read of a probe: one that asks whether clients are still served;
 //     it ends with the read.
@@ -71,7 +74,7 @@
 //
 // # Imports
 //
-// Packages v3rpc, gateway, listener and wire, which do not import this one; of package backend
+// Packages calllog, tracing, v3rpc, gateway, listener, usage and wire, which do not import this one; of package backend
 // the credentials of a call, and where its time went. What the server needs of a running
 // backend comes in as the Backend interface. etcd's API messages and their JSON
 // gateways, and its client. Never ZooKeeper's client.

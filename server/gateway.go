@@ -29,19 +29,25 @@ func endlessBody(path string) bool {
 // gateway, and all that the metrics URLs have.
 func (s *Server) clientHandler(f *facade) http.Handler {
 	mux := http.NewServeMux()
-	json := gateway.New(f.loopback.conn, s.cfg.MaxRequestBytes+overheadBytes, f.sender.json)
-	if s.cfg.TLS.ClientCertAuth {
-		json = refuseNames(f.backend.AuthEnabled, json)
+	if !s.cfg.NoGateway {
+		json := gateway.New(f.loopback.conn, s.cfg.MaxRequestBytes+overheadBytes, f.sender.json)
+		if s.cfg.TLS.ClientCertAuth {
+			json = refuseNames(f.backend.AuthEnabled, json)
+		}
+		mux.Handle(gateway.Path, json)
 	}
-	mux.Handle(gateway.Path, json)
 	mux.Handle("/", s.httpHandler())
-	return &access{next: s.calls.counted(mux), grpc: f.overHTTP, origins: s.cfg.CORS, hosts: s.cfg.HostWhitelist, log: s.log}
+	var overHTTP http.Handler
+	if len(s.bound.http) == 0 {
+		overHTTP = f.overHTTP
+	}
+	return &access{next: s.calls.counted(mux), grpc: overHTTP, origins: s.cfg.CORS, hosts: s.cfg.HostWhitelist, log: s.log}
 }
 
 // access is what each HTTP request on a client URL passes first.
 type access struct {
 	next    http.Handler
-	grpc    http.Handler // gRPC over net/http
+	grpc    http.Handler // gRPC over net/http; nil where HTTP alone is served
 	origins []string
 	hosts   []string // empty for all
 	log     *logrus.Entry
@@ -50,7 +56,7 @@ type access struct {
 
 func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client that could have spoken HTTP/1 too speaks gRPC after all.
-	if isGRPC(r) {
+	if a.grpc != nil && isGRPC(r) {
 		a.grpc.ServeHTTP(w, r)
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/observe"
 	"github.com/zkine/zkine/server/v3rpc"
 	"github.com/zkine/zkine/server/wire"
 )
@@ -50,13 +51,14 @@ const greetingTimeout = 5 * time.Second
 func (s *Server) newFacade(b Backend, memberID uint64) *facade {
 	f := &facade{backend: b, memberID: memberID, health: newHealth(), loopback: newLoopback(),
 		sender: sender{wire.NewSending(s.cfg.MaxSendBytes)}}
-	gate := &gate{cfg: s.cfg, backend: b, live: &s.live, metrics: s.metrics, underWay: &underWay{}, sender: f.sender}
+	gate := &gate{cfg: s.cfg, backend: b, live: &s.live, metrics: s.metrics, underWay: &underWay{}, sender: f.sender, usage: s.usage}
 	f.grpc = s.newGRPC(gate, listener.TransportCredentials(), grpc.NumStreamWorkers(streamWorkers))
 	f.overHTTP = s.newGRPC(gate, nil)
 	f.loopback.grpc = s.newGRPC(gate, newLoopbackCredentials())
 	all := everywhere{f.grpc, f.overHTTP, f.loopback.grpc}
 	f.services = s.register(all, b, memberID)
 	v3rpc.RegisterConcurrency(all, f.loopback.client, onBehalf)
+	observe.Register(all, observe.Config{Access: b, Usage: s.Usage, Member: s.Member, Ensemble: s.cfg.Ensemble})
 	healthpb.RegisterHealthServer(all, f.health)
 	for _, g := range all {
 		reflection.Register(g)
@@ -78,6 +80,9 @@ func (e everywhere) RegisterService(desc *grpc.ServiceDesc, service any) {
 // for one without connections of its own.
 func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, more ...grpc.ServerOption) *grpc.Server {
 	own := append(s.cfg.Limits.grpc(), more...)
+	if s.tracing != nil {
+		own = append(own, s.tracing.ServerOption())
+	}
 	return grpc.NewServer(append([]grpc.ServerOption{
 		grpc.Creds(creds),
 		grpc.ConnectionTimeout(greetingTimeout),
@@ -89,12 +94,12 @@ func (s *Server) newGRPC(gate *gate, creds credentials.TransportCredentials, mor
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connWindow),
 		grpc.ChainUnaryInterceptor(
-			(&callLog{log: s.log, slow: s.cfg.SlowRequest, limit: s.slow}).unary,
+			s.callLog.Unary,
 			s.metrics.calls.UnaryServerInterceptor(),
 			gate.unary,
 		),
 		grpc.ChainStreamInterceptor(
-			(&callLog{log: s.log}).stream,
+			s.callLog.Stream,
 			s.metrics.calls.StreamServerInterceptor(),
 			gate.stream,
 		),
@@ -117,6 +122,6 @@ func (s *Server) register(to grpc.ServiceRegistrar, b Backend, memberID uint64) 
 		FragmentBytes:  s.cfg.MaxRequestBytes + overheadBytes,
 		RequestTimeout: s.cfg.RequestTimeout, SnapshotStall: s.cfg.SnapshotStall,
 		Version: s.cfg.Version, StorageVersion: s.cfg.minorVersion(),
-		WatchStreams: s.metrics.watchStreams, Watchers: s.metrics.watchers,
+		WatchStreams: s.metrics.watchStreams, Watchers: s.metrics.watchers, Begin: s.callLog.Begin,
 	})
 }

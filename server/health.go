@@ -64,6 +64,10 @@ func (s *Server) checkAlive(ctx context.Context) error {
 	return s.checkSerializable(ctx)
 }
 
+// Alive fails only for what a restart can mend, as /livez does. It does not return
+// while the state cannot be read.
+func (s *Server) Alive() error { return s.checkAlive(context.Background()) }
+
 // checkBackend says why clients are not served, without asking ZooKeeper.
 func (s *Server) checkBackend(context.Context) error {
 	select {

@@ -29,7 +29,7 @@ func (s *Server) newHTTP(h http.Handler, headerTimeout time.Duration) *http.Serv
 
 // serveHTTP serves one metrics URL in the background.
 func (s *Server) serveHTTP(l net.Listener) {
-	h := s.newHTTP(s.calls.counted(s.httpHandler()), metricsHeaderTimeout)
+	h := s.newHTTP(s.calls.counted(s.metricsHandler(l)), metricsHeaderTimeout)
 	s.https = append(s.https, h)
 	secure := listener.IsSecure(l)
 	if l = s.connections.metrics.Listen(l); secure {
@@ -42,7 +42,7 @@ func (s *Server) serveHTTP(l net.Listener) {
 // httpHandler is what the metrics URLs serve, and the client URLs too.
 func (s *Server) httpHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("/metrics", promhttp.InstrumentMetricHandler(s.cfg.Registry, promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{})))
 	mux.HandleFunc("/version", getOnly(s.serveVersion))
 	s.handleHealth(mux)
 	if s.cfg.EnablePprof {

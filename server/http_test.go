@@ -180,7 +180,7 @@ func TestMetrics(t *testing.T) {
 		"etcd_debugging_mvcc_current_revision 42",
 		"etcd_debugging_mvcc_compact_revision 7",
 		"etcd_mvcc_db_total_size_in_bytes 1000",
-		"etcd_mvcc_db_total_size_in_use_in_bytes 900",
+		"etcd_mvcc_db_total_size_in_use_in_bytes 950",
 		"etcd_server_quota_backend_bytes 5000",
 		`zkine_zookeeper_bytes{part="checkpoint"} 200`,
 		`zkine_zookeeper_bytes{part="log"} 400`,

@@ -13,7 +13,9 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/usage"
 	"github.com/zkine/zkine/server/v3rpc"
+	"github.com/zkine/zkine/server/wire"
 )
 
 // waits are the calls that last for as long as their client likes, besides
@@ -45,12 +47,19 @@ type gate struct {
 	// underWay is shared by all gates of a server.
 	underWay *underWay
 	sender   sender
+	usage    *usage.Recorder
 }
 
 func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	conn := listener.ConnOf(ctx)
 	conn.BeginCall()
 	defer conn.EndCall()
+	resp, err := g.pass(ctx, req, info, handler)
+	g.usage.Unary(g.caller(ctx, conn), req, wire.Unmetered(resp), err)
+	return resp, err
+}
+
+func (g *gate) pass(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	if _, err := g.admit(ctx, "unary"); err != nil {
 		return nil, err
 	}
@@ -78,6 +87,16 @@ func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 	conn := listener.ConnOf(ss.Context())
 	conn.BeginCall()
 	defer conn.EndCall()
+	ctx := ss.Context()
+	counted := g.usage.Stream(func() *usage.Caller { return g.caller(ctx, conn) })
+	err := g.passStream(ss, info, func(ss grpc.ServerStream) error {
+		return handler(srv, counted.On(g.sender.stream(ss)))
+	})
+	counted.End(err)
+	return err
+}
+
+func (g *gate) passStream(ss grpc.ServerStream, info *grpc.StreamServerInfo, handle func(grpc.ServerStream) error) error {
 	kind, err := g.admit(ss.Context(), "stream")
 	if err != nil {
 		return err
@@ -86,10 +105,10 @@ func (g *gate) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 		kind |= endless
 	}
 	if kind == 0 {
-		return handler(srv, g.sender.stream(ss))
+		return handle(ss)
 	}
 	live, release := g.live.track(ss.Context(), kind)
-	err = handler(srv, g.sender.stream(liveStream{ss, live}))
+	err = handle(liveStream{ss, live})
 	if cause := release(); cause != nil {
 		return cause
 	}

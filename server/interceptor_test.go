@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/zkine/zkine/server/servertest"
+	"github.com/zkine/zkine/server/usage"
 	"github.com/zkine/zkine/server/wire"
 )
 
@@ -52,7 +54,8 @@ func TestRequireLeaderStreams(t *testing.T) {
 
 // A short outage ends nothing.
 func TestShortOutage(t *testing.T) {
-	s := &Server{serves: make(chan struct{}), cfg: Config{NoLeaderTimeout: time.Second}, log: logrus.NewEntry(logrus.New())}
+	s := &Server{serves: make(chan struct{}), cfg: Config{NoLeaderTimeout: time.Second}, log: logrus.NewEntry(logrus.New()),
+		metrics: &metrics{leaderless: prometheus.NewCounter(prometheus.CounterOpts{Name: "ended"})}}
 	s.log.Logger.SetOutput(&testWriter{t})
 	b := servertest.NewBackend()
 	f := &facade{backend: b}
@@ -89,7 +92,7 @@ func TestClientVersion(t *testing.T) {
 	ctx := metadata.AppendToOutgoingContext(ctxFor(t), rpctypes.MetadataClientAPIVersionKey, "3.7.3")
 	_, err := r.Send(ctx, &pb.RangeRequest{Key: []byte("k")})
 	require.NoError(t, err)
-	gate := &gate{backend: r.backend, metrics: r.Server.metrics, sender: sender{wire.NewSending(DefaultMaxSendBytes)}}
+	gate := &gate{usage: usage.NewRecorder(), backend: r.backend, metrics: r.Server.metrics, sender: sender{wire.NewSending(DefaultMaxSendBytes)}}
 	bad := metadata.NewIncomingContext(context.Background(), metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, "3.\xff"))
 	_, err = gate.admit(bad, "unary")
 	requireStatus(t, rpctypes.ErrGRPCInvalidClientAPIVersion, err)
@@ -109,21 +112,22 @@ func TestVersionLabels(t *testing.T) {
 	require.Equal(t, "other", m.versionLabel("9.9.9"))
 }
 
-// A slow call is logged with its key, and without its value.
+// A slow call is logged with its key's prefix, and without a name or a value.
 func TestSlowRequestLog(t *testing.T) {
 	r := start(t, func(c *Config) { c.SlowRequest = 1 })
-	_, err := r.Send(ctxFor(t), &pb.PutRequest{Key: []byte("the-key"), Value: []byte("secret")})
+	_, err := r.Send(ctxFor(t), &pb.PutRequest{Key: []byte("/app/the-secret-key"), Value: []byte("secret")})
 	require.NoError(t, err)
 	write := &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte("k"), Value: []byte("secret")}}}
 	_, err = r.Send(ctxFor(t), &pb.TxnRequest{
-		Compare: []*pb.Compare{{Key: []byte("compared"), TargetUnion: &pb.Compare_Value{Value: []byte("secret")}}},
+		Compare: []*pb.Compare{{Key: []byte("/compared/secret"), TargetUnion: &pb.Compare_Value{Value: []byte("secret")}}},
 		Success: []*pb.RequestOp{write},
 	})
 	require.NoError(t, err)
 	entries := r.logged(logrus.WarnLevel)
 	require.Len(t, entries, 2)
-	require.Equal(t, "the-key", entries[0].Data["key"])
-	require.Equal(t, "compared", entries[1].Data["key"])
+	require.Equal(t, "/app/", entries[0].Data["prefix"])
+	require.Equal(t, "/compared/", entries[1].Data["prefix"])
+	require.Contains(t, entries[0].Data["user_agent"], "grpc-go/")
 	require.Equal(t, 1, entries[1].Data["success_ops"])
 	for _, e := range entries {
 		text, err := e.String()

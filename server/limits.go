@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -96,9 +97,10 @@ func limitBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// limitedBody is a body that takes the deadline off when it has been read. With the
-// body net/http begins to watch whether the client is still there; a deadline would
-// end the request then.
+// limitedBody is a body that takes the deadline off when it has been read. With the end
+// of the body net/http begins to watch whether the client is still there; a deadline would
+// end the request then. A body that did not come in time keeps it: net/http would wait for
+// the rest.
 type limitedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
@@ -107,7 +109,7 @@ type limitedBody struct {
 // Read implements io.Reader.
 func (b *limitedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		_ = b.control.SetReadDeadline(time.Time{}) // the connection may be closed
 	}
 	return n, err

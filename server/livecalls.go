@@ -81,13 +81,17 @@ func (c *liveCalls) endEndless(cause error) {
 	}
 }
 
-// endLeaderBound ends the calls whose clients asked for a leader.
-func (c *liveCalls) endLeaderBound(cause error) {
+// endLeaderBound ends the calls whose clients asked for a leader, and says how many
+// of them were not ended before.
+func (c *liveCalls) endLeaderBound(cause error) (ended int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for l := range c.calls {
-		if l.kind&leaderBound != 0 {
-			l.cancel(cause)
+		if l.kind&leaderBound == 0 || l.ctx.Err() != nil {
+			continue
 		}
+		l.cancel(cause)
+		ended++
 	}
+	return ended
 }

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/tracing"
+	"github.com/zkine/zkine/server/usage"
 )
 
 // loopback is a connection of the server to itself, in memory, for what is a
@@ -129,8 +131,8 @@ func onBehalf(ctx context.Context) context.Context {
 }
 
 // vouch says in the metadata of a call on the loopback who the caller of the
-// handler is that makes it, and removes what the gateway's client may have
-// written there.
+// handler is that makes it, and for which client, and removes what the gateway's
+// client may have written there.
 func vouch(ctx context.Context) context.Context {
 	md, _ := metadata.FromOutgoingContext(ctx)
 	md = md.Copy()
@@ -141,7 +143,31 @@ func vouch(ctx context.Context) context.Context {
 	if name := commonName(ctx); name != "" {
 		md.Set(commonNameKey, name)
 	}
+	md.Delete(originAddressKey)
+	md.Delete(originAgentKey)
+	if origin := originOf(ctx, md); origin.Address != "" {
+		md.Set(originAddressKey, origin.Address)
+		md.Set(originAgentKey, origin.UserAgent)
+	}
+	tracing.Join(ctx, md)
 	return metadata.NewOutgoingContext(ctx, md)
+}
+
+// originOf is the client for which a call on the loopback is: that of a handler, or of
+// an HTTP request to the gateway. It has no address if it is for none.
+func originOf(ctx context.Context, md metadata.MD) usage.Peer {
+	if _, ok := peer.FromContext(ctx); ok {
+		return peerOf(ctx)
+	}
+	conn := listener.OfRequest(ctx)
+	if conn == nil {
+		return usage.Peer{}
+	}
+	origin := usage.Peer{Address: addressOf(conn.RemoteAddr())}
+	if agent := md.Get(gatewayAgentKey); len(agent) > 0 {
+		origin.UserAgent = agent[0]
+	}
+	return origin
 }
 
 //nolint:revive // its signature is gRPC's

@@ -3,10 +3,13 @@ package server
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zkine/zkine/server/families"
 )
 
 // metrics are those that the server counts itself. Where etcd has a metric of
@@ -22,6 +25,9 @@ type metrics struct {
 	healthBad    prometheus.Counter
 	memberID     *prometheus.GaugeVec
 	traffic      *traffic
+	requests     *families.Requests
+	// leaderless counts streams that were ended for want of a leader.
+	leaderless prometheus.Counter
 
 	mu sync.Mutex
 	// versions are those of clients that are shown by name.
@@ -31,16 +37,20 @@ type metrics struct {
 
 // newMetrics registers everything that /metrics shows of the server.
 func newMetrics(cfg Config, s *Server) (*metrics, error) {
+	var measured []grpcprom.ServerMetricsOption
+	if cfg.ExtensiveMetrics {
+		measured = append(measured, grpcprom.WithServerHandlingTimeHistogram())
+	}
 	m := &metrics{
-		calls: grpcprom.NewServerMetrics(),
+		calls: grpcprom.NewServerMetrics(measured...),
 		clients: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "etcd_server_client_requests_total", Help: "Calls by kind and the API version of the client.",
+			Name: "etcd_server_client_requests_total", Help: "The total number of client requests per client version.",
 		}, []string{"type", "client_api_version"}),
 		watchers: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "etcd_debugging_mvcc_watcher_total", Help: "Watchers on this member.",
+			Name: "etcd_debugging_mvcc_watcher_total", Help: "Total number of watchers.",
 		}),
 		watchStreams: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "etcd_debugging_mvcc_watch_stream_total", Help: "Watch streams on this member.",
+			Name: "etcd_debugging_mvcc_watch_stream_total", Help: "Total number of watch streams.",
 		}),
 		checks: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_server_healthcheck", Help: "Result of each kind of health check, when it was last asked for.",
@@ -49,27 +59,31 @@ func newMetrics(cfg Config, s *Server) (*metrics, error) {
 			Name: "etcd_server_healthchecks_total", Help: "Health checks by kind and result.",
 		}, []string{"type", "name", "status"}),
 		healthGood: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "etcd_server_health_success", Help: "Calls of /health that succeeded.",
+			Name: "etcd_server_health_success", Help: "The total number of successful health checks",
 		}),
 		healthBad: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "etcd_server_health_failures", Help: "Calls of /health that failed.",
+			Name: "etcd_server_health_failures", Help: "The total number of failed health checks",
 		}),
 		memberID: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "etcd_server_id", Help: "1 for this member's id, in hexadecimal.",
+			Name: "etcd_server_id", Help: "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
 		}, []string{"server_id"}),
 		traffic:  newTraffic(),
+		requests: families.NewRequests(),
+		leaderless: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "zkine_streams_ended_without_leader_total", Help: "Calls that were ended since their clients want a leader, and ZooKeeper was away for too long.",
+		}),
 		versions: make(map[string]bool),
 		counters: make(map[clientKind]prometheus.Counter),
 	}
-	version := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "etcd_server_version", Help: "1 for the version of etcd that is emulated.",
-	}, []string{"server_version"})
-	version.WithLabelValues(cfg.Version).Set(1)
-	for _, c := range []prometheus.Collector{
+	others := append(families.Versions(cfg.Version, cfg.minorVersion()[:strings.LastIndexByte(cfg.minorVersion(), '.')]), families.Descriptors()...)
+	if s.tls != nil {
+		others = append(others, families.Expiry("server", s.tls.Expires))
+	}
+	for _, c := range append(others,
 		m.calls, m.clients, m.watchers, m.watchStreams, m.checks, m.checksTotal,
 		m.healthGood, m.healthBad, m.memberID, m.traffic.sent, m.traffic.received,
-		version, &storeCollector{server: s}, s.connections,
-	} {
+		m.requests, m.leaderless, &storeCollector{server: s}, s.connections, s.usage,
+	) {
 		if err := cfg.Registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -142,10 +156,10 @@ type traffic struct{ sent, received prometheus.Counter }
 func newTraffic() *traffic {
 	return &traffic{
 		sent: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "etcd_network_client_grpc_sent_bytes_total", Help: "Bytes of messages sent to clients.",
+			Name: "etcd_network_client_grpc_sent_bytes_total", Help: "The total number of bytes sent to grpc clients.",
 		}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "etcd_network_client_grpc_received_bytes_total", Help: "Bytes of messages received from clients.",
+			Name: "etcd_network_client_grpc_received_bytes_total", Help: "The total number of bytes received from grpc clients.",
 		}),
 	}
 }

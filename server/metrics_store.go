@@ -1,8 +1,12 @@
 package server
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/zkine/zkine/server/observe"
+	"github.com/zkine/zkine/server/usage"
 	"github.com/zkine/zkine/server/v3rpc"
 )
 
@@ -17,11 +21,11 @@ func storeGauge(name, help string) *prometheus.Desc {
 var (
 	descHasLeader = storeGauge("etcd_server_has_leader", "1 if linearizable calls can be served: ZooKeeper is reachable and the state is current.")
 	descIsLeader  = storeGauge("etcd_server_is_leader", "1 if this member does the housekeeping.")
-	descRevision  = storeGauge("etcd_debugging_mvcc_current_revision", "The store's revision.")
-	descCompact   = storeGauge("etcd_debugging_mvcc_compact_revision", "The revision below which history is gone.")
-	descSize      = storeGauge("etcd_mvcc_db_total_size_in_bytes", "Size of the store.")
-	descInUse     = storeGauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Size of what the store holds now.")
-	descQuota     = storeGauge("etcd_server_quota_backend_bytes", "Size that the store may grow to, -1 for no bound.")
+	descRevision  = storeGauge("etcd_debugging_mvcc_current_revision", "The current revision of store.")
+	descCompact   = storeGauge("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction in store.")
+	descSize      = storeGauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database physically allocated in bytes.")
+	descInUse     = storeGauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Total size of the underlying database logically in use in bytes.")
+	descQuota     = storeGauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.")
 	descKnown     = storeGauge("zkine_log_index", "Last place in the log that this member knows of: segment * 2^32 + slot + 1.")
 	descApplied   = storeGauge("zkine_applied_index", "Last place in the log that this member's state has reached.")
 	descBytes     = prometheus.NewDesc("zkine_zookeeper_bytes", "Bytes of data in ZooKeeper under the root, by part.", []string{"part"}, nil)
@@ -53,7 +57,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	show(descRevision, float64(st.Revision))
 	show(descCompact, float64(st.CompactRevision))
 	show(descSize, float64(v3rpc.DBSize(st)))
-	show(descInUse, float64(st.Sizes.Live))
+	show(descInUse, float64(st.Sizes.Kept))
 	show(descQuota, float64(st.Quota))
 	show(descKnown, float64(st.Index))
 	show(descApplied, float64(st.AppliedIndex))
@@ -71,4 +75,32 @@ func oneIf(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// Usage is who asks for what: over about the last interval, of at most
+// usage.MaxInterval, the busiest prefixes and clients, limit of each at most. 0 is for
+// the defaults.
+func (s *Server) Usage(interval time.Duration, limit int) usage.Report {
+	return s.usage.Report(interval, limit)
+}
+
+// Member is where this member stands. Before there is a Backend only the process is
+// known.
+func (s *Server) Member() observe.Member {
+	m := observe.Member{Name: s.cfg.Name, Version: s.cfg.Product, NotReady: "it starts"}
+	s.process.Fill(&m)
+	m.Connections, _ = s.connections.clients.Counts()
+	f := s.facade.Load()
+	if f == nil {
+		return m
+	}
+	m.ID, m.NotReady = f.memberID, ""
+	if err := f.backend.Ready(); err != nil {
+		m.NotReady = err.Error()
+	}
+	st := f.backend.Status()
+	m.Revision, m.CompactRevision = int64(st.Revision), int64(st.CompactRevision)
+	m.KnownIndex, m.AppliedIndex, m.Keeper = st.Index, st.AppliedIndex, st.Leader
+	m.StoreBytes, m.LiveBytes, m.QuotaBytes = st.Sizes.Total(), st.Sizes.Live, st.Quota
+	return m
 }

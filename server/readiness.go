@@ -53,7 +53,9 @@ func (r *readiness) observe(f *facade, now time.Time) {
 	// Ending a stream costs its client much more than refusing a call does, so
 	// it comes later, as in etcd.
 	if err != nil && now.Sub(r.lostAt) >= r.server.cfg.NoLeaderTimeout {
-		r.server.live.endLeaderBound(rpctypes.ErrGRPCNoLeader)
+		if ended := r.server.live.endLeaderBound(rpctypes.ErrGRPCNoLeader); ended > 0 {
+			r.server.metrics.leaderless.Add(float64(ended))
+		}
 	}
 }
 

@@ -4,17 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 
+	"github.com/zkine/zkine/server/calllog"
+	"github.com/zkine/zkine/server/console"
 	"github.com/zkine/zkine/server/listener"
+	"github.com/zkine/zkine/server/observe"
+	"github.com/zkine/zkine/server/tracing"
+	"github.com/zkine/zkine/server/usage"
 	"github.com/zkine/zkine/server/v3rpc"
 )
 
@@ -25,7 +31,10 @@ type Server struct {
 	log     *logrus.Entry
 	metrics *metrics
 	live    liveCalls
-	slow    *slowLimit
+	usage   *usage.Recorder
+	process *observe.Process
+	callLog *calllog.Log
+	tracing *tracing.Tracing // nil for no traces
 
 	// facade is nil until Attach, and then stays.
 	facade atomic.Pointer[facade]
@@ -35,13 +44,15 @@ type Server struct {
 	serves     chan struct{}
 	servesOnce sync.Once
 
-	clients     []net.Listener
+	bound       sockets
 	connections *connections
 	muxes       []*listener.Mux
 	tls         *listener.TLSSource // nil without https:// and unixs:// URLs
 	// web serves HTTP on the client URLs, once clients are served.
 	web   *http.Server
 	https []*http.Server
+	// console is nil if there is none.
+	console *console.Console
 	// calls are the HTTP requests on all URLs, but for those of gRPC.
 	calls *httpCalls
 
@@ -87,7 +98,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		log:      cfg.Log,
-		slow:     &slowLimit{log: cfg.Log},
+		usage:    usage.NewRecorder(),
+		process:  observe.NewProcess(),
 		calls:    newHTTPCalls(),
 		attached: make(chan struct{}, 1),
 		serves:   make(chan struct{}),
@@ -108,10 +120,28 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(cfg, s); err != nil {
 		return nil, err
 	}
+	if err := s.followCalls(); err != nil {
+		return nil, err
+	}
+	s.console = s.newConsole()
 	if cfg.Backend != nil {
 		s.Attach(cfg.Backend, cfg.MemberID)
 	}
 	return s, nil
+}
+
+// followCalls makes what tells of calls.
+func (s *Server) followCalls() (err error) {
+	told := calllog.Config{Client: clientOf, Names: s.nameOf, Took: s.metrics.requests.Took, Log: s.log, Slow: s.cfg.SlowRequest, Lasts: maps.Clone(waits)}
+	told.Lasts[pb.Maintenance_Snapshot_FullMethodName] = true // as long as the store is large
+	if s.cfg.Tracing.Enabled {
+		if s.tracing, err = tracing.Start(s.cfg.Tracing, s.cfg.Registry, s.log); err != nil {
+			return err
+		}
+		told.Tracer = s.tracing.Tracer()
+	}
+	s.callLog, err = calllog.New(told, s.cfg.Registry)
+	return err
 }
 
 // Serves is closed once clients are served for the first time, and all that says
@@ -144,36 +174,20 @@ func (s *Server) Start() error {
 	if s.started {
 		return errors.New("server: already started")
 	}
-	metricsListeners, err := s.bind()
+	bound, err := s.bind()
 	if err != nil {
 		return err
 	}
 	s.started = true
-	for _, l := range metricsListeners {
+	for _, l := range bound.metrics {
 		s.serveHTTP(l)
 	}
+	if s.console != nil {
+		s.accepts.Go(s.console.Run)
+	}
 	s.readiness.Go(s.followReadiness)
+	s.readiness.Go(func() { s.usage.Run(s.stopping) })
 	return nil
-}
-
-func (s *Server) bind() (metricsListeners []net.Listener, err error) {
-	s.clients, metricsListeners = s.cfg.Listeners, s.cfg.MetricsListeners
-	if s.clients == nil {
-		if s.clients, err = listener.Listen(s.cfg.ClientURLs); err != nil {
-			listener.CloseAll(metricsListeners)
-			return nil, err
-		}
-	}
-	if metricsListeners == nil {
-		if metricsListeners, err = listener.ListenMetrics(s.cfg.MetricsURLs); err != nil {
-			listener.CloseAll(s.clients)
-			return nil, err
-		}
-	}
-	for _, l := range s.clients {
-		s.muxes = append(s.muxes, listener.NewMux(l, s.connections.clients, s.tls, s.log))
-	}
-	return metricsListeners, nil
 }
 
 // Serve starts, serves until ctx ends or a listener fails, and drains for at
@@ -191,7 +205,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
 	defer cancel()
 	if err := s.Stop(drain); err != nil {
-		s.log.WithError(err).Warn("not every client call finished before the stop")
+		s.log.WithError(err).Warnf("calls of clients were cut off at the stop, after %v", s.cfg.DrainTimeout)
 	}
 	return failure
 }
@@ -219,10 +233,10 @@ func (s *Server) stop(ctx context.Context) error {
 		errs = append(errs, s.drain(ctx, f))
 	}
 	if !s.started {
-		listener.CloseAll(s.cfg.Listeners)
-		listener.CloseAll(s.cfg.MetricsListeners)
+		s.cfg.sockets().close()
 	}
-	listener.CloseAll(s.clients)
+	listener.CloseAll(s.bound.clients)
+	listener.CloseAll(s.bound.http)
 	for _, h := range s.https {
 		if err := h.Shutdown(ctx); err != nil {
 			h.Close()
@@ -231,7 +245,10 @@ func (s *Server) stop(ctx context.Context) error {
 	}
 	s.accepts.Wait()
 	s.calls.stop(ctx)
-	s.slow.close()
+	s.callLog.Close()
+	if s.tracing != nil {
+		s.tracing.Stop(ctx)
+	}
 	return errors.Join(errs...)
 }
 
@@ -264,36 +281,4 @@ func (s *Server) drain(ctx context.Context, f *facade) error {
 	f.loopback.close()
 	f.services.Wait()
 	return err
-}
-
-// accept serves gRPC and HTTP on every client listener.
-func (s *Server) accept(f *facade) {
-	s.web = s.newHTTP(s.clientHandler(f), httpHeaderTimeout)
-	s.connections.clients.OnClose(func(conn *listener.Conn) { f.sender.Ended(conn) })
-	s.accepts.Go(f.loopback.serve)
-	for _, m := range s.muxes {
-		s.log.WithFields(logrus.Fields{
-			"address": m.Addr().String(), "tls": m.Secure(),
-			"name": s.cfg.Name, "advertised": s.cfg.AdvertiseClientURLs,
-			"connections": s.connections.clients.Most(),
-		}).Info("serving etcd clients")
-		s.accepts.Go(func() { s.report("clients", m.Addr(), m.Serve()) })
-		s.accepts.Go(func() { s.report("clients", m.Addr(), f.grpc.Serve(m.GRPC())) })
-		s.accepts.Go(func() { s.report("clients", m.Addr(), s.web.Serve(m.HTTP())) })
-	}
-}
-
-// report fails the server if one of its accept loops ended before the stop.
-func (s *Server) report(what string, addr net.Addr, err error) {
-	if err != nil && !errors.Is(err, grpc.ErrServerStopped) && !errors.Is(err, http.ErrServerClosed) {
-		s.fail(fmt.Errorf("serving %s on %s: %w", what, addr, err))
-	}
-}
-
-// fail reports an error that ends Serve; only the first counts.
-func (s *Server) fail(err error) {
-	select {
-	case s.failed <- err:
-	default:
-	}
 }

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/sirupsen/logrus"
-	logrustest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -181,21 +179,5 @@ func TestWhileServedEndsWithItsProbe(t *testing.T) {
 		close(b.let)
 		synctest.Wait()
 		require.True(t, over.Load())
-	})
-}
-
-// What was not logged of slow requests is told at the stop, and nothing after it.
-func TestSlowRequestsAreToldAtTheStop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		logger, hook := logrustest.NewNullLogger()
-		l := &slowLimit{log: logrus.NewEntry(logger)}
-		for range slowLines + 1 {
-			l.admit("m", time.Minute)
-		}
-		l.close()
-		require.Len(t, hook.AllEntries(), 1)
-		require.Equal(t, 1, hook.LastEntry().Data["requests"])
-		time.Sleep(2 * slowPeriod)
-		require.Len(t, hook.AllEntries(), 1)
 	})
 }

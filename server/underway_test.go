@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/server/servertest"
+	"github.com/zkine/zkine/server/usage"
 	"github.com/zkine/zkine/server/wire"
 )
 
@@ -29,7 +30,7 @@ func TestRequestsUnderWayAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := &underWay{}
-			g := &gate{cfg: Config{RequestTimeout: DefaultRequestTimeout}, backend: servertest.NewBackend(), live: &liveCalls{}, metrics: start(t).Server.metrics, underWay: u,
+			g := &gate{usage: usage.NewRecorder(), cfg: Config{RequestTimeout: DefaultRequestTimeout}, backend: servertest.NewBackend(), live: &liveCalls{}, metrics: start(t).Server.metrics, underWay: u,
 				sender: sender{wire.NewSending(DefaultMaxSendBytes)}}
 			let, inside := make(chan struct{}), make(chan struct{})
 			wait := func(context.Context, any) (any, error) { inside <- struct{}{}; <-let; return nil, nil }

@@ -16,7 +16,7 @@ import (
 // without a copy on disk; nor is its page format one to write by other means for
 // the years that backups must be readable.
 type databaseFile struct {
-	file *os.File
+	file *readFile
 	size int64
 }
 
@@ -44,11 +44,16 @@ func newDatabaseFile(ctx context.Context, dir string, buckets []bucket) (*databa
 	}
 	f := &filling{ctx: ctx, db: db}
 	size, err := f.fill(buckets)
-	if err == nil {
-		err = temp.write.Truncate(size) // bbolt leaves it to chance what comes after
+	// bbolt leaves it to chance what comes after. Windows cuts no file that is mapped.
+	nameless := temp.read.name == ""
+	if err == nil && nameless {
+		err = temp.write.Truncate(size)
 	}
 	// From here on it is a file like any other: a mapping would count as memory.
 	err = errors.Join(err, db.Close())
+	if err == nil && !nameless {
+		err = os.Truncate(temp.read.name, size)
+	}
 	switch {
 	case err == nil:
 		return &databaseFile{temp.read, size}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -16,7 +17,27 @@ const tempPrefix = "zkine-snapshot-"
 // tempFile is a file that has no name any more, opened twice: what writes it
 // closes its own. Nothing of it is left when both are closed, however the
 // process ends.
-type tempFile struct{ write, read *os.File }
+type tempFile struct {
+	write *os.File
+	read  *readFile
+}
+
+// readFile is what reads a temporary file.
+type readFile struct {
+	*os.File
+	// name is what it is removed by once it is closed, the last: Windows removes
+	// no file that is open.
+	name string
+}
+
+// Close closes it, and removes it if it still has a name.
+func (f *readFile) Close() error {
+	err := f.File.Close()
+	if f.name != "" {
+		err = errors.Join(err, os.Remove(f.name))
+	}
+	return err
+}
 
 // newTempFile makes one in a folder; "" is the system's folder for such.
 // Error: ErrTempDir.
@@ -25,21 +46,24 @@ func newTempFile(dir string) (tempFile, error) {
 	if err != nil {
 		return tempFile{}, tempError(err)
 	}
-	read, err := os.Open(write.Name())
-	if err := errors.Join(err, os.Remove(write.Name())); err != nil {
-		return tempFile{}, tempError(errors.Join(err, tempFile{write, read}.Close()))
+	f := tempFile{write: write, read: &readFile{}}
+	f.read.File, err = os.Open(write.Name())
+	if runtime.GOOS == "windows" && err == nil {
+		f.read.name = write.Name()
+		return f, nil
 	}
-	return tempFile{write, read}, nil
+	if err := errors.Join(err, os.Remove(write.Name())); err != nil {
+		return tempFile{}, tempError(errors.Join(err, f.Close()))
+	}
+	return f, nil
 }
 
 func (f tempFile) Close() error {
-	var errs []error
-	for _, file := range []*os.File{f.write, f.read} {
-		if file != nil {
-			errs = append(errs, file.Close())
-		}
+	err := f.write.Close()
+	if f.read.File != nil {
+		err = errors.Join(err, f.read.Close())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // tempError is what is wrong with the folder, and what an operator can do.

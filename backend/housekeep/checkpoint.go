@@ -42,12 +42,10 @@ func (h *Housekeeper) checkpoint(ctx context.Context, v *state.View) (read revis
 			return err
 		}
 		read = h.env.View().Seq()
-		if !h.agreed(ctx, read, h.confirmed) {
-			return ErrUnconfirmed
-		}
-		return nil
+		return h.agreed(ctx, read, h.confirmed)
 	}
 	err = h.env.Store.SaveCheckpoint(ctx, segment, v.Rev(), meta, keys, h.newPacer().wait)
+	h.ran(taskCheckpoint, err)
 	if err == nil || errors.Is(err, revision.ErrNotNeeded) {
 		h.replay.covered.Store(covers)
 	}

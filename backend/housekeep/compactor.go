@@ -110,10 +110,14 @@ func (h *Housekeeper) autoCompact(ctx context.Context) {
 	h.compactor.last = now
 	err := h.env.Propose(ctx, &recordpb.Request{Kind: &recordpb.Request_Compaction{
 		Compaction: &pb.CompactionRequest{Revision: int64(rev)}}})
-	switch {
-	case err == nil:
+	if errors.Is(err, state.ErrCompacted) {
+		h.ran(taskCompact, nil)
+		return
+	}
+	h.ran(taskCompact, err)
+	if err == nil {
 		h.cfg.Log.WithField("revision", rev).Info("compacted automatically")
-	case !errors.Is(err, state.ErrCompacted):
+	} else {
 		h.cfg.Log.WithError(fmt.Errorf("automatic compaction at revision %d: %w", rev, err)).Warn("trying again next time")
 	}
 }

@@ -2,6 +2,7 @@ package housekeep
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,13 +10,14 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-// agreed says whether this zkine is alone, or a round of digests that began after
+// agreed finds out whether this zkine is alone, or a round of digests that began after
 // a place in the log finds that enough members have the same state, and none
 // another. It goes before a checkpoint counts, which one other must confirm, and
 // before the log that it covers is trimmed, when all must have reported: had the
 // checkpointed state been wrong in this zkine's memory only, the log that made it
-// would still be there. One round may serve for both.
-func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func([]revision.Member, []state.Report) bool) bool {
+// would still be there. One round may serve for both. It returns nil if so;
+// ErrUnconfirmed if not, or not in time; and why the members cannot be listed.
+func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func([]revision.Member, []state.Report) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, digestTimeout)
 	defer cancel()
 	ticker := time.NewTicker(Tick)
@@ -23,11 +25,14 @@ func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func
 	for {
 		// Asked again each time: one that has left need not report.
 		members, err := h.env.Members.Members(ctx)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("ask who is there: %w", err)
+		}
 		if err != nil {
-			return false
+			return ErrUnconfirmed
 		}
 		if !slices.ContainsFunc(members, func(m revision.Member) bool { return m.ID != h.cfg.Self }) {
-			return true // this zkine itself may not be in the list yet
+			return nil // this zkine itself may not be in the list yet
 		}
 		// A mark can get lost, and the round before says nothing of now.
 		if a := h.env.View().Agreement(); !from.Before(a.At) {
@@ -35,9 +40,9 @@ func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func
 		}
 		if a := h.env.View().Agreement(); from.Before(a.At) {
 			if agree, _, _ := a.Verdict(); !agree {
-				return false
+				return ErrUnconfirmed
 			} else if enough(members, a.Reports) {
-				return true
+				return nil
 			}
 		}
 		// Of news and a tick, news first: what select would take is up to chance, and
@@ -52,7 +57,7 @@ func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func
 		case <-ticker.C:
 		case <-ctx.Done():
 			h.cfg.Log.Warn("not all members have compared their states; no checkpoint is written, or the log is not trimmed, this time")
-			return false
+			return ErrUnconfirmed
 		}
 	}
 }

@@ -91,8 +91,9 @@ func (h *Housekeeper) digestLoop() {
 		case v := <-h.check.marks:
 			sum, err := v.Digest()
 			h.physical.Release()
+			h.ran(taskDigest, err)
 			if err != nil {
-				h.cfg.Log.WithError(err).Warn("no digest for this round")
+				h.cfg.Log.WithError(err).Warn("this state could not be compared with the other members' this time; it is tried again in minutes")
 				continue
 			}
 			h.report(v.Seq(), sum)

@@ -58,7 +58,7 @@ func (w *wishes) take() []wish {
 
 // Defragment packs and checkpoints everything now, and removes the rest. It
 // returns when that is done. If ctx ends, it is done all the same. Errors:
-// ErrUnconfirmed, if not all members agree about the state in time; those of
+// ErrUnconfirmed, if not all members agree about the state in time; ErrUnarchived; those of
 // Store; the cause of the Housekeeper's end, the cause of ctx's.
 func (h *Housekeeper) Defragment(ctx context.Context) error {
 	defer h.physical.await()()
@@ -80,11 +80,14 @@ func (h *Housekeeper) defragmentFor(wishes []wish) {
 		return
 	}
 	var err error
+	done := h.cfg.Defragmenting()
 	if !h.isDefragmented(h.ctx) {
 		err = h.defragment(h.ctx)
 	}
+	done(err)
+	h.ran(taskDefragment, err)
 	if err != nil && h.ctx.Err() == nil { // no call may wait for it
-		h.cfg.Log.WithError(err).Warn("a defragmentation is not done")
+		h.cfg.Log.WithError(err).Warn("a defragmentation failed: what it would have freed stays in ZooKeeper")
 	}
 	for _, one := range wishes {
 		one <- err

@@ -88,6 +88,16 @@ type Membership interface {
 	Alive(ctx context.Context, name string) (bool, error)
 }
 
+// Archive keeps the log outside of the store.
+type Archive interface {
+	// Run archives what is logged, for as long as active says so, until ctx ends.
+	Run(ctx context.Context, active func() bool)
+
+	// Covers archives what there is, and says whether the log up to the end of a segment
+	// may be removed. It returns within a minute or so.
+	Covers(ctx context.Context, segment int64) bool
+}
+
 // Quota bounds what ZooKeeper may hold.
 type Quota interface {
 	// SetSize notes how many bytes the root holds, and SetOthers how many the

@@ -41,12 +41,15 @@ type member struct {
 	begin   func() // with the loop
 }
 
-// roomy is a quota of which little is used.
-type roomy struct{ size, others atomic.Int64 }
+// roomy is a quota of which little is used, unless it is cramped.
+type roomy struct {
+	size, others atomic.Int64
+	cramped      atomic.Bool
+}
 
 func (q *roomy) SetSize(bytes int64)   { q.size.Store(bytes) }
 func (q *roomy) SetOthers(bytes int64) { q.others.Store(bytes) }
-func (q *roomy) Cramped() bool         { return false }
+func (q *roomy) Cramped() bool         { return q.cramped.Load() }
 
 // open has a member join a root and begin with the housekeeping; it ends with the test.
 func open(t *testing.T, root *memlog.Store, id uint64, adapt ...func(*Config)) *member {

@@ -27,6 +27,11 @@ type Config struct {
 	// Held, if set, tells how many bytes the store holds, those of others than
 	// this root included.
 	Held func(context.Context) (int64, error)
+	// Archive keeps the log outside of the store as well; nil for none.
+	Archive Archive
+	// Defragmenting is told when a defragmentation begins, and what it returns how it
+	// ended; may be nil.
+	Defragmenting func() (done func(error))
 	// Registerer takes the metrics; nil for none.
 	Registerer prometheus.Registerer
 	Log        *logrus.Entry
@@ -39,8 +44,9 @@ const DefaultDigestInterval = 5 * time.Minute
 // Housekeeper does one member's part of the housekeeping. The methods that say so
 // are called by the apply loop alone, and wait for nothing but a lock.
 type Housekeeper struct {
-	cfg Config
-	env Env
+	cfg     Config
+	env     Env
+	metrics *metrics
 
 	keeper    keeper
 	proof     leaderProof
@@ -76,7 +82,10 @@ func New(ctx context.Context, cfg Config, env Env) *Housekeeper {
 	if cfg.ReplayLimit <= 0 {
 		cfg.ReplayLimit = DefaultReplayLimit
 	}
-	h := &Housekeeper{cfg: cfg, env: env,
+	if cfg.Defragmenting == nil {
+		cfg.Defragmenting = func() func(error) { return func(error) {} }
+	}
+	h := &Housekeeper{cfg: cfg, env: env, metrics: newMetrics(cfg.Registerer),
 		keeper:      keeper{members: env.Members, self: cfg.Self},
 		proof:       leaderProof{wanted: make(chan struct{}, 1)},
 		check:       newCorruptCheck(cfg.Registerer),
@@ -98,6 +107,9 @@ func (h *Housekeeper) Start() {
 	h.running.Go(h.housekeepLoop)
 	h.running.Go(h.keeperLoop)
 	h.running.Go(h.leaderLoop)
+	if h.cfg.Archive != nil {
+		h.running.Go(h.archiveLoop)
+	}
 }
 
 // Close ends all work with a cause, and waits until none is running.

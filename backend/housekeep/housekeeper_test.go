@@ -2,6 +2,7 @@ package housekeep
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +64,38 @@ func TestUnconfirmedIsNotStored(t *testing.T) {
 		require.Zero(t, m.log.Newest().Segment)
 		require.NoError(t, mute.Leave(t.Context()))
 		require.NoError(t, m.Defragment(within(t)), "it is alone now")
+	})
+}
+
+// unlisted is a membership whose list cannot be had at times.
+type unlisted struct {
+	Membership
+	away atomic.Bool
+}
+
+func (u *unlisted) Members(ctx context.Context) ([]revision.Member, error) {
+	if u.away.Load() {
+		return nil, revision.ErrUnavailable
+	}
+	return u.Membership.Members(ctx)
+}
+
+// While nobody can be asked, no member is blamed, and whoever wants a defragmentation
+// hears what to do: to try again.
+func TestAListThatCannotBeHadConfirmsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMember(memlog.New(), 1)
+		members := &unlisted{Membership: m.log}
+		m.env.Members = members
+		m.start(t, 1)
+		m.overwrite(t, 20)
+		members.away.Store(true)
+		err := m.Defragment(within(t))
+		require.ErrorIs(t, err, revision.ErrUnavailable)
+		require.NotErrorIs(t, err, ErrUnconfirmed)
+		require.Zero(t, m.log.Newest().Segment)
+		members.away.Store(false)
+		require.NoError(t, m.Defragment(within(t)))
 	})
 }
 

@@ -68,7 +68,7 @@ func (h *Housekeeper) doDue(tick <-chan time.Time) (was bool) {
 // there.
 func (h *Housekeeper) onSegmentEnd(v *state.View) {
 	if err := h.housekeep(h.ctx, v); err != nil && h.ctx.Err() == nil {
-		h.cfg.Log.WithError(err).Warn("housekeeping is not done; going on with the next segment")
+		h.cfg.Log.WithError(err).Warn("the log was not packed and trimmed, or no checkpoint written; it is tried again with the next segment")
 	}
 }
 
@@ -96,10 +96,37 @@ func (h *Housekeeper) housekeep(ctx context.Context, v *state.View) error {
 // cleanUp packs the log; and before that, if all members agree about the state at
 // a place after one in the log, it removes what no member can need any more.
 func (h *Housekeeper) cleanUp(ctx context.Context, from revision.Seq) error {
-	if h.agreed(ctx, from, haveReported) {
-		return h.trimAndPack(ctx)
+	err := h.agreed(ctx, from, haveReported)
+	if err == nil {
+		if err = h.trimAndPack(ctx); !errors.Is(err, ErrUnarchived) {
+			h.ran(taskTrim, err)
+			return err
+		} // else the archive has warned
 	}
+	h.ran(taskTrim, err)
 	return h.pack(ctx)
+}
+
+// archiveLoop archives, if this member is the keeper.
+func (h *Housekeeper) archiveLoop() { h.cfg.Archive.Run(h.ctx, h.IsKeeper) }
+
+// crampedWait is for how long an archive is waited for where there is little room.
+const crampedWait = 5 * time.Second
+
+// archived says whether what a checkpoint covers may go: it is in the archive, or there is
+// no room to wait long for that.
+func (h *Housekeeper) archived(ctx context.Context) bool {
+	newest := h.env.Store.Newest()
+	if h.cfg.Archive == nil || newest.Segment == 0 {
+		return true
+	}
+	if !h.env.Quota.Cramped() {
+		return h.cfg.Archive.Covers(ctx, newest.Segment)
+	}
+	within, cancel := context.WithTimeout(ctx, crampedWait)
+	defer cancel()
+	h.cfg.Archive.Covers(within, newest.Segment)
+	return true
 }
 
 // cleanUpNow is cleanUp from a place after all that was done so far.
@@ -115,6 +142,9 @@ func (h *Housekeeper) cleanUpNow(ctx context.Context) error {
 // little room left only one checkpoint is kept.
 func (h *Housekeeper) trimAndPack(ctx context.Context) error {
 	h.Measure(ctx)
+	if !h.archived(ctx) {
+		return ErrUnarchived
+	}
 	if newest := h.env.Store.Newest(); h.env.Quota.Cramped() && newest.Segment > 0 && !newest.Alone {
 		here, err := h.here(ctx)
 		if err == nil {
@@ -142,9 +172,9 @@ func (h *Housekeeper) pack(ctx context.Context) error {
 // member has just written one.
 func (h *Housekeeper) keepNewest(ctx context.Context, segment int64, read revision.Seq) error {
 	for {
-		if !h.agreed(ctx, read, haveReported) {
+		if err := h.agreed(ctx, read, haveReported); err != nil {
 			h.Measure(ctx)
-			return ErrUnconfirmed
+			return err
 		}
 		err := h.env.Store.KeepNewest(ctx, segment)
 		if !errors.Is(err, revision.ErrNotNeeded) {

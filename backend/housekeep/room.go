@@ -17,7 +17,9 @@ const measureInterval = 30 * time.Second
 func (h *Housekeeper) Measure(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, measureInterval)
 	defer cancel()
-	if err := h.env.Store.Measure(ctx); err != nil && h.ctx.Err() == nil {
+	err := h.env.Store.Measure(ctx)
+	h.ran(taskMeasure, err)
+	if err != nil && h.ctx.Err() == nil {
 		h.cfg.Log.WithError(err).Debug("could not measure what ZooKeeper holds")
 	}
 	size := h.env.Store.Sizes().Total()
@@ -45,6 +47,6 @@ func (h *Housekeeper) keepRoom(ctx context.Context) {
 func (h *Housekeeper) makeRoom(ctx context.Context) {
 	err := h.cleanUpNow(ctx)
 	if err != nil && !errors.Is(err, revision.ErrQuota) && ctx.Err() == nil {
-		h.cfg.Log.WithError(err).Warn("could not clean up while a quota of ZooKeeper's is used up")
+		h.cfg.Log.WithError(err).Warn("a quota of ZooKeeper's is used up, and what is not needed any more could not be removed; trying again")
 	}
 }

@@ -97,8 +97,10 @@ func (l *Log) Sizes() revision.Sizes {
 	newest := s.latest()
 	sizes := revision.Sizes{Log: s.bytes(s.first-1, s.open), Checkpoint: newest.Bytes,
 		Live: s.bytes(newest.Segment, s.open) + newest.Bytes}
+	sizes.Kept = sizes.Live
 	if s.previous != nil && s.previous != s.newest {
 		sizes.Checkpoint += s.previous.bytes
+		sizes.Kept = s.bytes(s.previous.segment, s.open) + sizes.Checkpoint
 	}
 	return sizes
 }

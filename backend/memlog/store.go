@@ -90,7 +90,7 @@ func (s *Store) announce() {
 // land puts a batch into the log. The lock is held.
 func (s *Store) land(batch *revision.Batch, writer *Log) revision.Seq {
 	seq := revision.Seq{Segment: s.open, Slot: int64(len(s.segments[s.open]))}
-	one := slot{Slot: revision.Slot{Seq: seq, Nonce: batch.Nonce, Term: 1, Requests: batch.Requests}, writer: writer}
+	one := slot{Slot: batch.At(seq, 1), writer: writer}
 	for _, r := range batch.Requests {
 		one.bytes += int64(proto.Size(r))
 	}

@@ -14,8 +14,8 @@ func checkReads(r *replayed, h *history) (wrong []string) {
 	last := map[*life][]*op{}
 	for _, o := range h.ops {
 		if !o.acked() || o.kind != opGet && o.kind != opSerializable {
-			if o.compacted && (o.at > r.floor || o.at == r.floor && o.kind != opCompact) {
-				wrong = append(wrong, fmt.Sprintf("%s: compacted, though the floor was never above %d", o, r.floor))
+			if floor := r.floorAt(o.ended); o.compacted && (o.at > floor || o.at == floor && o.kind != opCompact) {
+				wrong = append(wrong, fmt.Sprintf("%s: compacted, though the floor was not above %d until %v", o, floor, o.ended))
 			}
 			continue
 		}
@@ -37,7 +37,7 @@ func (o *op) checkRead(r *replayed) (wrong []string) {
 	report := func(format string, args ...any) {
 		wrong = append(wrong, fmt.Sprintf("%s: ", o)+fmt.Sprintf(format, args...))
 	}
-	if o.rev > r.current() || r.made[o.rev] > o.ended {
+	if made, is := r.made[o.rev]; !is || made > o.ended {
 		report("read revision %d before it was made", o.rev)
 		return wrong
 	}
@@ -47,6 +47,9 @@ func (o *op) checkRead(r *replayed) (wrong []string) {
 	rev := o.rev
 	if o.at > 0 {
 		rev = o.at
+		if to := r.crossed(o.at, o.rev); to > 0 {
+			report("read at revision %d, though the revision was raised to %d", o.rev, to)
+		}
 	}
 	for _, key := range keys {
 		i := slices.IndexFunc(o.kvs, func(kv *mvccpb.KeyValue) bool { return string(kv.Key) == key })

@@ -35,6 +35,8 @@ func sample() *replayed {
 		{Kind: &recordpb.Request_LeaseRevoke{LeaseRevoke: &pb.LeaseRevokeRequest{ID: 7}}},
 		{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: &pb.LeaseGrantRequest{ID: 8, TTL: 2}}}, // at 10 s
 		{Kind: &recordpb.Request_LeaseExpire{LeaseExpire: &recordpb.LeaseExpire{Id: 8, Renewed: 9}}},
+		{Kind: &recordpb.Request_RevisionRaise{RevisionRaise: &recordpb.RevisionRaise{To: 1000}}}, // at 12 s
+		putOf("k1", "w/11"), // 1001, at 13 s
 	} {
 		seq := revision.Seq{Segment: 1, Slot: int64(i)}
 		nonce := revision.DrawNonce(rand.Reader)
@@ -68,21 +70,26 @@ func trueHistory(r *replayed) *history {
 	local := wrote("", "", 3)
 	local.kind, local.kvs = opSerializable, []*mvccpb.KeyValue{r.at("k0", 3)}
 	local.who, local.began, local.ended = &life{}, 8*time.Second, 9*time.Second
-	w := &watched{from: 2, end: 6}
-	for rev := 2; rev <= 6; rev++ {
+	after := wrote("k1", "w/11", 1001)
+	after.floor, after.began, after.ended = 1000, 12500*time.Millisecond, 14*time.Second
+	tooOld := &op{kind: opGet, at: 5, compacted: true, floor: 1001, began: 14 * time.Second, ended: 15 * time.Second}
+	w := &watched{from: 2, end: 1001}
+	for rev := int64(2); rev <= 6; rev++ {
 		w.seen = append(w.seen, sighting{event: proto.CloneOf(r.events[rev][0])})
 	}
-	w.seen = append(w.seen, sighting{promised: 6})
+	w.seen = append(w.seen, sighting{promised: 6}, sighting{at: 14 * time.Second, skipped: 1000},
+		sighting{event: proto.CloneOf(r.events[1001][0])})
 	return &history{
-		ops: []*op{wrote("k0", "w/0", 2), swapped, removed, wrote("k1", "w/3", 5), wrote("k0", "w/4", 6), failed, read, local,
+		ops: []*op{wrote("k0", "w/0", 2), swapped, removed, wrote("k1", "w/3", 5), wrote("k0", "w/4", 6), failed, read, local, after, tooOld,
 			{kind: opPut, value: "w/unknown", unknown: true}, {kind: opPut, value: "w/refused", refused: true}},
 		watches: []*watched{w},
 		leases:  []*leased{{id: 7, ttl: 2, key: "lease/a", alive: []time.Duration{7 * time.Second}}},
+		raises:  []*raised{{to: 1000, nonce: r.entries[10].slot.Nonce, began: 11 * time.Second, ended: 13 * time.Second}},
 	}
 }
 
 func judgeAll(r *replayed, h *history) (wrong []string) {
-	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkAppends, checkWrites, checkReads, checkWatches, checkLeases, checkService} {
+	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkAppends, checkWrites, checkReads, checkWatches, checkLeases, checkService, checkRaises} {
 		wrong = append(wrong, check(r, h)...)
 	}
 	return wrong
@@ -145,6 +152,18 @@ func TestFalseHistoriesAreFound(t *testing.T) {
 		"a lease ends after a silence": func(r *replayed, _ *history) { r.entries[9].by.who.heard[2] = 4 * time.Second },
 		"a lease ends after a start":   func(r *replayed, _ *history) { r.entries[9].by.who.heard = []time.Duration{10 * time.Second} },
 		"a key outlives its lease":     func(_ *replayed, h *history) { h.leases[0].key = "k1" },
+		"a read from before a raise": func(r *replayed, h *history) {
+			h.ops[9].compacted, h.ops[9].rev, h.ops[9].kvs = false, 1001, []*mvccpb.KeyValue{r.at("k1", 5)}
+		},
+		"a read in the hole of a raise":     func(_ *replayed, h *history) { h.ops[9].compacted, h.ops[9].at, h.ops[9].rev = false, 0, 1<<9 },
+		"compacted before a raise":          func(_ *replayed, h *history) { h.ops[9].ended = 11 * time.Second },
+		"a watch is not told of a raise":    func(_ *replayed, h *history) { h.watches[0].seen = drop(h.watches[0].seen, 6) },
+		"a watch is told before a raise":    func(_ *replayed, h *history) { h.watches[0].seen[6].at = 11 * time.Second },
+		"a watch is promised past a raise":  func(_ *replayed, h *history) { h.watches[0].seen[5].promised = 1000 },
+		"a raise is lost":                   func(_ *replayed, h *history) { h.raises[0].nonce[0]++ },
+		"a raise is made twice":             func(r *replayed, _ *history) { r.entries = append(r.entries, r.entries[10]) },
+		"raised to another revision":        func(_ *replayed, h *history) { h.raises[0].to++ },
+		"raised before anyone wanted it to": func(_ *replayed, h *history) { h.raises[0].began = 13 * time.Second },
 	}
 	for name, harm := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 )
@@ -21,12 +22,18 @@ func checkWatches(r *replayed, h *history) (wrong []string) {
 
 func (s *watched) check(r *replayed, report func(string, ...any)) {
 	want := s.events(r)
-	promised := int64(0)
+	next, promised := s.from, int64(0)
 	for _, got := range s.seen {
+		floor := r.floorAt(got.at)
+		if to := r.lostOn(next, got.rev()); to > 0 && got.skipped == 0 {
+			report("waited for %d and saw %d, and was not told that the revision was raised to %d", next, got.rev(), to)
+		}
+		next = max(next, got.rev()+1)
 		switch {
 		case got.skipped > 0:
-			if got.skipped > r.floor {
-				report("compacted at %d, the floor was never above %d", got.skipped, r.floor)
+			next = max(s.from, got.skipped)
+			if got.skipped > floor {
+				report("compacted at %d, the floor was not above %d until %v", got.skipped, floor, got.at)
 			}
 			for len(want) > 0 && want[0].Kv.ModRevision < got.skipped {
 				want = want[1:]
@@ -37,7 +44,7 @@ func (s *watched) check(r *replayed, report func(string, ...any)) {
 				report("promised all up to %d, but %d was not there yet", promised, want[0].Kv.ModRevision)
 				return
 			}
-		case len(want) == 0 || !sameEvent(got.event, want[0], r.floor):
+		case len(want) == 0 || !sameEvent(got.event, want[0], floor):
 			report("saw %s, should have seen %s", showEvent(got.event), showFirst(want))
 			return
 		default:
@@ -51,7 +58,8 @@ func (s *watched) check(r *replayed, report func(string, ...any)) {
 
 // events are those that concern the watcher.
 func (s *watched) events(r *replayed) (out []*mvccpb.Event) {
-	for rev := max(s.from, 2); rev <= r.current(); rev++ {
+	from, _ := slices.BinarySearch(r.revs, s.from)
+	for _, rev := range r.revs[from:] {
 		for _, e := range r.events[rev] {
 			if s.key == "" || string(e.Kv.Key) == s.key {
 				out = append(out, e)

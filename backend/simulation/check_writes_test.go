@@ -22,7 +22,7 @@ func checkRevisions(r *replayed, h *history) (wrong []string) {
 	for _, l := range h.leases {
 		tried[l.key] = true
 	}
-	for rev := int64(2); rev <= r.current(); rev++ {
+	for _, rev := range r.revs {
 		if len(r.events[rev]) == 0 {
 			wrong = append(wrong, fmt.Sprintf("revision %d changed nothing", rev))
 		}
@@ -40,7 +40,7 @@ func checkRevisions(r *replayed, h *history) (wrong []string) {
 // outcome at most once; one that was refused never.
 func checkWrites(r *replayed, h *history) (wrong []string) {
 	effects := map[string][]effect{}
-	for rev := int64(2); rev <= r.current(); rev++ {
+	for _, rev := range r.revs {
 		for _, e := range r.events[rev] {
 			if e.Type == mvccpb.Event_PUT {
 				value := string(e.Kv.Value)

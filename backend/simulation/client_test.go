@@ -22,6 +22,7 @@ type person struct {
 	w    *world
 	name string
 	rng  *rand.Rand
+	home *zkine // which it prefers; nil for none
 }
 
 func (w *world) person(name string, stream int) *person {
@@ -44,6 +45,9 @@ func (p *person) reach() (*life, *backend.Backend) {
 			runtime.Goexit()
 		}
 		z := p.w.zkines[p.rng.IntN(len(p.w.zkines))]
+		if p.home != nil && p.rng.IntN(4) > 0 {
+			z = p.home
+		}
 		if b := z.serving(); b != nil {
 			p.w.mu.Lock()
 			l := z.life
@@ -120,6 +124,9 @@ func (p *person) choose(o *op, known map[string]int64) {
 		o.kind = opGet
 		if p.rng.IntN(4) == 0 {
 			o.at = max(0, p.w.floor.Load()-p.rng.Int64N(20))
+			if p.w.profile.raises != nil && p.rng.IntN(2) == 0 {
+				o.at = min(o.at, p.rng.Int64N(60)) // of before
+			}
 		}
 	case n < 19:
 		o.kind = opSerializable

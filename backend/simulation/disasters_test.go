@@ -149,6 +149,7 @@ func (w *world) lag(server int, until time.Duration) {
 // heal ends all that goes wrong.
 func (w *world) heal() {
 	w.calm = true
+	w.steady.Store(true)
 	w.awayUntil = 0
 	clear(w.cutUntil)
 	for server := range w.cutUntil {

@@ -17,7 +17,8 @@
 // is away, one of its servers is cut off or lags behind, sessions expire, zkines
 // freeze, die and come back. Some worlds end with the ensemble losing its tail
 // (every zkine that knew more must stop), or with a bit that flips in the memory
-// of the keeper (it must stop, and no other).
+// of the keeper (it must stop, and no other). In some, operators raise the revision
+// (raise_test.go), with all zkines stopped or while they serve.
 //
 // At the same time clients (client_test.go, watcher_test.go, tenant_test.go)
 // write, compare and set, read, watch, hold leases and compact, on any zkine. What

@@ -86,7 +86,9 @@ func (w *world) endInLoss() {
 func (w *world) expectHalt(ahead []*life) {
 	found := false
 	for _, l := range ahead {
-		found = found || !l.dead && errors.Is(l.why(), revision.ErrLogLost)
+		// One that had not heard yet of an operator's decision before the loss takes it for
+		// one after it.
+		found = found || !l.dead && errors.Is(l.why(), revision.ErrLogLost) && !errors.Is(l.why(), revision.ErrAccepted)
 	}
 	if w.mute || !found || w.failed() {
 		return

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/zkine/zkine/revision"
 )
 
 // history is what clients did and saw. Its lists are under the world's lock.
@@ -11,6 +13,7 @@ type history struct {
 	ops     []*op
 	watches []*watched
 	leases  []*leased
+	raises  []*raised
 }
 
 // opKind is what a client did.
@@ -62,6 +65,7 @@ type watched struct {
 
 // sighting is one thing that a watcher was told.
 type sighting struct {
+	at    time.Duration
 	event *mvccpb.Event // nil for what follows
 	// skipped says that all before it was compacted.
 	skipped int64
@@ -77,4 +81,19 @@ type leased struct {
 	alive []time.Duration
 	// revoked says that its client tried to.
 	revoked bool
+}
+
+// rev is the revision that a sighting is about.
+func (s sighting) rev() int64 {
+	if s.event != nil {
+		return s.event.Kv.ModRevision
+	}
+	return max(s.skipped, s.promised)
+}
+
+// raised is a raise of the revision that its operator was told was made.
+type raised struct {
+	to           int64
+	nonce        revision.Nonce
+	began, ended time.Duration
 }

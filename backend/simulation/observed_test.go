@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zklog"
@@ -30,13 +31,56 @@ func (o *observed) Append(ctx context.Context, batch *revision.Batch) (revision.
 }
 
 func (o *observed) Barrier(ctx context.Context) (revision.Seq, error) {
-	t := o.l.z.w.truth
-	before := t.last()
+	before := o.l.z.w.truth.last()
 	seq, err := o.Log.Barrier(ctx)
-	if err == nil && seq.Before(before) && !t.hasLost() {
+	o.judge(before, seq, err)
+	return seq, err
+}
+
+func (o *observed) Take() (revision.Slot, bool) {
+	slot, here := o.Log.Take()
+	if here {
+		o.l.z.w.truth.delivered(o.l, slot)
+	}
+	return slot, here
+}
+
+func (o *observed) TakeOwn(nonce revision.Nonce) (revision.Slot, bool) {
+	slot, here := o.Log.TakeOwn(nonce)
+	if here {
+		o.l.z.w.truth.delivered(o.l, slot)
+	}
+	return slot, here
+}
+
+func (o *observed) Begin(ctx context.Context, batch *revision.Batch, done func(revision.Appended, error)) bool {
+	t := o.l.z.w.truth
+	a := t.appending(o.l, batch)
+	sent := o.Log.Begin(ctx, batch, func(out revision.Appended, err error) {
+		t.appended(a, out, err)
+		done(out, err)
+	})
+	if !sent {
+		t.appended(a, revision.Appended{}, errNotSent)
+	}
+	return sent
+}
+
+var errNotSent = errors.New("simulation: it was not sent")
+
+func (o *observed) BeginBarrier(ctx context.Context, done func(revision.Seq, error)) bool {
+	before := o.l.z.w.truth.last()
+	return o.Log.BeginBarrier(ctx, func(seq revision.Seq, err error) {
+		o.judge(before, seq, err)
+		done(seq, err)
+	})
+}
+
+// judge says whether a barrier was behind what was there before it.
+func (o *observed) judge(before, seq revision.Seq, err error) {
+	if err == nil && seq.Before(before) && !o.l.z.w.truth.hasLost() {
 		o.l.z.w.fail("%s: a barrier showed %v to be current, though %v was there before it", o.l.z.name, seq, before)
 	}
-	return seq, err
 }
 
 func (o *observed) Reload(ctx context.Context) error {

@@ -26,6 +26,9 @@ type profile struct {
 	disasters                       time.Duration // mean time between two; 0 is never
 	lag, twoKeepers, freeze, expire bool
 
+	leases leases
+	raises []raise
+
 	end ending
 }
 

@@ -37,10 +37,11 @@ func (w *world) live() {
 	w.populate()
 	w.expectDisaster()
 	w.expectLag()
+	w.expectRaises()
 	if w.profile.end == loseTail {
 		w.keepBackups()
 	}
-	writers := int64(w.profile.writers)
+	writers := int64(w.profile.writers + w.profile.leases.readers)
 	crowd := writers + int64(w.profile.watchers+w.profile.tenants)
 	if !w.schedule(longest, func() bool { return w.clients.Load() <= crowd-writers }) {
 		w.fail("writers do not come to an end")
@@ -60,9 +61,12 @@ func (w *world) live() {
 // populate lets people in.
 func (w *world) populate() {
 	p := w.profile
-	w.clients.Add(int64(p.writers + p.watchers + p.tenants))
+	w.clients.Add(int64(p.writers + p.leases.readers + p.watchers + p.tenants))
 	for i := range p.writers {
 		go w.person(fmt.Sprint("w", i), i).writer()
+	}
+	for i := range p.leases.readers {
+		go w.person(fmt.Sprint("r", i), 400+i).reader(w.zkines[i%len(w.zkines)])
 	}
 	for i := range p.watchers {
 		key := ""
@@ -81,6 +85,10 @@ func (w *world) populate() {
 func (w *world) settle() {
 	if !w.schedule(soon, w.allServe) {
 		w.fail("not all zkines serve again")
+		return
+	}
+	if !w.schedule(soon, w.operatorsDone) {
+		w.fail("an operator does not come to an end")
 		return
 	}
 	w.finish("last words", func(p *person) {
@@ -149,7 +157,7 @@ func (w *world) allServe() bool {
 func (w *world) judge() {
 	r := w.truth.replay()
 	h := &w.history
-	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkAppends, checkWrites, checkReads, checkWatches, checkLeases, checkService} {
+	for _, check := range []func(*replayed, *history) []string{checkRevisions, checkAppends, checkWrites, checkReads, checkWatches, checkLeases, checkService, checkRaises} {
 		for _, wrong := range check(r, h) {
 			w.fail("%s", wrong)
 		}
@@ -167,6 +175,7 @@ func (w *world) judge() {
 // stop ends all that lives: nothing may be left over.
 func (w *world) stop() {
 	w.ending.Store(true)
+	w.steady.Store(true)
 	w.calm = true
 	for _, z := range w.zkines {
 		w.thaw(z)

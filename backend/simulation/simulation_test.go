@@ -89,6 +89,11 @@ func TestSeeds(t *testing.T) {
 		})
 	}
 	t.Log(stats.String())
+	if stats.worlds >= 100 {
+		require.Positive(t, stats.happened["raised"], "no operator has raised the revision")
+		require.Positive(t, stats.leased, "no zkine has held the read lease")
+		require.Positive(t, stats.heldBack, "no slot was held back for one")
+	}
 }
 
 // report tells what was wrong.
@@ -143,7 +148,8 @@ func TestSeedsAreReproducible(t *testing.T) {
 // statistics are what a number of worlds saw.
 type statistics struct {
 	worlds, steps, slots, writes int
-	lived                        time.Duration
+	lived, heldBack              time.Duration
+	leased                       int64
 	happened                     map[string]int
 }
 
@@ -156,8 +162,13 @@ func (s *statistics) add(w *world) {
 	s.slots += len(w.truth.slots)
 	s.writes += len(w.history.ops)
 	s.lived += w.age
+	s.leased += w.leased.Load()
+	s.heldBack += time.Duration(w.heldBack.Load())
 	s.happened["ending: "+w.profile.end.String()]++
 	for what, n := range w.happened {
+		s.happened[what] += n
+	}
+	for what, n := range w.raisings {
 		s.happened[what] += n
 	}
 }
@@ -168,6 +179,7 @@ func (s *statistics) String() string {
 		names = append(names, fmt.Sprintf("%s %d", what, n))
 	}
 	sort.Strings(names)
-	return fmt.Sprintf("%d worlds, %v lived, %d steps, %d slots, %d calls; %s", s.worlds, s.lived.Round(time.Second), s.steps, s.slots, s.writes,
+	return fmt.Sprintf("%d worlds, %v lived, %d steps, %d slots, %d calls, %d reads by leases, slots held back for %v; %s", s.worlds, s.lived.Round(time.Second), s.steps, s.slots, s.writes,
+		s.leased, s.heldBack.Round(time.Millisecond),
 		strings.Join(slices.Compact(names), ", "))
 }

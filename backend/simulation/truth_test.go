@@ -153,26 +153,41 @@ type entry struct {
 // replayed is the whole log, evaluated once more.
 type replayed struct {
 	entries []entry
-	// events by revision; revision r is events[r].
-	events [][]*mvccpb.Event
-	// made is when a revision was written.
-	made []time.Duration
-	// floor is the highest compaction.
-	floor int64
+	// revs are the revisions that changed something, in order; events is what.
+	revs   []int64
+	events map[int64][]*mvccpb.Event
+	// made is when a revision was written. There are two more than in revs: that of an
+	// empty store, and those to which the revision was raised.
+	made map[int64]time.Duration
+	// newest is the highest of them.
+	newest int64
+	// holes are where the revision was raised, in order.
+	holes []hole
+	// floor is the highest compaction, and floors what it was from when on.
+	floor  int64
+	floors []floorAt
 }
 
 // replay evaluates all slots in order. It fails the world if there is a gap.
 func (t *truth) replay() *replayed {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := &replayed{events: make([][]*mvccpb.Event, 2), made: make([]time.Duration, 2)}
+	r := &replayed{events: map[int64][]*mvccpb.Event{}, made: map[int64]time.Duration{1: 0}}
 	m := state.New()
 	for seq, ok := t.firstSlot(); ok; seq, ok = t.slotAfter(seq) {
 		slot := t.slots[seq]
 		e := entry{seq: seq, at: t.committed[seq], by: t.attempts[slot.Nonce], slot: slot, first: int64(m.View().Rev()) + 1}
-		e.done = m.Apply(withoutCompaction(slot, r))
+		e.done = m.Apply(r.withoutCompaction(e))
 		v := m.View()
 		e.last = int64(v.Rev())
+		r.newest = e.last
+		if e.raiseTo() > 0 {
+			if wrong := r.raise(&e, v); wrong != "" {
+				t.w.fail("%s", wrong)
+			}
+			r.entries = append(r.entries, e)
+			continue
+		}
 		for rev := e.first; rev <= e.last; rev++ {
 			change, _ := v.Change(revision.Rev(rev))
 			var events []*mvccpb.Event
@@ -181,8 +196,8 @@ func (t *truth) replay() *replayed {
 				e.PrevKv = r.at(event.Key(), rev-1) // found here, so that it can be wrong there
 				events = append(events, e)
 			}
-			r.events = append(r.events, events)
-			r.made = append(r.made, e.at)
+			r.revs = append(r.revs, rev)
+			r.events[rev], r.made[rev] = events, e.at
 		}
 		r.entries = append(r.entries, e)
 	}
@@ -205,11 +220,12 @@ func (t *truth) writtenUpTo(last revision.Seq) (n int) {
 
 // withoutCompaction keeps all history readable, and notes the floor. What takes
 // a compaction's place counts as a request, too, and does nothing.
-func withoutCompaction(s revision.Slot, r *replayed) revision.Slot {
+func (r *replayed) withoutCompaction(e entry) revision.Slot {
+	s := e.slot
 	requests := slices.Clone(s.Requests)
 	for i, q := range requests {
 		if c := q.GetCompaction(); c != nil {
-			r.floor = max(r.floor, c.Revision)
+			r.lift(e.at, c.Revision)
 			requests[i] = &recordpb.Request{Kind: &recordpb.Request_Compaction{Compaction: &pb.CompactionRequest{Revision: -1}}}
 		}
 	}
@@ -242,9 +258,13 @@ func (r *replayed) before(key string, rev int64) *mvccpb.KeyValue {
 
 // at is a key's state at a revision.
 func (r *replayed) at(key string, rev int64) *mvccpb.KeyValue {
-	for ; rev > 1; rev-- {
-		for i := len(r.events[rev]) - 1; i >= 0; i-- {
-			if e := r.events[rev][i]; string(e.Kv.Key) == key {
+	n, found := slices.BinarySearch(r.revs, rev)
+	if found {
+		n++
+	}
+	for _, rev := range slices.Backward(r.revs[:n]) {
+		for _, e := range slices.Backward(r.events[rev]) {
+			if string(e.Kv.Key) == key {
 				if e.Type == mvccpb.Event_DELETE {
 					return nil
 				}
@@ -256,4 +276,4 @@ func (r *replayed) at(key string, rev int64) *mvccpb.KeyValue {
 }
 
 // current is the newest revision.
-func (r *replayed) current() int64 { return int64(len(r.events)) - 1 }
+func (r *replayed) current() int64 { return r.newest }

@@ -63,7 +63,7 @@ func (p *person) watch(l *life, b *backend.Backend, s *watched, next int64) int6
 func (p *person) told(s *watched, next int64, r *pb.WatchResponse) int64 {
 	switch {
 	case r.CompactRevision > 0:
-		s.seen = append(s.seen, sighting{skipped: r.CompactRevision})
+		s.seen = append(s.seen, sighting{at: p.w.now(), skipped: r.CompactRevision})
 		return max(next, r.CompactRevision)
 	case r.Canceled:
 		p.w.fail("%s: a watch was refused: %s", p.name, r.CancelReason)
@@ -73,11 +73,11 @@ func (p *person) told(s *watched, next int64, r *pb.WatchResponse) int64 {
 			s.from = next
 		}
 	case len(r.Events) == 0:
-		s.seen = append(s.seen, sighting{promised: r.Header.Revision})
+		s.seen = append(s.seen, sighting{at: p.w.now(), promised: r.Header.Revision})
 		return max(next, r.Header.Revision+1)
 	}
 	for _, e := range r.Events {
-		s.seen = append(s.seen, sighting{event: proto.CloneOf(e)})
+		s.seen = append(s.seen, sighting{at: p.w.now(), event: proto.CloneOf(e)})
 		next = e.Kv.ModRevision + 1
 		p.w.seen(e.Kv.ModRevision)
 	}

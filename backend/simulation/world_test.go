@@ -35,6 +35,7 @@ type world struct {
 	over      bool // everything is to end; under mu
 	zkines    []*zkine
 	lives     []*life // all there ever were
+	operators []*life // who keep all zkines down until they have ended
 	backups   []backup
 	steps     int
 	age       time.Duration  // once it is over
@@ -47,6 +48,10 @@ type world struct {
 	// clients that are not done yet; they lower it themselves.
 	clients atomic.Int64
 	ending  atomic.Bool // watchers and tenants wind up
+	steady  atomic.Bool // no goroutine is frozen any more
+	// leased is how many reads were answered by leases, heldBack for how long slots
+	// waited for their holders, in nanoseconds.
+	leased, heldBack atomic.Int64
 
 	arrived chan struct{} // has room for one
 
@@ -54,13 +59,16 @@ type world struct {
 	arrivals []*call  // sent by zkines, not seen by the scheduler yet
 	wrong    []string // what must not be
 	history  history
+	raisings map[string]int // what became of raises of the revision
 }
 
 func newWorld(seed uint64, tracing bool) *world {
 	p := drawProfile(rand.New(rand.NewPCG(seed, 1)))
+	p.drawLeases(rand.New(rand.NewPCG(seed, 3)))
+	p.drawRaises(rand.New(rand.NewPCG(seed, 4)))
 	w := &world{seed: seed, profile: p, rng: rand.New(rand.NewPCG(seed, 2)), began: time.Now(),
 		e: memzk.NewServers(p.servers), cutUntil: make([]time.Duration, p.servers),
-		arrived: make(chan struct{}, 1), happened: map[string]int{}, trace: newTrace(tracing)}
+		arrived: make(chan struct{}, 1), happened: map[string]int{}, raisings: map[string]int{}, trace: newTrace(tracing)}
 	w.truth = newTruth(w)
 	for i := range p.zkines {
 		w.zkines = append(w.zkines, &zkine{w: w, id: i, name: string(rune('a' + i))})

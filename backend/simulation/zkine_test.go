@@ -4,7 +4,10 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/state"
@@ -20,9 +23,13 @@ type zkine struct {
 	name  string
 	life  *life // nil before the first
 	lives int
+	// operator says that it is a person's command; it has one life.
+	operator bool
 
 	frozenUntil time.Duration
-	held        []func() // what waits for it to wake
+	// frozen is frozenUntil for any goroutine.
+	frozen atomic.Int64
+	held   []func() // what waits for it to wake
 }
 
 // life is one run of a zkine: a process, were it not in this one.
@@ -34,6 +41,7 @@ type life struct {
 	ended  chan struct{}   // closed when nothing of it runs any more
 	heard  []time.Duration // when ZooKeeper answered it; the scheduler's
 
+	metrics  *prometheus.Registry
 	reloaded bool // it goes on from a checkpoint; of the goroutine that applies
 
 	// Under w.mu:
@@ -50,7 +58,7 @@ type life struct {
 func (w *world) start(z *zkine) {
 	z.lives++
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &life{z: z, number: z.lives, died: make(chan struct{}), ended: make(chan struct{}), cancel: cancel}
+	l := &life{z: z, number: z.lives, metrics: prometheus.NewRegistry(), died: make(chan struct{}), ended: make(chan struct{}), cancel: cancel}
 	w.mu.Lock()
 	z.life = l
 	w.mu.Unlock()
@@ -67,7 +75,7 @@ func (l *life) open(ctx context.Context) {
 	w, p := l.z.w, l.z.w.profile
 	log := l.logger()
 	cfg := zklog.Config{Dialer: dialer{l}, Root: "/zkine", Name: l.z.name, MaxSlots: p.maxSlots,
-		CheckpointFrom: p.checkpointFrom, Random: l.source(0), Log: log}
+		CheckpointFrom: p.checkpointFrom, Random: l.source(0), OneServer: l.oneServer(), Log: log}
 	if p.large {
 		cfg.MaxRequest = 1 // the smallest there is
 	}
@@ -79,6 +87,7 @@ func (l *life) open(ctx context.Context) {
 	member := backend.Config{
 		Member:      revision.Member{Name: l.z.name, ID: l.member(), ClientURLs: []string{"http://" + l.z.name}},
 		MaxInFlight: p.inFlight, DigestInterval: p.digests, Random: l.source(1), Published: l.published, Log: log,
+		ReadLease: l.readLease(), Clock: l.wrongClock, Registerer: l.metrics,
 	}
 	if w.seed%3 == 0 { // cramped, so that one checkpoint is kept, but never full
 		member.QuotaBytes = 1 << 50
@@ -98,6 +107,7 @@ func (l *life) open(ctx context.Context) {
 		l.fail(b.Ready())
 	case <-ctx.Done():
 	}
+	l.countLeased()
 	if err := b.Close(); err != nil {
 		w.fail("%s: Close: %v", l.z.name, err)
 	}
@@ -109,6 +119,12 @@ func (l *life) source(n int) io.Reader {
 }
 
 func (l *life) member() uint64 { return uint64(l.z.id + 1) }
+
+// wrongClock is what batches say that the time is: years away from the others', and it
+// goes back. Nothing may depend on it.
+func (l *life) wrongClock() time.Time {
+	return time.Now().AddDate(l.z.id*10-l.number, 0, 0).Add(-2 * l.z.w.now())
+}
 
 // fail notes why a life ended by itself. Anyone may call it.
 func (l *life) fail(err error) {
@@ -163,17 +179,16 @@ func (w *world) crash(l *life) {
 	}
 	l.cancel()
 	w.thaw(z)
-	w.after(w.between(0, 2*sessionTimeout), func() {
-		if !w.over {
-			w.start(z)
-		}
-	})
+	if !z.operator {
+		w.after(w.between(0, 2*sessionTimeout), func() { w.revive(z) })
+	}
 }
 
 // freeze stops a zkine: what it sends and what it would hear waits. Its session
 // may expire in that time.
 func (w *world) freeze(z *zkine, d time.Duration) {
 	z.frozenUntil = max(z.frozenUntil, w.now()+d)
+	z.frozen.Store(int64(z.frozenUntil))
 	life := z.life
 	if d > sessionTimeout {
 		w.after(sessionTimeout, func() {
@@ -193,6 +208,7 @@ func (w *world) freeze(z *zkine, d time.Duration) {
 
 func (w *world) thaw(z *zkine) {
 	z.frozenUntil = 0
+	z.frozen.Store(0)
 	held := z.held
 	z.held = nil
 	for _, f := range held {

@@ -51,9 +51,9 @@ func (a *answering) takes(versions []*version, r *pb.RangeRequest) bool {
 // nil.
 func (v *version) answerBytes(r *pb.RangeRequest) int64 {
 	if r.GetKeysOnly() {
-		return int64(v.keyLen)
+		return int64(len(v.key))
 	}
-	return int64(len(v.wire))
+	return int64(v.wireLen())
 }
 
 // read is the answer to a range that was checked; nil if none is built.

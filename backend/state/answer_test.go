@@ -110,7 +110,7 @@ func TestATooLargeAnswerIsTheAnswersFault(t *testing.T) {
 			one.maxAnswer = 20_000
 			slot := one.slot(request(r), request(&pb.PutRequest{Key: []byte("after")}))
 			got := one.Apply(slot)
-			require.Equal(t, Result{Err: ErrUnanswered}, got.Results[0])
+			require.Equal(t, Result{Err: ErrUnanswered, Rev: got.Results[0].Rev}, got.Results[0])
 			require.NoError(t, got.Results[1].Err, "the next one starts anew")
 			require.NotNil(t, got.Results[1].Response)
 			other.ApplyFor(slot, func(int) bool { return false })
@@ -128,9 +128,9 @@ func TestAPanicInAnAnswerIsTheAnswersFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			b.live.Set("zz", &version{mod: 1, number: 1, keyLen: 9, valueAt: 20, valueLen: 5})
+			b.live.Set("zz", &version{key: "zz", mod: 1, number: 1, valueLen: 5})
 			got := b.Apply(b.slot(request(r)))
-			require.Equal(t, Result{Err: ErrAnswerFailed}, got.Results[0])
+			require.Equal(t, Result{Err: ErrAnswerFailed, Rev: got.Results[0].Rev}, got.Results[0])
 			v, found := b.live.Get(string(key))
 			require.True(t, found)
 			require.EqualValues(t, 2, v.mod)

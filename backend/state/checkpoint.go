@@ -3,7 +3,6 @@ package state
 import (
 	"hash/fnv"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
@@ -47,9 +46,12 @@ func (v *View) CheckpointMeta() ([]byte, error) {
 	for _, r := range s.agreement.Reports {
 		meta.Reports = append(meta.Reports, &recordpb.DigestReport{MemberId: r.Member, Digest: r.Digest})
 	}
+	if s.latestRaise != nil {
+		meta.RaisedTo, meta.RaisedSub = int64(s.latestRaise.mod), s.latestRaise.sub
+	}
 	if s.compactRev >= firstChange {
 		for _, e := range s.history.of(s.compactRev) {
-			meta.FloorEvents = append(meta.FloorEvents, &recordpb.CheckpointVersion{Kv: e.v.wire, Sub: e.v.sub})
+			meta.FloorEvents = append(meta.FloorEvents, &recordpb.CheckpointVersion{Kv: e.v.wire(), Sub: e.v.sub})
 		}
 	}
 	if err := encodeAuth(meta, &s.auth); err != nil {
@@ -144,9 +146,8 @@ const (
 )
 
 func appendCheckpointVersion(chunk []byte, v *version) []byte {
-	size := bytesSize(len(v.wire)) + varintSize(int64(v.sub))
-	chunk = protowire.AppendTag(chunk, fieldVersions, protowire.BytesType)
-	chunk = protowire.AppendVarint(chunk, uint64(size))
-	chunk = appendBytes(chunk, fieldKV, v.wire)
+	size := bytesSize(len(v.wire())) + varintSize(int64(v.sub))
+	chunk = appendBytesHead(chunk, fieldVersions, size)
+	chunk = appendBytes(chunk, fieldKV, v.wire())
 	return appendVarint(chunk, fieldSub, int64(v.sub))
 }

@@ -3,6 +3,8 @@ package state
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"iter"
 	"slices"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -28,14 +31,52 @@ func checkpoint(t testing.TB, v *View, c chunking) (meta []byte, chunks [][]byte
 	return meta, chunks
 }
 
+// restore restores a machine, and has Judge say the same.
 func restore(meta []byte, chunks [][]byte) (*Machine, error) {
-	return Restore(meta, func(yield func([]byte, error) bool) {
+	all := func(yield func([]byte, error) bool) {
 		for _, c := range chunks {
 			if !yield(c, nil) {
 				return
 			}
 		}
-	})
+	}
+	m, err := Restore(meta, all)
+	if disagreed := judgeAgrees(meta, all, m, err); disagreed != nil {
+		return nil, disagreed
+	}
+	return m, err
+}
+
+// judgeAgrees is an error unless Judge finds what Restore has: a machine, or an error.
+func judgeAgrees(meta []byte, chunks iter.Seq2[[]byte, error], m *Machine, failed error) error {
+	var told []*mvccpb.KeyValue
+	judged, err := Judge(meta, chunks, func(kv *mvccpb.KeyValue) { told = append(told, proto.CloneOf(kv)) })
+	if fmt.Sprint(err) != fmt.Sprint(failed) {
+		return fmt.Errorf("judged: %w, restored: %w", err, failed)
+	}
+	if err != nil {
+		return nil
+	}
+	hash, err := m.View().HashKV(0)
+	if err != nil {
+		return err
+	}
+	if want := (Judged{hash, m.View().NumKeys()}); judged != want {
+		return fmt.Errorf("judged: %v, restored: %v", judged, want)
+	}
+	for kv, err := range m.View().Keys("") {
+		if err != nil {
+			return err
+		}
+		if len(told) == 0 || !proto.Equal(kv, told[0]) {
+			return fmt.Errorf("key %q was not told", kv.Key)
+		}
+		told = told[1:]
+	}
+	if len(told) > 0 {
+		return fmt.Errorf("key %q was told", told[0].Key)
+	}
+	return nil
 }
 
 // TestCheckpointReplaysTheSame restores machines from checkpoints at segment

@@ -41,12 +41,9 @@ func (m *Machine) CompactPhysicallyTo(floor revision.Rev, limit int) (more bool)
 	// trimmed is set before anything is freed: see store.overtaken.
 	m.trimmed.Store(int64(floor))
 	m.view = nil
-	for m.swept < floor && limit > 0 {
-		m.swept++
-		if m.swept < firstChange {
-			continue
-		}
-		events := m.history.of(m.swept)
+	for m.swept = max(m.swept, firstChange-1); m.swept < floor && limit > 0; {
+		var events []Event
+		m.swept, events = m.history.after(m.swept)
 		limit -= len(events)
 		for _, e := range events {
 			m.sweep(e.v)
@@ -61,11 +58,14 @@ func (m *Machine) CompactPhysicallyTo(floor revision.Rev, limit int) (more bool)
 // sweep frees what is older than v, a version at or below the floor. If v is a
 // tombstone and its key's newest version, it frees v too.
 func (m *Machine) sweep(v *version) {
+	for older := v.prev.Load(); older != nil; older = older.prev.Load() {
+		m.pool.Drop(&older.kv)
+	}
 	v.prev.Store(nil)
 	if !v.tombstone() {
 		return
 	}
-	if newest, ok := m.tombstones.Get(v.key()); ok && newest == v {
-		m.tombstones.Delete(v.key())
+	if newest, ok := m.tombstones.Get(v.key); ok && newest == v {
+		m.tombstones.Delete(v.key)
 	}
 }

@@ -7,15 +7,16 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// holds says whether all comparisons hold, and how many keys it has looked at.
-func (s *store) holds(compares []*pb.Compare) (holds bool, looked int) {
-	for _, c := range compares {
+// holds says whether all comparisons hold, how many of them it has evaluated, and how
+// many keys it has looked at.
+func (s *store) holds(compares []*pb.Compare) (holds bool, evaluated, looked int) {
+	for i, c := range compares {
 		holds, n := s.compare(c)
 		if looked += n; !holds {
-			return false, looked
+			return false, i + 1, looked
 		}
 	}
-	return true, looked
+	return true, len(compares), looked
 }
 
 // compare evaluates one comparison: on every key of its range. If there is

@@ -6,6 +6,7 @@ import (
 
 // deleteRange deletes the keys of a range, in key order.
 func (m *Machine) deleteRange(r *pb.DeleteRangeRequest) *pb.DeleteRangeResponse {
+	m.work.Deletes++
 	versions, _ := m.collect(newSpan(r.Key, r.RangeEnd), m.current(), 0)
 	resp := &pb.DeleteRangeResponse{Deleted: int64(len(versions))}
 	if r.PrevKv {
@@ -20,7 +21,7 @@ func (m *Machine) deleteRange(r *pb.DeleteRangeRequest) *pb.DeleteRangeResponse 
 
 // delete puts a tombstone on the key whose newest version is old.
 func (m *Machine) delete(old *version) {
-	v := newTombstone(old.key(), m.rev+1)
+	v := newTombstone(old.key, m.rev+1)
 	m.changed(v)
 	m.insertTombstone(v, old)
 	m.detach(old)

@@ -26,6 +26,9 @@ func (v *View) Digest() (uint64, error) {
 			d.version(e.v)
 		}
 	}
+	if s.latestRaise != nil {
+		d.numbers(int64(s.latestRaise.mod), int64(s.latestRaise.sub))
+	}
 	for _, a := range s.alarms {
 		d.numbers(int64(a.kind), int64(a.member))
 	}
@@ -71,7 +74,7 @@ func (d digest) bytes(b []byte) {
 
 func (d digest) version(v *version) {
 	d.numbers(int64(v.mod), int64(v.sub), v.number)
-	d.bytes(v.wire)
+	d.bytes(v.wire())
 }
 
 // nonceSum is a nonce's share in store.nonces, which does not depend on order.

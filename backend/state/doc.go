@@ -8,7 +8,7 @@
 // answers.
 //
 // It may import package revision (the vocabulary: revisions, places in the log,
-// slots) and recordpb, etcd's API messages, the ordered tree, and etcd's interval
+// slots) and recordpb, package packed (values in little memory), etcd's API messages, the ordered tree, and etcd's interval
 // tree; nothing else of this project.
 //
 // # Which goroutine may do what
@@ -25,7 +25,9 @@
 // and deletes, are vectors of fixed chunks: a view holds a length, and the machine
 // writes only past every length that it has handed out.
 //
-// A version of a key is written once, but for its pointer to the version before.
+// A version of a key is written once, but for its pointer to the version before,
+// and for the form of its value in memory: a reader loads one form or the other,
+// of the same content (see package packed).
 // CompactPhysically sets that to nil when a compaction has made the older versions
 // unreadable. First it publishes the floor of that compaction. So a reader of an
 // old revision looks at this floor after it has read, and returns [ErrCompacted] if
@@ -39,14 +41,16 @@
 //   - version.go: one version of a key, in mvccpb.KeyValue's wire encoding
 //   - keyspace.go: the trees, counting, reading at an old revision
 //   - history.go, vector.go: the changes by revision
+//   - cool.go: which values are packed
 //   - evaluate.go: which request is evaluated where, and what alarms refuse
 //   - range.go, listing.go, put.go, delete.go, compare.go, txn.go: evaluation, as
 //     etcd's server/etcdserver/txn and server/storage/mvcc define it
 //   - answer.go, afford.go: what clients get, and what they may ask for
-//   - lease.go, alarm.go, compact.go, agreement.go: the other requests
+//   - lease.go, alarm.go, compact.go, raise.go, agreement.go: the other requests
 //   - auth*.go: users, roles, permissions, and who may do what
 //   - etcdentries.go, hash.go: the history as etcd stores it, and its HashKV
 //   - checkpoint*.go, restore*.go: the state as bytes, and back
+//   - foreign.go: what no log led to, as a checkpoint
 //   - lineage.go: whether one state can follow on another
 //   - digest.go: a digest of everything
 package state

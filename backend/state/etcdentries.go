@@ -13,7 +13,8 @@ import (
 //
 //	mod (8 bytes, big-endian) '_' sub (8 bytes, big-endian) ['t' if a tombstone]
 //
-// and its value the mvccpb.KeyValue; a tombstone's has the key alone. The key's
+// and its value the mvccpb.KeyValue; a tombstone's has the key alone. A raise of the
+// revision is an entry with an empty value, as etcdutl makes it. The key's
 // bytes are good until the next entry, the value's are shared and must not
 // change. Error: ErrCompacted, if the machine has freed what this view needs. Once
 // returned, the sequence cannot fail.
@@ -22,6 +23,9 @@ func (v *View) EtcdEntries() (iter.Seq2[[]byte, []byte], error) {
 	older := slices.DeleteFunc(s.atFloor(), func(v *version) bool { return v.mod >= s.compactRev })
 	if int64(s.compactRev) < s.trimmed.Load() {
 		return nil, ErrCompacted
+	}
+	if s.latestRaise != nil {
+		older = append(older, s.latestRaise)
 	}
 	slices.SortFunc(older, compareVersions)
 	return func(yield func(key, value []byte) bool) {
@@ -59,7 +63,7 @@ func (k *entryKey) of(v *version) []byte {
 // entryValue is v's value in the bucket.
 func (v *version) entryValue() []byte {
 	if v.tombstone() {
-		return v.wire[:v.keyEnd()]
+		return v.wire()[:v.keyEnd()]
 	}
-	return v.wire
+	return v.wire()
 }

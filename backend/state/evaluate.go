@@ -29,6 +29,8 @@ func (m *Machine) evaluate(r *recordpb.Request) (proto.Message, error) {
 		return call(kind.Txn, m.txn)
 	case *recordpb.Request_Compaction:
 		return call(kind.Compaction, m.compaction)
+	case *recordpb.Request_RevisionRaise:
+		return call(kind.RevisionRaise, m.raise)
 	case *recordpb.Request_LeaseGrant:
 		return call(kind.LeaseGrant, m.leaseGrant)
 	case *recordpb.Request_LeaseRevoke:

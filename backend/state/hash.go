@@ -2,7 +2,6 @@ package state
 
 import (
 	"cmp"
-	"hash"
 	"hash/crc32"
 	"slices"
 
@@ -42,7 +41,11 @@ func (v *View) HashKV(rev revision.Rev) (KVHash, error) {
 	case rev == 0:
 		rev = s.rev
 	}
-	sum, err := s.hash(rev, s.compactRev, func(newest *version) bool { return newest.at(rev) != nil })
+	return s.hashKV(newKVHash(), rev)
+}
+
+func (s *store) hashKV(h *kvHash, rev revision.Rev) (KVHash, error) {
+	sum, err := s.hash(h, rev, s.compactRev, func(newest *version) bool { return newest.at(rev) != nil })
 	if err != nil {
 		return KVHash{}, err
 	}
@@ -61,7 +64,7 @@ type Compaction struct {
 // at c.At and some were deleted at it. Error: ErrCompacted, once the versions
 // between the two floors may be freed; see Machine.CompactPhysicallyTo.
 func (v *View) HashCompaction(c Compaction) (uint32, error) {
-	return v.store.hash(c.At, c.Before, func(newest *version) bool {
+	return v.store.hash(newKVHash(), c.At, c.Before, func(newest *version) bool {
 		found := newest.upTo(c.At)
 		return found != nil && (!found.tombstone() || found.mod == c.At)
 	})
@@ -71,8 +74,7 @@ func (v *View) HashCompaction(c Compaction) (uint32, error) {
 // compaction at rev would keep a version of a key. If it would keep one of any
 // key, the versions at or below the floor count that are still the newest of
 // their key at rev; if not, the others there count.
-func (s *store) hash(rev, floor revision.Rev, keeps func(newest *version) bool) (uint32, error) {
-	h := newKVHash()
+func (s *store) hash(h *kvHash, rev, floor revision.Rev, keeps func(newest *version) bool) (uint32, error) {
 	for _, p := range s.base(rev, floor, keeps) {
 		h.add(p.v)
 	}
@@ -84,7 +86,7 @@ func (s *store) hash(rev, floor revision.Rev, keeps func(newest *version) bool) 
 	if int64(floor) < s.trimmed.Load() {
 		return 0, ErrCompacted
 	}
-	return h.crc.Sum32(), nil
+	return h.crc, nil
 }
 
 // base is the versions at or below the floor that count for a hash at rev, in
@@ -92,6 +94,9 @@ func (s *store) hash(rev, floor revision.Rev, keeps func(newest *version) bool) 
 func (s *store) base(rev, floor revision.Rev, keeps func(newest *version) bool) []placed {
 	var kept, replaced []placed
 	keepsAny := false
+	if s.latestRaise != nil && s.latestRaise.mod <= rev {
+		kept, keepsAny = append(kept, placed{s.latestRaise.mod, s.latestRaise.sub, s.latestRaise}), true
+	}
 	s.walkNewest(span{kind: unbounded}, func(newest *version) bool {
 		alive, old := newest.at(rev), newest.at(min(rev, floor))
 		keepsAny = keepsAny || keeps(newest)
@@ -125,17 +130,64 @@ func compareVersions(a, b *version) int {
 
 // kvHash is a hash under way.
 type kvHash struct {
-	crc hash.Hash32
+	crc uint32
 	key entryKey
+	// sums are of versions whose values are not there any more.
+	sums map[*version]entrySum
 }
 
-func newKVHash() *kvHash {
-	h := &kvHash{crc: crc32.New(castagnoli)}
-	h.crc.Write([]byte("key"))
-	return h
-}
+func newKVHash() *kvHash { return &kvHash{crc: crc32.Checksum([]byte("key"), castagnoli)} }
 
 func (h *kvHash) add(v *version) {
-	h.crc.Write(h.key.of(v))
-	h.crc.Write(v.entryValue())
+	if sum, is := h.sums[v]; is {
+		h.crc = joinCRC(h.crc, sum.crc, sum.size)
+		return
+	}
+	h.crc = crc32.Update(h.crc, castagnoli, h.key.of(v))
+	h.crc = crc32.Update(h.crc, castagnoli, v.entryValue())
+}
+
+// entrySum is the checksum of an entry by itself, and its size in bytes.
+type entrySum struct {
+	crc  uint32
+	size int
+}
+
+// sum notes what add needs of a version once its value is gone.
+func (h *kvHash) sum(v *version) {
+	key, value := h.key.of(v), v.entryValue()
+	crc := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
+	h.sums[v] = entrySum{crc, len(key) + len(value)}
+}
+
+// joinCRC is the checksum of a text, given that of its beginning and that of the rest,
+// which has so many bytes: a checksum is a polynomial over two elements modulo
+// Castagnoli's, and each byte that follows multiplies it by x^8.
+func joinCRC(begin, rest uint32, size int) uint32 {
+	factor := uint32(1 << 31) // x^0; the highest bit is the lowest power
+	for i := 0; size > 0; i, size = i+1, size>>1 {
+		if size&1 != 0 {
+			factor = multiplyCRC(factor, bytePowers[i])
+		}
+	}
+	return multiplyCRC(begin, factor) ^ rest
+}
+
+// bytePowers are x^(8·2^i).
+var bytePowers = func() (powers [32]uint32) {
+	powers[0] = 1 << (31 - 8)
+	for i := 1; i < len(powers); i++ {
+		powers[i] = multiplyCRC(powers[i-1], powers[i-1])
+	}
+	return powers
+}()
+
+func multiplyCRC(a, b uint32) (product uint32) {
+	for bit := uint32(1 << 31); bit > 0; bit >>= 1 {
+		if a&bit != 0 {
+			product ^= b
+		}
+		b = b>>1 ^ crc32.Castagnoli&-(b&1)
+	}
+	return product
 }

@@ -58,7 +58,7 @@ func (b *etcdBucket) compact(c Compaction) uint32 {
 	newest := map[string]*version{}
 	for _, v := range *b {
 		if v.mod <= c.At {
-			newest[v.key()] = v
+			newest[v.key] = v
 		}
 	}
 	keep := map[*version]bool{}

@@ -1,8 +1,10 @@
 package state
 
 import (
+	"hash/crc32"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/revision"
@@ -97,5 +99,19 @@ func TestHashKV(t *testing.T) {
 			for b.CompactPhysically(1) {
 			}
 		}
+	}
+}
+
+// TestChecksumsAreJoined: the checksum of a text from those of its parts.
+func TestChecksumsAreJoined(t *testing.T) {
+	random := newRand(t)
+	for _, size := range []int{0, 1, 2, 7, 300, 4096, 100_001, 1 << 22} {
+		text := make([]byte, size)
+		for i := range text {
+			text[i] = byte(random.Uint32())
+		}
+		at := random.IntN(size + 1)
+		got := joinCRC(crc32.Checksum(text[:at], castagnoli), crc32.Checksum(text[at:], castagnoli), size-at)
+		require.Equal(t, crc32.Checksum(text, castagnoli), got, "%d of %d bytes", at, size)
 	}
 }

@@ -8,7 +8,12 @@ import (
 
 // history is the changes by revision. Revisions are dense, so that a revision's
 // index in the vector is its distance from firstChange.
-type history struct{ vector[change] }
+type history struct {
+	vector[change]
+	// replaced is what there was before the revision was raised, oldest first, until
+	// all of it is freed. Nothing reads it: all of it is below the floor.
+	replaced []vector[change]
+}
 
 // firstChange is the first revision that can have changes.
 const firstChange revision.Rev = 2
@@ -37,8 +42,44 @@ func (h *history) record(events []Event) {
 	h.append(change{many: &many})
 }
 
+// begin makes rev the first revision in an empty history. What is in the same
+// chunk before it has no events.
+func (h *history) begin(rev revision.Rev) {
+	h.first = index(rev) - index(rev)%chunkLen
+	h.end = h.first
+	for h.end < index(rev) {
+		h.append(change{many: &[]Event{}})
+	}
+}
+
+// raise goes on at a revision that is above the next one.
+func (h *history) raise(rev revision.Rev) {
+	h.replaced = append(h.replaced, h.vector)
+	h.vector = vector[change]{}
+	h.begin(rev)
+	h.record(nil)
+}
+
 // of is the events of rev, which must be in the vector.
 func (h *history) of(rev revision.Rev) []Event { return h.at(index(rev)).events() }
+
+// after is the first revision above rev that may have changes, and its events,
+// and gives up what was replaced and lies below it. There must be one.
+func (h *history) after(rev revision.Rev) (revision.Rev, []Event) {
+	part := h.oldest()
+	for ; rev >= firstChange+revision.Rev(part.end)-1; part = h.oldest() {
+		h.replaced = h.replaced[1:]
+	}
+	rev = max(rev+1, firstChange+revision.Rev(part.first))
+	return rev, part.at(index(rev)).events()
+}
+
+func (h *history) oldest() *vector[change] {
+	if len(h.replaced) > 0 {
+		return &h.replaced[0]
+	}
+	return &h.vector
+}
 
 func index(rev revision.Rev) int { return int(rev - firstChange) }
 
@@ -55,7 +96,7 @@ type Change struct {
 type Event struct{ v *version }
 
 // Key is the key that changed. It shares the state's memory.
-func (e Event) Key() string { return e.v.key() }
+func (e Event) Key() string { return e.v.key }
 
 // Rev is the revision of the change.
 func (e Event) Rev() revision.Rev { return e.v.mod }
@@ -68,10 +109,10 @@ func (e Event) IsCreate() bool { return !e.v.tombstone() && e.v.create == e.v.mo
 
 // Size is about how large Proto is on the wire.
 func (e Event) Size(prevKV bool) int {
-	n := len(e.v.wire) + 8
+	n := e.v.wireLen() + 8
 	if prevKV && !e.IsCreate() {
 		if p := e.v.before(); p != nil {
-			n += len(p.wire) + 4
+			n += p.wireLen() + 4
 		}
 	}
 	return n

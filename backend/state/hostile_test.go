@@ -51,7 +51,7 @@ func impossible() []*recordpb.CheckpointMeta {
 // TestNoMemoryForRevisionsThatAreNotThere: a meta that names a revision far away
 // costs nothing until there is a version for each revision.
 func TestNoMemoryForRevisionsThatAreNotThere(t *testing.T) {
-	far := newVersion([]byte("k"), []byte("v"), 1<<40, 1<<40, 1, 0)
+	far := newVersion("k", []byte("v"), 1<<40, 1<<40, 1, 0)
 	chunk := appendCheckpointVersion(nil, far)
 	for _, m := range impossible() {
 		meta, err := proto.Marshal(m)

@@ -97,7 +97,7 @@ func (k *keyspace) walkNewest(sp span, each func(*version) bool) {
 	}
 	stopped := false
 	k.walk(sp, func(v *version) bool {
-		for more && tombstones.Key() < v.key() && !stopped {
+		for more && tombstones.Key() < v.key && !stopped {
 			stopped = !each(tombstones.Value())
 			more = tombstones.Next() && sp.below(tombstones.Key())
 		}
@@ -195,7 +195,7 @@ func (k *keyspace) net(sp span, from int) int {
 	n := 0
 	for i := from; i < k.keyCountLog.end; i++ {
 		switch v := *k.keyCountLog.at(i); {
-		case !sp.contains(v.key()):
+		case !sp.contains(v.key):
 		case v.tombstone():
 			n--
 		default:
@@ -208,7 +208,7 @@ func (k *keyspace) net(sp span, from int) int {
 // insert makes v the newest version of its key, after old: nil if the key does
 // not exist.
 func (k *keyspace) insert(v, old *version) {
-	key := v.key()
+	key := v.key
 	if old == nil {
 		// Get first: a Delete that finds no key would still copy nodes.
 		if tombstone, ok := k.tombstones.Get(key); ok {
@@ -226,7 +226,7 @@ func (k *keyspace) insert(v, old *version) {
 
 // insertTombstone makes the tombstone v the newest version of its key, after old.
 func (k *keyspace) insertTombstone(v, old *version) {
-	key := v.key()
+	key := v.key
 	v.prev.Store(old)
 	k.live.Delete(key)
 	k.tombstones.Set(key, v)

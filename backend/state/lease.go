@@ -108,6 +108,7 @@ func (m *Machine) leaseRevoke(r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse
 // after the keeper looked. Then the request does nothing, which is no error.
 func (m *Machine) leaseExpire(r *recordpb.LeaseExpire) *pb.LeaseRevokeResponse {
 	if l, ok := m.leases.Get(r.Id); ok && l.Renewed == r.Renewed {
+		m.work.Expired++
 		m.revoke(l)
 	}
 	return &pb.LeaseRevokeResponse{Header: m.header()}
@@ -119,6 +120,7 @@ func (m *Machine) revoke(l *lease) {
 	// The lease goes first, so that deleting a key need not detach it.
 	m.leases.Delete(l.ID)
 	for key := range l.Keys() {
+		m.work.Deletes++
 		if v, ok := m.live.Get(key); ok {
 			m.delete(v)
 		}
@@ -174,8 +176,7 @@ func (m *Machine) attach(v *version) {
 	if l.keys == nil {
 		l.keys = new(btree.Set[string])
 	}
-	// A copy of the key: v's bytes would be kept for as long as the lease.
-	l.keys.Insert(string(v.keyBytes()))
+	l.keys.Insert(v.key)
 }
 
 // detach removes the key of v, which was its newest version, from the lease of v.
@@ -183,7 +184,7 @@ func (m *Machine) detach(v *version) {
 	if v.lease == 0 {
 		return
 	}
-	if l, ok := m.leases.Get(v.lease); ok && l.keys != nil && l.keys.Contains(v.key()) {
-		m.ownLease(l).keys.Delete(v.key())
+	if l, ok := m.leases.Get(v.lease); ok && l.keys != nil && l.keys.Contains(v.key) {
+		m.ownLease(l).keys.Delete(v.key)
 	}
 }

@@ -39,7 +39,7 @@ func (s *store) sameChanges(o *store) bool {
 // keys have not changed since, so that o must have the same versions.
 func (s *store) sameVersions(o *store) bool {
 	for _, v := range s.atFloor() {
-		if v.mod <= o.rev && !v.same(o.newestUpTo(v.key(), v)) {
+		if v.mod <= o.rev && !v.same(o.newestUpTo(v.key, v)) {
 			return false
 		}
 	}
@@ -59,7 +59,7 @@ func (k *keyspace) newestUpTo(key string, v *version) *version {
 }
 
 func (v *version) same(other *version) bool {
-	return other != nil && v.mod == other.mod && v.sub == other.sub && bytes.Equal(v.wire, other.wire)
+	return other != nil && v.mod == other.mod && v.sub == other.sub && bytes.Equal(v.wire(), other.wire())
 }
 
 // sameLeases compares the leases that were not granted or renewed since o.

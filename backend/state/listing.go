@@ -68,9 +68,9 @@ func (l *Listing) Next(n, bytes int) []*mvccpb.KeyValue {
 // size is about what a version takes in an answer.
 func (l *Listing) size(v *version) int {
 	if l.request.KeysOnly {
-		return len(v.wire) - int(v.valueLen)
+		return v.wireLen() - int(v.valueLen)
 	}
-	return len(v.wire)
+	return v.wireLen()
 }
 
 func (l *Listing) take(n int) []*mvccpb.KeyValue {

@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zkine/zkine/backend/packed"
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
 )
@@ -38,10 +39,17 @@ type Machine struct {
 	request *recordpb.Request
 	// compared counts the keys that comparisons of the slot under way looked at.
 	compared int
+	// work is what the requests of the slot under way did.
+	work Work
+	// evaluated, if set, hears of each request of a slot once it was evaluated.
+	evaluated func(r *recordpb.Request, err error)
 	// answer builds what the request under way is answered.
 	answer answering
 	// maxAnswer is the constant but in tests.
 	maxAnswer int64
+	// pool packs values; cooling is where it has got to.
+	pool    *packed.Pool
+	cooling cooling
 }
 
 // Applied is what became of a slot.
@@ -60,7 +68,36 @@ type Applied struct {
 	// Compared is how many keys comparisons looked at: a slot can cost that much
 	// without a change.
 	Compared int
+	// Work is what its requests did here.
+	Work Work
 }
+
+// Work counts what etcd's metrics count, as they do. It is no part of the state:
+// what only answers a client is done, and counted, where the client is.
+type Work struct {
+	// Puts, Deletes and Ranges count operations, also those within transactions; a
+	// delete of a range is one.
+	Puts, Deletes, Ranges int
+	// Compares counts comparisons of transactions.
+	Compares int
+	// PutBytes is the size of the keys and values that were put.
+	PutBytes int
+	// Txns counts requests with more than one operation.
+	Txns int
+	// Expired counts leases that ended because their time was over.
+	Expired int
+}
+
+// compare counts comparisons, which etcd evaluates in a transaction of their own.
+func (w *Work) compare(n int) {
+	w.Compares += n
+	if n > 1 {
+		w.Txns++
+	}
+}
+
+// operations is how many there were, but for comparisons.
+func (w Work) operations() int { return w.Puts + w.Deletes + w.Ranges }
 
 // Result is the answer to a request: Response or Err, or neither if no client
 // waits for it.
@@ -72,6 +109,8 @@ type Result struct {
 	Response proto.Message
 	// Err is one of this package's.
 	Err error
+	// Rev is the revision of the state after the request.
+	Rev revision.Rev
 }
 
 // New is a machine that has applied no slot: at revision 1, without keys.
@@ -88,6 +127,7 @@ func New() *Machine {
 		generation: 1,
 
 		maxAnswer: maxAnswer,
+		pool:      packed.NewPool(warmRoom),
 	}
 	m.trimmed.Store(int64(m.compactRev))
 	return m
@@ -113,7 +153,7 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 	start.seq, start.term, start.nonces = m.seq, m.term, m.nonces
 
 	results := make([]Result, len(slot.Requests))
-	m.leaseChanges, m.authChanges, m.compactions, m.compared = nil, nil, nil, 0
+	m.leaseChanges, m.authChanges, m.compactions, m.compared, m.work = nil, nil, nil, 0, Work{}
 	for i := 0; i < len(results); {
 		m.applied++
 		m.answer = answering{wanted: wanted(i), left: m.maxAnswer}
@@ -124,10 +164,20 @@ func (m *Machine) ApplyFor(slot revision.Slot, wanted func(request int) bool) Ap
 			i = 0
 			continue
 		}
+		results[i].Rev = m.rev
+		if m.evaluated != nil {
+			m.evaluated(slot.Requests[i], results[i].Err)
+		}
 		i++
 	}
-	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions, Compared: m.compared}
+	m.cool()
+	return Applied{Results: results, Leases: m.leaseChanges, Auth: m.authChanges, Compactions: m.compactions, Compared: m.compared, Work: m.work}
 }
+
+// OnEvaluated has f hear of each request of a slot once it was evaluated, with the
+// error that it got; twice, if a later request of its slot panicked. It is called by
+// the goroutine that owns the machine, and must not touch it.
+func (m *Machine) OnEvaluated(f func(r *recordpb.Request, err error)) { m.evaluated = f }
 
 // enter moves to the slot's place. It says whether the slot's batch was applied
 // before.
@@ -150,7 +200,7 @@ func (m *Machine) enter(slot revision.Slot) (duplicate bool) {
 func (m *Machine) rollBack(start store) {
 	m.store = start.copy()
 	m.events = m.events[:0]
-	m.leaseChanges, m.authChanges, m.compactions = nil, nil, nil
+	m.leaseChanges, m.authChanges, m.compactions, m.work = nil, nil, nil, Work{}
 }
 
 // try evaluates a request. It returns false if that panicked: then the state is
@@ -162,8 +212,12 @@ func (m *Machine) try(r *recordpb.Request, result *Result) (ok bool) {
 		}
 	}()
 	m.request = r
+	before := m.work.operations()
 	result.Response, result.Err = m.evaluate(r)
 	m.commit()
+	if m.work.operations() > before+1 {
+		m.work.Txns++
+	}
 	switch {
 	case result.Err != nil:
 	case !m.answer.wanted:
@@ -194,6 +248,8 @@ func (m *Machine) changed(v *version) {
 	v.sub = int32(m.changes)
 	m.changes++
 	m.events = append(m.events, Event{v})
+	m.pool.Add(&v.kv)
+	m.cooling.credit += coolStep * weight(v)
 }
 
 // header is one with the revision after what the request has done so far.

@@ -72,6 +72,11 @@ func (m *model) evaluate(r *recordpb.Request) (proto.Message, error) {
 		}
 		m.floor = r.Compaction.Revision
 		return &pb.CompactionResponse{Header: m.header()}, nil
+	case *recordpb.Request_RevisionRaise:
+		if to := r.RevisionRaise.To; to > m.rev {
+			m.rev, m.floor = to, to
+		}
+		return &pb.CompactionResponse{Header: m.header()}, nil
 	case *recordpb.Request_Alarm:
 		return m.alarm(r.Alarm), nil
 	}

@@ -44,11 +44,24 @@ func (m *Machine) put(r *pb.PutRequest) *pb.PutResponse {
 			}
 		}
 	}
-	v := newVersion(r.Key, value, rev, create, number, leaseID)
+	m.work.Puts++
+	m.work.PutBytes += len(r.Key) + len(value)
+	v := newVersion(m.ownKey(r.Key, old), value, rev, create, number, leaseID)
 	m.changed(v)
 	m.insert(v, old)
 	m.moveLease(v, old)
 	return resp
+}
+
+// ownKey is the key in memory of its own, or in that of its version before.
+func (m *Machine) ownKey(key []byte, old *version) string {
+	if old != nil {
+		return old.key
+	}
+	if tombstone, ok := m.tombstones.Get(alias(key)); ok {
+		return tombstone.key
+	}
+	return string(key)
 }
 
 // moveLease attaches the key to the lease of its new version, and detaches it

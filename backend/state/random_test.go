@@ -202,7 +202,12 @@ func (g *gen) own(v *View) *recordpb.Request {
 	if g.oneIn(3) {
 		stamp--
 	}
-	switch g.IntN(5) {
+	switch g.IntN(6) {
+	case 5:
+		if !g.oneIn(4) { // all of the history is compacted with it
+			break
+		}
+		return request(&recordpb.RevisionRaise{To: g.rev - 20 + g.Int64N(3*chunkLen)})
 	case 4:
 		return request(g.authChange())
 	case 0:
@@ -235,6 +240,8 @@ func request(message any) *recordpb.Request {
 		return &recordpb.Request{Kind: &recordpb.Request_LeaseGrant{LeaseGrant: r}}
 	case *pb.LeaseRevokeRequest:
 		return &recordpb.Request{Kind: &recordpb.Request_LeaseRevoke{LeaseRevoke: r}}
+	case *recordpb.RevisionRaise:
+		return &recordpb.Request{Kind: &recordpb.Request_RevisionRaise{RevisionRaise: r}}
 	case *recordpb.LeaseRenew:
 		return &recordpb.Request{Kind: &recordpb.Request_LeaseRenew{LeaseRenew: r}}
 	case *recordpb.LeaseExpire:

@@ -118,7 +118,7 @@ func (s *store) collectLive(sp span, limit int) ([]*version, int) {
 	}
 	versions = slices.Grow(versions, wanted-first)
 	last := versions[first-1]
-	s.live.Ascend(last.key(), func(_ string, v *version) bool {
+	s.live.Ascend(last.key, func(_ string, v *version) bool {
 		if v != last && len(versions) < wanted {
 			versions = append(versions, v)
 		}
@@ -207,9 +207,29 @@ func order(versions []*version, r *pb.RangeRequest) {
 		}
 		return
 	}
+	if r.SortTarget == pb.RangeRequest_VALUE {
+		orderByValue(versions, sign)
+		return
+	}
 	slices.SortStableFunc(versions, func(a, b *version) int {
 		return sign * compareBy(r.SortTarget, a, b)
 	})
+}
+
+// orderByValue reads each value once: it may have to be unpacked.
+func orderByValue(versions []*version, sign int) {
+	type valued struct {
+		value []byte
+		v     *version
+	}
+	all := make([]valued, len(versions))
+	for i, v := range versions {
+		all[i] = valued{v.value(), v}
+	}
+	slices.SortStableFunc(all, func(a, b valued) int { return sign * bytes.Compare(a.value, b.value) })
+	for i := range all {
+		versions[i] = all[i].v
+	}
 }
 
 func compareBy(target pb.RangeRequest_SortTarget, a, b *version) int {
@@ -220,8 +240,6 @@ func compareBy(target pb.RangeRequest_SortTarget, a, b *version) int {
 		return cmp.Compare(a.create, b.create)
 	case pb.RangeRequest_MOD:
 		return cmp.Compare(a.mod, b.mod)
-	case pb.RangeRequest_VALUE:
-		return bytes.Compare(a.value(), b.value())
 	}
 	return 0
 }

@@ -22,34 +22,20 @@ var ErrBadCheckpoint = errors.New("state: not a checkpoint")
 // that was encoded. It keeps none of the bytes. An error of chunks ends it and
 // is returned; else errors are ErrBadCheckpoint.
 func Restore(meta []byte, chunks iter.Seq2[[]byte, error]) (*Machine, error) {
-	var header recordpb.CheckpointMeta
-	if err := proto.Unmarshal(meta, &header); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadCheckpoint, err)
-	}
-	r := &restoring{m: New(), meta: &header, floor: revision.Rev(header.CompactRevision)}
-	if err := r.header(); err != nil {
-		return nil, err
-	}
-	for chunk, err := range chunks {
-		if err != nil {
-			return nil, err
-		}
-		if err := r.keys(chunk); err != nil {
-			return nil, err
-		}
-	}
-	r.finishKey()
-	if err := r.changes(); err != nil {
+	r := &restoring{m: New()}
+	if err := r.all(meta, chunks); err != nil {
 		return nil, err
 	}
 	return r.m, nil
 }
 
-// restoring is a Restore under way.
+// restoring is a Restore or a Judge under way.
 type restoring struct {
 	m     *Machine
 	meta  *recordpb.CheckpointMeta
 	floor revision.Rev
+	// judging is nil for a Restore.
+	judging *judging
 	// newest is the last version read, of a key that may have more.
 	newest *version
 	// atFloor finds the versions of the floor's own revision that are kept.
@@ -59,11 +45,38 @@ type restoring struct {
 	above []*version
 }
 
+func (r *restoring) all(meta []byte, chunks iter.Seq2[[]byte, error]) error {
+	r.meta = new(recordpb.CheckpointMeta)
+	if err := proto.Unmarshal(meta, r.meta); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadCheckpoint, err)
+	}
+	r.floor = revision.Rev(r.meta.CompactRevision)
+	if err := r.header(); err != nil {
+		return err
+	}
+	for chunk, err := range chunks {
+		if err != nil {
+			return err
+		}
+		if err := r.keys(chunk); err != nil {
+			return err
+		}
+	}
+	r.finishKey()
+	return r.changes()
+}
+
 func (r *restoring) header() error {
 	m, meta := r.m, r.meta
 	rev := revision.Rev(meta.Revision)
 	if rev < 1 || rev > maxRev || r.floor < -1 || r.floor > rev {
 		return fmt.Errorf("%w: revision %d, floor %d", ErrBadCheckpoint, rev, r.floor)
+	}
+	if raised := revision.Rev(meta.RaisedTo); raised != 0 {
+		if raised < firstChange || raised > r.floor || meta.RaisedSub < 0 {
+			return fmt.Errorf("%w: raised to revision %d, floor %d", ErrBadCheckpoint, raised, r.floor)
+		}
+		m.latestRaise = newRaise(raised, meta.RaisedSub)
 	}
 	m.rev, m.compactRev, m.swept = rev, r.floor, r.floor
 	m.trimmed.Store(int64(r.floor))
@@ -98,31 +111,37 @@ func (r *restoring) keys(chunk []byte) error {
 			return fmt.Errorf("%w: a run of keys is cut short", ErrBadCheckpoint)
 		}
 		chunk = chunk[n+size:]
-		v, err := decodeCheckpointVersion(encoded)
+		v, wire, err := decodeCheckpointVersion(encoded)
 		if err != nil {
 			return err
 		}
-		if err := r.add(v); err != nil {
+		if err := r.add(v, wire); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add takes the next version, in the order of keys and then of age.
-func (r *restoring) add(v *version) error {
+// add takes the next version, in the order of keys and then of age, and its encoding.
+func (r *restoring) add(v *version, wire []byte) error {
 	older := r.newest
 	switch {
 	case v.mod > r.m.rev:
 		return fmt.Errorf("%w: a version of revision %d, above %d", ErrBadCheckpoint, v.mod, r.m.rev)
-	case older == nil || older.key() < v.key():
+	case older == nil || older.key < v.key:
 		r.finishKey()
-	case older.key() > v.key() || older.mod > v.mod || older.mod == v.mod && older.sub >= v.sub:
+	case older.key > v.key || older.mod > v.mod || older.mod == v.mod && older.sub >= v.sub:
 		return fmt.Errorf("%w: versions out of order at revision %d", ErrBadCheckpoint, v.mod)
 	default:
+		v.key = older.key
 		v.prev.Store(older)
 	}
 	r.newest = v
+	if r.judging != nil {
+		r.judging.take(v, wire)
+	} else {
+		r.m.restored(v, wire)
+	}
 	switch {
 	case v.mod > r.floor:
 		r.above = append(r.above, v)
@@ -140,10 +159,13 @@ func (r *restoring) finishKey() {
 		return
 	}
 	if v.tombstone() {
-		r.m.tombstones.Load(v.key(), v)
+		r.m.tombstones.Load(v.key, v)
 		return
 	}
-	r.m.live.Load(v.key(), v)
+	if r.judging != nil {
+		r.judging.exists(v)
+	}
+	r.m.live.Load(v.key, v)
 	r.m.liveBytes += v.size()
 	if v.lease != 0 {
 		r.m.attach(v)
@@ -154,13 +176,7 @@ func (r *restoring) finishKey() {
 func (r *restoring) changes() error {
 	m := r.m
 	next := max(r.floor, firstChange) // the first revision with changes to record
-	if start := index(next); start > 0 {
-		m.history.first = start - start%chunkLen
-		m.history.end = m.history.first
-		for m.history.end < start {
-			m.history.append(change{}) // below the floor: never looked at
-		}
-	}
+	m.history.begin(next)
 	if r.floor >= firstChange {
 		if err := r.floorChanges(); err != nil {
 			return err
@@ -187,11 +203,9 @@ func (r *restoring) changes() error {
 }
 
 // floorChanges records the changes of the floor itself. The chunks of keys do not
-// hold all of them.
+// hold all of them. Neither need the meta: a floor to which the revision was raised
+// has none, and some may be missing in what was imported.
 func (r *restoring) floorChanges() error {
-	if len(r.meta.FloorEvents) == 0 {
-		return fmt.Errorf("%w: no changes at the compact revision", ErrBadCheckpoint)
-	}
 	var versions []*version
 	for _, event := range r.meta.FloorEvents {
 		v, err := decodeVersion(event.Kv)
@@ -199,16 +213,13 @@ func (r *restoring) floorChanges() error {
 			return err
 		}
 		v.sub = event.Sub
-		if v.mod != r.floor {
+		if v.mod != r.floor || len(versions) > 0 && versions[len(versions)-1].sub >= v.sub {
 			return fmt.Errorf("%w: a change of revision %d at the compact revision %d", ErrBadCheckpoint, v.mod, r.floor)
 		}
 		if kept := r.atFloor[v.sub]; kept != nil {
 			v = kept
 		}
 		versions = append(versions, v)
-	}
-	if err := checkChanges(versions, r.floor); err != nil {
-		return err
 	}
 	r.m.history.record(events(versions))
 	return nil

@@ -20,7 +20,9 @@ type store struct {
 
 	keyspace
 	history history
-	leases  *btree.Map[int64, *lease]
+	// latestRaise is the latest raise of the revision, nil if there was none; see raise.go.
+	latestRaise *version
+	leases      *btree.Map[int64, *lease]
 	// alarms is sorted, and replaced as a whole.
 	alarms []alarm
 	// agreement is the latest round of digests; replaced as a whole.

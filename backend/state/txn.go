@@ -46,6 +46,8 @@ type plan struct {
 	next int
 	// compared is how many keys the comparisons have looked at.
 	compared int
+	// compares is how many comparisons were evaluated.
+	compares int
 	// deletes are those that check has passed.
 	deletes []*pb.DeleteRangeRequest
 }
@@ -74,7 +76,8 @@ func (s *store) plan(r *pb.TxnRequest, p *plan) error {
 			return ErrMalformed
 		}
 	}
-	succeeded, looked := s.holds(r.Compare)
+	succeeded, evaluated, looked := s.holds(r.Compare)
+	p.compares += evaluated
 	p.compared += looked
 	p.taken = append(p.taken, succeeded)
 	for _, op := range branch(r, succeeded) {
@@ -168,6 +171,7 @@ func (m *Machine) txn(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	}
 	p, err := m.prepare(r)
 	m.compared += p.compared
+	m.work.compare(p.compares)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +198,7 @@ func (m *Machine) execute(r *pb.TxnRequest, p *plan) *pb.TxnResponse {
 func (m *Machine) executeOp(op *pb.RequestOp, p *plan) *pb.ResponseOp {
 	switch op := op.Request.(type) {
 	case *pb.RequestOp_RequestRange:
+		m.work.Ranges++
 		return m.answer.readGuarded(&m.store, op.RequestRange)
 	case *pb.RequestOp_RequestPut:
 		return &pb.ResponseOp{Response: &pb.ResponseOp_ResponsePut{ResponsePut: m.put(op.RequestPut)}}

@@ -7,33 +7,35 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/zkine/zkine/backend/packed"
 	"github.com/zkine/zkine/revision"
 )
 
 // version is what a key became at one revision: a value, or a tombstone if it was
 // deleted.
 //
-// Only prev changes after it was made. Of two versions of a key, the one with the
-// larger mod is newer; with equal mods, the one with the larger sub.
+// Only prev changes after it was made; kv is packed and unpacked, and stays the
+// same. Of two versions of a key, the one with the larger mod is newer; with
+// equal mods, the one with the larger sub.
 type version struct {
-	// wire is the mvccpb.KeyValue in its wire encoding, byte for byte as
-	// proto.Marshal writes it. A tombstone's holds what a DELETE event shows:
-	// key and mod_revision.
-	wire []byte
+	// key's memory is shared by all versions of the key, and by the tree.
+	key string
+	// kv is the mvccpb.KeyValue in its wire encoding, byte for byte as proto.Marshal
+	// writes it; empty for a tombstone.
+	kv packed.Value
+	// prev is the next older version, which may be a tombstone; nil if the key has
+	// none, or if it was freed. It only ever changes to nil.
+	prev atomic.Pointer[version]
 	mod  revision.Rev
-	// sub is the place of this change among those of its revision.
-	sub    int32
-	keyLen uint32
-	// The value is wire[valueAt : valueAt+valueLen].
-	valueAt, valueLen uint32
 	// create is the revision that created the key, number counts the versions
 	// since then, from 1. Both are 0 for a tombstone.
 	create revision.Rev
 	number int64
 	lease  int64
-	// prev is the next older version, which may be a tombstone; nil if the key has
-	// none, or if it was freed. It only ever changes to nil.
-	prev atomic.Pointer[version]
+	// sub is the place of this change among those of its revision.
+	sub int32
+	// valueLen is the size of the value.
+	valueLen uint32
 }
 
 // Field numbers of mvccpb.KeyValue.
@@ -46,56 +48,78 @@ const (
 	fieldLease          = 6
 )
 
-// newVersion encodes a value of a key. It copies key and value.
-func newVersion(key, value []byte, mod, create revision.Rev, number, lease int64) *version {
-	v := &version{mod: mod, create: create, number: number, lease: lease,
-		keyLen: uint32(len(key)), valueLen: uint32(len(value))}
-	b := make([]byte, 0, bytesSize(len(key))+varintSize(int64(create))+varintSize(int64(mod))+
-		varintSize(number)+bytesSize(len(value))+varintSize(lease))
-	b = appendBytes(b, fieldKey, key)
-	b = appendVarint(b, fieldCreateRevision, int64(create))
-	b = appendVarint(b, fieldModRevision, int64(mod))
-	b = appendVarint(b, fieldVersion, number)
-	b = appendBytes(b, fieldValue, value)
-	v.valueAt = uint32(len(b) - len(value))
-	b = appendVarint(b, fieldLease, lease)
-	v.wire = b
+// newVersion encodes a value of a key. It copies the value and keeps the key.
+func newVersion(key string, value []byte, mod, create revision.Rev, number, lease int64) *version {
+	v := &version{key: key, mod: mod, create: create, number: number, lease: lease, valueLen: uint32(len(value))}
+	v.kv.Put(v.appendKV(make([]byte, 0, v.encodedLen()), value))
 	return v
 }
 
-// newTombstone encodes the deletion of a key. It copies key.
+// encodedLen is how long kv is, of a version that is no tombstone.
+func (v *version) encodedLen() int {
+	return bytesSize(len(v.key)) + varintSize(int64(v.create)) + varintSize(int64(v.mod)) +
+		varintSize(v.number) + bytesSize(int(v.valueLen)) + varintSize(v.lease)
+}
+
+// appendKV appends what kv is with that value.
+func (v *version) appendKV(b, value []byte) []byte {
+	return appendVarint(append(v.appendHead(b), value...), fieldLease, v.lease)
+}
+
+// appendHead appends what stands before the value in kv.
+func (v *version) appendHead(b []byte) []byte {
+	b = appendBytes(b, fieldKey, v.key)
+	b = appendVarint(b, fieldCreateRevision, int64(v.create))
+	b = appendVarint(b, fieldModRevision, int64(v.mod))
+	b = appendVarint(b, fieldVersion, v.number)
+	if v.valueLen == 0 {
+		return b
+	}
+	return appendBytesHead(b, fieldValue, int(v.valueLen))
+}
+
+// newTombstone is the deletion of a key, which it keeps.
 func newTombstone(key string, mod revision.Rev) *version {
-	v := &version{mod: mod, keyLen: uint32(len(key))}
-	b := make([]byte, 0, bytesSize(len(key))+varintSize(int64(mod)))
-	b = appendBytes(b, fieldKey, key)
-	v.wire = appendVarint(b, fieldModRevision, int64(mod))
-	return v
+	return &version{key: key, mod: mod}
 }
 
 func (v *version) tombstone() bool { return v.number == 0 }
 
-// keyEnd is where the key ends in wire.
-func (v *version) keyEnd() int { return bytesSize(int(v.keyLen)) }
-
-func (v *version) keyBytes() []byte {
-	end := v.keyEnd()
-	return v.wire[end-int(v.keyLen) : end : end]
+// wire is kv; a tombstone's holds what a DELETE event shows, key and
+// mod_revision. The bytes may be shared, and must not change.
+func (v *version) wire() []byte {
+	if !v.tombstone() {
+		return v.kv.Bytes()
+	}
+	b := appendBytes(make([]byte, 0, v.wireLen()), fieldKey, v.key)
+	return appendVarint(b, fieldModRevision, int64(v.mod))
 }
 
-// key is a string in wire's memory: the trees keep no second copy of a key.
-func (v *version) key() string { return alias(v.keyBytes()) }
+// wireLen is how long wire is.
+func (v *version) wireLen() int {
+	if !v.tombstone() {
+		return v.kv.Len()
+	}
+	return bytesSize(len(v.key)) + varintSize(int64(v.mod))
+}
+
+// keyEnd is where the key ends in wire.
+func (v *version) keyEnd() int { return bytesSize(len(v.key)) }
+
+// keyBytes is the key's own memory.
+func (v *version) keyBytes() []byte { return unsafe.Slice(unsafe.StringData(v.key), len(v.key)) }
 
 // value is nil if empty, as protobuf has it.
 func (v *version) value() []byte {
 	if v.valueLen == 0 {
 		return nil
 	}
-	end := v.valueAt + v.valueLen
-	return v.wire[v.valueAt:end:end]
+	end := v.kv.Len() - varintSize(v.lease)
+	return v.kv.Read()[end-int(v.valueLen) : end : end]
 }
 
 // size is what the version adds to keyspace.liveBytes while it is live.
-func (v *version) size() int64 { return int64(v.keyLen) + int64(v.valueLen) }
+func (v *version) size() int64 { return int64(len(v.key)) + int64(v.valueLen) }
 
 // at is the version of the key at rev, given its newest one; nil if the key did
 // not exist then. Below store.trimmed it may be nil wrongly, see store.overtaken.
@@ -118,7 +142,7 @@ func (v *version) upTo(rev revision.Rev) *version {
 // did not exist then, or if that version was freed.
 func (v *version) before() *version { return v.at(v.mod - 1) }
 
-// decode fills kv, which points into wire from then on.
+// decode fills kv, whose bytes may be shared from then on.
 func (v *version) decode(kv *mvccpb.KeyValue) {
 	kv.Key = v.keyBytes()
 	kv.CreateRevision = int64(v.create)
@@ -158,9 +182,13 @@ func appendBytes[T string | []byte](b []byte, field protowire.Number, data T) []
 	if len(data) == 0 {
 		return b
 	}
+	return append(appendBytesHead(b, field, len(data)), data...)
+}
+
+// appendBytesHead appends what stands before so many bytes of a field.
+func appendBytesHead(b []byte, field protowire.Number, size int) []byte {
 	b = protowire.AppendTag(b, field, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(len(data)))
-	return append(b, data...)
+	return protowire.AppendVarint(b, uint64(size))
 }
 
 func appendVarint(b []byte, field protowire.Number, n int64) []byte {

@@ -20,7 +20,7 @@ func FuzzVersion(f *testing.F) {
 		if number == 0 {
 			number = 1 // 0 would be a tombstone
 		}
-		v := newVersion(key, value, revision.Rev(mod), revision.Rev(create), number, lease)
+		v := newVersion(string(key), value, revision.Rev(mod), revision.Rev(create), number, lease)
 		checkEncoding(t, v, &mvccpb.KeyValue{Key: key, Value: value, ModRevision: mod,
 			CreateRevision: create, Version: number, Lease: lease})
 		checkEncoding(t, newTombstone(string(key), revision.Rev(mod)), &mvccpb.KeyValue{Key: key, ModRevision: mod})
@@ -33,13 +33,13 @@ func checkEncoding(t *testing.T, v *version, want *mvccpb.KeyValue) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(v.wire, wire) {
-		t.Fatalf("wire %x, want %x", v.wire, wire)
+	if !bytes.Equal(v.wire(), wire) {
+		t.Fatalf("wire %x, want %x", v.wire(), wire)
 	}
-	if cap(v.wire) != len(v.wire) {
-		t.Errorf("room for %d bytes, %d used", cap(v.wire), len(v.wire))
+	if cap(v.wire()) != v.wireLen() {
+		t.Errorf("room for %d bytes, %d used", cap(v.wire()), v.wireLen())
 	}
-	if !proto.Equal(v.keyValue(), want) || v.key() != string(want.Key) {
+	if !proto.Equal(v.keyValue(), want) || v.key != string(want.Key) {
 		t.Fatalf("decoded %v, want %v", v.keyValue(), want)
 	}
 	if got := v.keyValue(); len(got.Value) == 0 && got.Value != nil {

@@ -1,9 +1,11 @@
 package state
 
 import (
+	"bytes"
 	"iter"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/zkine/zkine/revision"
 )
@@ -29,6 +31,15 @@ func (v *View) Seq() revision.Seq { return v.store.seq }
 // Term is the highest term of all slots.
 func (v *View) Term() uint64 { return v.store.term }
 
+// Applied is how many requests the log has had up to here, those that erred too.
+func (v *View) Applied() uint64 { return v.store.applied }
+
+// NumLeases is how many leases there are.
+func (v *View) NumLeases() int { return v.store.leases.Len() }
+
+// LiveBytes is how many bytes all keys and their values have, without their history.
+func (v *View) LiveBytes() int64 { return v.store.liveBytes }
+
 // NumKeys is how many keys there are.
 func (v *View) NumKeys() int { return v.store.live.Len() }
 
@@ -36,6 +47,35 @@ func (v *View) NumKeys() int { return v.store.live.Len() }
 // ErrMalformed for a sort target that does not exist. The bytes that the response
 // points to are shared and must not change.
 func (v *View) Range(r *pb.RangeRequest) (*pb.RangeResponse, error) { return v.store.rangeRequest(r) }
+
+// keysAtOnce is how many keys Keys decodes at a time.
+const keysAtOnce = 256
+
+// Keys yields the keys that begin with a prefix, "" for all, in order. What a KeyValue
+// points to must not change. It stops after the first error, those of Range.
+func (v *View) Keys(prefix string) iter.Seq2[*mvccpb.KeyValue, error] {
+	return func(yield func(*mvccpb.KeyValue, error) bool) {
+		from := []byte(prefix)
+		if prefix == "" {
+			from = []byte{0}
+		}
+		for more := true; more; {
+			resp, err := v.Range(&pb.RangeRequest{Key: from, RangeEnd: []byte{0}, Limit: keysAtOnce})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, kv := range resp.Kvs {
+				if !bytes.HasPrefix(kv.Key, []byte(prefix)) || !yield(kv, nil) {
+					return
+				}
+			}
+			if more = resp.More; more {
+				from = append(bytes.Clone(resp.Kvs[len(resp.Kvs)-1].Key), 0)
+			}
+		}
+	}
+}
 
 // ReadTxn answers a transaction for which IsReadOnly holds; any other is
 // ErrMalformed. Errors are those of Range, and ErrAnswerTooLarge.

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -9,6 +10,44 @@ import (
 
 	"github.com/zkine/zkine/revision/recordpb"
 )
+
+// TestViewKeys: keys come in order, each once, whether there are more than are decoded at
+// a time or none, and those with a prefix alone.
+func TestViewKeys(t *testing.T) {
+	b := newBench(t)
+	var all, some []string
+	for i := range 2*keysAtOnce + 3 {
+		for _, prefix := range []string{"a/", "b/"} {
+			key := fmt.Sprintf("%s%04d", prefix, i)
+			b.ok(putOf(key, "v"))
+			if all = append(all, key); prefix == "b/" {
+				some = append(some, key)
+			}
+		}
+	}
+	b.ok(putOf("b0", "v")) // right behind the prefix
+	all = append(all, "b0")
+	slices.Sort(all)
+	v := b.View()
+	for prefix, want := range map[string][]string{"": all, "b/": some, "b/0000": {"b/0000"}, "c": nil} {
+		var got []string
+		for kv, err := range v.Keys(prefix) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(kv.Key))
+		}
+		if !slices.Equal(want, got) {
+			t.Errorf("prefix %q: %d keys, want %d", prefix, len(got), len(want))
+		}
+	}
+	for kv, err := range v.Keys("") {
+		if err != nil || string(kv.Key) != all[0] {
+			t.Errorf("the first key is %v, %v", kv, err)
+		}
+		break // and it is not read on
+	}
+}
 
 // TestOldViews reads views while the machine goes on: what a view said once it
 // says for ever, or that it is compacted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/pkg/v3/adt"
@@ -26,6 +27,7 @@ type Hub struct {
 	woken    chan struct{}
 	events   eventCache // watchers pull through it
 	limiter  *limiter
+	sent     atomic.Int64 // events that were handed out
 
 	mu sync.Mutex
 	// rev is the revision up to which watchers were marked.
@@ -36,6 +38,8 @@ type Hub struct {
 	streams map[*stream]struct{}
 	all     map[*stream]struct{}
 	closed  error
+	// now is when the view came of which watchers are being marked.
+	now time.Time
 }
 
 type watcherSet map[*watcher]struct{}
@@ -73,6 +77,7 @@ func (h *Hub) Run(ctx context.Context) {
 func (h *Hub) advance(v *state.View) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.now = time.Now()
 	if len(h.all) > 0 {
 		for rev := h.rev + 1; rev <= v.Rev(); rev++ {
 			change, kept := v.Change(rev)

@@ -11,6 +11,7 @@ import (
 
 func (s *stream) Next(ctx context.Context) (*pb.WatchResponse, error) {
 	defer s.leave()
+	s.sentAll()
 	for {
 		response, wait, err := s.poll()
 		if response != nil || err != nil {
@@ -27,6 +28,13 @@ func (s *stream) Next(ctx context.Context) (*pb.WatchResponse, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// sentAll notes that the last response was sent.
+func (s *stream) sentAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsent, s.unsentSince = 0, time.Time{}
 }
 
 // leave gives up the stream's turn, or its place in the queue for one.
@@ -57,14 +65,14 @@ func (s *stream) poll() (response *pb.WatchResponse, wait bool, err error) {
 			s.mu.Unlock()
 			return nil, true, nil
 		}
-		w := s.due[0]
+		w, since := s.due[0].watcher, s.due[0].since
 		s.due = s.due[1:]
 		current := s.watchers[w.id] == w && !w.dropped
 		s.mu.Unlock()
 		if !current {
 			return nil, false, nil
 		}
-		return s.deliver(w), false, nil
+		return s.deliver(w, since), false, nil
 	}
 	s.hub.limiter.pass(s) // it may have been for what was not due any more
 	asked := len(s.asked) > 0
@@ -77,9 +85,9 @@ func (s *stream) poll() (response *pb.WatchResponse, wait bool, err error) {
 	return response, wait, nil
 }
 
-// deliver pulls what is due for a watcher. The view is taken after the mark is
+// deliver pulls what is due for a watcher, since a moment. The view is taken after the mark is
 // cleared: a change that is not in it marks the watcher again.
-func (s *stream) deliver(w *watcher) *pb.WatchResponse {
+func (s *stream) deliver(w *watcher, since time.Time) *pb.WatchResponse {
 	from := w.due()
 	v := s.hub.view()
 	if floor := v.CompactRev(); from < floor {
@@ -87,7 +95,10 @@ func (s *stream) deliver(w *watcher) *pb.WatchResponse {
 	}
 	response := w.pull(v, from)
 	if w.behind {
-		s.enqueue(w)
+		s.enqueue(w, since)
+	}
+	if response != nil {
+		s.sending(len(response.Events), since)
 	}
 	return response
 }

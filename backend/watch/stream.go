@@ -61,7 +61,7 @@ type stream struct {
 	// replies are answers to Create and Cancel, to be sent before events.
 	replies []*pb.WatchResponse
 	// due holds watchers that have something to pull.
-	due []*watcher
+	due []due
 	// parked is set while Next waits to be woken: then the hub takes its turn.
 	parked bool
 	// asked holds progress to be sent once it is true: by watch id, -1 for the
@@ -69,6 +69,11 @@ type stream struct {
 	asked  []progressRequest
 	closed error
 	ticker *time.Ticker // nil until a watcher wants periodic progress
+
+	// unsent is how many events the last response had, since when their watcher was
+	// due; 0 once another one is asked for.
+	unsent      int64
+	unsentSince time.Time
 
 	turn turn // under the lock of hub.limiter
 }
@@ -155,7 +160,7 @@ func (s *stream) Create(r *pb.WatchCreateRequest) {
 		w.next = current + 1
 	}
 	if w.next <= current && w.dirty.CompareAndSwap(0, int64(w.next)) {
-		s.due = append(s.due, w)
+		s.due = append(s.due, due{w, time.Now()})
 	}
 	if w.notify && s.ticker == nil {
 		s.ticker = time.NewTicker(s.interval)
@@ -272,12 +277,12 @@ func (s *stream) end(err error) {
 	s.ease()
 }
 
-// enqueue notes that a watcher is due. The hub calls it under its lock. A stream
-// that waits is woken when it is its turn; any other comes to it by itself.
-func (s *stream) enqueue(w *watcher) {
+// enqueue notes that a watcher is due, since a moment. The hub calls it under its lock.
+// A stream that waits is woken when it is its turn; any other comes to it by itself.
+func (s *stream) enqueue(w *watcher, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.due = append(s.due, w)
+	s.due = append(s.due, due{w, since})
 	if s.parked && s.hub.limiter.take(s) {
 		s.wake()
 	}

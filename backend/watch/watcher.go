@@ -74,7 +74,7 @@ func (w *watcher) wants(e state.Event) bool {
 // the pull goes on to the newest view.
 func (w *watcher) mark(rev revision.Rev) {
 	if w.dirty.CompareAndSwap(0, int64(rev)) {
-		w.stream.enqueue(w)
+		w.stream.enqueue(w, w.stream.hub.now)
 	}
 }
 

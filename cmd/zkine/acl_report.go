@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 	"sync/atomic"
-
-	"github.com/go-zookeeper/zk"
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkacl"
@@ -98,18 +95,9 @@ func printFindings(w io.Writer, s *zkacl.Survey) {
 	}
 }
 
-// above lists what is above a root, the nearest first.
-func above(root string) (paths []string) {
-	for p := path.Dir(root); ; p = path.Dir(p) {
-		if paths = append(paths, p); p == "/" {
-			return paths
-		}
-	}
-}
-
 // applyToParents gives the ACL to what is above the root, / last.
 func (w *aclWork) applyToParents(ctx context.Context, out io.Writer) error {
-	for _, p := range above(w.root) {
+	for _, p := range zkacl.Above(w.root) {
 		changed, err := zkacl.ApplyOne(ctx, w.conn, p, w.wanted)
 		if errors.Is(err, revision.ErrForbidden) {
 			return &problem{thing: p, what: "its ACL may not be changed", remedy: "run this with credentials that have the permission a there, too, or leave --parents out"}
@@ -126,7 +114,7 @@ func (w *aclWork) applyToParents(ctx context.Context, out io.Writer) error {
 
 // previewParents tells what applyToParents would do.
 func (w *aclWork) previewParents(ctx context.Context, out io.Writer) error {
-	survey, err := zkacl.VerifySome(ctx, w.conn, w.root, above(w.root), w.wanted)
+	survey, err := zkacl.VerifySome(ctx, w.conn, w.root, zkacl.Above(w.root), w.wanted)
 	if err != nil {
 		return err
 	}
@@ -142,8 +130,8 @@ func (w *aclWork) previewParents(ctx context.Context, out io.Writer) error {
 
 // judgeParents warns of what is above the root where others may touch it.
 func (w *aclWork) judgeParents(ctx context.Context, out io.Writer) error {
-	for _, p := range above(w.root) {
-		warning, err := judgeParent(ctx, w.conn, p, w.wanted)
+	for _, p := range zkacl.Above(w.root) {
+		warning, err := zkacl.JudgeParent(ctx, w.conn, p, w.wanted)
 		if err != nil {
 			return err
 		}
@@ -152,29 +140,4 @@ func (w *aclWork) judgeParents(ctx context.Context, out io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// judgeParent says what others may do by the ACL of a znode above the root; "" for
-// nothing. The right to delete a znode is its parent's to give, and ends where
-// something is below the znode.
-func judgeParent(ctx context.Context, conn zkacl.Session, parent string, wanted zkacl.List) (string, error) {
-	acl, _, err := conn.GetACL(ctx, parent)
-	if errors.Is(err, revision.ErrForbidden) {
-		return "", nil // closed, and so no others' business here
-	}
-	if err != nil {
-		return "", err
-	}
-	var others []string
-	for _, a := range acl {
-		own := zkacl.List{{Scheme: a.Scheme, ID: a.ID, Perms: a.Perms & (zk.PermCreate | zk.PermDelete | zk.PermAdmin)}}
-		if own.Exceeds(wanted) {
-			others = append(others, own.Brief())
-		}
-	}
-	if len(others) == 0 {
-		return "", nil
-	}
-	return "others may touch what lies directly below it, while that is empty: " + strings.Join(others, ";") +
-		"; a root that holds something they can neither delete nor read", nil
 }

@@ -69,7 +69,7 @@ func (i *instance) checkACLOn(ctx context.Context, dialer zkclient.Dialer, list 
 // not let, or refuses them.
 func (i *instance) judgeRoot(ctx context.Context, conn zkclient.Conn, session zkacl.Session, list zkacl.List) error {
 	root := i.cfg.root
-	sample, err := sampleOf(ctx, conn, root)
+	sample, err := zkacl.Sample(ctx, conn, root)
 	if err != nil {
 		return err
 	}
@@ -89,8 +89,8 @@ func (i *instance) judgeRoot(ctx context.Context, conn zkclient.Conn, session zk
 		}
 		i.log.Warn(p)
 	}
-	for _, p := range above(root) {
-		text, err := judgeParent(ctx, session, p, list)
+	for _, p := range zkacl.Above(root) {
+		text, err := zkacl.JudgeParent(ctx, session, p, list)
 		if err != nil {
 			return err
 		}
@@ -99,38 +99,4 @@ func (i *instance) judgeRoot(ctx context.Context, conn zkclient.Conn, session zk
 		}
 	}
 	return nil
-}
-
-// samplePer bounds how many znodes of each kind are looked at.
-const samplePer = 4
-
-// sampleOf lists some znodes of each kind under a root; those that no zkine of today
-// would make again come first.
-func sampleOf(ctx context.Context, conn zkclient.Conn, root string) ([]string, error) {
-	l := zkroot.Layout{Root: root}
-	folders := []string{l.Members(), l.Log(), l.Checkpoint(), l.StageRoot(), l.PackRoot()}
-	sample := append([]string{root, l.Format(), l.Trust()}, folders...)
-	for range 2 {
-		var next []string
-		for _, folder := range folders {
-			names, err := conn.Children(ctx, folder)
-			if notThere(err) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			slices.Sort(names) // the oldest first
-			for _, name := range names[:min(len(names), samplePer)] {
-				next = append(next, folder+"/"+name)
-			}
-		}
-		sample, folders = append(sample, next...), next
-	}
-	return sample, nil
-}
-
-// notThere says whether an error is that a znode is not there, or is closed.
-func notThere(err error) bool {
-	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, revision.ErrForbidden)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,7 @@ func checkFlags(cmd *cobra.Command, args []string) error {
 	}
 	var meant []string
 	for _, name := range unknown {
-		if flag := closest(name, flagNames(cmd.Flags())); flag != "" {
+		if flag := meantBy(cmd.Flags(), name[len("--"):]); flag != "" {
 			meant = append(meant, "--"+flag)
 		}
 	}
@@ -142,7 +143,7 @@ func distance(a, b string) int {
 
 func flagNames(flags *pflag.FlagSet) (names []string) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
+		if f.Name != "help" && !f.Hidden {
 			names = append(names, f.Name)
 		}
 	})
@@ -158,4 +159,20 @@ func mistyped(flags *pflag.FlagSet, unknown []string) error {
 		}
 	}
 	return nil
+}
+
+// readCommandEnv is readEnv for a command other than `zkine server`. Variables of the
+// server's flags are none of its; one that was probably meant for a flag of its own is
+// refused, since without it the command would work on another root, for one.
+func readCommandEnv(flags *pflag.FlagSet, environ []string) (environment, error) {
+	env, err := readEnv(flags, environ)
+	if err != nil {
+		return env, err
+	}
+	server := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(config).bind(server)
+	env.unknown = slices.DeleteFunc(env.unknown, func(name string) bool {
+		return slices.ContainsFunc(flagNames(server), func(flag string) bool { return envName(flag) == name })
+	})
+	return env, mistyped(flags, env.unknown)
 }

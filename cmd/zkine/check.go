@@ -47,7 +47,11 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	if len(c.clientURLs) == 0 {
 		v.refuse("listen-client-urls", "no URL is named", "write one like http://127.0.0.1:2379")
 	}
-	v.certificate(c.tls, slices.Concat(c.clientURLs, c.metricsURLs))
+	c.front.check(&v)
+	if !c.front.autoTLS || c.tls.Given() {
+		v.certificate(c.tls, slices.Concat(c.clientURLs, c.front.httpURLs, c.metricsURLs))
+	}
+	v.allowedHostnames(c.tls)
 	c.limits.check(&v)
 	v.between("max-request-bytes", int64(c.maxRequestBytes), 1, maxClientRequest, bytes)
 	v.between("max-txn-ops", int64(c.maxTxnOps), 1, 1<<20, plain)
@@ -55,9 +59,10 @@ func (c *config) check(flags *pflag.FlagSet, from map[string]string) error {
 	c.leaderLoss.check(&v)
 	c.auth.check(&v)
 	c.housekeeping.check(&v)
+	c.archive.checkServer(&v)
 	c.checkHeap(&v)
-	v.oneOf("log-level", c.logLevel, "debug", "info", "warn", "error")
-	v.oneOf("log-format", c.logFormat, "text", "json")
+	c.tracing.check(&v, c.name)
+	c.logging.check(&v)
 	c.autoCompaction = c.compaction.check(&v)
 	return v.err()
 }
@@ -214,4 +219,13 @@ func checkURL(raw string, schemes []string) string {
 		return fmt.Sprintf("%q has a path", raw)
 	}
 	return ""
+}
+
+// time reads a time. One without a zone would mean another moment on each machine.
+func (v *checker) time(flag, text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		v.refuse(flag, fmt.Sprintf("%q is not a time", text), "write one like 2026-11-28T12:03:00Z, with a zone")
+	}
+	return at
 }

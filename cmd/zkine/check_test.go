@@ -40,7 +40,7 @@ func TestWrongFlags(t *testing.T) {
 		{"--log-segment-slots=0", `--log-segment-slots: 0 is out of bounds — choose from 1 to 16384`},
 		{"--log-segment-bytes=0", `--log-segment-bytes: 0 bytes is out of bounds — choose from 1 bytes to 1073741824 bytes`},
 		{"--checkpoint-log-bytes=-1", `--checkpoint-log-bytes: -1 bytes is out of bounds — choose from 1 bytes to 1073741824 bytes`},
-		{"--log-level=loud", `--log-level: "loud" is not known — choose one of debug, info, warn, error`},
+		{"--log-level=loud", `--log-level: "loud" is not known — choose one of debug, info, warn, error, panic, fatal`},
 	} {
 		flags, cfg := newFlags(t, c.arg)
 		err := cfg.check(flags, nil)

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zkine/zkine/server"
 )
 
 const zkineHelp = `zkine serves the etcd v3 API and keeps its state in Apache ZooKeeper.
@@ -29,7 +34,9 @@ func newCommand(environ []string) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagProblem(err) })
-	cmd.AddCommand(newServerCommand(environ), newLogCommand(environ), newACLCommand(environ), newVersionCommand())
+	cmd.AddCommand(newServerCommand(environ), newLogCommand(environ), newACLCommand(environ), newExportCommand(environ),
+		newHistoryCommand(environ), newArchiveCommand(environ), newBackupCommand(environ), newRestoreCommand(environ), newUndeleteCommand(environ), newImportCommand(environ),
+		newHealthCommand(environ), newDoctorCommand(environ), newInspectCommand(environ), newTopCommand(environ), newVersionCommand())
 	return cmd
 }
 
@@ -37,7 +44,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	remedy := "see zkine --help"
+	remedy := "see " + cmd.CommandPath() + " --help"
 	cmd.SuggestionsMinimumDistance = 2
 	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
 		remedy = "did you mean " + cmd.CommandPath() + " " + strings.Join(suggestions, " or "+cmd.CommandPath()+" ") + "?"
@@ -53,4 +60,40 @@ func noArguments(_ *cobra.Command, args []string) error {
 		thing: args[0], what: "an argument that belongs to no flag",
 		remedy: "separate the values of a flag with commas; see --help", usage: true,
 	}
+}
+
+// version is set by the linker: make build passes what git describe says, which
+// for a release is its tag.
+var version string
+
+// unknownVersion is what a build says that was made without make, git and the
+// module proxy.
+const unknownVersion = "unknown"
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versionText())
+			return err
+		},
+	}
+}
+
+// productVersion is the linker's version, or what go build and go install note.
+func productVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return unknownVersion
+}
+
+func versionText() string {
+	return fmt.Sprintf("zkine %s\netcd API %s\n%s %s/%s\n",
+		productVersion(), server.DefaultVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkine/zkine/backend/transfer"
+	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zkroot"
@@ -25,31 +29,50 @@ func newLogCommand(environ []string) *cobra.Command {
 		Args:  knownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newVerifyCommand(environ), newAcceptCommand(environ))
+	cmd.AddCommand(newLogPrintCommand(environ), newVerifyCommand(environ), newAcceptCommand(environ))
 	return cmd
 }
 
 // logRunner is what a command of `zkine log` does with a root.
 type logRunner func(*cobra.Command, *logOptions) error
 
-// opensLocal annotates a command that takes --zookeeper-acl=open with --data-dir.
-const opensLocal = "opens a local ZooKeeper"
+// Annotations of commands that have the flags of `zkine log`.
+const (
+	// opensLocal: it takes --zookeeper-acl=open with --data-dir.
+	opensLocal = "opens a local ZooKeeper"
+	// makesLocal: it makes a local ZooKeeper in --data-dir, if there is none.
+	makesLocal = "makes a local ZooKeeper"
+	// needsNoRoot: it needs no root if one of these flags is set, which are named with
+	// spaces between; or never does.
+	needsNoRoot = "needs no root"
+	never       = "-"
+	// looksAtRunning: with --data-dir it takes a local ZooKeeper that runs as it is.
+	looksAtRunning = "looks at a running local ZooKeeper"
+)
 
 // completeLogCommand adds the flags of `zkine log` to a command, and what all of
 // its commands do before their own work. The context of the command ends with a
-// signal.
-func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cobra.Command {
+// signal. checks are those of the command's own flags.
+func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner, checks ...func(*checker)) *cobra.Command {
 	o := new(logOptions)
 	o.bind(cmd.Flags())
 	_, o.security.opensLocal = cmd.Annotations[opensLocal]
+	_, o.makesLocal = cmd.Annotations[makesLocal]
 	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		// Variables of the server's other flags are none of this command's.
-		env, err := readEnv(cmd.Flags(), environ)
+		env, err := readCommandEnv(cmd.Flags(), environ)
 		if err != nil {
 			return err
 		}
-		if err := o.check(&checker{flags: cmd.Flags(), from: env.from}); err != nil {
+		for flag := range strings.FieldsSeq(cmd.Annotations[needsNoRoot]) {
+			o.optional = o.optional || flag == never || cmd.Flags().Lookup(flag).Value.String() != ""
+		}
+		v := &checker{flags: cmd.Flags(), from: env.from}
+		for _, check := range checks {
+			check(v)
+		}
+		if err := o.check(v); err != nil {
 			return err
 		}
 		// The error at the end says what the dialer would warn of again and again.
@@ -60,31 +83,54 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner) *cob
 		if o.secured, err = o.security.load(o.log); err != nil {
 			return err
 		}
-		if len(o.zookeeper) == 0 {
-			cfg, plan := sizeLocal(config{dataDir: o.dataDir, maxRequest: zklog.DefaultMaxRequest}, o.log)
-			zooKeeper, err := startZooKeeper(ctx, cfg, plan, o.log)
+		if len(o.zookeeper) == 0 && o.dataDir != "" {
+			_, looks := cmd.Annotations[looksAtRunning]
+			stop, err := o.openLocal(ctx, looks)
 			if err != nil {
 				return err
 			}
-			defer stopZooKeeper(zooKeeper, o.log)
-			o.zookeeper, o.secured = []string{zooKeeper.Addr()}, superSecurity(zooKeeper)
-			if o.security.acl != nil {
-				o.secured.acl = o.security.acl
-			}
+			defer stop()
 		}
 		return do(cmd, o)
 	}
 	return cmd
 }
 
+// openLocal starts the local ZooKeeper, until stop is called; or, for a command that
+// only looks, takes the one that runs there.
+func (o *logOptions) openLocal(ctx context.Context, looks bool) (stop func(), err error) {
+	o.local = true
+	cfg, plan := sizeLocal(config{dataDir: o.dataDir, maxRequest: zklog.DefaultMaxRequest}, o.log)
+	zooKeeper, err := startZooKeeper(ctx, cfg, plan, o.log)
+	if looks && errors.Is(err, embedded.ErrInUse) {
+		running, err := embedded.Running(o.dataDir)
+		if err != nil {
+			return nil, about("local ZooKeeper", err)
+		}
+		o.zookeeper, o.secured = []string{running.Addr()}, runningSecurity(running)
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.zookeeper, o.secured = []string{zooKeeper.Addr()}, superSecurity(zooKeeper)
+	if o.security.acl != nil {
+		o.secured.acl = o.security.acl
+	}
+	return func() { stopZooKeeper(zooKeeper, o.log) }, nil
+}
+
 // logConfig is how the root is reached. Nothing is written through it but by the
 // command's own calls.
 func (o *logOptions) logConfig() zklog.Config {
-	zookeeper := o.secured.secure(&zkclient.Ensemble{Servers: o.zookeeper, Timeout: o.sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: o.log})
 	return zklog.Config{
-		Dialer: timeoutDialer{Dialer: zookeeper, servers: o.zookeeper, timeout: o.timeout},
+		Dialer: timeoutDialer{Dialer: o.ensemble(), servers: o.zookeeper, timeout: o.timeout},
 		Root:   o.root, ClusterID: uint64(o.cluster.id), Log: o.log,
 	}
+}
+
+func (o *logOptions) ensemble() *zkclient.Ensemble {
+	return o.secured.secure(&zkclient.Ensemble{Servers: o.zookeeper, Timeout: o.sessionTimeout, MaxRequest: zklog.DefaultMaxRequest, Log: o.log})
 }
 
 // timeoutDialer gives up after a while. A zkine that serves waits for ZooKeeper
@@ -157,18 +203,29 @@ went back, for example to an older backup of ZooKeeper. Read "The log went back"
 missing may still be found, and clients that keep a cache have to be restarted afterwards.
 
 Without --cluster-id it only shows what was seen and what the root holds. With it, the halt is taken away, and zkines
-may start; those that remember more yield to the decision. Should the log go back again, they stop again.`
+may start; those that remember more yield to the decision. Should the log go back again, they stop again.
+
+The revision is raised far above all that was served, and what is below is compacted, as etcdutl snapshot restore does
+with --bump-revision and --mark-compacted: clients are told that what they remember is no part of this history, and
+read again. --bump-revision=0 leaves that out, and the revision counts on from where the log went back to.`
 
 // newAcceptCommand builds `zkine log accept`.
 func newAcceptCommand(environ []string) *cobra.Command {
-	return completeLogCommand(environ, &cobra.Command{
+	bump := int64(0)
+	cmd := &cobra.Command{
 		Use:   "accept",
 		Short: "Have what the root holds served, though the log went back",
 		Long:  acceptHelp,
-	}, acceptLog)
+	}
+	cmd.Flags().Int64Var(&bump, "bump-revision", transfer.SafeRaise, "raise the revision to `N` above what was served, and compact all below; 0 to go on where it is")
+	return completeLogCommand(environ, cmd, func(cmd *cobra.Command, o *logOptions) error { return acceptLog(cmd, o, revision.Rev(bump)) },
+		func(v *checker) { v.between("bump-revision", bump, 0, maxBump, plain) })
 }
 
-func acceptLog(cmd *cobra.Command, o *logOptions) error {
+// maxBump bounds by how much a revision is raised at a time.
+const maxBump = 1 << 59
+
+func acceptLog(cmd *cobra.Command, o *logOptions, bump revision.Rev) error {
 	w := cmd.OutOrStdout()
 	if o.cluster.id == 0 {
 		h, err := zklog.Look(cmd.Context(), o.logConfig())
@@ -179,12 +236,16 @@ func acceptLog(cmd *cobra.Command, o *logOptions) error {
 		return &problem{thing: "--cluster-id", what: "is needed to accept that", usage: true,
 			remedy: fmt.Sprintf("if nothing better can be found, add --cluster-id=%v", h.ClusterID)}
 	}
-	h, err := zklog.Accept(cmd.Context(), o.logConfig(), operator())
+	h, err := zklog.Accept(cmd.Context(), o.logConfig(), zkroot.Decision{By: operator(), Raise: bump})
 	if err != nil {
 		return about("root "+o.root, err)
 	}
 	printHolding(w, o.root, h)
-	fmt.Fprintln(w, "accepted: start the zkines, then whatever keeps a cache of what they served")
+	if to := h.Decided.RaisedTo; to > 0 {
+		fmt.Fprintf(w, "accepted: the revision goes on from %d, and watches of before are told so; start the zkines\n", to)
+		return nil
+	}
+	fmt.Fprintln(w, "accepted: start the zkines, then restart whatever keeps a cache of what they served")
 	return nil
 }
 

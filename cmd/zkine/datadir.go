@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/zkine/zkine/revision/embedded"
 )
 
 const otherFolder = "or choose another --data-dir"
@@ -64,8 +66,8 @@ func owned(dir string) string {
 	for {
 		info, err := os.Stat(dir)
 		if err == nil {
-			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-				return fmt.Sprintf("%s (%v, owned by %s)", dir, info.Mode(), userName(int(stat.Uid)))
+			if owner := embedded.OwnerOf(info); owner >= 0 {
+				return fmt.Sprintf("%s (%v, owned by %s)", dir, info.Mode(), userName(owner))
 			}
 			return dir
 		}

@@ -26,6 +26,16 @@ func TestTheComposeFileHasBothFolders(t *testing.T) {
 	}
 }
 
+// TestTheUnitHasBothFolders keeps what zkine remembers where systemd lets it write,
+// over restarts, and snapshots where /tmp is no memory.
+func TestTheUnitHasBothFolders(t *testing.T) {
+	unit, err := os.ReadFile("../../deploy/systemd/zkine.service")
+	require.NoError(t, err)
+	for _, line := range []string{"StateDirectory=zkine", "Environment=ZKINE_DATA_DIR=/var/lib/zkine", "Environment=ZKINE_TEMP_DIR=/var/tmp", "PrivateTmp=yes"} {
+		require.Contains(t, string(unit), "\n"+line+"\n")
+	}
+}
+
 // TestTheImageIsBuiltFromAllFolders looks for a package of the program whose
 // folder the image's build does not copy.
 func TestTheImageIsBuiltFromAllFolders(t *testing.T) {

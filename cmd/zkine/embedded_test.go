@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/revision/zktest"
 )
 
 func dataDir(t *testing.T) string { return "--data-dir=" + filepath.Join(t.TempDir(), "zkine-data") }
@@ -37,6 +42,45 @@ func TestCtrlCStopsBothAndAllDataIsThereAgain(t *testing.T) {
 	second.signal(syscall.SIGTERM)
 	require.Zero(t, second.end())
 	awaitGone(t, second.zooKeeperPid())
+}
+
+// TestReadsCostTheLocalZooKeeperNoWrite: one that was started elsewhere is asked by a write,
+// also if it is the only one.
+func TestReadsCostTheLocalZooKeeperNoWrite(t *testing.T) {
+	for name, arg := range map[string]string{"local": dataDir(t), "elsewhere": "--zookeeper=" + zktest.Start(t).Addr()} {
+		p := startZkine(t, []string{arg})
+		kv := client(t, p.ready())
+		put(t, kv, "a", "1")
+		const reads = 40
+		multis, looks := p.asked("multi"), p.asked("multiRead")
+		for range reads {
+			expect(t, kv, "a", "1")
+		}
+		multis, looks = p.asked("multi")-multis, p.asked("multiRead")-looks
+		if name == "local" {
+			require.GreaterOrEqual(t, looks, reads/2, "a few may have met another request under way")
+			require.Less(t, multis, reads/2)
+		} else {
+			require.Zero(t, looks)
+			require.GreaterOrEqual(t, multis, reads)
+		}
+	}
+}
+
+// asked is how many requests of a kind were sent to ZooKeeper.
+func (p *process) asked(op string) (n int) {
+	p.t.Helper()
+	address := p.await(`serving metrics and health.*address="?([^" \n]+)"?`)
+	response, err := http.Get("http://" + address + "/metrics")
+	require.NoError(p.t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(p.t, err)
+	_, after, found := strings.Cut(string(text), `zkine_zookeeper_requests_total{op="`+op+`"} `)
+	require.True(p.t, found, op)
+	_, err = fmt.Sscan(after, &n)
+	require.NoError(p.t, err)
+	return n
 }
 
 // TestTheReadyLineIsTheLast has it true when it is printed, and nothing follow

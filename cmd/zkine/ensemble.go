@@ -2,15 +2,55 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
+	"github.com/zkine/zkine/revision/zklog"
+	"github.com/zkine/zkine/revision/zkseed"
+	"github.com/zkine/zkine/server/observe"
 )
+
+// askEnsemble asks each address of each server what it says of itself, all at once. It
+// is called once the backend is open.
+func (i *instance) askEnsemble(ctx context.Context) []observe.Server {
+	found := i.ensemble().Found(ctx)
+	servers := make([]observe.Server, len(found))
+	var wg sync.WaitGroup
+	for n, server := range found {
+		wg.Go(func() { servers[n] = askServer(ctx, server) })
+	}
+	wg.Wait()
+	return servers
+}
+
+// askServer is what one server says.
+func askServer(ctx context.Context, server zkclient.Server) observe.Server {
+	begun := time.Now()
+	reply, err := server.Ask(ctx, "srvr")
+	took := time.Since(begun)
+	var stats fourletter.Stats
+	if err == nil {
+		stats, err = fourletter.ReadSrvr(reply)
+	}
+	if err != nil {
+		return observe.Server{Address: server.String(), Error: oneLine(err.Error())}
+	}
+	return observe.Server{
+		Address: server.String(), Mode: stats.Mode, Version: stats.Version, Zxid: stats.Zxid,
+		AnsweredMs:   float64(took) / float64(time.Millisecond),
+		LatencyMinMs: stats.LatencyMin, LatencyAvgMs: stats.LatencyAvg, LatencyMaxMs: stats.LatencyMax,
+		Connections: stats.Connections, Outstanding: stats.Outstanding, Znodes: stats.Znodes,
+	}
+}
 
 // inspectEnsemble asks each address of each server for its version and its heap,
 // and warns of versions known to lose data and of heaps that the quota does not
@@ -33,14 +73,9 @@ func inspectEnsemble(ctx context.Context, ensemble *zkclient.Ensemble, cfg confi
 }
 
 // inspectHeap asks a server for its heap, and warns of one that does not hold
-// what the quota allows. Only envi tells, which few servers answer: it has to be
-// on their 4lw.commands.whitelist.
+// what the quota allows.
 func inspectHeap(ctx context.Context, server zkclient.Server, cfg config, log *logrus.Entry) {
-	reply, err := server.Ask(ctx, "envi")
-	if err != nil {
-		return
-	}
-	heap := enviHeap(reply)
+	heap := heapOf(ctx, server)
 	switch {
 	case heap == 0 || cfg.quotaBytes >= 0 && embedded.Capacity(heap, cfg.maxRequest) >= cfg.quotaBytes:
 	case cfg.quotaBytes < 0:
@@ -69,4 +104,102 @@ func srvrVersion(reply string) string {
 	_, rest, _ := strings.Cut(reply, "ersion: ")
 	version, _, _ := strings.Cut(rest, "-")
 	return strings.TrimSpace(version)
+}
+
+// room is what the server with the least heap has. A server without memory ends, and so
+// does each that takes its place: what is moved in must not be more than it holds.
+type room struct {
+	server string // "" if none tells its heap
+	heap   int64  // bytes
+	// request is how large requests may be, in bytes: of the last 500 ZooKeeper keeps
+	// three copies.
+	request int
+	// left is how many bytes it takes besides.
+	left int64
+}
+
+// room asks the servers for their heap, and how much they hold. It ends within seconds.
+func (o *logOptions) room(ctx context.Context) room {
+	var mu sync.Mutex
+	least := room{request: zklog.DefaultMaxRequest}
+	var wg sync.WaitGroup
+	for _, server := range o.ensemble().Found(ctx) {
+		wg.Go(func() {
+			r := roomOf(ctx, server)
+			mu.Lock()
+			defer mu.Unlock()
+			if r.server != "" && (least.server == "" || r.left < least.left) {
+				least = r
+			}
+		})
+	}
+	wg.Wait()
+	return least
+}
+
+func roomOf(ctx context.Context, server zkclient.Server) room {
+	heap := heapOf(ctx, server)
+	if heap == 0 {
+		return room{}
+	}
+	held := int64(0)
+	if reply, err := server.Ask(ctx, "mntr"); err == nil {
+		held = mntrNumber(reply, "zk_approximate_data_size")
+	}
+	r := room{server: server.String(), heap: heap, request: min(zklog.DefaultMaxRequest, max(embedded.RequestFor(heap), minZooKeeperRequest))}
+	r.left = max(embedded.Room(heap, r.request)-held, 1)
+	return r
+}
+
+// seedInto is seedConfig for what fits there.
+func (o *logOptions) seedInto(r room) zkseed.Config {
+	cfg := o.seedConfig()
+	cfg.MaxRequest = r.request
+	if r.server != "" {
+		cfg.Room = r.left
+	}
+	return cfg
+}
+
+// problem names the server for what does not fit.
+func (r room) problem(err error) error {
+	if !errors.Is(err, zkseed.ErrNoRoom) {
+		return err
+	}
+	return &problem{thing: "ZooKeeper at " + r.server, what: fmt.Sprintf("its heap of %s does not hold what is to be written: there was room for %s, and there is more", size(r.heap), size(r.left)),
+		remedy: "give each server more (-Xmx), such as " + size(2*r.heap) + ", and run this again: it goes on where it was"}
+}
+
+// advice is what to say of so many bytes that were written; "" if they fit twice.
+func (r room) advice(stored int64) string {
+	need := embedded.HeapWithRequestsFor(stored, zklog.DefaultMaxRequest)
+	switch {
+	case r.server == "":
+		return fmt.Sprintf("no server tells its heap (envi is not on its 4lw.commands.whitelist): each needs %s at least, to hold this while zkine rewrites it", size(need))
+	case embedded.Capacity(r.heap, r.request) < stored:
+		return fmt.Sprintf("ZooKeeper at %s: its heap of %s does not hold this while zkine rewrites it; give each server %s at least", r.server, size(r.heap), size(need))
+	}
+	return ""
+}
+
+// heapOf asks a server for its largest heap, in bytes; 0 if it does not tell. Only envi
+// tells, which few servers answer: it has to be on their 4lw.commands.whitelist.
+func heapOf(ctx context.Context, server zkclient.Server) int64 {
+	reply, err := server.Ask(ctx, "envi")
+	if err != nil {
+		return 0
+	}
+	return enviHeap(reply)
+}
+
+// mntrNumber finds a number in a reply to mntr, whose lines are a name, a tab and a
+// number; 0 if it is not there.
+func mntrNumber(reply, name string) int64 {
+	for line := range strings.Lines(reply) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), name+"\t"); ok {
+			n, _ := strconv.ParseInt(text, 10, 64)
+			return n
+		}
+	}
+	return 0
 }

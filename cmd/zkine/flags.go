@@ -30,6 +30,7 @@ type config struct {
 	advertiseURLs    []string
 	metricsURLs      []string
 	enablePprof      bool
+	front            frontFlags
 	tls              listener.TLS
 	cors             []string
 	limits           limitFlags
@@ -37,18 +38,23 @@ type config struct {
 	maxTxnOps        int
 	quotaBytes       int64
 	progressInterval time.Duration
+	readLease        bool
 	leaderLoss       leaderLoss
 	compaction       compactionFlags
 	housekeeping     housekeepingFlags
+	archive          archiveFlags
 	autoCompaction   housekeep.AutoCompaction // what compaction means
 	auth             authFlags
 
-	logLevel, logFormat string
+	etcd    etcdFlags
+	tracing tracingFlags
+	logging loggingFlags
 }
 
 // bind declares the flags. Names and defaults are etcd's where the meaning is.
 func (c *config) bind(f *pflag.FlagSet) {
 	f.SortFlags = false
+	c.etcd.bind(f)
 	c.bindZooKeeper(f)
 	c.security.bind(f)
 	c.security.bindStrict(f)
@@ -57,18 +63,21 @@ func (c *config) bind(f *pflag.FlagSet) {
 	c.bindURLs(f)
 	f.BoolVar(&c.enablePprof, "enable-pprof", false, "serve profiles of the process under /debug/pprof/ on the client and the metrics URLs")
 	bindTLS(f, &c.tls)
+	c.front.bind(f)
 	f.StringSliceVar(&c.cors, "cors", []string{"*"}, "`origins` of web pages that browsers let use the client URLs; * is any, empty none")
 	c.limits.bind(f)
 	f.IntVar(&c.maxRequestBytes, "max-request-bytes", server.DefaultMaxRequestBytes, "largest request of a client in `bytes`")
 	f.IntVar(&c.maxTxnOps, "max-txn-ops", server.DefaultMaxTxnOps, "most `operations` in a branch of a transaction")
 	f.Int64Var(&c.quotaBytes, "quota-backend-bytes", backend.DefaultQuotaBytes, "most `bytes` that the root may hold in ZooKeeper, until the alarm NOSPACE is raised; 0 for the default, negative for no bound")
 	f.DurationVar(&c.progressInterval, "watch-progress-notify-interval", backend.DefaultProgressNotifyInterval, "how often idle watchers are told the revision, if they asked for it")
+	f.BoolVar(&c.readLease, "read-lease", false, "answer linearizable reads from memory while this zkine holds the root's read lease; it trusts clocks, and writes of other zkines wait for it")
 	c.leaderLoss.bind(f)
 	c.compaction.bind(f)
 	c.auth.bind(f)
 	c.housekeeping.bind(f)
-	f.StringVar(&c.logLevel, "log-level", "info", "the least `level` that is logged: debug, info, warn or error")
-	f.StringVar(&c.logFormat, "log-format", "text", "`format` of the log: text or json")
+	c.tracing.bind(f)
+	c.logging.bind(f)
+	c.archive.bindServer(f)
 }
 
 func (c *config) bindZooKeeper(f *pflag.FlagSet) {
@@ -93,6 +102,7 @@ func bindTLS(f *pflag.FlagSet, t *listener.TLS) {
 	f.StringVar(&t.TrustedCAFile, "trusted-ca-file", "", "PEM `file` of the CAs of client certificates; each client needs one then")
 	f.BoolVar(&t.ClientCertAuth, "client-cert-auth", false, "demand a certificate of each client; without --trusted-ca-file the system's CAs count")
 	f.StringVar(&t.ClientCRLFile, "client-crl-file", "", "`file` with a list of revoked client certificates")
+	f.StringSliceVar(&t.AllowedHostnames, "client-cert-allowed-hostname", nil, "`names` or addresses, for one of which a client's certificate has to be")
 	f.StringSliceVar(&t.CipherSuites, "cipher-suites", nil, "`names` of the cipher suites for TLS 1.2, as Go has them (default: Go's choice)")
 	f.StringVar(&t.MinVersion, "tls-min-version", "TLS1.2", "the oldest `version` of TLS: TLS1.2 or TLS1.3")
 	f.StringVar(&t.MaxVersion, "tls-max-version", "", "the newest `version` of TLS: TLS1.2 or TLS1.3 (default: the newest there is)")

@@ -17,6 +17,7 @@ type housekeepingFlags struct {
 	segmentSlots       int
 	segmentBytes       int
 	checkpointLogBytes int
+	origin             bool
 }
 
 const (
@@ -30,6 +31,7 @@ func (h *housekeepingFlags) bind(f *pflag.FlagSet) {
 	f.IntVar(&h.segmentSlots, "log-segment-slots", zklog.DefaultMaxSlots, "advanced: how many `slots` of the log a segment holds, about; only whole segments are packed and checkpointed")
 	f.IntVar(&h.segmentBytes, "log-segment-bytes", zklog.DefaultMaxBytes, "advanced: how many `bytes` a segment holds, about")
 	f.IntVar(&h.checkpointLogBytes, "checkpoint-log-bytes", zklog.DefaultCheckpointFrom, "advanced: how many `bytes` of log are worth a checkpoint, at least; as much as the last one took, in any case")
+	f.BoolVar(&h.origin, "log-origin", true, "note in the log when, and by which member, each batch was written, once all members know what that is; false before going back to an earlier release")
 }
 
 func (h *housekeepingFlags) check(v *checker) {

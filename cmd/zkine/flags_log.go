@@ -22,6 +22,12 @@ type logOptions struct {
 	cluster        clusterFlags
 	security       securityFlags
 
+	// makesLocal says that there need not be a local ZooKeeper in dataDir before,
+	// optional that no root need be named.
+	makesLocal, optional bool
+	// local says that zookeeper was not named, and is the one in dataDir.
+	local bool
+
 	log     *logrus.Entry
 	secured security
 }
@@ -45,14 +51,17 @@ func (o *logOptions) check(v *checker) error {
 	v.duration("timeout", o.timeout, 100*time.Millisecond, 24*time.Hour)
 	o.security.check(v, o.zookeeper)
 	o.cluster.check(v)
-	if len(o.zookeeper) == 0 && o.dataDir == "" {
+	if !o.named() && !o.optional {
 		v.refuse("zookeeper", "is needed", "name the ensemble's servers, host:port,..., or the folder of a local ZooKeeper with --data-dir")
 	}
-	if len(o.zookeeper) == 0 && o.dataDir != "" && !holdsZooKeeper(o.dataDir) {
+	if len(o.zookeeper) == 0 && o.dataDir != "" && !o.makesLocal && !holdsZooKeeper(o.dataDir) {
 		v.refuse("data-dir", fmt.Sprintf("no local ZooKeeper has kept its data in %q", o.dataDir), "name the folder that zkine server has, or servers with --zookeeper")
 	}
 	return v.err()
 }
+
+// named says whether a root is.
+func (o *logOptions) named() bool { return len(o.zookeeper) > 0 || o.dataDir != "" }
 
 // holdsZooKeeper says whether a local ZooKeeper has kept its data in a folder. To
 // start one elsewhere would make the folder, and begin with nothing. Other faults

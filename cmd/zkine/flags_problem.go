@@ -37,7 +37,7 @@ func flagProblem(err error) error {
 func badValue(source string, f *pflag.Flag, value string) *problem {
 	p := &problem{thing: source, what: fmt.Sprintf("%q cannot be read", value), usage: true}
 	switch f.Value.Type() {
-	case "int", "int64", "uint32":
+	case "int", "int64", "uint", "uint32":
 		p.what, p.remedy = fmt.Sprintf("%q is not a whole number", value), "write one like "+f.DefValue
 	case "bytes":
 		p.what, p.remedy = fmt.Sprintf("%q is not a number of bytes", value), "write one like 536870912, 512m or 2g"

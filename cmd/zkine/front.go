@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/server"
 	"github.com/zkine/zkine/server/listener"
 )
@@ -30,15 +31,12 @@ type front struct {
 // the error of a listener that breaks later.
 func (i *instance) startFront(fail func(error)) (*front, error) {
 	cfg := &i.cfg
-	clients, err := listener.Listen(cfg.clientURLs)
+	bound, err := cfg.listen()
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := listener.ListenMetrics(cfg.metricsURLs)
-	if err != nil {
-		closeAll(clients)
-		return nil, err
-	}
+	clients, http, metrics := bound[0], bound[1], bound[2]
+	all := slices.Concat(bound...)
 	f := &front{clients: clients, advertised: cfg.advertiseURLs, done: make(chan struct{})}
 	if len(f.advertised) == 0 {
 		f.advertised = boundURLs(clients)
@@ -46,23 +44,31 @@ func (i *instance) startFront(fail func(error)) (*front, error) {
 			i.log.Warnf("member list will tell clients %q, which is no address; set --advertise-client-urls", f.advertised)
 		}
 	}
+	if err := cfg.signOwn(all, f.advertised, i.log); err != nil {
+		closeAll(all)
+		return nil, err
+	}
 	f.Server, err = server.New(server.Config{
 		Name:       cfg.name,
 		ClientURLs: cfg.clientURLs, Listeners: clients, AdvertiseClientURLs: f.advertised,
+		ClientHTTPURLs: cfg.front.httpURLs, HTTPListeners: http, NoGateway: !cfg.front.gateway,
 		MetricsURLs: cfg.metricsURLs, MetricsListeners: metrics,
 		TLS: cfg.tls, CORS: cfg.cors, EnablePprof: cfg.enablePprof,
 		HostWhitelist: cfg.limits.hostWhitelist, Limits: cfg.limits.limits(),
 		MaxRequestBytes: cfg.maxRequestBytes, MaxTxnOps: cfg.maxTxnOps,
+		ExtensiveMetrics: cfg.front.metrics == metricsExtensive, SlowRequest: cfg.front.slowRequest,
+		Tracing:         cfg.tracing.Config,
 		NoLeaderTimeout: cfg.leaderLoss.or(cfg.sessionTimeout),
 		StartupStep:     func() string { return i.startup.Progress().String() },
 		Registry:        i.registry, Log: i.log,
+		Product: productVersion(), Ensemble: i.askEnsemble, Console: server.ConsoleMode(cfg.front.console),
 	})
 	if err != nil {
-		closeAll(clients)
-		closeAll(metrics)
+		closeAll(all)
 		return nil, err
 	}
-	warnOfExposure(cfg, clients, metrics, i.log)
+	cfg.tracing.say(i.log)
+	warnOfExposure(cfg, slices.Concat(clients, http), metrics, i.log)
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go func() {
@@ -72,6 +78,26 @@ func (i *instance) startFront(fail func(error)) (*front, error) {
 		}
 	}()
 	return f, nil
+}
+
+// listen binds the sockets for clients, for HTTP alone and for metrics, or none.
+func (c *config) listen() (bound [][]net.Listener, err error) {
+	for _, of := range []struct {
+		listen func([]string) ([]net.Listener, error)
+		urls   []string
+	}{
+		{c.front.reuse.Listen, c.clientURLs},
+		{c.front.reuse.ListenHTTP, c.front.httpURLs},
+		{c.front.reuse.ListenMetrics, c.metricsURLs},
+	} {
+		sockets, err := of.listen(of.urls)
+		if err != nil {
+			closeAll(slices.Concat(bound...))
+			return nil, err
+		}
+		bound = append(bound, sockets)
+	}
+	return bound, nil
 }
 
 // drain sends clients away and waits until nothing is served any more. It may
@@ -130,7 +156,10 @@ func warnOfExposure(cfg *config, clients, metrics []net.Listener, log *logrus.En
 	}
 	if urls := exposed(metrics); urls != "" {
 		shown := "metrics and health"
-		if cfg.enablePprof {
+		switch {
+		case cfg.front.console == string(server.ConsoleOn):
+			shown = "the console, which shows keys and values, and metrics"
+		case cfg.enablePprof:
 			shown = "profiles, which show keys, and metrics"
 		}
 		log.Warnf("%s are served without TLS on %s to all who reach it; listen on https://, or on an address that only probes and Prometheus reach", shown, urls)
@@ -160,14 +189,34 @@ func readyLine(listeners []net.Listener) string {
 }
 
 // newRegistry is what /metrics shows; the server and the backend add theirs.
-func newRegistry() *prometheus.Registry {
+func newRegistry(traffic *zkclient.Traffic) *prometheus.Registry {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "zkine_build_info", Help: "1 for the version that runs.",
 		ConstLabels: prometheus.Labels{"version": productVersion(), "go_version": runtime.Version()},
 	})
 	info.Set(1)
 	r := prometheus.NewRegistry()
-	r.MustRegister(info, collectors.NewGoCollector(),
+	r.MustRegister(info, trafficCollector{traffic}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
+}
+
+// trafficCollector shows what was sent to ZooKeeper and what came unasked.
+type trafficCollector struct{ traffic *zkclient.Traffic }
+
+var (
+	descRequests = prometheus.NewDesc("zkine_zookeeper_requests_total", "Requests sent to ZooKeeper, by ZooKeeper's name for them.", []string{"op"}, nil)
+	descEvents   = prometheus.NewDesc("zkine_zookeeper_events_total", "Watch events received from ZooKeeper.", nil, nil)
+)
+
+func (c trafficCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descRequests
+	ch <- descEvents
+}
+
+func (c trafficCollector) Collect(ch chan<- prometheus.Metric) {
+	for op, n := range c.traffic.Requests() {
+		ch <- prometheus.MustNewConstMetric(descRequests, prometheus.CounterValue, float64(n), op)
+	}
+	ch <- prometheus.MustNewConstMetric(descEvents, prometheus.CounterValue, float64(c.traffic.Events()))
 }

@@ -6,37 +6,74 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"time"
 )
 
 // The state is one large heap that lives long; garbage comes from requests. Go
 // lets the heap double between collections. With a large state that costs as much
 // memory again. With a small one it means a dozen collections a second under load.
-// Here the room for garbage is half of what lives, and smallRoom. Until zkine
-// serves it is as much as lives, since a replay makes garbage fast.
+//
+// Here the room for garbage follows from what a collection costs. What has no
+// pointers, as the values of all keys, is not looked at, and so gets little. And
+// room that fills up in no time is made larger, up to a bound; room that takes
+// long to fill up is made smaller.
 
 const (
-	// smallRoom is in bytes.
-	smallRoom = 64 << 20
-	// startingRoom and servingRoom are added to it, in percent of what lives.
-	startingRoom, servingRoom = 100, 50
+	// leastRoom and mostRoom bound the part of the room that follows the load, in
+	// bytes. Until zkine serves it is the most, since a replay makes garbage fast.
+	// The most is what lists need: a collection takes the buffers that wait for the
+	// next one.
+	leastRoom, mostRoom = 8 << 20, 64 << 20
+	// quick and slow are how soon a collection follows the one before if the room
+	// is too small, and if it is too large.
+	quick, slow = 1500 * time.Millisecond, 5 * time.Second
+	// scannedShare is added for each byte that a collection looks at, and
+	// unscannedShare for each of the others, in percent.
+	scannedShare, unscannedShare = 100, 10
 )
 
-// garbagePercent is Go's GC percentage for a heap in which so many bytes live.
-func garbagePercent(live uint64, room int) int {
-	return int(min(uint64(room)+100*smallRoom/max(live, 1), 2000))
+// heap is what lives, in bytes, and how much of it a collection looks at.
+type heap struct{ live, scanned uint64 }
+
+func readHeap() heap {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"}}
+	metrics.Read(sample)
+	live, scanned := sample[0].Value.Uint64(), sample[1].Value.Uint64()
+	return heap{live, min(scanned, live)}
 }
 
-// gcTuner sets the percentage again as the heap grows.
+// garbagePercent is Go's GC percentage for a heap, given the room that follows
+// the load.
+func (h heap) garbagePercent(room uint64) int {
+	room += h.scanned*scannedShare/100 + (h.live-h.scanned)*unscannedShare/100
+	return int(min(100*room/max(h.live, 1), 2000))
+}
+
+// nextRoom is the room that follows the load after a collection that came so long
+// after the one before.
+func nextRoom(room uint64, since time.Duration) uint64 {
+	switch {
+	case since < quick:
+		return min(2*room, mostRoom)
+	case since > slow:
+		return max(room/2, leastRoom)
+	}
+	return room
+}
+
+// gcTuner sets the percentage again after each collection.
 type gcTuner struct {
-	mu   sync.Mutex
-	room int
-	last int // the percentage that was set
+	mu      sync.Mutex
+	serves  bool
+	room    uint64
+	last    int // the percentage that was set
+	lastEnd time.Time
 }
 
 // tuneGC tunes from now on, after each collection. It changes nothing if an
 // operator has set GOGC or GOMEMLIMIT.
 func tuneGC() *gcTuner {
-	t := &gcTuner{room: startingRoom}
+	t := &gcTuner{room: mostRoom, lastEnd: time.Now()}
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		t.collected()
 	}
@@ -50,24 +87,32 @@ func (t *gcTuner) collected() {
 }
 
 func (t *gcTuner) set() {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
+	h := readHeap()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if percent := garbagePercent(sample[0].Value.Uint64(), t.room); percent < t.last*9/10 || percent > t.last*11/10 {
+	if t.serves {
+		t.room = nextRoom(t.room, time.Since(t.lastEnd))
+	}
+	t.lastEnd = time.Now()
+	t.setPercent(h)
+}
+
+// setPercent leaves small changes out.
+func (t *gcTuner) setPercent(h heap) {
+	if percent := h.garbagePercent(t.room); percent < t.last*9/10 || percent > t.last*11/10 {
 		t.last = percent
 		debug.SetGCPercent(percent)
 	}
 }
 
-// serving ends the larger room of the start.
+// serving has the room follow the load from now on.
 func (t *gcTuner) serving() {
+	h := readHeap()
 	t.mu.Lock()
-	t.room = servingRoom
-	tunes := t.last != 0
-	t.mu.Unlock()
-	if tunes {
-		t.set()
+	defer t.mu.Unlock()
+	t.serves, t.room = true, leastRoom
+	if t.last != 0 {
+		t.setPercent(h)
 	}
 }
 

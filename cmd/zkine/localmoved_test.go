@@ -175,6 +175,8 @@ func TestAMoveThatIsKilled(t *testing.T) {
 	for round := range last + 1 {
 		p := startZkine(t, []string{"--data-dir=" + dir})
 		zooKeeper := p.zooKeeperPid()
+		// A ZooKeeper that dies before zkine has seen it serve ends the zkine, not the move.
+		p.await("knows this zkine as")
 		awaitMove(t, localAddr(t, p))
 		pause := time.Duration(random.Int64N(int64(300 * time.Millisecond)))
 		<-time.After(pause) // any point will do

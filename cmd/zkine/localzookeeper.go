@@ -57,7 +57,9 @@ func startZooKeeper(ctx context.Context, cfg config, plan localPlan, log *logrus
 		return nil, folderProblem(cfg.dataDir, err)
 	}
 	if err != nil {
-		return nil, about("local ZooKeeper", err)
+		p := about("local ZooKeeper", err)
+		p.cause = err
+		return nil, p
 	}
 	return server, nil
 }
@@ -111,11 +113,15 @@ func localSecurity(server *embedded.Server) security {
 	return localAs(server, server.Credential())
 }
 
+// runningSecurity is localSecurity for a command that looks at a local ZooKeeper while
+// a zkine serves from it.
+func runningSecurity(server *embedded.Other) security { return localAs(server, server.Credential()) }
+
 // superSecurity is localSecurity for a command, which finds the ACLs as they are:
 // those of an earlier release, of a secret that was lost, or half moved.
 func superSecurity(server *embedded.Server) security { return localAs(server, server.Superuser()) }
 
-func localAs(server *embedded.Server, c identity.Credential) security {
+func localAs(server interface{ Owner() zk.ACL }, c identity.Credential) security {
 	show := []identity.Credential{c}
 	return security{credentials: func() []identity.Credential { return show }, acl: []zk.ACL{server.Owner()}}
 }

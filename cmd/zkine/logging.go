@@ -6,11 +6,49 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"github.com/spf13/pflag"
 	"google.golang.org/grpc/grpclog"
 
+	"github.com/zkine/zkine/cmd/zkine/logoutput"
 	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkclient"
 )
+
+// loggingFlags are where the log goes, and how it looks. Names are etcd's.
+type loggingFlags struct {
+	level, format string
+	to            logoutput.Config
+}
+
+func (l *loggingFlags) bind(f *pflag.FlagSet) {
+	f.StringVar(&l.level, "log-level", "info", "the least `level` that is logged: debug, info, warn or error")
+	f.StringVar(&l.format, "log-format", "text", "`format` of the log: text or json; console is text")
+	f.StringSliceVar(&l.to.Outputs, "log-outputs", []string{logoutput.Default}, "where the log goes: stderr, stdout or `files`; default is stderr")
+	f.BoolVar(&l.to.Rotate, "enable-log-rotation", false, "rotate the file of --log-outputs")
+	f.StringVar(&l.to.Rotation, "log-rotation-config-json", logoutput.DefaultRotation, "how it is rotated: `JSON` with maxsize in MB, maxage in days, maxbackups, localtime and compress; 0 days or backups are no bound")
+}
+
+func (l *loggingFlags) check(v *checker) {
+	v.oneOf("log-level", l.level, "debug", "info", "warn", "error", "panic", "fatal")
+	v.oneOf("log-format", l.format, "text", "json", "console") // etcd's word for text
+	if flag, err := l.to.Check(); err != nil {
+		what, remedy, _ := parted(err)
+		v.refuse(flag, what, remedy)
+	}
+}
+
+// open opens the outputs; on status, if stderr is a terminal, the log stands above a
+// bar.
+func (l *loggingFlags) open(stderr, stdout io.Writer, status *statusLine) (*logrus.Entry, error) {
+	if status != nil {
+		stderr = status
+	}
+	out, err := l.to.Open(stderr, stdout)
+	if err != nil {
+		return nil, &problem{thing: "--log-outputs", what: oneLine(err.Error()), remedy: "name a file that zkine may write to, or stderr"}
+	}
+	return newLogger(out, l.level, l.format), nil
+}
 
 // newLogger makes the one logger of the process. level and format were checked.
 func newLogger(out io.Writer, level, format string) *logrus.Entry {

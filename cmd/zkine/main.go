@@ -4,12 +4,13 @@
 // The files, in the order in which a start passes through them:
 //
 //	args.go, command*.go              the commands
-//	flags*.go, env.go, check*.go      from arguments and variables to a checked config
+//	flags*.go, env.go, check*.go      from arguments, variables and a file to a checked config
 //	logging.go, signals.go            the log, and what ends the process
 //	run.go                            the order of start and stop
 //	front.go                          the server on its sockets, and the line that says that it is ready
 //	servedrecord.go                   the file that says what was served before
 //	localzookeeper.go, localheap.go   the local ZooKeeper, and how much it may hold
+//	memory.go                         how much memory there is, and what the quota may take
 //	acl_start.go                      a look at who may touch what is there, before anything is created
 //	open.go                           the log and the backend
 //	statusline.go                     how far a start has come
@@ -25,11 +26,39 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 )
 
 func main() {
 	silenceGRPC()
-	os.Exit(execute(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	args := os.Args[1:]
+	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == etcdName {
+		args = asEtcd(args)
+	}
+	os.Exit(execute(args, os.Environ(), os.Stdout, os.Stderr))
+}
+
+// etcdName is etcd's program. Called by that name, as through a link, zkine takes
+// etcd's command line: no command, and flags alone.
+const etcdName = "etcd"
+
+// asEtcd makes a command line of etcd's one of zkine's. To etcd, -name is --name.
+// A flag of one letter stays what it is, and so does a negative number; any other
+// value that begins with a dash has to be attached by an equals sign.
+func asEtcd(args []string) []string {
+	server := []string{"server"}
+	for _, arg := range args {
+		if len(arg) > 2 && arg[0] == '-' && 'a' <= arg[1] && arg[1] <= 'z' {
+			arg = "-" + arg
+		}
+		server = append(server, arg)
+	}
+	if slices.Contains(server, "--version") {
+		return []string{"version"}
+	}
+	return server
 }
 
 // Exit codes, but for 0, a clean end. The systemd unit names those after which
@@ -38,11 +67,12 @@ const (
 	exitError  = 1
 	exitUsage  = 2
 	exitDecide = 3
+	exitBlind  = 4
 )
 
 // execute runs the command line and returns the exit code: 0 for a clean end, 1
 // for an error, 2 for a command line or an environment that cannot be, 3 if a
-// person must decide before another start makes sense.
+// person must decide before another start makes sense, 4 if a look saw nothing.
 func execute(args, environ []string, stdout, stderr io.Writer) int {
 	cmd := newCommand(environ)
 	cmd.SetArgs(args)
@@ -62,6 +92,8 @@ func execute(args, environ []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	case p.decide:
 		return exitDecide
+	case p.blind:
+		return exitBlind
 	}
 	return exitError
 }

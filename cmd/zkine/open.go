@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/backend/housekeep"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/archive"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zklog"
 	"github.com/zkine/zkine/revision/zkroot"
@@ -24,6 +26,10 @@ func (i *instance) openBackend(ctx context.Context) (*backend.Backend, error) {
 	}
 	i.log.Infof("replaying the log under %s", i.cfg.root)
 	defer showStartup(i.log, i.status, i.startup)()
+	archiver, err := i.archiver(l.ClusterID())
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	b, err := backend.Open(ctx, l, backend.Config{
 		Member: revision.Member{
 			Name: i.cfg.name, ID: memberID(l.ClusterID(), i.cfg.name), ClientURLs: i.front.advertised,
@@ -31,8 +37,11 @@ func (i *instance) openBackend(ctx context.Context) (*backend.Backend, error) {
 		ProgressNotifyInterval: i.cfg.progressInterval,
 		AutoCompaction:         i.cfg.autoCompaction,
 		QuotaBytes:             i.cfg.quotaBytes,
+		ReadLease:              backend.ReadLease{Wanted: i.cfg.readLease},
+		WithoutOrigin:          !i.cfg.housekeeping.origin,
 		TempDir:                i.cfg.tempDir,
 		Held:                   i.held,
+		Archive:                archiver,
 		Startup:                i.startup,
 		Auth:                   i.cfg.auth.config(i.cfg.tls.ClientCertAuth),
 		Registerer:             i.registry,
@@ -46,6 +55,20 @@ func (i *instance) openBackend(ctx context.Context) (*backend.Backend, error) {
 	return b, nil
 }
 
+// archiver is what archives the log; nil for none.
+func (i *instance) archiver(cluster uint64) (housekeep.Archive, error) {
+	if i.cfg.archive.location == "" {
+		return nil, nil
+	}
+	cfg, err := i.cfg.archive.config()
+	if err != nil {
+		return nil, about("--archive", err)
+	}
+	cfg.Dialer, cfg.Root, cfg.ClusterID = i.ensemble().Bulk(), i.cfg.root, cluster
+	cfg.Pace, cfg.Registerer, cfg.Log = archive.Gently, i.registry, i.log
+	return archive.New(cfg), nil
+}
+
 // openLog opens the log on the servers, and waits while none of them serves.
 func (i *instance) openLog(ctx context.Context) (*zklog.Log, error) {
 	cfg := &i.cfg
@@ -54,6 +77,7 @@ func (i *instance) openLog(ctx context.Context) (*zklog.Log, error) {
 	l, err := zklog.Open(ctx, zklog.Config{
 		Dialer:         zookeeper,
 		Bulk:           zookeeper.Bulk(),
+		OneServer:      i.oneServer,
 		Root:           cfg.root,
 		Name:           cfg.name,
 		MaxRequest:     cfg.maxRequest,
@@ -61,6 +85,7 @@ func (i *instance) openLog(ctx context.Context) (*zklog.Log, error) {
 		MaxBytes:       cfg.housekeeping.segmentBytes,
 		CheckpointFrom: int64(cfg.housekeeping.checkpointLogBytes),
 		Noted:          i.startup.Waiting,
+		Measured:       i.measured,
 		ClusterID:      uint64(cfg.cluster.id),
 		NewCluster:     cfg.cluster.isNew,
 		Served:         cfg.cluster.served,
@@ -75,7 +100,8 @@ func (i *instance) openLog(ctx context.Context) (*zklog.Log, error) {
 // ensemble dials sessions on the servers.
 func (i *instance) ensemble() *zkclient.Ensemble {
 	return i.security.secure(&zkclient.Ensemble{
-		Servers: i.servers, Timeout: i.cfg.sessionTimeout, MaxRequest: i.cfg.maxRequest, PreferLeader: true, Log: i.log,
+		Servers: i.servers, Timeout: i.cfg.sessionTimeout, MaxRequest: i.cfg.maxRequest, PreferLeader: true,
+		Alone: i.oneServer, Traffic: i.traffic, Measured: i.measured, Log: i.log,
 	})
 }
 

@@ -2,9 +2,14 @@ package main
 
 import (
 	"errors"
+	"io/fs"
+	"regexp"
 	"strings"
+	"syscall"
 
+	"github.com/zkine/zkine/backend/recovery"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/archive"
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkacl"
 )
@@ -13,9 +18,14 @@ import (
 // it, and what to do.
 type problem struct {
 	thing, what, remedy string
+	cause               error
 	usage               bool // the command line or the environment is wrong
+	blind               bool // nothing could be looked at
 	decide              bool // to start again is of no use until a person has decided
 }
+
+// Unwrap is what it was made of, where a caller asks for that; nil elsewhere.
+func (p *problem) Unwrap() error { return p.cause }
 
 func (p *problem) Error() string {
 	var b strings.Builder
@@ -34,6 +44,7 @@ var remedies = []struct {
 	err    error
 	remedy string
 }{
+	{embedded.ErrSystem, "serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181"},
 	{embedded.ErrNoJava, "or serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181"},
 	{embedded.ErrNoZooKeeper, "or serve a ZooKeeper that runs elsewhere: --zookeeper=host:2181"},
 	{embedded.ErrInUse, "stop that process, or choose another --data-dir"},
@@ -46,6 +57,15 @@ var remedies = []struct {
 	{revision.ErrForbidden, "give zkine all permissions on everything under its root; see zkine acl --help"},
 	{zkacl.ErrAnonymous, "name credentials with --zookeeper-auth-file, or a certificate with --zookeeper-cert-file for a server that asks for one"},
 	{revision.ErrNameTaken, "choose another --name"},
+	{archive.ErrForeign, "name an archive, or for a new one a folder or a prefix that is empty"},
+	{archive.ErrNewerFormat, "upgrade this zkine"},
+	{archive.ErrCorrupt, `see "When an archive is damaged" in docs/recovery.md`},
+	{archive.ErrHole, `see "When an archive is damaged" in docs/recovery.md`},
+	{archive.ErrDiverged, `see "An archive that does not fit" in docs/recovery.md`},
+	{archive.ErrEmpty, "check --archive, and --archive-cluster"},
+	{archive.ErrTooEarly, "choose a later time or revision"},
+	{recovery.ErrTooEarly, "choose a later time or revision"},
+	{recovery.ErrTooLate, "choose an earlier one, or leave it out for all that there is"},
 }
 
 // explain makes a problem of any error. By convention of the packages below, an
@@ -79,6 +99,22 @@ func about(thing string, err error) *problem {
 	return p
 }
 
+// fileProblem is about a file that a command was to write: what the system says of it, or
+// of one that was to become it, and what to do.
+func fileProblem(name string, err error) error {
+	var at *fs.PathError
+	if !errors.As(err, &at) {
+		return about(name, err)
+	}
+	p := &problem{thing: name, what: "it cannot be written: " + at.Err.Error(), remedy: "name a file in a folder that is there and can be written to"}
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			p.remedy = "make room there, or name a file elsewhere"
+		}
+	}
+	return p
+}
+
 // mustDecide says whether a person must.
 func mustDecide(err error) bool {
 	return !errors.Is(err, revision.ErrAccepted) &&
@@ -97,12 +133,14 @@ func knownRemedy(err error) string {
 // oneLine drops the names of packages, which say nothing to people, and all but
 // the first line.
 func oneLine(text string) string {
-	for _, pkg := range []string{"revision: ", "backend: ", "server: ", "embedded: ", "identity: ", "zkacl: "} {
-		text = strings.ReplaceAll(text, pkg, "")
-	}
+	text = packageNames.ReplaceAllString(text, "$1")
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return first
 }
+
+// packageNames begin errors, and those that they wrap. In other places the words are
+// words: "at its revision: ", "--archive: ", "etcdserver: ".
+var packageNames = regexp.MustCompile(`(^|[:;,] |\()(?:(?:revision|backend|server|embedded|identity|zkacl|transfer|state|archive|recovery|objectstore): )+`)
 
 // parted is an error's text, and the remedy that it ends with by convention.
 func parted(err error) (what, remedy string, found bool) {

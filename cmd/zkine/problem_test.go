@@ -48,9 +48,9 @@ func TestExecuteReportsUsage(t *testing.T) {
 	}{
 		{[]string{"serve"}, "", "zkine: serve: no such command — did you mean zkine server?"},
 		{[]string{"put"}, "", "zkine: put: no such command — see zkine --help"},
-		{[]string{"server", "--peer-cert-file=x"}, "", "zkine: --peer-cert-file: no such flag — see --help"},
-		{[]string{"server", "--peer-cert-file=x", "--name", "a", "--wal-dir", "/x", "--snapshot-count=1"}, "", "zkine: --peer-cert-file, --wal-dir, --snapshot-count: no such flags — see --help"},
-		{[]string{"log", "dump", "--zookeeper=a:1"}, "", "zkine: dump: no such command — see zkine --help"},
+		{[]string{"server", "--quaint-thing=x"}, "", "zkine: --quaint-thing: no such flag — see --help"},
+		{[]string{"server", "--quaint-thing=x", "--name", "a", "--odd-matter", "/x", "--third-affair=1"}, "", "zkine: --quaint-thing, --odd-matter, --third-affair: no such flags — see --help"},
+		{[]string{"log", "dump", "--zookeeper=a:1"}, "", "zkine: dump: no such command — see zkine log --help"},
 		{[]string{"log", "verfiy", "--zookeeper=a:1", "--what"}, "", "zkine: verfiy: no such command — did you mean zkine log verify?"},
 		{[]string{"serve", "--zookeeper=a:1"}, "", "zkine: serve: no such command — did you mean zkine server?"},
 		{[]string{"--zookeeper=a:1", "serve"}, "", "zkine: serve: no such command — did you mean zkine server?"},
@@ -104,4 +104,17 @@ func TestTellingLine(t *testing.T) {
 	at org.apache.zookeeper.Error.x(Y.java)
 2026 INFO  [main] ZKAuditProvider: exited`))
 	require.Equal(t, "last", causeLine("first\nlast\n"))
+}
+
+func TestNamesOfPackagesAreLeftOutAndWordsAreNot(t *testing.T) {
+	for text, want := range map[string]string{
+		"revision: no znode":                           "no znode",
+		"read x: revision: archive: it begins later":   "read x: it begins later",
+		"folder /x: archive: empty (recovery: y)":      "folder /x: empty (y)",
+		"what it held at its revision: that is 7":      "what it held at its revision: that is 7",
+		"--archive: is needed":                         "--archive: is needed",
+		"etcdserver: mvcc: required revision: a later": "etcdserver: mvcc: required revision: a later",
+	} {
+		require.Equal(t, want, oneLine(text))
+	}
 }

@@ -8,8 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/cmd/zkine/systemd"
+
 	"github.com/zkine/zkine/backend"
 	"github.com/zkine/zkine/backend/etcddb"
+	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkclient/measured"
+	"github.com/zkine/zkine/server/families"
 )
 
 // instance is one run of `zkine server`, as far as it has come.
@@ -18,12 +23,18 @@ type instance struct {
 	status   *statusLine // nil unless stderr is a terminal
 	log      *logrus.Entry
 	registry *prometheus.Registry
+	traffic  *zkclient.Traffic // with ZooKeeper
+	measured *measured.Session
 	startup  *backend.Startup
 	front    *front
 	record   *servedRecord
 	// servers are ZooKeeper's addresses, and security is how they are met.
 	servers  []string
 	security security
+	// oneServer says that this is the local ZooKeeper; see zklog.Config.
+	oneServer bool
+	// heap is how large the local ZooKeeper's may become, in bytes; 0 without one.
+	heap int64
 	// held tells how many bytes the local ZooKeeper holds; nil without one.
 	held func(context.Context) (int64, error)
 }
@@ -49,12 +60,17 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	gc := tuneGC()
-	i := &instance{cfg: cfg, status: status, log: log, registry: newRegistry(), startup: new(backend.Startup), servers: cfg.zookeeper}
+	i := &instance{cfg: cfg, status: status, log: log, traffic: new(zkclient.Traffic), startup: new(backend.Startup), servers: cfg.zookeeper}
+	i.registry = newRegistry(i.traffic)
+	i.measured = measured.NewSession(i.registry)
 	var err error
 	if i.front, err = i.startFront(fail); err != nil {
 		return err
 	}
+	manager := systemd.Start(i.front.Alive, func() string { return i.startup.Progress().String() }, log)
+	defer manager.Close()
 	defer i.front.drain()
+	defer manager.Stopping()
 	warnOfTempDir(cfg.tempDir, log)
 	if err := i.readRecord(); err != nil {
 		return err
@@ -62,6 +78,9 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	defer i.record.stop()
 	if i.security, err = cfg.security.load(log); err != nil {
 		return err
+	}
+	if i.security.tls != nil {
+		i.registry.MustRegister(families.Expiry("zookeeper", i.security.tls.Expires))
 	}
 	i.security.warnOfOpenDoor(i.servers, log)
 	if len(i.servers) == 0 {
@@ -73,6 +92,8 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 	} else if err := i.checkACL(ctx); err != nil {
 		return startError(ctx, err)
 	}
+	limitMemory(i.heap, log)
+	i.sayMemory()
 	b, err := i.openBackend(ctx)
 	if err != nil {
 		return startError(ctx, err)
@@ -84,7 +105,7 @@ func run(ctx context.Context, cfg config, status *statusLine, log *logrus.Entry)
 		go func() { inspectEnsemble(ctx, i.ensemble(), i.cfg, log); close(inspected) }()
 		defer func() { fail(nil); <-inspected }()
 	}
-	return i.serve(ctx, b)
+	return i.serve(ctx, b, manager)
 }
 
 // readRecord reads which cluster was served before, and notes it for the log.
@@ -104,6 +125,7 @@ func (i *instance) readRecord() (err error) {
 func (i *instance) startLocal(ctx context.Context) (stop func(), err error) {
 	var plan localPlan
 	i.cfg, plan = sizeLocal(i.cfg, i.log)
+	i.heap = plan.heap
 	zooKeeper, err := startZooKeeper(ctx, i.cfg, plan, i.log)
 	if err != nil {
 		return nil, err
@@ -114,19 +136,22 @@ func (i *instance) startLocal(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	i.servers, i.held, i.security = []string{zooKeeper.Addr()}, zooKeeper.DataBytes, localSecurity(zooKeeper)
+	i.oneServer = zooKeeper.Distribution().IsSince(3, 6)
 	return stop, nil
 }
 
 // serve has clients served until ctx ends or the backend fails, and returns why.
-func (i *instance) serve(ctx context.Context, b *backend.Backend) error {
+func (i *instance) serve(ctx context.Context, b *backend.Backend, manager *systemd.Manager) error {
 	i.front.Attach(b, memberID(b.ClusterID(), i.cfg.name))
 	select {
 	case <-i.front.Serves():
+		manager.Ready()
 		i.log.Info(readyLine(i.front.clients)) // the last line of a start
 	case <-ctx.Done():
 	case <-b.Failed():
 	}
 	err := wait(ctx, i.cfg.root, b)
+	manager.Stopping()
 	told := logFailure(b, i.log)
 	leave(b, i.log)
 	i.front.drain()
@@ -179,7 +204,7 @@ func wait(ctx context.Context, root string, b *backend.Backend) error {
 // warnOfTempDir says early if no snapshot can be made; all else is served.
 func warnOfTempDir(dir string, log *logrus.Entry) {
 	if err := etcddb.CheckTempDir(dir); err != nil {
-		log.WithError(err).Warn("snapshots cannot be made")
+		log.WithError(err).Warn("snapshots cannot be made, all else is served; name another folder with --temp-dir")
 	}
 }
 
@@ -201,6 +226,6 @@ func leave(b *backend.Backend, log *logrus.Entry) {
 
 func closeBackend(b *backend.Backend, log *logrus.Entry) {
 	if err := b.Close(); err != nil {
-		log.WithError(err).Warn("closing the log")
+		log.WithError(err).Warn("the session with ZooKeeper was not closed in order; it ends by itself within the session timeout")
 	}
 }

@@ -47,7 +47,7 @@ type servedRecord struct {
 // read is an error: what it would forbid is not known.
 func readServedRecord(dataDir, root string, log *logrus.Entry) (*servedRecord, error) {
 	r := &servedRecord{path: servedRecordPath(dataDir, root), log: log, done: make(chan struct{})}
-	data, err := readBounded(r.path)
+	data, err := readBounded(r.path, maxServedRecord)
 	if errors.Is(err, fs.ErrNotExist) || err != nil && !errors.Is(err, fs.ErrPermission) && !exists(r.path) {
 		return r, nil // whether the folder can be written, the first write shows
 	}
@@ -81,15 +81,16 @@ func servedRecordPath(dataDir, root string) string {
 	return filepath.Join(dataDir, "served-"+name+".json")
 }
 
-func readBounded(path string) ([]byte, error) {
+// readBounded reads a file of at most so many bytes.
+func readBounded(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxServedRecord+1))
-	if err == nil && len(data) > maxServedRecord {
-		err = fmt.Errorf("it has more than %d bytes", maxServedRecord)
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
 	}
 	return data, err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/revision/zktest"
 )
@@ -88,14 +89,19 @@ func TestALogThatWentBackStaysDownUntilAPersonDecides(t *testing.T) {
 	require.Contains(t, r.zkine("a", one).decision(), "the log went back", "nothing was decided yet")
 	code, out = r.log("accept", "--cluster-id="+cluster)
 	require.Zero(t, code, out)
-	require.Contains(t, out, "accepted")
+	require.Contains(t, out, "accepted: the revision goes on from 1000000007,", "above the 7 that was served")
 
 	a, b = r.zkine("a", one), r.zkine("b", two)
-	a.await(`found a cluster under /zkine: serving cluster ` + cluster + `, revision 2, last written 20`)
+	a.await(`found a cluster under /zkine: serving cluster ` + cluster + `, revision 1000000007, last written 20`)
 	kv = client(t, a.ready())
 	expect(t, kv, "k", "1")
+	for _, rev := range []int64{2, 8, 1000000006} { // what was lost is no part of this history, nor what would follow
+		_, err := kv.Range(t.Context(), &pb.RangeRequest{Key: []byte("k"), Revision: rev})
+		require.ErrorContains(t, err, "compacted")
+	}
 	b.ready()
-	// The decision was about that loss, and not about the next one.
+	// The decision was about that loss, and not about the next one, which takes the raise
+	// along.
 	put(t, kv, "k", "3")
 	a.signal(os.Interrupt)
 	b.signal(os.Interrupt)
@@ -104,6 +110,10 @@ func TestALogThatWentBackStaysDownUntilAPersonDecides(t *testing.T) {
 	restore()
 	require.Contains(t, r.zkine("a", one).decision(), "the log went back", "what it remembers tells, and it halts the others")
 	require.Contains(t, r.zkine("c", t.TempDir()).decision(), "a person must decide")
+	code, out = r.log("accept", "--cluster-id="+cluster, "--bump-revision=5")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "the revision goes on from 1000000013,")
+	r.zkine("c", t.TempDir()).await(`serving cluster .*, revision 1000000013,`)
 }
 
 func TestAZkineThatWasAwayWhileAPersonDecided(t *testing.T) {
@@ -118,9 +128,10 @@ func TestAZkineThatWasAwayWhileAPersonDecided(t *testing.T) {
 	proxy.Refuse()
 	proxy.CutAll()
 	restore()
-	code, out := r.log("accept", "--cluster-id="+cluster)
+	code, out := r.log("accept", "--cluster-id="+cluster, "--bump-revision=0")
 	require.Zero(t, code, out)
 	require.Contains(t, out, "not halted")
+	require.Contains(t, out, "accepted: start the zkines, then restart")
 	put(t, client(t, r.zkine("b", t.TempDir()).ready()), "k", "2")
 	proxy.Accept()
 	require.Regexp(t, `accepted by a person.*the log went back.* — start again to serve it`, a.problem(), "and a supervisor does")

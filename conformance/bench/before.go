@@ -30,7 +30,7 @@ func (b *bench) startAgain(ctx context.Context, on []*contender.Contender) error
 // medians, and from the smallest to the largest of a round.
 func writeBefore(b *strings.Builder, records []record) {
 	var rows string
-	for _, zkine := range []string{"zkine1", "zkine3"} {
+	for _, zkine := range []string{"zkine1", "zkine3", "zkine-own"} {
 		for _, p := range points {
 			for _, l := range append(lines(p.workload), tableLine{"µs of servers' CPU an operation", cpuPerOp}) {
 				rows += beforeRow(records, p, zkine, l)

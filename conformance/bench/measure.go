@@ -51,9 +51,14 @@ func measure(ctx context.Context, o options) (records []record, err error) {
 			return j.records, err
 		}
 	}
+	b := &bench{options: o, programs: programs, journal: j, filled: make(map[string]bool)}
+	// Those that start what they measure come first: nothing else runs then.
+	some, fresh := split(some)
+	if err := b.takeAllFresh(ctx, fresh, filepath.Join(dir, "fresh")); err != nil {
+		return j.records, err
+	}
 	stage := &contender.Stage{Programs: programs, Dir: dir}
 	defer func() { err = errors.Join(err, stage.Stop(ctx)) }()
-	b := &bench{options: o, programs: programs, journal: j, filled: make(map[string]bool)}
 	for _, name := range o.contenders {
 		if !slices.ContainsFunc(some, func(p point) bool { return p.takes(name) }) {
 			continue
@@ -64,6 +69,9 @@ func measure(ctx context.Context, o options) (records []record, err error) {
 		}
 		b.contenders = append(b.contenders, c)
 	}
+	if err := b.warm(ctx); err != nil {
+		return nil, err
+	}
 	for _, p := range some {
 		if err := b.take(ctx, p); err != nil {
 			return j.records, err
@@ -72,8 +80,30 @@ func measure(ctx context.Context, o options) (records []record, err error) {
 	return j.records, nil
 }
 
+// takeAllFresh takes the points that start what they measure.
+func (b *bench) takeAllFresh(ctx context.Context, fresh []point, dir string) (err error) {
+	for len(fresh) > 0 {
+		n := 1
+		if fresh[0].phase != "" { // a recording's phases are replayed together
+			for n < len(fresh) && fresh[n].workload == fresh[0].workload {
+				n++
+			}
+			err = b.takeReplay(ctx, fresh[:n], dir)
+		} else {
+			err = b.takeFresh(ctx, fresh[0], dir)
+		}
+		if err != nil {
+			return err
+		}
+		fresh = fresh[n:]
+	}
+	return nil
+}
+
 // takes tells whether a point is measured on a contender of this name.
-func (p point) takes(name string) bool { return slices.Contains(p.on, contender.KindOf(name)) }
+func (p point) takes(name string) bool {
+	return slices.Contains(p.on, contender.KindOf(name)) || slices.Contains(p.only, name)
+}
 
 // folder makes a new one for this run's data.
 func folder(parent string) (string, error) {

@@ -113,5 +113,12 @@ func p999(r record) float64           { return r.Result.Latency.P999 }
 func deliveryP50(r record) float64    { return r.Result.Delivery.P50 }
 func deliveryP99(r record) float64    { return r.Result.Delivery.P99 }
 
+func getP50(r record) float64       { return r.Result.Reads.P50 }
+func getP99(r record) float64       { return r.Result.Reads.P99 }
+func serverCPU(r record) float64    { return r.Result.ServerCPU }
+func took(r record) float64         { return r.Result.Seconds }
+func memory(r record) float64       { return float64(r.Result.Memory) / (1 << 20) }
+func memoryBefore(r record) float64 { return float64(r.Result.MemoryBefore) / (1 << 20) }
+
 // cpuPerOp is the servers' processor time in microseconds.
 func cpuPerOp(r record) float64 { return r.Result.ServerCPU * 1e6 / float64(max(r.Result.Ops, 1)) }

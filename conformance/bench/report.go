@@ -68,7 +68,16 @@ func lines(workload string) []tableLine {
 		return []tableLine{{"events/s", itemsPerSecond}, {"put to event, p50, ms", deliveryP50}}
 	case workload == "watch-half":
 		return []tableLine{{"puts/s", perSecond}, {"put to event, p50, ms", deliveryP50}, {"put to event, p99, ms", deliveryP99}}
-	case strings.Contains(workload, "half"):
+	case workload == kubeWarm, workload == kubeCold:
+		return []tableLine{
+			{"servers' processor time, s", serverCPU}, {"update, p50, ms", p50}, {"update, p99, ms", p99},
+			{"get, p50, ms", getP50}, {"get, p99, ms", getP99}, {"memory at its end, MiB", memory},
+		}
+	case workload == "memory":
+		return []tableLine{{"before any load, MiB", memoryBefore}, {"after it, MiB", memory}}
+	case workload == "puts-beside":
+		return []tableLine{{"whole, s", took}, {"p50, ms", p50}, {"p99, ms", p99}}
+	case strings.Contains(workload, "half"), workload == "update":
 		return []tableLine{{"ops/s", perSecond}, {"p50, ms", p50}, {"p99, ms", p99}, {"p99.9, ms", p999}}
 	case strings.Contains(workload, "100k"), strings.Contains(workload, "10k"):
 		return []tableLine{{"whole/s", perSecond}, {"p50, ms", p50}}
@@ -100,7 +109,11 @@ func writeMetrics(b *strings.Builder, records []record) {
 				cells = append(cells, cell(v, ok))
 			}
 			if found {
-				cells = append(cells, ratio(records, p, "zkine1", "etcd1", l.of), ratio(records, p, "zkine3", "etcd3", l.of))
+				three := "zkine3"
+				if p.phase != "" {
+					three = "zkines3"
+				}
+				cells = append(cells, ratio(records, p, "zkine1", "etcd1", l.of), ratio(records, p, three, "etcd3", l.of))
 				fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 			}
 		}
@@ -137,6 +150,9 @@ func writeStarts(b *strings.Builder, records []record) {
 
 // label is the point's name for people.
 func (p point) label() string {
+	if p.phase != "" {
+		return p.workload + ", " + p.phase
+	}
 	if p.watchers > 0 {
 		return fmt.Sprintf("%s, %d watchers", p.workload, p.watchers)
 	}

@@ -39,7 +39,7 @@ func TestTableShowsMediansRatiosAndBars(t *testing.T) {
 
 	text := markdown(read)
 	require.Contains(t, text, "- a machine\n")
-	require.Contains(t, text, "| update throughput, 100 clients, three : three | at least 2.5x | 3.00x | **met** |")
+	require.Contains(t, text, "| update throughput, 100 clients, three : three | at least 2.2x | 3.00x | **met** |")
 	require.Contains(t, text, "| update, 100 clients | ops/s | 30,000 | 10,000 |  | 3.00 |")
 	require.Contains(t, text, "| update, 100 clients | p50, ms | 2.00 | 4.00 |  | 0.50 |")
 	require.Contains(t, text, "| update, 100 clients | 16.7 (8.33) | 50.0 (25.0) |")
@@ -91,6 +91,45 @@ func TestBarsAndTablesNamePointsThatExist(t *testing.T) {
 		}
 		require.True(t, found, b.what)
 	}
+}
+
+// What a point is measured on exists, and a phase that is replayed is in the recording.
+func TestPointsNameContendersThatExist(t *testing.T) {
+	for _, p := range points {
+		taken := 0
+		for _, name := range contender.Names() {
+			if p.takes(name) {
+				taken++
+			}
+		}
+		require.GreaterOrEqual(t, taken, 2, p.String())
+		for _, name := range p.only {
+			require.Contains(t, contender.Names(), name, p.String())
+		}
+		if p.phase != "" {
+			require.Contains(t, kubePhases, p.phase)
+			require.NotNil(t, p.fresh)
+		}
+	}
+}
+
+// A replay's phases, memory and gets are shown, with bars of their own.
+func TestTableShowsReplays(t *testing.T) {
+	phase := func(contender string, cpu float64, memory int64) record {
+		return record{Point: "kube-cold/delete", Workload: kubeCold, Contender: contender, Round: 1,
+			Result: load.Result{Seconds: 30, Ops: 4000, ServerCPU: cpu, Memory: memory << 20, Latency: load.Summary{P50: 2}, Reads: load.Summary{P50: 1}}}
+	}
+	text := markdown([]record{phase("zkines3", 12, 600), phase("etcd3", 8, 300)})
+	require.Contains(t, text, "| Kubernetes, resident memory of all processes at the end | at most 1.8x | 2.00x | missed |")
+	require.Contains(t, text, "| kube-cold, delete | servers' processor time, s | 8.00 | 12.0 |  | 1.50 |")
+	require.Contains(t, text, "| kube-cold, delete | get, p50, ms | 1.00 | 1.00 |  | 1.00 |")
+	require.Contains(t, text, "| kube-cold, delete | memory at its end, MiB | 300 | 600 |  | 2.00 |")
+}
+
+func TestMoreRoundsWhereMoreIsAsked(t *testing.T) {
+	require.Equal(t, 3, options{}.roundsOf(point{workload: "update-cold"}))
+	require.Equal(t, 2, options{}.roundsOf(point{workload: "get"}))
+	require.Equal(t, 5, options{rounds: 5}.roundsOf(point{workload: "get"}))
 }
 
 func TestNumbers(t *testing.T) {

@@ -30,7 +30,7 @@ type starter struct {
 }
 
 func (s *starter) take(ctx context.Context, dir string) error {
-	for round := range s.options.rounds {
+	for round := range s.options.roundsOf(point{workload: startFilled}) {
 		at := filepath.Join(dir, fmt.Sprint(round))
 		for name, program := range map[string]string{"zkine1": s.programs.Zkine, beforeOf("zkine1"): s.programs.Before} {
 			if !slices.Contains(s.options.contenders, name) {

@@ -18,7 +18,7 @@ const tidyLimit = 3 * time.Minute
 // tidy removes what was created and compacts, so that every point begins with the data sets and no history. kine keeps
 // its history: it deletes nothing but single keys, and compacts on its own.
 func tidy(ctx context.Context, c *contender.Contender) error {
-	if c.Kind != contender.Zkine && c.Kind != contender.Secure && c.Kind != contender.Etcd {
+	if c.Kind == contender.Kine || c.Kind == contender.Bare {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, tidyLimit)

@@ -41,7 +41,7 @@ func (b *bench) take(ctx context.Context, p point) error {
 	if err != nil {
 		return err
 	}
-	for round := range b.rounds {
+	for round := range b.roundsOf(p) {
 		if err := b.startAgain(ctx, on); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (b *bench) take(ctx context.Context, p point) error {
 }
 
 // order is the contenders' order in a round: no one is always first, nor always after the same one.
-func order(on []*contender.Contender, round int) []*contender.Contender {
+func order[T any](on []T, round int) []T {
 	first := round % len(on)
 	turns := slices.Concat(on[first:], on[:first])
 	if round%2 == 1 {

@@ -8,6 +8,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/naming/endpoints"
 	"go.etcd.io/etcd/client/v3/naming/resolver"
+	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
@@ -81,5 +82,17 @@ func TestNaming(t *testing.T) {
 		})
 		require.NoError(t, manager.DeleteEndpoint(within(t), "services/health/2"))
 		require.Equal(t, endpoints.Delete, (<-changes)[0].Op)
+	})
+}
+
+// TestEndpointsFromTheMembers lets a client learn the members' URLs, and go on with these.
+func TestEndpointsFromTheMembers(t *testing.T) {
+	onBoth(t, func(t *testing.T, endpoint string) {
+		c, err := clientv3.New(clientv3.Config{Endpoints: []string{"http://" + endpoint}, Logger: zap.NewNop(), DialTimeout: patience, RejectOldCluster: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+		require.NoError(t, c.Sync(within(t)))
+		require.Equal(t, []string{"http://" + endpoint}, c.Endpoints())
+		put(t, c, "k", "v")
 	})
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds pinned third-party programs for the tests into .cache/bin at the root of the checkout.
 #
-#   build.sh NAME...     etcd etcdctl etcdutl benchmark kine kube-apiserver kube-controller-manager kube-scheduler kubectl
+#   build.sh NAME...     etcd etcdctl etcdutl benchmark kine kube-apiserver kube-controller-manager kube-scheduler kubectl kubeadm helm
+#                        versitygw cyclonedx-gomod prometheus promtool jsonnet etcd2topo.test vtctldclient etcd-3.6 kwok
 #   build.sh all         every one of them
 #
 # A program is built again only when its wrapper module (go.mod, go.sum), its flags or the Go release changed:
@@ -10,21 +11,26 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(cd "$here/../.." && pwd)/.cache/bin
-all="etcd etcdctl etcdutl benchmark kine kube-apiserver kube-controller-manager kube-scheduler kubectl"
+all="etcd etcdctl etcdutl benchmark kine kube-apiserver kube-controller-manager kube-scheduler kubectl kubeadm helm versitygw cyclonedx-gomod prometheus promtool jsonnet etcd2topo.test vtctldclient etcd-3.6 kwok"
 
 # version_of FOLDER MODULE prints the version that the wrapper in the folder requires of a module.
 version_of() {
   awk -v module="$2" '{ sub(/^require /, "") } $1 == module { print $2; exit }' "$here/$1/go.mod"
 }
 
-# recipe NAME sets module (a folder here), package, cgo, tags and ldflags.
+# recipe NAME sets module (a folder here), package, cgo, tags, ldflags, and command: a name that ends with .test is of the
+# package's own tests.
 recipe() {
   cgo=0
+  command=build
+  case $1 in *.test) command="test -c" ;; esac
   tags=
   ldflags="-s -w"
   case $1 in
     etcd) module=etcd package=go.etcd.io/etcd/server/v3 ;;
     etcdctl | etcdutl) module=etcd package=go.etcd.io/etcd/$1/v3 ;;
+    # A server of S3, on a folder.
+    versitygw) module=versitygw package=github.com/versity/versitygw/cmd/versitygw ;;
     # etcd's own load generator, released only with etcd's main module.
     benchmark) module=benchmark package=go.etcd.io/etcd/v3/tools/benchmark ;;
     # kine's default datastore is SQLite, by way of a C library, built with the tags of kine's own script.
@@ -33,10 +39,27 @@ recipe() {
       tags=sqlite_unlock_notify,sqlite_vtable,sqlite_stat4,sqlite_preupdate_hook,sqlite_math_functions,sqlite_dbstat,sqlite_column_metadata
       ldflags+=" -X github.com/k3s-io/kine/pkg/version.Version=$(version_of "$module" "$package")"
       ;;
-    kube-apiserver | kube-controller-manager | kube-scheduler | kubectl)
+    # Vitess' tests of its topology on etcd, and the program that one of them runs.
+    etcd2topo.test) module=vitess package=vitess.io/vitess/go/vt/topo/etcd2topo ;;
+    vtctldclient) module=vitess package=vitess.io/vitess/go/cmd/vtctldclient ;;
+    # The etcd of the client that Vitess has.
+    etcd-3.6) module=vitess package=go.etcd.io/etcd/server/v3 ;;
+    cyclonedx-gomod) module=cyclonedx package=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod ;;
+    # Without the page that it serves, which its own build has Node make, and without the clouds that it can discover.
+    prometheus | promtool)
+      module=prometheus package=github.com/prometheus/prometheus/cmd/$1
+      tags=remove_all_sd
+      ;;
+    jsonnet) module=jsonnet package=github.com/google/go-jsonnet/cmd/jsonnet ;;
+    # A controller that plays kubelets.
+    kwok) module=kwok package=sigs.k8s.io/kwok/cmd/kwok ;;
+    helm) module=helm package=helm.sh/helm/v3/cmd/helm ;;
+    kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubeadm)
       module=kubernetes package=k8s.io/kubernetes/cmd/$1
+      # Apart from the others, which need not be built again for it.
+      if [ "$1" = kubeadm ]; then module=kubeadm; fi
       local version
-      version=$(version_of kubernetes k8s.io/kubernetes)
+      version=$(version_of "$module" k8s.io/kubernetes)
       # The API server decides by its own version which APIs and gates exist: without these it calls itself v0.0.0.
       local v=k8s.io/component-base/version
       ldflags+=" -X $v.gitVersion=$version"
@@ -57,7 +80,7 @@ build() {
     return
   fi
   echo "build.sh: building $name" >&2
-  CGO_ENABLED=$cgo go -C "$here/$module" build -mod=readonly -trimpath -tags "$tags" -ldflags "$ldflags" -o "$bin/.stamp/$name.new" "$package"
+  CGO_ENABLED=$cgo go -C "$here/$module" $command -mod=readonly -trimpath -tags "$tags" -ldflags "$ldflags" -o "$bin/.stamp/$name.new" "$package"
   # Renamed into place, so that a program that runs meanwhile keeps its file.
   mv "$bin/.stamp/$name.new" "$bin/$name"
   echo "$want" >"$bin/.stamp/$name"

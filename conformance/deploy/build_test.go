@@ -30,7 +30,7 @@ func TestBuildIsReproducible(t *testing.T) {
 	one, other := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "another", "folder")
 	image := filepath.Join(t.TempDir(), "src")
 	for _, dir := range []string{one, other, image} {
-		copySources(t, root, dir)
+		copySources(t, root, dir, product...)
 	}
 	want := build(t, one, "make", "build", "VERSION="+version, "ZKINE="+filepath.Join(one, "zkine"))
 	t.Logf("make build: %x", want)
@@ -38,12 +38,14 @@ func TestBuildIsReproducible(t *testing.T) {
 	require.Equal(t, want, build(t, image, "sh", "-c", imageBuild(t, root, image)), "as the image does")
 }
 
-// copySources copies what git knows of the checkout's product, as it lies there, changed or not.
-func copySources(t *testing.T, root, dir string) {
+// product is what zkine is built from.
+var product = []string{"Makefile", "go.mod", "go.sum", "backend", "cmd", "revision", "server"}
+
+// copySources copies what git knows of some paths of the checkout, as it lies there, changed or not.
+func copySources(t *testing.T, root, dir string, paths ...string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
-		"Makefile", "go.mod", "go.sum", "backend", "cmd", "revision", "server")
+	list := exec.CommandContext(t.Context(), "git", append([]string{"ls-files", "-z", "--cached", "--others", "--exclude-standard"}, paths...)...)
 	list.Dir = root
 	names, err := list.Output()
 	require.NoError(t, err, "git ls-files")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -26,6 +27,12 @@ type Shell struct {
 // NewShell starts a shell in a folder, which must exist; what it and its children print goes to a file there, log.txt.
 // Env holds "NAME=value" strings besides those of this process.
 func NewShell(dir string, env ...string) (*Shell, error) {
+	return newShell(nil, dir, env...)
+}
+
+// newShell has a command run the shell that its arguments end with, in other namespaces for example; the folder is there
+// under the same name.
+func newShell(within []string, dir string, env ...string) (*Shell, error) {
 	s := &Shell{dir: dir, exited: make(chan struct{}), log: filepath.Join(dir, "log.txt")}
 	log, err := os.Create(s.log)
 	if err != nil {
@@ -38,7 +45,8 @@ func NewShell(dir string, env ...string) (*Shell, error) {
 	}
 	defer write.Close() // as above
 	s.done = bufio.NewReader(read)
-	s.cmd = exec.Command("bash", "--noprofile", "--norc")
+	command := slices.Concat(within, []string{"bash", "--noprofile", "--norc"})
+	s.cmd = exec.Command(command[0], command[1:]...)
 	s.cmd.Dir, s.cmd.Env = dir, append(os.Environ(), env...)
 	s.cmd.Stdout, s.cmd.Stderr, s.cmd.ExtraFiles = log, log, []*os.File{write}
 	// A group of its own holds what it leaves in the background, for End.

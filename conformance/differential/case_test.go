@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -42,4 +43,24 @@ func TestCasesKeepOperations(t *testing.T) {
 		want.Message, got.Message = nil, nil
 		require.Equal(t, want, got)
 	}
+}
+
+// TestRequestsAtTheLimit: what the length of an id decides is not asked for.
+func TestRequestsAtTheLimit(t *testing.T) {
+	of := func(value int) *pb.TxnRequest {
+		put := &pb.PutRequest{Key: []byte("key"), Value: make([]byte, value)}
+		return &pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: put}}}}
+	}
+	var decided, refused []int
+	for value := requestLimit - 100; value <= requestLimit; value++ {
+		if atTheLimit(of(value)) {
+			decided = append(decided, value)
+		} else if proto.Size(of(value)) > requestLimit {
+			refused = append(refused, value)
+		}
+	}
+	require.Len(t, decided, 9, "an id has 1 to 10 bytes")
+	require.Equal(t, 8, decided[8]-decided[0])
+	require.NotEmpty(t, refused)
+	require.False(t, atTheLimit(&pb.RangeRequest{Key: []byte("key")}))
 }

@@ -3,10 +3,12 @@ package differential
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/protobuf/proto"
 )
 
 // generator makes up requests. Keys, leases and revisions are few, so that requests meet.
@@ -29,15 +31,42 @@ var (
 	leases = []int64{1, 2, 3, 4, 1 << 62, -1}
 	// sizes are those of large values, in bytes: the last but one is over the limit of a request, the last over that of
 	// a message.
-	sizes = []int{100_000, 1 << 20, 1_400_000, 1_572_864 - 200, 1_572_864, 2 << 20}
+	sizes = []int{100_000, 1 << 20, 1_400_000, requestLimit - 200, requestLimit, 2 << 20}
 )
+
+// requestLimit is etcd's --max-request-bytes, and zkine's.
+const requestLimit = 1_572_864
 
 func pick[T any](g *generator, from []T) T { return from[g.IntN(len(from))] }
 
 // one says yes once in n times.
 func (g *generator) one(n int) bool { return g.IntN(n) == 0 }
 
+// next is an operation whose answer the API decides.
 func (g *generator) next() operation {
+	for {
+		if o := g.draw(); !atTheLimit(o.Message) {
+			return o
+		}
+	}
+}
+
+// atTheLimit says of a write that etcd takes it or not by how long its member's request ids happen to be: they count.
+func atTheLimit(m proto.Message) bool {
+	within := func(id uint64) bool {
+		raft := &pb.InternalRaftRequest{Header: &pb.RequestHeader{ID: id}}
+		switch m := m.(type) {
+		case *pb.PutRequest:
+			raft.Put = m
+		case *pb.TxnRequest:
+			raft.Txn = m
+		}
+		return proto.Size(raft) <= requestLimit
+	}
+	return within(1) != within(math.MaxUint64)
+}
+
+func (g *generator) draw() operation {
 	if len(g.queue) > 0 {
 		o := g.queue[0]
 		g.queue = g.queue[1:]

@@ -16,33 +16,68 @@ import (
 var imports = map[string][]string{
 	// The command line puts everything together.
 	"cmd/zkine": {
-		"server", "server/listener", "server/v3rpc",
-		"backend", "backend/lessor", "backend/token", "backend/watch", "backend/housekeep", "backend/etcddb",
-		"revision", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkacl", "revision/embedded", "revision/durable", "revision/throttle",
+		"cmd/zkine/progress", "cmd/zkine/top", "cmd/zkine/clienturl", "cmd/zkine/doctor", "cmd/zkine/inspect", "cmd/zkine/logprint",
+		"cmd/zkine/configfile", "cmd/zkine/etcdflags", "cmd/zkine/logoutput", "cmd/zkine/systemd",
+		"server", "server/families", "server/listener", "server/observe", "server/tracing", "server/usage", "server/v3rpc",
+		"backend", "backend/lessor", "backend/token", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/recovery", "backend/undelete", "backend/observepb", "backend/state", "backend/etcdapi", "backend/mirror", "backend/transfer",
+		"revision", "revision/zkseed", "revision/archive", "revision/archive/objectstore", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/measured", "revision/zkacl", "revision/embedded", "revision/durable", "revision/throttle",
 	},
 
+	"cmd/zkine/clienturl": {},
+	"cmd/zkine/doctor": {
+		"cmd/zkine/clienturl", "revision", "revision/embedded", "revision/zkacl", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
+	},
+	"cmd/zkine/logprint": {"backend/recovery", "revision/recordpb"},
+	"cmd/zkine/inspect": {
+		"cmd/zkine/clienturl", "backend/recovery", "revision", "revision/recordpb", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
+	},
+	"cmd/zkine/top":        {"backend/observepb", "server/observe", "server/usage"},
+	"cmd/zkine/progress":   {},
+	"cmd/zkine/configfile": {},
+	"cmd/zkine/etcdflags":  {},
+	"cmd/zkine/logoutput":  {},
+	"cmd/zkine/systemd":    {},
+
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
-	"server": {"server/gateway", "server/listener", "server/v3rpc", "server/wire", "backend", "revision/throttle"},
+	"server": {"server/calllog", "server/console", "server/families", "server/gateway", "server/listener", "server/observe", "server/tracing", "server/usage", "server/v3rpc", "server/wire", "backend", "revision/throttle"},
 	"server/v3rpc": {
 		"backend", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/state", "backend/token", "revision",
 	},
-	"server/listener": {"revision/throttle"},
-	"server/gateway":  {},
-	"server/wire":     {},
+	"server/calllog":      {"server/v3rpc", "server/wire", "backend", "revision/throttle"},
+	"server/tracing":      {"revision/throttle"},
+	"server/listener":     {"revision/throttle"},
+	"server/gateway":      {},
+	"server/console":      {"server/console/kube", "server/observe", "backend/observepb"},
+	"server/console/kube": {},
+	"server/usage":        {},
+	"server/observe":      {"backend/observepb", "server/usage", "server/v3rpc"},
+	"server/wire":         {},
+	"server/families":     {},
 	// For tests: a backend that answers as it is told.
 	"server/servertest": {"backend", "backend/watch", "backend/etcddb", "revision"},
 
 	// The loops around the state. They know the log by interfaces and the vocabulary.
 	"backend": {
-		"backend/state", "backend/token", "backend/watch", "backend/lessor", "backend/housekeep", "backend/etcddb",
+		"backend/state", "backend/token", "backend/watch", "backend/lessor", "backend/pace", "backend/housekeep", "backend/etcddb", "backend/readlease", "backend/metrics", "backend/observepb",
 		"revision", "revision/recordpb", "revision/throttle",
 	},
+	"backend/observepb": {},
+	"backend/pace":      {"revision"},
+	"backend/metrics":   {"backend/state", "backend/watch", "revision", "revision/recordpb"},
+	"backend/readlease": {"revision"},
 	"backend/watch":     {"backend/state", "revision"},
 	"backend/lessor":    {"backend/state", "revision", "revision/recordpb"},
 	"backend/housekeep": {"backend/state", "revision", "revision/recordpb"},
-	"backend/etcddb":    {"backend/state", "revision", "revision/recordpb"},
+	"backend/recovery":  {"backend/state", "revision", "revision/recordpb"},
+	"backend/undelete":  {},
+	"backend/etcddb":    {"backend/state", "revision", "revision/recordpb", "revision/durable"},
+	// Other stores, and a root that is kept equal to one.
+	"backend/etcdapi":  {},
+	"backend/mirror":   {"backend/etcdapi", "backend/state", "revision", "revision/recordpb"},
+	"backend/transfer": {"backend/state", "backend/etcdapi", "revision", "revision/recordpb", "revision/zkseed"},
 	// Pure: of everything below only the words and the records.
-	"backend/state":      {"revision", "revision/recordpb"},
+	"backend/state":      {"backend/packed", "revision", "revision/recordpb"},
+	"backend/packed":     {},
 	"backend/token":      {},
 	"backend/simulation": {},
 	// For tests: a log in memory, which has zklog's defaults.
@@ -54,11 +89,18 @@ var imports = map[string][]string{
 	"revision/zkclient/fourletter": {},
 	"revision/zkclient/transport":  {},
 	"revision/zkclient/identity":   {"revision/throttle"},
-	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/transport", "revision/throttle"},
+	"revision/zkclient/jute":       {},
+	"revision/zkclient/measured":   {},
+	"revision/zkclient":            {"revision", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/transport", "revision/zkclient/jute", "revision/zkclient/measured", "revision/throttle"},
 	"revision/zkacl":               {"revision", "revision/zkclient", "revision/zkroot"},
 	"revision/zkroot":              {"revision", "revision/recordpb", "revision/zkclient", "revision/throttle"},
+	"revision/zksurvey":            {"revision/zkroot"},
 	"revision/zkmember":            {"revision", "revision/zkclient", "revision/zkroot", "revision/throttle"},
-	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/zkmember", "revision/throttle"},
+	"revision/zklog":               {"revision", "revision/recordpb", "revision/zkclient", "revision/zkclient/measured", "revision/zkroot", "revision/zkmember", "revision/throttle"},
+	"revision/zkseed":              {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot"},
+	// What is kept of the log outside of ZooKeeper, and where.
+	"revision/archive":             {"revision", "revision/recordpb", "revision/zkclient", "revision/zkroot", "revision/throttle"},
+	"revision/archive/objectstore": {"revision/archive", "revision/durable"},
 	// The records, and what generates them.
 	"revision/recordpb":     {},
 	"revision/recordpb/gen": {},
@@ -126,6 +168,8 @@ func TestImportsOfConformance(t *testing.T) {
 		"conformance/robustness": {"backend/state", "revision", "revision/recordpb", "revision/zklog", "revision/zkroot", "revision/zkclient"},
 		// It puts a zkine together inside the tests of Kubernetes.
 		"conformance/kubernetes/testserver": {"server", "server/listener", "backend", "revision", "revision/zklog", "revision/zkclient"},
+		// It writes the console's table of types, and proves it.
+		"conformance/kubernetes/kubetypes": {"server/console/kube"},
 		// It warms a ZooKeeper up.
 		"conformance/kubernetes/run": {"backend", "revision", "revision/zklog", "revision/zkclient"},
 	}

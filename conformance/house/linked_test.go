@@ -15,8 +15,9 @@ import (
 // it, too.
 var unlinked = map[string][]string{
 	// The state machine applies a log that is given to it: it reaches no ZooKeeper, no disk and no log file.
+	// It packs values by S2; what packs the log is none of its business.
 	"backend/state": {
-		"github.com/go-zookeeper/zk", "github.com/klauspost/compress", "github.com/sirupsen/logrus", "os/exec",
+		"github.com/go-zookeeper/zk", "github.com/klauspost/compress/zstd", "github.com/sirupsen/logrus", "os/exec",
 		module + "/revision/zkclient", module + "/revision/zklog", module + "/revision/embedded",
 	},
 	// The vocabulary, which everything links.

@@ -22,6 +22,10 @@
 //  5. A second API server, on a zkine on three ZooKeepers with the settings that people have, must not rebuild a watch
 //     cache when leaders of ZooKeeper are frozen and killed in quick succession (check_leaderloss.go; alone: -losses).
 //
+// With -record FILE there are no checks. A control plane with its defaults, on an etcd behind a proxy that takes notes
+// (bench/recorder), deploys 500 pods on 100 nodes (fleet.go), replaces them all and deletes them, and what the API server
+// asked of the etcd meanwhile is written to the file, without the values, for the bench to replay (record.go).
+//
 // Waiting is on conditions with deadlines (wait.go). Nothing outlives the run: processes are ended by their pid, and
 // the run adopts what its children leave behind (children.go). Each process logs into a file of the work folder,
 // whose tails are printed when a check fails.

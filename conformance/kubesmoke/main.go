@@ -23,6 +23,7 @@ type options struct {
 	seed    uint64
 	soak    time.Duration
 	losses  bool
+	record  string
 	timeout time.Duration
 }
 
@@ -36,6 +37,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the writers")
 	flag.DurationVar(&o.soak, "soak", 0, "go on with random disruptions for so long; the caches are compared with the store after 5 to 8 minutes")
 	flag.BoolVar(&o.losses, "losses", false, "only lose the leader of an ensemble of ZooKeepers, three times within 65 s")
+	flag.StringVar(&o.record, "record", "", "run no checks: write what a deployment of 500 pods asks of an etcd to this `file`, for the bench")
 	flag.DurationVar(&o.timeout, "timeout", 25*time.Minute, "limit of the whole run")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -57,6 +59,9 @@ func run(ctx context.Context, o options) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go watchParent(ctx, cancel)
+	if o.record != "" {
+		return recordLoad(ctx, o)
+	}
 	c, dir, err := prepare(o)
 	if err != nil {
 		return err
@@ -149,7 +154,10 @@ func findPrograms(o options) (programs, error) {
 	default:
 		return p, fmt.Errorf("-store %q: there are zkine and etcd", o.store)
 	}
-	needed := []string{p.store, p.apiserver, p.kubectl, p.etcdctl}
+	needed := []string{p.store, p.apiserver}
+	if o.record == "" {
+		needed = append(needed, p.kubectl, p.etcdctl)
+	}
 	if !o.losses {
 		needed = append(needed, p.controllerManager, p.scheduler)
 	}

@@ -18,21 +18,22 @@ const (
 // node is a Node without a machine: it plays the kubelet's part in the API, with a kubelet's certificate and rights,
 // so that pods are scheduled, become ready and can be deleted.
 type node struct {
+	name string
 	api  *api
 	pods *reflector
 }
 
 // newNode makes a node that talks to the API server as system:node:<name>.
 func newNode(a *api) *node {
-	n := &node{api: a}
+	n := &node{name: nodeName, api: a}
 	n.pods = &reflector{api: a, path: "/api/v1/pods", fields: "spec.nodeName=" + nodeName, changed: n.tendPods}
 	return n
 }
 
 // register creates the Node.
 func (n *node) register(ctx context.Context) error {
-	labels := map[string]string{"kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux"}
-	o := object{APIVersion: "v1", Kind: "Node", Metadata: metadata{Name: nodeName, Labels: labels}}
+	labels := map[string]string{"kubernetes.io/hostname": n.name, "kubernetes.io/os": "linux"}
+	o := object{APIVersion: "v1", Kind: "Node", Metadata: metadata{Name: n.name, Labels: labels}}
 	if err := n.api.create(ctx, "/api/v1/nodes", o, nil); err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (n *node) run(ctx context.Context) {
 func (n *node) reportStatus(ctx context.Context) error {
 	now := time.Now().UTC().Format(time.RFC3339)
 	resources := map[string]string{"cpu": "64", "memory": "256Gi", "pods": "500", "ephemeral-storage": "100Gi"}
-	return n.api.patch(ctx, "/api/v1/nodes/"+nodeName+"/status", map[string]any{"status": map[string]any{
+	return n.api.patch(ctx, "/api/v1/nodes/"+n.name+"/status", map[string]any{"status": map[string]any{
 		"capacity":    resources,
 		"allocatable": resources,
 		"conditions": []map[string]string{{
@@ -77,15 +78,15 @@ func (n *node) reportStatus(ctx context.Context) error {
 func (n *node) renewLease(ctx context.Context) error {
 	const folder = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 	spec, err := json.Marshal(map[string]any{
-		"holderIdentity":       nodeName,
+		"holderIdentity":       n.name,
 		"leaseDurationSeconds": 40,
 		"renewTime":            time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"),
 	})
 	if err != nil {
 		return err
 	}
-	lease := object{APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Metadata: metadata{Name: nodeName}, Spec: spec}
-	err = n.api.patch(ctx, folder+"/"+nodeName, lease)
+	lease := object{APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Metadata: metadata{Name: n.name}, Spec: spec}
+	err = n.api.patch(ctx, folder+"/"+n.name, lease)
 	if refused(err, 404) {
 		err = n.api.create(ctx, folder, lease, nil)
 	}

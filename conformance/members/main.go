@@ -23,6 +23,10 @@ type options struct {
 	valueSize int           // bytes
 	dir       string
 	churn     time.Duration
+	cost      bool
+	program   string // a zkine that is built already
+	before    string
+	only      string // of the loads of a cost
 }
 
 func main() {
@@ -33,6 +37,10 @@ func main() {
 	flag.IntVar(&o.valueSize, "value-size", 256, "`bytes` of a value")
 	flag.StringVar(&o.dir, "dir", "", "where the data is kept, on a disk that is to be measured (default: a temporary folder)")
 	flag.DurationVar(&o.churn, "churn", 0, "have everything come and go for so long, and look whether memory is steady")
+	flag.BoolVar(&o.cost, "cost", false, "count what a write costs at ZooKeeper")
+	flag.StringVar(&o.only, "only", "", "with -cost: the loads whose name has this in it")
+	flag.StringVar(&o.program, "program", "", "a `zkine` that is built already (default: this checkout's)")
+	flag.StringVar(&o.before, "before", "", "with -cost: another `zkine` that takes its turns")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -48,9 +56,11 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	program, err := rig.BuildZkine(ctx)
-	if err != nil {
-		return err
+	program := o.program
+	if program == "" {
+		if program, err = rig.BuildZkine(ctx); err != nil {
+			return err
+		}
 	}
 	about, err := machine.Describe(dir)
 	if err != nil {
@@ -59,6 +69,9 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	fmt.Fprintln(out, about)
 	if o.churn > 0 {
 		return churn(ctx, o, program, dir, out)
+	}
+	if o.cost {
+		return measureCost(ctx, o, program, dir, out)
 	}
 	return measureMembers(ctx, o, program, dir, out)
 }

@@ -20,6 +20,12 @@ func measurePods(ctx context.Context, z *embedded.Server, s *store) error {
 		return err
 	}
 	loaded := time.Since(began)
+	if err := s.updates(ctx, "/registry/pods/", b.pods/perUpdate, (*maker).pod); err != nil {
+		return err
+	}
+	if err := s.judgePeak(ctx, fmt.Sprintf("%d pods and %d updates", b.pods, b.pods/perUpdate), raw, mostPods); err != nil {
+		return err
+	}
 	before, err := takeCensus(ctx, z.Addr())
 	if err != nil {
 		return err

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -117,26 +114,4 @@ func (s *store) tidy(ctx context.Context) error {
 		return fmt.Errorf("defragment: %w", err)
 	}
 	return nil
-}
-
-var residentSize = regexp.MustCompile(`(?m)^Vm(RSS|HWM):\s+(\d+) kB`)
-
-// resident is the memory that a process has now, and has had at most, in bytes.
-func resident(p *rig.Process) (now, peak int64, err error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, m := range residentSize.FindAllSubmatch(data, -1) {
-		k, err := strconv.ParseInt(string(m[2]), 10, 64)
-		if err != nil {
-			return 0, 0, err
-		}
-		if string(m[1]) == "RSS" {
-			now = k << 10
-		} else {
-			peak = k << 10
-		}
-	}
-	return now, peak, nil
 }

@@ -7,7 +7,7 @@
 // oversized requests. Each row of the tables shows that its secret got to where it was meant to go, and each place that
 // is searched shows that it holds what it should, so that a test which finds nothing has looked.
 //
-// Names of keys are no secrets: the log has them in the lines about slow requests, as etcd's has, and nowhere else.
+// Names of keys are no secrets, but no line of the log has one: those about slow requests name the folder of the key.
 //
 //	marker_test.go    a secret, and the forms in which it is searched
 //	site_test.go      the zkine under test, and its clients

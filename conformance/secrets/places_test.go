@@ -31,13 +31,16 @@ var profiles = map[string]string{
 	"allocs": "alloc_space", "block?debug=1": "--- contention", "mutex?debug=1": "--- mutex", "threadcreate?debug=1": "threadcreate profile",
 }
 
+// front is what stands at the root of each URL: the console at one of them.
+var front = map[string]string{"client URL": "404", "metrics URL": "<!doctype html>"}
+
 // askAll asks a running zkine for all that it tells everyone, on each URL.
 func (s *site) askAll() (all []place) {
 	s.Helper()
 	for name, base := range map[string]string{"client URL": "http://" + s.z.Endpoint, "metrics URL": "http://" + s.z.Metrics} {
 		for path, has := range map[string]string{
 			"/metrics": "etcd_server_id", "/health": "health", "/health?serializable=true": "health", "/livez?verbose": "ok", "/readyz?verbose": "ok",
-			"/version": "etcdserver", "/debug/vars": "404", "/debug/requests": "404", "/config/local/log": "404", "/": "404",
+			"/version": "etcdserver", "/debug/vars": "404", "/debug/requests": "404", "/config/local/log": "404", "/": front[name],
 		} {
 			all = append(all, s.ask(name, base, path, has))
 		}

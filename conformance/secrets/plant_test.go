@@ -90,9 +90,10 @@ var values = []plant{
 		require.Equal(s, secret+" again", string(leader.Kv.Value))
 	}},
 	{"value in a slow request", func(s *site, secret string) {
-		// The key shows that the line about it is where is looked. A few lines in 10 s are logged, and others may be slow.
-		const key = "a/slow-key-that-is-logged"
-		_, err := s.await(`slow request.*`+key+`|`+key+`.*slow request`, func() { s.slowly(key, secret) })
+		// The folder shows that the line about the key is where is looked. A few lines in 10 s are logged, and others may be slow.
+		const folder = "a/slow-folder-that-is-logged/"
+		key := folder + "slow-key"
+		_, err := s.await(`slow request.*`+folder+`|`+folder+`.*slow request`, func() { s.slowly(key, secret) })
 		require.NoError(s, err)
 		s.holds(key, secret)
 	}},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // Replace writes data to f, a new file in path's folder, and has it take path's
@@ -28,8 +29,12 @@ func Replace(f *os.File, path string, data []byte) error {
 	return SyncFolder(filepath.Dir(path))
 }
 
-// SyncFolder has what was done to the names in a folder outlast a crash.
+// SyncFolder has what was done to the names in a folder outlast a crash. Windows has no way to ask for that; NTFS journals
+// names by itself.
 func SyncFolder(folder string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	f, err := os.Open(folder)
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -39,6 +38,11 @@ type Config struct {
 	Properties map[string]string
 	// JVMFlags are given to java after zkine's own.
 	JVMFlags []string
+	// AllProcessors lets the server run on all processors. It gets one otherwise, on Linux: see onOneProcessor.
+	AllProcessors bool
+	// Plain leaves out what is set for speed and for memory alone, but for the heap's bound: to compare with the
+	// defaults of Java and ZooKeeper.
+	Plain bool
 	// LogFile takes what the server prints; "" means zookeeper.log in DataDir.
 	LogFile string
 	// Logger is told of starts, deaths and restarts; nil means logrus's standard logger.
@@ -66,6 +70,7 @@ type Peer struct {
 	Host         string // "" means the loopback address
 	QuorumPort   int
 	ElectionPort int
+	Observer     bool // it has no vote
 }
 
 // Defaults of Config.
@@ -73,9 +78,6 @@ const (
 	DefaultHeap     = 1 << 30
 	DefaultTickTime = time.Second
 )
-
-// maxYoung is the largest young generation, in bytes: 512 MiB of large arrays paused a server for 0.6 s, 128 MiB for a quarter of one at most.
-const maxYoung = 128 << 20
 
 // loopback is where everything listens unless a test says otherwise.
 const loopback = "127.0.0.1"
@@ -113,6 +115,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, nil
 }
+
+// ZooCfg is the path of the settings that the server in a data folder was started with last.
+func ZooCfg(dataDir string) string { return Config{DataDir: dataDir}.path("zoo.cfg") }
 
 func (c Config) path(name string) string { return filepath.Join(c.DataDir, name) }
 
@@ -152,45 +157,6 @@ func (c Config) write() error {
 		}
 	}
 	return nil
-}
-
-// args are java's arguments. QuorumPeerMain serves a lone server too, and unlike ZooKeeperServerMain it purges.
-func (c Config) args(heap int64) []string {
-	args := []string{
-		"-Xmx" + strconv.FormatInt(heap>>10, 10) + "k",
-		// A pause is short, since what lives is few, large arrays; and the concurrent collector's threads would take
-		// more from zkine than they spare it.
-		"-XX:+UseSerialGC",
-		// Data lives in the old generation, which by default gets two thirds of the heap alone. What is young is
-		// copied in a pause.
-		"-XX:MaxNewSize=" + strconv.FormatInt(min(heap>>3, maxYoung)>>10, 10) + "k",
-		// Only the quick compiler: zkine sends few, large requests, and the thorough one would spend minutes, on
-		// the cores that zkine runs on, for code that waits for the disk anyway. (On two busy cores an append
-		// cost 3.0 ms of CPU with it and with G1, and 0.5 ms without, a minute after the start.)
-		"-XX:TieredStopAtLevel=1",
-		// A request's way through the server, with a thread less to wake at two places: its clients are few.
-		"-Dzookeeper.nio.numSelectorThreads=1",
-		"-Dzookeeper.nio.numWorkerThreads=0",
-		"-Dzookeeper.commitProcessor.numWorkerThreads=0",
-		// A server that lost a thread to a full heap would linger half alive; dead, it is restarted.
-		"-XX:+ExitOnOutOfMemoryError",
-		// A core is all of the memory in the clear, where the system puts such files.
-		"-XX:-CreateCoredumpOnCrash",
-		// The JVM's statistics file can stall it while a disk is busy, and no program reads it.
-		"-XX:-UsePerfData",
-		"-Xshare:auto",
-		"-Djava.awt.headless=true",
-		"-Dzookeeper.jmx.log4j.disable=true",
-		"-Dlog4j.configuration=" + fileURL(c.path("log4j.properties")),
-		"-Dlogback.configurationFile=" + fileURL(c.path("logback.xml")),
-	}
-	if c.JuteMaxBuffer > 0 {
-		args = append(args, "-Djute.maxbuffer="+strconv.Itoa(c.JuteMaxBuffer))
-	}
-	args = append(args, c.JVMFlags...)
-	return append(args,
-		"-cp", strings.Join(c.Distribution.ClassPath, string(os.PathListSeparator)),
-		"org.apache.zookeeper.server.quorum.QuorumPeerMain", c.path("zoo.cfg"))
 }
 
 func fileURL(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }

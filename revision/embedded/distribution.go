@@ -39,8 +39,11 @@ const (
 
 // Find locates a Java runtime and a ZooKeeper. What is named by hand (options, then $JAVA_HOME and $ZOOKEEPER_HOME)
 // is taken as it is; among candidates and the system's jars one that is not KnownBad is preferred.
-// Errors: ErrNoJava, ErrNoZooKeeper, each wrapped with what to install.
+// Errors: ErrSystem; ErrNoJava, ErrNoZooKeeper, each wrapped with what to install.
 func Find(o FindOptions) (*Distribution, error) {
+	if err := supported(); err != nil {
+		return nil, err
+	}
 	java, err := findJava(o.JavaHome)
 	if err != nil {
 		return nil, err

@@ -99,6 +99,10 @@ func TestVersionFromManifest(t *testing.T) {
 	d, err := embedded.Find(embedded.FindOptions{Dir: dir})
 	require.NoError(t, err)
 	require.Equal(t, "3.9.3", d.Version)
+	for version, is := range map[[2]int]bool{{3, 6}: true, {3, 9}: true, {3, 10}: false, {4, 0}: false, {2, 12}: true} {
+		require.Equal(t, is, d.IsSince(version[0], version[1]), version)
+	}
+	require.False(t, (&embedded.Distribution{}).IsSince(3, 6), "unknown")
 	require.Contains(t, d.KnownBad(), "3.9.3")
 }
 

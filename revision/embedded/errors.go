@@ -4,6 +4,8 @@ import "errors"
 
 // Before a start: what Find and Start refuse. The wrapping error says what to install or whom to ask.
 var (
+	// ErrSystem means that a ZooKeeper cannot be kept as a child on this operating system.
+	ErrSystem = errors.New("this operating system has no way to keep a local ZooKeeper to one user and one zkine")
 	// ErrNoJava means that no Java runtime was found.
 	ErrNoJava = errors.New("no Java runtime found")
 	// ErrNoZooKeeper means that no complete set of ZooKeeper's jars was found.

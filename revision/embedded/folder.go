@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 )
 
 // othersMayWrite are the permissions by which someone else changes what is in a folder.
@@ -18,7 +17,7 @@ func (c Config) closeFolder() error {
 	if err != nil {
 		return folderError(err)
 	}
-	switch owner := ownerOf(info); {
+	switch owner := OwnerOf(info); {
 	case owner != os.Geteuid() && owner != 0:
 		return foreign(c.DataDir, owner)
 	case info.Mode().Perm()&othersMayWrite == 0:
@@ -40,7 +39,7 @@ func (c Config) closeFolder() error {
 		if err != nil {
 			continue // it is to be made, or what makes it will say why not
 		}
-		if owner := ownerOf(info); owner != os.Geteuid() {
+		if owner := OwnerOf(info); owner != os.Geteuid() {
 			return foreign(c.path(name), owner)
 		}
 		if info.IsDir() && name == "data" && info.Mode().Perm() != 0o700 {
@@ -70,12 +69,4 @@ func (c Config) tighten(folder string, perm fs.FileMode) error {
 
 func foreign(path string, owner int) error {
 	return folderError(fmt.Errorf("%s is user %d's, and this is user %d; run zkine as that user, or give the folder and all in it to this one with chown -R", path, owner, os.Geteuid()))
-}
-
-// ownerOf is the user id of a file's owner.
-func ownerOf(info fs.FileInfo) int {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return int(stat.Uid)
-	}
-	return -1
 }

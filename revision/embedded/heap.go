@@ -16,11 +16,14 @@ const (
 	MinHeap = 160 << 20
 )
 
-// Capacity is how many bytes of data a lone server with this heap takes, if no request is larger than maxRequest and
-// a program that rewrites the data needs room for them twice. 0 if there is no room at all.
-func Capacity(heap int64, maxRequest int) int64 {
-	return max(0, heap/5*4-baseHeap-committed(maxRequest)) / 2
+// Room is how many bytes of data a lone server with this heap takes, if no request is larger than maxRequest. 0 if there
+// is no room at all.
+func Room(heap int64, maxRequest int) int64 {
+	return max(0, heap/5*4-baseHeap-committed(maxRequest))
 }
+
+// Capacity is Room where a program rewrites the data, and so needs room for them twice.
+func Capacity(heap int64, maxRequest int) int64 { return Room(heap, maxRequest) / 2 }
 
 // HeapFor is the heap whose Capacity is this much data.
 func HeapFor(data int64, maxRequest int) int64 {

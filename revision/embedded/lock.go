@@ -2,12 +2,10 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -25,12 +23,12 @@ func lock(ctx context.Context, dir, path string) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		held, err := tryLock(f)
 		if err == nil {
 			break
 		}
 		pid := holder(f)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		if !held {
 			f.Close()
 			return nil, folderError(fmt.Errorf("lock %s: %w", path, err))
 		}
@@ -56,10 +54,6 @@ func holder(f *os.File) int {
 	n, _ := f.ReadAt(buf, 0)
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
 	return pid
-}
-
-func alive(pid int) bool {
-	return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
 // pause waits for d; false when the context ended first.

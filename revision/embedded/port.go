@@ -47,10 +47,8 @@ func address(host string, port int) string { return net.JoinHostPort(host, strco
 // keptPort picks the client port for a data folder: the one in the file if it is free, so that what people and
 // scripts noted stays right, and else a new one, noted there.
 func keptPort(file string) (int, error) {
-	if data, err := os.ReadFile(file); err == nil {
-		if port, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && port > 0 && free(port) {
-			return port, nil
-		}
+	if port, err := notedPort(file); err == nil && free(port) {
+		return port, nil
 	}
 	port, err := FreePort()
 	if err != nil {
@@ -60,4 +58,20 @@ func keptPort(file string) (int, error) {
 		return 0, folderError(err)
 	}
 	return port, nil
+}
+
+// portFile is below DataDir.
+const portFile = "client-port"
+
+// notedPort is the port in a file.
+func notedPort(file string) (int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	port, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err == nil && (port <= 0 || port > 65535) {
+		err = fmt.Errorf("%d is none", port)
+	}
+	return port, err
 }

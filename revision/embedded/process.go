@@ -24,18 +24,18 @@ func (p *process) outOfMemory() bool {
 
 // startProcess starts a child. Linux sends the parent-death signal when the *thread* that started the child ends, so
 // that a goroutine holds that thread for as long as the child lives. A thread that enter has changed ends with it.
-func startProcess(cmd *exec.Cmd, heap int64, enter func() error) (*process, error) {
+func startProcess(cmd *exec.Cmd, heap int64, cfg Config) (*process, error) {
 	p := &process{cmd: cmd, exited: make(chan struct{}), heap: heap}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		if enter == nil {
+		if cfg.Enter == nil {
 			defer runtime.UnlockOSThread()
-		} else if err := enter(); err != nil {
+		} else if err := cfg.Enter(); err != nil {
 			started <- err
 			return
 		}
-		err := cmd.Start()
+		err := cfg.begin(cmd)
 		started <- err
 		if err == nil {
 			p.err = cmd.Wait()

@@ -9,3 +9,6 @@ import "syscall"
 func childAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }
+
+// onOneProcessor calls start: here a child cannot be bound to a processor.
+func onOneProcessor(_ uint, start func() error) error { return start() }

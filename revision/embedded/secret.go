@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/go-zookeeper/zk"
 
@@ -71,7 +70,7 @@ func (c Config) readSecret() (string, error) {
 
 // keptSecret reads a file of secrets; an error says why it is of no use, and not what it holds.
 func keptSecret(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|plainFile, 0)
 	if err != nil {
 		return "", err
 	}
@@ -83,7 +82,7 @@ func keptSecret(path string) (string, error) {
 	switch {
 	case !info.Mode().IsRegular():
 		return "", errors.New("it is no file")
-	case ownerOf(info) != os.Geteuid():
+	case OwnerOf(info) != os.Geteuid():
 		return "", errors.New("another user owns it")
 	case info.Mode().Perm()&0o077 != 0:
 		return "", errors.New("other users may have read it")
@@ -115,3 +114,31 @@ func replaceFile(path, content string) error {
 	}
 	return durable.SyncFolder(filepath.Dir(filepath.Dir(path))) // the folder may be new, too
 }
+
+// Other is a closed server that another process runs.
+type Other struct{ cfg Config }
+
+// Running finds the server that another process runs in a data folder, for those who may read the secret there. It
+// does not ask whether it serves. Errors: those of reading, without what was read.
+func Running(dataDir string) (*Other, error) {
+	o := &Other{Config{DataDir: dataDir, Host: loopback}}
+	var err error
+	if o.cfg.secret, err = keptSecret(o.cfg.path(secretFile)); err != nil {
+		return nil, fmt.Errorf("embedded: the secret of the local ZooKeeper in %s: %w", dataDir, err)
+	}
+	port, err := notedPort(o.cfg.path(portFile))
+	if err != nil {
+		return nil, fmt.Errorf("embedded: the port of the local ZooKeeper in %s: %w", dataDir, err)
+	}
+	o.cfg.ClientPort = port
+	return o, nil
+}
+
+// Addr is its address, host:port.
+func (o *Other) Addr() string { return address(o.cfg.Host, o.cfg.ClientPort) }
+
+// Credential and Owner are as those of Server.
+func (o *Other) Credential() identity.Credential { return o.cfg.credential(ownerName) }
+
+// Owner is an ACL's entry with all permissions for who shows Credential.
+func (o *Other) Owner() zk.ACL { return o.cfg.digest(ownerName) }

@@ -85,7 +85,7 @@ func launch(cfg Config, held *os.File) (*Server, error) {
 		}
 	}
 	if cfg.ClientPort == 0 {
-		if cfg.ClientPort, err = keptPort(cfg.path("client-port")); err != nil {
+		if cfg.ClientPort, err = keptPort(cfg.path(portFile)); err != nil {
 			return nil, err
 		}
 	} else if cfg.Host == loopback && !free(cfg.ClientPort) {
@@ -165,10 +165,13 @@ func (s *Server) Kill() {
 func (s *Server) spawn(heap int64) (*process, error) {
 	cmd := exec.Command(s.cfg.Distribution.Java, s.cfg.args(heap)...)
 	cmd.Dir = s.cfg.DataDir
+	if !s.cfg.Plain {
+		cmd.Env = append(os.Environ(), environment...)
+	}
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = childAttr()
 	cmd.ExtraFiles = []*os.File{s.lock}
-	p, err := startProcess(cmd, heap, s.cfg.Enter)
+	p, err := startProcess(cmd, heap, s.cfg)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.cfg.Distribution.Java, err)
 	}

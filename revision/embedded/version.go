@@ -31,6 +31,23 @@ func KnownBad(version string) string {
 	return fmt.Sprintf("ZooKeeper %s can lose acknowledged writes or stall; use 3.9.5 or newer (on the 3.8 line: 3.8.6)", m[0])
 }
 
+// IsOlder says whether a version is known, and older than this one.
+func IsOlder(version string, major, minor int) bool {
+	d := Distribution{Version: version}
+	return versionForm.MatchString(version) && !d.IsSince(major, minor)
+}
+
+// IsSince says whether the version is known, and is this one or newer.
+func (d *Distribution) IsSince(major, minor int) bool {
+	m := versionForm.FindStringSubmatch(d.Version)
+	if m == nil {
+		return false
+	}
+	hasMajor, _ := strconv.Atoi(m[1])
+	hasMinor, _ := strconv.Atoi(m[2])
+	return hasMajor > major || hasMajor == major && hasMinor >= minor
+}
+
 // versionOf reads the version of a zookeeper.jar from its file name (a link's target), or else from its manifest;
 // "" when neither says.
 func versionOf(jar string) string {

@@ -25,12 +25,11 @@ func (c Config) zooCfg() string {
 		// Off by default, and then the disk fills.
 		"autopurge.purgeInterval":   "1",
 		"autopurge.snapRetainCount": "3",
-		// A slot is read once by each zkine: 400 cached replies of up to a MiB each would be heap for nothing, and so
-		// would be lists of children.
-		"maxResponseCacheSize":            "0",
-		"maxGetChildrenResponseCacheSize": "0",
 		// A start replays no more log than this, instead of 4 GiB.
 		"snapSizeLimitInKb": strconv.FormatInt(c.Heap>>10, 10),
+	}
+	if !c.Plain {
+		maps.Copy(p, tuned)
 	}
 	if c.SnapCount > 0 {
 		p["snapCount"] = strconv.Itoa(c.SnapCount)
@@ -39,7 +38,14 @@ func (c Config) zooCfg() string {
 		p["initLimit"], p["syncLimit"] = "20", "5"
 		p["quorumListenOnAllIPs"] = "false"
 		for _, peer := range c.Ensemble.Peers {
-			p[fmt.Sprintf("server.%d", peer.ID)] = fmt.Sprintf("%s:%d:%d", cmp.Or(peer.Host, loopback), peer.QuorumPort, peer.ElectionPort)
+			line := fmt.Sprintf("%s:%d:%d", cmp.Or(peer.Host, loopback), peer.QuorumPort, peer.ElectionPort)
+			if peer.Observer {
+				line += ":observer"
+				if peer.ID == c.Ensemble.ID {
+					p["peerType"] = "observer"
+				}
+			}
+			p[fmt.Sprintf("server.%d", peer.ID)] = line
 		}
 	}
 	if c.Open {
@@ -54,6 +60,19 @@ func (c Config) zooCfg() string {
 		fmt.Fprintf(&b, "%s=%s\n", key, escape(p[key]))
 	}
 	return b.String()
+}
+
+// tuned are the lines of zoo.cfg that suit zkines. deploy/zookeeper/zoo.cfg has them for an ensemble. ZooKeeper takes what
+// it does not know for a Java property, with "zookeeper." before it.
+var tuned = map[string]string{
+	// A request's way through the server, with a thread less to wake at two places: its clients are few.
+	"nio.numSelectorThreads":           "1",
+	"nio.numWorkerThreads":             "0",
+	"commitProcessor.numWorkerThreads": "0",
+	// A slot is read once by each zkine: 400 cached replies of up to a MiB each would be heap for nothing, and so would
+	// be lists of children.
+	"maxResponseCacheSize":            "0",
+	"maxGetChildrenResponseCacheSize": "0",
 }
 
 // escape writes a value as Java's Properties.load reads it: backslashes escape, bytes are Latin-1.

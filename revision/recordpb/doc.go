@@ -5,4 +5,4 @@
 // It imports nothing of zkine.
 package recordpb
 
-//go:generate go run ./gen
+//go:generate go run ./gen zkine/recordpb/record.proto

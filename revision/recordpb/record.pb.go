@@ -31,8 +31,16 @@ const (
 
 // Batch is what one append carries: requests, applied in order.
 type Batch struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Requests      []*Request             `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Requests []*Request             `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	// Of a zkine with --read-lease, while it holds the read lease or wants it.
+	ReadLease *ReadLease `protobuf:"bytes,2,opt,name=read_lease,json=readLease,proto3" json:"read_lease,omitempty"`
+	// When it was first sent, in milliseconds since 1970 by the writer's clock, and
+	// the writer's name, cut to 128 bytes. Information for people: what a request
+	// does never depends on it. Left out while a member is listed that does not know
+	// these fields.
+	WrittenUnixMs int64  `protobuf:"varint,3,opt,name=written_unix_ms,json=writtenUnixMs,proto3" json:"written_unix_ms,omitempty"`
+	Writer        string `protobuf:"bytes,4,opt,name=writer,proto3" json:"writer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -74,6 +82,99 @@ func (x *Batch) GetRequests() []*Request {
 	return nil
 }
 
+func (x *Batch) GetReadLease() *ReadLease {
+	if x != nil {
+		return x.ReadLease
+	}
+	return nil
+}
+
+func (x *Batch) GetWrittenUnixMs() int64 {
+	if x != nil {
+		return x.WrittenUnixMs
+	}
+	return 0
+}
+
+func (x *Batch) GetWriter() string {
+	if x != nil {
+		return x.Writer
+	}
+	return ""
+}
+
+// ReadLease is what a batch says of the root's read lease; docs/read-lease.md.
+type ReadLease struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// holder is random, of one process; not 0.
+	Holder uint64 `protobuf:"fixed64,1,opt,name=holder,proto3" json:"holder,omitempty"`
+	// The place up to which the holder had applied the log before it sent this.
+	SeenSegment int64 `protobuf:"varint,2,opt,name=seen_segment,json=seenSegment,proto3" json:"seen_segment,omitempty"`
+	SeenSlot    int64 `protobuf:"varint,3,opt,name=seen_slot,json=seenSlot,proto3" json:"seen_slot,omitempty"`
+	// renews says that this is to take the lease, or to renew it.
+	Renews        bool `protobuf:"varint,4,opt,name=renews,proto3" json:"renews,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadLease) Reset() {
+	*x = ReadLease{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadLease) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadLease) ProtoMessage() {}
+
+func (x *ReadLease) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadLease.ProtoReflect.Descriptor instead.
+func (*ReadLease) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ReadLease) GetHolder() uint64 {
+	if x != nil {
+		return x.Holder
+	}
+	return 0
+}
+
+func (x *ReadLease) GetSeenSegment() int64 {
+	if x != nil {
+		return x.SeenSegment
+	}
+	return 0
+}
+
+func (x *ReadLease) GetSeenSlot() int64 {
+	if x != nil {
+		return x.SeenSlot
+	}
+	return 0
+}
+
+func (x *ReadLease) GetRenews() bool {
+	if x != nil {
+		return x.Renews
+	}
+	return false
+}
+
 // Request is one request that may change the state. Everything that could
 // differ between members (clocks, random numbers, flags) was decided by the
 // member that accepted it and is a plain value here.
@@ -87,6 +188,7 @@ type Request struct {
 	//	*Request_DeleteRange
 	//	*Request_Txn
 	//	*Request_Compaction
+	//	*Request_RevisionRaise
 	//	*Request_LeaseGrant
 	//	*Request_LeaseRevoke
 	//	*Request_LeaseRenew
@@ -114,7 +216,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[1]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -126,7 +228,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[1]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -139,7 +241,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{1}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Request) GetHeader() *etcdserverpb.RequestHeader {
@@ -187,6 +289,15 @@ func (x *Request) GetCompaction() *etcdserverpb.CompactionRequest {
 	if x != nil {
 		if x, ok := x.Kind.(*Request_Compaction); ok {
 			return x.Compaction
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetRevisionRaise() *RevisionRaise {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_RevisionRaise); ok {
+			return x.RevisionRaise
 		}
 	}
 	return nil
@@ -392,6 +503,11 @@ type Request_Compaction struct {
 	Compaction *etcdserverpb.CompactionRequest `protobuf:"bytes,13,opt,name=compaction,proto3,oneof"`
 }
 
+type Request_RevisionRaise struct {
+	// Only commands write it; earlier releases stop at it.
+	RevisionRaise *RevisionRaise `protobuf:"bytes,14,opt,name=revision_raise,json=revisionRaise,proto3,oneof"`
+}
+
 type Request_LeaseGrant struct {
 	// The accepting member has chosen the id and raised the TTL to the minimum.
 	LeaseGrant *etcdserverpb.LeaseGrantRequest `protobuf:"bytes,20,opt,name=lease_grant,json=leaseGrant,proto3,oneof"`
@@ -483,6 +599,8 @@ func (*Request_Txn) isRequest_Kind() {}
 
 func (*Request_Compaction) isRequest_Kind() {}
 
+func (*Request_RevisionRaise) isRequest_Kind() {}
+
 func (*Request_LeaseGrant) isRequest_Kind() {}
 
 func (*Request_LeaseRevoke) isRequest_Kind() {}
@@ -523,6 +641,52 @@ func (*Request_AuthRoleGrantPermission) isRequest_Kind() {}
 
 func (*Request_AuthRoleRevokePermission) isRequest_Kind() {}
 
+// RevisionRaise makes to the current revision, and compacts all below it. There
+// are no changes at it. Void if the revision is that high already.
+type RevisionRaise struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	To            int64                  `protobuf:"varint,1,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevisionRaise) Reset() {
+	*x = RevisionRaise{}
+	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevisionRaise) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevisionRaise) ProtoMessage() {}
+
+func (x *RevisionRaise) ProtoReflect() protoreflect.Message {
+	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevisionRaise.ProtoReflect.Descriptor instead.
+func (*RevisionRaise) Descriptor() ([]byte, []int) {
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RevisionRaise) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
 // DigestMark asks every member for the digest of its state right after the
 // slot that holds the mark. A later mark replaces it.
 type DigestMark struct {
@@ -533,7 +697,7 @@ type DigestMark struct {
 
 func (x *DigestMark) Reset() {
 	*x = DigestMark{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +709,7 @@ func (x *DigestMark) String() string {
 func (*DigestMark) ProtoMessage() {}
 
 func (x *DigestMark) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[2]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +722,7 @@ func (x *DigestMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestMark.ProtoReflect.Descriptor instead.
 func (*DigestMark) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{2}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{4}
 }
 
 // DigestReport is a member's answer to the mark in the slot at segment and
@@ -575,7 +739,7 @@ type DigestReport struct {
 
 func (x *DigestReport) Reset() {
 	*x = DigestReport{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +751,7 @@ func (x *DigestReport) String() string {
 func (*DigestReport) ProtoMessage() {}
 
 func (x *DigestReport) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[3]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +764,7 @@ func (x *DigestReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestReport.ProtoReflect.Descriptor instead.
 func (*DigestReport) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{3}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DigestReport) GetSegment() int64 {
@@ -641,7 +805,7 @@ type LeaseRenew struct {
 
 func (x *LeaseRenew) Reset() {
 	*x = LeaseRenew{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +817,7 @@ func (x *LeaseRenew) String() string {
 func (*LeaseRenew) ProtoMessage() {}
 
 func (x *LeaseRenew) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[4]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +830,7 @@ func (x *LeaseRenew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRenew.ProtoReflect.Descriptor instead.
 func (*LeaseRenew) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{4}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LeaseRenew) GetId() int64 {
@@ -690,7 +854,7 @@ type LeaseExpire struct {
 
 func (x *LeaseExpire) Reset() {
 	*x = LeaseExpire{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[5]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +866,7 @@ func (x *LeaseExpire) String() string {
 func (*LeaseExpire) ProtoMessage() {}
 
 func (x *LeaseExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[5]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +879,7 @@ func (x *LeaseExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseExpire.ProtoReflect.Descriptor instead.
 func (*LeaseExpire) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{5}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LeaseExpire) GetId() int64 {
@@ -746,7 +910,7 @@ type LeaseRemaining struct {
 
 func (x *LeaseRemaining) Reset() {
 	*x = LeaseRemaining{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[6]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +922,7 @@ func (x *LeaseRemaining) String() string {
 func (*LeaseRemaining) ProtoMessage() {}
 
 func (x *LeaseRemaining) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[6]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +935,7 @@ func (x *LeaseRemaining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRemaining.ProtoReflect.Descriptor instead.
 func (*LeaseRemaining) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{6}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LeaseRemaining) GetId() int64 {
@@ -811,7 +975,9 @@ type CheckpointMeta struct {
 	Leases []*CheckpointLease          `protobuf:"bytes,8,rep,name=leases,proto3" json:"leases,omitempty"`
 	Alarms []*etcdserverpb.AlarmMember `protobuf:"bytes,9,rep,name=alarms,proto3" json:"alarms,omitempty"`
 	// floor_events are the changes of the compact revision itself, in order: a
-	// watch may start there, though what they say may be gone from the keys.
+	// watch may start there, though what they say may be gone from the keys. There
+	// are none where the revision was raised, and some may be missing in what was
+	// imported.
 	FloorEvents []*CheckpointVersion `protobuf:"bytes,10,rep,name=floor_events,json=floorEvents,proto3" json:"floor_events,omitempty"`
 	// The latest round of digests.
 	MarkSegment  int64           `protobuf:"varint,11,opt,name=mark_segment,json=markSegment,proto3" json:"mark_segment,omitempty"`
@@ -820,15 +986,20 @@ type CheckpointMeta struct {
 	AuthEnabled  bool            `protobuf:"varint,14,opt,name=auth_enabled,json=authEnabled,proto3" json:"auth_enabled,omitempty"`
 	AuthRevision uint64          `protobuf:"varint,15,opt,name=auth_revision,json=authRevision,proto3" json:"auth_revision,omitempty"`
 	// Each is an authpb.User, an authpb.Role, in the order of names.
-	Users         [][]byte `protobuf:"bytes,16,rep,name=users,proto3" json:"users,omitempty"`
-	Roles         [][]byte `protobuf:"bytes,17,rep,name=roles,proto3" json:"roles,omitempty"`
+	Users [][]byte `protobuf:"bytes,16,rep,name=users,proto3" json:"users,omitempty"`
+	Roles [][]byte `protobuf:"bytes,17,rep,name=roles,proto3" json:"roles,omitempty"`
+	// The latest raise of the revision; 0 if there was none.
+	RaisedTo int64 `protobuf:"varint,18,opt,name=raised_to,json=raisedTo,proto3" json:"raised_to,omitempty"`
+	// raised_sub is the place among the changes of raised_to at which an etcd's
+	// history had it that was moved in.
+	RaisedSub     int32 `protobuf:"varint,19,opt,name=raised_sub,json=raisedSub,proto3" json:"raised_sub,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckpointMeta) Reset() {
 	*x = CheckpointMeta{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[7]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +1011,7 @@ func (x *CheckpointMeta) String() string {
 func (*CheckpointMeta) ProtoMessage() {}
 
 func (x *CheckpointMeta) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[7]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +1024,7 @@ func (x *CheckpointMeta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointMeta.ProtoReflect.Descriptor instead.
 func (*CheckpointMeta) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{7}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CheckpointMeta) GetRevision() int64 {
@@ -975,6 +1146,20 @@ func (x *CheckpointMeta) GetRoles() [][]byte {
 	return nil
 }
 
+func (x *CheckpointMeta) GetRaisedTo() int64 {
+	if x != nil {
+		return x.RaisedTo
+	}
+	return 0
+}
+
+func (x *CheckpointMeta) GetRaisedSub() int32 {
+	if x != nil {
+		return x.RaisedSub
+	}
+	return 0
+}
+
 type CheckpointLease struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -987,7 +1172,7 @@ type CheckpointLease struct {
 
 func (x *CheckpointLease) Reset() {
 	*x = CheckpointLease{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[8]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1184,7 @@ func (x *CheckpointLease) String() string {
 func (*CheckpointLease) ProtoMessage() {}
 
 func (x *CheckpointLease) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[8]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1197,7 @@ func (x *CheckpointLease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointLease.ProtoReflect.Descriptor instead.
 func (*CheckpointLease) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{8}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CheckpointLease) GetId() int64 {
@@ -1055,7 +1240,7 @@ type CheckpointKeys struct {
 
 func (x *CheckpointKeys) Reset() {
 	*x = CheckpointKeys{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[9]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1252,7 @@ func (x *CheckpointKeys) String() string {
 func (*CheckpointKeys) ProtoMessage() {}
 
 func (x *CheckpointKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[9]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1265,7 @@ func (x *CheckpointKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointKeys.ProtoReflect.Descriptor instead.
 func (*CheckpointKeys) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{9}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CheckpointKeys) GetVersions() []*CheckpointVersion {
@@ -1102,7 +1287,7 @@ type CheckpointVersion struct {
 
 func (x *CheckpointVersion) Reset() {
 	*x = CheckpointVersion{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[10]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1299,7 @@ func (x *CheckpointVersion) String() string {
 func (*CheckpointVersion) ProtoMessage() {}
 
 func (x *CheckpointVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[10]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1312,7 @@ func (x *CheckpointVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointVersion.ProtoReflect.Descriptor instead.
 func (*CheckpointVersion) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{10}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CheckpointVersion) GetKv() []byte {
@@ -1157,7 +1342,7 @@ type CheckpointManifest struct {
 
 func (x *CheckpointManifest) Reset() {
 	*x = CheckpointManifest{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[11]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1354,7 @@ func (x *CheckpointManifest) String() string {
 func (*CheckpointManifest) ProtoMessage() {}
 
 func (x *CheckpointManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[11]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1367,7 @@ func (x *CheckpointManifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointManifest.ProtoReflect.Descriptor instead.
 func (*CheckpointManifest) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{11}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CheckpointManifest) GetSegment() int64 {
@@ -1232,7 +1417,7 @@ type StoredChunk struct {
 
 func (x *StoredChunk) Reset() {
 	*x = StoredChunk{}
-	mi := &file_zkine_recordpb_record_proto_msgTypes[12]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1429,7 @@ func (x *StoredChunk) String() string {
 func (*StoredChunk) ProtoMessage() {}
 
 func (x *StoredChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_zkine_recordpb_record_proto_msgTypes[12]
+	mi := &file_zkine_recordpb_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1442,7 @@ func (x *StoredChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoredChunk.ProtoReflect.Descriptor instead.
 func (*StoredChunk) Descriptor() ([]byte, []int) {
-	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{12}
+	return file_zkine_recordpb_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StoredChunk) GetAttempt() string {
@@ -1313,9 +1498,18 @@ var File_zkine_recordpb_record_proto protoreflect.FileDescriptor
 
 const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\n" +
-	"\x1bzkine/recordpb/record.proto\x12\x0ezkine.recordpb\x1a\trpc.proto\x1a\x13raft_internal.proto\"<\n" +
+	"\x1bzkine/recordpb/record.proto\x12\x0ezkine.recordpb\x1a\trpc.proto\x1a\x13raft_internal.proto\"\xb6\x01\n" +
 	"\x05Batch\x123\n" +
-	"\brequests\x18\x01 \x03(\v2\x17.zkine.recordpb.RequestR\brequests\"\xc9\x0e\n" +
+	"\brequests\x18\x01 \x03(\v2\x17.zkine.recordpb.RequestR\brequests\x128\n" +
+	"\n" +
+	"read_lease\x18\x02 \x01(\v2\x19.zkine.recordpb.ReadLeaseR\treadLease\x12&\n" +
+	"\x0fwritten_unix_ms\x18\x03 \x01(\x03R\rwrittenUnixMs\x12\x16\n" +
+	"\x06writer\x18\x04 \x01(\tR\x06writer\"{\n" +
+	"\tReadLease\x12\x16\n" +
+	"\x06holder\x18\x01 \x01(\x06R\x06holder\x12!\n" +
+	"\fseen_segment\x18\x02 \x01(\x03R\vseenSegment\x12\x1b\n" +
+	"\tseen_slot\x18\x03 \x01(\x03R\bseenSlot\x12\x16\n" +
+	"\x06renews\x18\x04 \x01(\bR\x06renews\"\x91\x0f\n" +
 	"\aRequest\x123\n" +
 	"\x06header\x18\x01 \x01(\v2\x1b.etcdserverpb.RequestHeaderR\x06header\x12,\n" +
 	"\x03put\x18\n" +
@@ -1324,7 +1518,8 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\x03txn\x18\f \x01(\v2\x18.etcdserverpb.TxnRequestH\x00R\x03txn\x12A\n" +
 	"\n" +
 	"compaction\x18\r \x01(\v2\x1f.etcdserverpb.CompactionRequestH\x00R\n" +
-	"compaction\x12B\n" +
+	"compaction\x12F\n" +
+	"\x0erevision_raise\x18\x0e \x01(\v2\x1d.zkine.recordpb.RevisionRaiseH\x00R\rrevisionRaise\x12B\n" +
 	"\vlease_grant\x18\x14 \x01(\v2\x1f.etcdserverpb.LeaseGrantRequestH\x00R\n" +
 	"leaseGrant\x12E\n" +
 	"\flease_revoke\x18\x15 \x01(\v2 .etcdserverpb.LeaseRevokeRequestH\x00R\vleaseRevoke\x12=\n" +
@@ -1349,7 +1544,9 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\x10auth_role_delete\x18; \x01(\v2#.etcdserverpb.AuthRoleDeleteRequestH\x00R\x0eauthRoleDelete\x12k\n" +
 	"\x1aauth_role_grant_permission\x18< \x01(\v2,.etcdserverpb.AuthRoleGrantPermissionRequestH\x00R\x17authRoleGrantPermission\x12n\n" +
 	"\x1bauth_role_revoke_permission\x18= \x01(\v2-.etcdserverpb.AuthRoleRevokePermissionRequestH\x00R\x18authRoleRevokePermissionB\x06\n" +
-	"\x04kind\"\f\n" +
+	"\x04kind\"\x1f\n" +
+	"\rRevisionRaise\x12\x0e\n" +
+	"\x02to\x18\x01 \x01(\x03R\x02to\"\f\n" +
 	"\n" +
 	"DigestMark\"q\n" +
 	"\fDigestReport\x12\x18\n" +
@@ -1366,7 +1563,7 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\x0eLeaseRemaining\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x18\n" +
 	"\arenewed\x18\x02 \x01(\x04R\arenewed\x12#\n" +
-	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtl\"\xe9\x04\n" +
+	"\rremaining_ttl\x18\x03 \x01(\x03R\fremainingTtl\"\xa5\x05\n" +
 	"\x0eCheckpointMeta\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +
 	"\x10compact_revision\x18\x02 \x01(\x03R\x0fcompactRevision\x12\x18\n" +
@@ -1385,7 +1582,10 @@ const file_zkine_recordpb_record_proto_rawDesc = "" +
 	"\fauth_enabled\x18\x0e \x01(\bR\vauthEnabled\x12#\n" +
 	"\rauth_revision\x18\x0f \x01(\x04R\fauthRevision\x12\x14\n" +
 	"\x05users\x18\x10 \x03(\fR\x05users\x12\x14\n" +
-	"\x05roles\x18\x11 \x03(\fR\x05roles\"r\n" +
+	"\x05roles\x18\x11 \x03(\fR\x05roles\x12\x1b\n" +
+	"\traised_to\x18\x12 \x01(\x03R\braisedTo\x12\x1d\n" +
+	"\n" +
+	"raised_sub\x18\x13 \x01(\x05R\traisedSub\"r\n" +
 	"\x0fCheckpointLease\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x10\n" +
 	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +
@@ -1423,82 +1623,86 @@ func file_zkine_recordpb_record_proto_rawDescGZIP() []byte {
 	return file_zkine_recordpb_record_proto_rawDescData
 }
 
-var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_zkine_recordpb_record_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_zkine_recordpb_record_proto_goTypes = []any{
 	(*Batch)(nil),                                        // 0: zkine.recordpb.Batch
-	(*Request)(nil),                                      // 1: zkine.recordpb.Request
-	(*DigestMark)(nil),                                   // 2: zkine.recordpb.DigestMark
-	(*DigestReport)(nil),                                 // 3: zkine.recordpb.DigestReport
-	(*LeaseRenew)(nil),                                   // 4: zkine.recordpb.LeaseRenew
-	(*LeaseExpire)(nil),                                  // 5: zkine.recordpb.LeaseExpire
-	(*LeaseRemaining)(nil),                               // 6: zkine.recordpb.LeaseRemaining
-	(*CheckpointMeta)(nil),                               // 7: zkine.recordpb.CheckpointMeta
-	(*CheckpointLease)(nil),                              // 8: zkine.recordpb.CheckpointLease
-	(*CheckpointKeys)(nil),                               // 9: zkine.recordpb.CheckpointKeys
-	(*CheckpointVersion)(nil),                            // 10: zkine.recordpb.CheckpointVersion
-	(*CheckpointManifest)(nil),                           // 11: zkine.recordpb.CheckpointManifest
-	(*StoredChunk)(nil),                                  // 12: zkine.recordpb.StoredChunk
-	(*etcdserverpb.RequestHeader)(nil),                   // 13: etcdserverpb.RequestHeader
-	(*etcdserverpb.PutRequest)(nil),                      // 14: etcdserverpb.PutRequest
-	(*etcdserverpb.DeleteRangeRequest)(nil),              // 15: etcdserverpb.DeleteRangeRequest
-	(*etcdserverpb.TxnRequest)(nil),                      // 16: etcdserverpb.TxnRequest
-	(*etcdserverpb.CompactionRequest)(nil),               // 17: etcdserverpb.CompactionRequest
-	(*etcdserverpb.LeaseGrantRequest)(nil),               // 18: etcdserverpb.LeaseGrantRequest
-	(*etcdserverpb.LeaseRevokeRequest)(nil),              // 19: etcdserverpb.LeaseRevokeRequest
-	(*etcdserverpb.AlarmRequest)(nil),                    // 20: etcdserverpb.AlarmRequest
-	(*etcdserverpb.InternalAuthenticateRequest)(nil),     // 21: etcdserverpb.InternalAuthenticateRequest
-	(*etcdserverpb.AuthEnableRequest)(nil),               // 22: etcdserverpb.AuthEnableRequest
-	(*etcdserverpb.AuthDisableRequest)(nil),              // 23: etcdserverpb.AuthDisableRequest
-	(*etcdserverpb.AuthUserAddRequest)(nil),              // 24: etcdserverpb.AuthUserAddRequest
-	(*etcdserverpb.AuthUserDeleteRequest)(nil),           // 25: etcdserverpb.AuthUserDeleteRequest
-	(*etcdserverpb.AuthUserChangePasswordRequest)(nil),   // 26: etcdserverpb.AuthUserChangePasswordRequest
-	(*etcdserverpb.AuthUserGrantRoleRequest)(nil),        // 27: etcdserverpb.AuthUserGrantRoleRequest
-	(*etcdserverpb.AuthUserRevokeRoleRequest)(nil),       // 28: etcdserverpb.AuthUserRevokeRoleRequest
-	(*etcdserverpb.AuthRoleAddRequest)(nil),              // 29: etcdserverpb.AuthRoleAddRequest
-	(*etcdserverpb.AuthRoleDeleteRequest)(nil),           // 30: etcdserverpb.AuthRoleDeleteRequest
-	(*etcdserverpb.AuthRoleGrantPermissionRequest)(nil),  // 31: etcdserverpb.AuthRoleGrantPermissionRequest
-	(*etcdserverpb.AuthRoleRevokePermissionRequest)(nil), // 32: etcdserverpb.AuthRoleRevokePermissionRequest
-	(*etcdserverpb.AlarmMember)(nil),                     // 33: etcdserverpb.AlarmMember
+	(*ReadLease)(nil),                                    // 1: zkine.recordpb.ReadLease
+	(*Request)(nil),                                      // 2: zkine.recordpb.Request
+	(*RevisionRaise)(nil),                                // 3: zkine.recordpb.RevisionRaise
+	(*DigestMark)(nil),                                   // 4: zkine.recordpb.DigestMark
+	(*DigestReport)(nil),                                 // 5: zkine.recordpb.DigestReport
+	(*LeaseRenew)(nil),                                   // 6: zkine.recordpb.LeaseRenew
+	(*LeaseExpire)(nil),                                  // 7: zkine.recordpb.LeaseExpire
+	(*LeaseRemaining)(nil),                               // 8: zkine.recordpb.LeaseRemaining
+	(*CheckpointMeta)(nil),                               // 9: zkine.recordpb.CheckpointMeta
+	(*CheckpointLease)(nil),                              // 10: zkine.recordpb.CheckpointLease
+	(*CheckpointKeys)(nil),                               // 11: zkine.recordpb.CheckpointKeys
+	(*CheckpointVersion)(nil),                            // 12: zkine.recordpb.CheckpointVersion
+	(*CheckpointManifest)(nil),                           // 13: zkine.recordpb.CheckpointManifest
+	(*StoredChunk)(nil),                                  // 14: zkine.recordpb.StoredChunk
+	(*etcdserverpb.RequestHeader)(nil),                   // 15: etcdserverpb.RequestHeader
+	(*etcdserverpb.PutRequest)(nil),                      // 16: etcdserverpb.PutRequest
+	(*etcdserverpb.DeleteRangeRequest)(nil),              // 17: etcdserverpb.DeleteRangeRequest
+	(*etcdserverpb.TxnRequest)(nil),                      // 18: etcdserverpb.TxnRequest
+	(*etcdserverpb.CompactionRequest)(nil),               // 19: etcdserverpb.CompactionRequest
+	(*etcdserverpb.LeaseGrantRequest)(nil),               // 20: etcdserverpb.LeaseGrantRequest
+	(*etcdserverpb.LeaseRevokeRequest)(nil),              // 21: etcdserverpb.LeaseRevokeRequest
+	(*etcdserverpb.AlarmRequest)(nil),                    // 22: etcdserverpb.AlarmRequest
+	(*etcdserverpb.InternalAuthenticateRequest)(nil),     // 23: etcdserverpb.InternalAuthenticateRequest
+	(*etcdserverpb.AuthEnableRequest)(nil),               // 24: etcdserverpb.AuthEnableRequest
+	(*etcdserverpb.AuthDisableRequest)(nil),              // 25: etcdserverpb.AuthDisableRequest
+	(*etcdserverpb.AuthUserAddRequest)(nil),              // 26: etcdserverpb.AuthUserAddRequest
+	(*etcdserverpb.AuthUserDeleteRequest)(nil),           // 27: etcdserverpb.AuthUserDeleteRequest
+	(*etcdserverpb.AuthUserChangePasswordRequest)(nil),   // 28: etcdserverpb.AuthUserChangePasswordRequest
+	(*etcdserverpb.AuthUserGrantRoleRequest)(nil),        // 29: etcdserverpb.AuthUserGrantRoleRequest
+	(*etcdserverpb.AuthUserRevokeRoleRequest)(nil),       // 30: etcdserverpb.AuthUserRevokeRoleRequest
+	(*etcdserverpb.AuthRoleAddRequest)(nil),              // 31: etcdserverpb.AuthRoleAddRequest
+	(*etcdserverpb.AuthRoleDeleteRequest)(nil),           // 32: etcdserverpb.AuthRoleDeleteRequest
+	(*etcdserverpb.AuthRoleGrantPermissionRequest)(nil),  // 33: etcdserverpb.AuthRoleGrantPermissionRequest
+	(*etcdserverpb.AuthRoleRevokePermissionRequest)(nil), // 34: etcdserverpb.AuthRoleRevokePermissionRequest
+	(*etcdserverpb.AlarmMember)(nil),                     // 35: etcdserverpb.AlarmMember
 }
 var file_zkine_recordpb_record_proto_depIdxs = []int32{
-	1,  // 0: zkine.recordpb.Batch.requests:type_name -> zkine.recordpb.Request
-	13, // 1: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
-	14, // 2: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
-	15, // 3: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
-	16, // 4: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
-	17, // 5: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
-	18, // 6: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
-	19, // 7: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
-	4,  // 8: zkine.recordpb.Request.lease_renew:type_name -> zkine.recordpb.LeaseRenew
-	5,  // 9: zkine.recordpb.Request.lease_expire:type_name -> zkine.recordpb.LeaseExpire
-	6,  // 10: zkine.recordpb.Request.lease_remaining:type_name -> zkine.recordpb.LeaseRemaining
-	20, // 11: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
-	2,  // 12: zkine.recordpb.Request.digest_mark:type_name -> zkine.recordpb.DigestMark
-	3,  // 13: zkine.recordpb.Request.digest_report:type_name -> zkine.recordpb.DigestReport
-	21, // 14: zkine.recordpb.Request.authenticate:type_name -> etcdserverpb.InternalAuthenticateRequest
-	22, // 15: zkine.recordpb.Request.auth_enable:type_name -> etcdserverpb.AuthEnableRequest
-	23, // 16: zkine.recordpb.Request.auth_disable:type_name -> etcdserverpb.AuthDisableRequest
-	24, // 17: zkine.recordpb.Request.auth_user_add:type_name -> etcdserverpb.AuthUserAddRequest
-	25, // 18: zkine.recordpb.Request.auth_user_delete:type_name -> etcdserverpb.AuthUserDeleteRequest
-	26, // 19: zkine.recordpb.Request.auth_user_change_password:type_name -> etcdserverpb.AuthUserChangePasswordRequest
-	27, // 20: zkine.recordpb.Request.auth_user_grant_role:type_name -> etcdserverpb.AuthUserGrantRoleRequest
-	28, // 21: zkine.recordpb.Request.auth_user_revoke_role:type_name -> etcdserverpb.AuthUserRevokeRoleRequest
-	29, // 22: zkine.recordpb.Request.auth_role_add:type_name -> etcdserverpb.AuthRoleAddRequest
-	30, // 23: zkine.recordpb.Request.auth_role_delete:type_name -> etcdserverpb.AuthRoleDeleteRequest
-	31, // 24: zkine.recordpb.Request.auth_role_grant_permission:type_name -> etcdserverpb.AuthRoleGrantPermissionRequest
-	32, // 25: zkine.recordpb.Request.auth_role_revoke_permission:type_name -> etcdserverpb.AuthRoleRevokePermissionRequest
-	8,  // 26: zkine.recordpb.CheckpointMeta.leases:type_name -> zkine.recordpb.CheckpointLease
-	33, // 27: zkine.recordpb.CheckpointMeta.alarms:type_name -> etcdserverpb.AlarmMember
-	10, // 28: zkine.recordpb.CheckpointMeta.floor_events:type_name -> zkine.recordpb.CheckpointVersion
-	3,  // 29: zkine.recordpb.CheckpointMeta.reports:type_name -> zkine.recordpb.DigestReport
-	10, // 30: zkine.recordpb.CheckpointKeys.versions:type_name -> zkine.recordpb.CheckpointVersion
-	12, // 31: zkine.recordpb.CheckpointManifest.meta:type_name -> zkine.recordpb.StoredChunk
-	12, // 32: zkine.recordpb.CheckpointManifest.chunks:type_name -> zkine.recordpb.StoredChunk
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	2,  // 0: zkine.recordpb.Batch.requests:type_name -> zkine.recordpb.Request
+	1,  // 1: zkine.recordpb.Batch.read_lease:type_name -> zkine.recordpb.ReadLease
+	15, // 2: zkine.recordpb.Request.header:type_name -> etcdserverpb.RequestHeader
+	16, // 3: zkine.recordpb.Request.put:type_name -> etcdserverpb.PutRequest
+	17, // 4: zkine.recordpb.Request.delete_range:type_name -> etcdserverpb.DeleteRangeRequest
+	18, // 5: zkine.recordpb.Request.txn:type_name -> etcdserverpb.TxnRequest
+	19, // 6: zkine.recordpb.Request.compaction:type_name -> etcdserverpb.CompactionRequest
+	3,  // 7: zkine.recordpb.Request.revision_raise:type_name -> zkine.recordpb.RevisionRaise
+	20, // 8: zkine.recordpb.Request.lease_grant:type_name -> etcdserverpb.LeaseGrantRequest
+	21, // 9: zkine.recordpb.Request.lease_revoke:type_name -> etcdserverpb.LeaseRevokeRequest
+	6,  // 10: zkine.recordpb.Request.lease_renew:type_name -> zkine.recordpb.LeaseRenew
+	7,  // 11: zkine.recordpb.Request.lease_expire:type_name -> zkine.recordpb.LeaseExpire
+	8,  // 12: zkine.recordpb.Request.lease_remaining:type_name -> zkine.recordpb.LeaseRemaining
+	22, // 13: zkine.recordpb.Request.alarm:type_name -> etcdserverpb.AlarmRequest
+	4,  // 14: zkine.recordpb.Request.digest_mark:type_name -> zkine.recordpb.DigestMark
+	5,  // 15: zkine.recordpb.Request.digest_report:type_name -> zkine.recordpb.DigestReport
+	23, // 16: zkine.recordpb.Request.authenticate:type_name -> etcdserverpb.InternalAuthenticateRequest
+	24, // 17: zkine.recordpb.Request.auth_enable:type_name -> etcdserverpb.AuthEnableRequest
+	25, // 18: zkine.recordpb.Request.auth_disable:type_name -> etcdserverpb.AuthDisableRequest
+	26, // 19: zkine.recordpb.Request.auth_user_add:type_name -> etcdserverpb.AuthUserAddRequest
+	27, // 20: zkine.recordpb.Request.auth_user_delete:type_name -> etcdserverpb.AuthUserDeleteRequest
+	28, // 21: zkine.recordpb.Request.auth_user_change_password:type_name -> etcdserverpb.AuthUserChangePasswordRequest
+	29, // 22: zkine.recordpb.Request.auth_user_grant_role:type_name -> etcdserverpb.AuthUserGrantRoleRequest
+	30, // 23: zkine.recordpb.Request.auth_user_revoke_role:type_name -> etcdserverpb.AuthUserRevokeRoleRequest
+	31, // 24: zkine.recordpb.Request.auth_role_add:type_name -> etcdserverpb.AuthRoleAddRequest
+	32, // 25: zkine.recordpb.Request.auth_role_delete:type_name -> etcdserverpb.AuthRoleDeleteRequest
+	33, // 26: zkine.recordpb.Request.auth_role_grant_permission:type_name -> etcdserverpb.AuthRoleGrantPermissionRequest
+	34, // 27: zkine.recordpb.Request.auth_role_revoke_permission:type_name -> etcdserverpb.AuthRoleRevokePermissionRequest
+	10, // 28: zkine.recordpb.CheckpointMeta.leases:type_name -> zkine.recordpb.CheckpointLease
+	35, // 29: zkine.recordpb.CheckpointMeta.alarms:type_name -> etcdserverpb.AlarmMember
+	12, // 30: zkine.recordpb.CheckpointMeta.floor_events:type_name -> zkine.recordpb.CheckpointVersion
+	5,  // 31: zkine.recordpb.CheckpointMeta.reports:type_name -> zkine.recordpb.DigestReport
+	12, // 32: zkine.recordpb.CheckpointKeys.versions:type_name -> zkine.recordpb.CheckpointVersion
+	14, // 33: zkine.recordpb.CheckpointManifest.meta:type_name -> zkine.recordpb.StoredChunk
+	14, // 34: zkine.recordpb.CheckpointManifest.chunks:type_name -> zkine.recordpb.StoredChunk
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_zkine_recordpb_record_proto_init() }
@@ -1506,11 +1710,12 @@ func file_zkine_recordpb_record_proto_init() {
 	if File_zkine_recordpb_record_proto != nil {
 		return
 	}
-	file_zkine_recordpb_record_proto_msgTypes[1].OneofWrappers = []any{
+	file_zkine_recordpb_record_proto_msgTypes[2].OneofWrappers = []any{
 		(*Request_Put)(nil),
 		(*Request_DeleteRange)(nil),
 		(*Request_Txn)(nil),
 		(*Request_Compaction)(nil),
+		(*Request_RevisionRaise)(nil),
 		(*Request_LeaseGrant)(nil),
 		(*Request_LeaseRevoke)(nil),
 		(*Request_LeaseRenew)(nil),
@@ -1538,7 +1743,7 @@ func file_zkine_recordpb_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zkine_recordpb_record_proto_rawDesc), len(file_zkine_recordpb_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -91,21 +91,47 @@ func (c *zkConn) ownWords(err error) error {
 }
 
 func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, error) {
+	type outcome struct {
+		results []zk.MultiResponse
+		err     error
+	}
+	ch := make(chan outcome, 1)
+	began, err := c.begin(ops, noLimit, func(results []zk.MultiResponse, err error) { ch <- outcome{results, err} })
+	if err != nil {
+		return c.queueMulti(ctx, ops)
+	}
+	select {
+	case o := <-ch:
+		return o.results, o.err
+	case <-ctx.Done():
+		began.GiveUp(context.Cause(ctx))
+		o := <-ch // it may have come just before
+		return o.results, o.err
+	}
+}
+
+// queueMulti sends a multi through the client's queue.
+func (c *zkConn) queueMulti(ctx context.Context, ops []any) ([]zk.MultiResponse, error) {
 	return call(ctx, c, func() ([]zk.MultiResponse, error) {
 		results, err := c.zk.Multi(withACL(ops, c.acl)...)
-		if err == nil {
-			// The header's code stays zero for some failed multis; the
-			// operations' own codes do not.
-			_, err = FailedOp(results)
-		}
-		if wrong := mismatch(ops, results, err == nil); wrong != nil {
-			c.ensemble.refuses(c.address)
-			c.lose(wrong)
-			return nil, wrong
-		}
-		culprit, _ := FailedOp(results)
-		return results, Named(PathOf(ops[max(culprit, 0)]), err)
+		return c.judge(ops, results, err)
 	})
+}
+
+// judge makes of the reply to a multi what Multi returns.
+func (c *zkConn) judge(ops []any, results []zk.MultiResponse, err error) ([]zk.MultiResponse, error) {
+	if err == nil {
+		// The header's code stays zero for some failed multis; the
+		// operations' own codes do not.
+		_, err = FailedOp(results)
+	}
+	if wrong := mismatch(ops, results, err == nil); wrong != nil {
+		c.ensemble.refuses(c.address)
+		c.lose(wrong)
+		return nil, wrong
+	}
+	culprit, _ := FailedOp(results)
+	return results, Named(PathOf(ops[max(culprit, 0)]), err)
 }
 
 func (c *zkConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {

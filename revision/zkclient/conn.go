@@ -89,3 +89,11 @@ func Sleep(ctx context.Context, conn Conn, d time.Duration) bool {
 		return false
 	}
 }
+
+// Pause waits for d, or for ctx's end.
+func Pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/zkine/zkine/revision/zkclient/measured"
 )
 
 // contender is one address in a race.
@@ -43,6 +45,7 @@ func (r *race) contend(ctx context.Context, c *contender) {
 			wait = pause
 			if err := r.ask(ctx, c); errors.Is(err, errTurnsAway) || errors.Is(err, ErrTLS) || isRefused(err) {
 				wait = turnedAway
+				r.z.Measured.Note(measured.Refused)
 			}
 		}
 		select {

@@ -9,7 +9,11 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/zkclient/transport"
 )
+
+// Traffic counts requests to ZooKeeper and watch events.
+type Traffic = transport.Traffic
 
 // dialTimeout bounds how long a server may take to accept a connection.
 const dialTimeout = time.Second
@@ -47,6 +51,7 @@ func (b bulk) Dial(ctx context.Context) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.z.outage().dialed(conn.label)
 	return conn, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
 
 	"github.com/zkine/zkine/revision/zkclient"
@@ -52,4 +53,31 @@ func TestEachDialBeginsWithAnotherServer(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, one.Requests(zktest.OpClose), 2)
 	require.GreaterOrEqual(t, two.Requests(zktest.OpClose), 2)
+}
+
+// TestABulkSessionEndsAnOutage: what is said of a time without ZooKeeper begins with that time, and ends with it.
+func TestABulkSessionEndsAnOutage(t *testing.T) {
+	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+	d := patient(proxy.Addr())
+	logger, hook := test.NewNullLogger()
+	d.Log = logrus.NewEntry(logger)
+	conn, err := d.Bulk().Dial(t.Context())
+	require.NoError(t, err)
+	conn.Close()
+	proxy.Refuse()
+	dialed := make(chan error, 1)
+	began := time.Now()
+	go func() {
+		conn, err := d.Bulk().Dial(t.Context())
+		if err == nil {
+			conn.Close()
+		}
+		dialed <- err
+	}()
+	require.Eventually(t, func() bool { return len(hook.AllEntries()) == 1 }, longTimeout, 10*time.Millisecond)
+	require.GreaterOrEqual(t, time.Since(began), 1200*time.Millisecond, "an outage that is younger is no line")
+	proxy.Accept()
+	require.NoError(t, <-dialed)
+	require.Regexp(t, `^ZooKeeper answers: .*; it was away for \d`, hook.LastEntry().Message)
+	require.Len(t, hook.AllEntries(), 2)
 }

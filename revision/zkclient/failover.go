@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/zkine/zkine/revision/zkclient/measured"
 )
 
 // A server can fall silent without closing its connections: it hangs, its
@@ -87,6 +89,7 @@ func (s *Session) watchdog(ctx context.Context, conn *timedConn) *timedConn {
 			}
 			s.out.end("ZooKeeper serves at "+serverOf(rival), fmt.Sprintf("%s was silent for %v; %s", serverOf(conn), silence.Round(time.Millisecond), how))
 			s.raiseSilenceLimit(conn)
+			s.Measured.Note(measured.TakenOver)
 			s.closing.Go(conn.Close)
 			return rival
 		case errors.Is(err, errSpeaks):
@@ -114,6 +117,7 @@ func (s *Session) lost(conn *timedConn) {
 		err = fmt.Errorf("%w: %w", err, refusal)
 	}
 	s.out.begin(err)
+	s.Measured.Note(measured.Lost)
 	s.publish(nil, err)
 }
 
@@ -152,7 +156,7 @@ func (s *Session) tryFailover(ctx context.Context, conn *timedConn) (rival *time
 	s.closing.Go(func() {
 		defer close(verified)
 		for replaced := false; err == nil && dialed != nil; replaced = true {
-			rival = newTimedConn(dialed)
+			rival = newTimedConn(dialed, s.Measured)
 			if dialed, err = s.admit(ctx, rival); err != nil && replaced && !s.Fatal(err) {
 				// One that was given up may have displaced what this one holds.
 				err = fmt.Errorf("%w: %w", ErrDisplaced, err)
@@ -169,6 +173,20 @@ func (s *Session) tryFailover(ctx context.Context, conn *timedConn) (rival *time
 		return nil, err
 	}
 	return rival, nil
+}
+
+var errRetired = errors.New("the connection to ZooKeeper was given up")
+
+// Retire gives a connection up that misbehaves, so that the next Get waits for
+// another one. It does not wait until the server has heard of that, which a
+// silent one never does.
+func (s *Session) Retire(conn Conn) {
+	s.mu.Lock()
+	if s.current == conn {
+		s.current, s.lastErr = nil, errRetired
+	}
+	s.mu.Unlock()
+	s.closing.Go(conn.Close)
 }
 
 // dialing is a Dial under way; the zero value is none.

@@ -117,6 +117,16 @@ func strangeCode(number int32) *Code {
 // clientUnknown begins what the Go client says to a code that it does not know.
 const clientUnknown = "unknown error: "
 
+// errorOf is what the Go client makes of a code.
+func errorOf(number int32) error {
+	for i := range keeperCodes {
+		if c := &keeperCodes[i]; c.number == number && c.client != nil {
+			return c.client
+		}
+	}
+	return fmt.Errorf("%s%v", clientUnknown, number)
+}
+
 // CodeOf finds the code in an error of a ZooKeeper call; nil if it is none, as
 // when the connection was lost.
 func CodeOf(err error) *Code {

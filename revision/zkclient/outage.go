@@ -18,7 +18,8 @@ import (
 // begins, one a minute with what has changed, and one when it is over. An
 // interruption that is over before the first line is one line, afterwards.
 type outage struct {
-	log *logrus.Entry
+	log   *logrus.Entry
+	alone bool // as Ensemble's
 
 	mu       sync.Mutex
 	attended bool              // a session begins and ends outages, else each Dial does
@@ -53,6 +54,7 @@ func (z *Ensemble) outage() *outage {
 	defer z.mu.Unlock()
 	if z.out == nil {
 		z.out = newOutage(z.Log)
+		z.out.alone = z.Alone
 	}
 	return z.out
 }
@@ -209,7 +211,7 @@ func (o *outage) stateLocked() string {
 	}
 	slices.Sort(parts)
 	text := "no ZooKeeper server gives a session"
-	if closes > 0 || reached > 1 {
+	if !o.alone && (closes > 0 || reached > 1) {
 		text = "no quorum: " + text
 	}
 	if len(parts) > 0 {

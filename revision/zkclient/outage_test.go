@@ -67,6 +67,15 @@ func TestAnOutageIsALineAMinuteAndOneWhenItIsOver(t *testing.T) {
 	})
 }
 
+// A local ZooKeeper that is started again accepts connections before it serves.
+func TestAServerThatIsAloneLacksNoQuorum(t *testing.T) {
+	log, _ := told()
+	z := &Ensemble{Alone: true, Log: log}
+	z.outage().begin(nil)
+	z.outage().note("127.0.0.1:2181", "127.0.0.1:2181", errClosed)
+	require.Equal(t, "no ZooKeeper server gives a session: 127.0.0.1:2181: accepts connections and closes them", z.outage().state())
+}
+
 func TestAShortInterruptionIsOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, lines := told()

@@ -62,6 +62,13 @@ func (s *Session) connection() *timedConn {
 	return conn
 }
 
+// Up returns the verified connection if there is one, without waiting.
+func (s *Session) Up() (conn Conn, up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current, s.current != nil && s.failed == nil
+}
+
 // Owing is for how long the server has owed an answer without giving any; 0 if
 // it owes none, and without a connection.
 func (s *Session) Owing() time.Duration {

@@ -28,7 +28,7 @@ func (c *pendingConn) Get(ctx context.Context, _ string) ([]byte, *zk.Stat, erro
 // when nobody waits for it any more.
 func TestOwing(t *testing.T) {
 	held := &pendingConn{answers: make(chan error)}
-	c := newTimedConn(held)
+	c := newTimedConn(held, nil)
 	require.Zero(t, c.owing())
 	ask := func(ctx context.Context) (done chan struct{}) {
 		before := c.asks()

@@ -29,7 +29,7 @@ const (
 // guard is what a connection's guard is to know.
 func (c *zkConn) guard() transport.Config {
 	z := c.ensemble
-	config := transport.Config{Limit: z.Timeout, MaxData: z.maxAnswer(), MaxChildren: maxChildren}
+	config := transport.Config{Limit: z.Timeout, MaxData: z.maxAnswer(), MaxChildren: maxChildren, Traffic: z.Traffic}
 	if len(c.show) > 0 || z.TLS != nil {
 		config.Granted = c.introduce
 	}

@@ -3,6 +3,7 @@ package zkclient
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -97,6 +98,38 @@ func (s Server) String() string { return s.label }
 // Ask asks it with a four-letter word, over a connection as sessions have.
 func (s Server) Ask(ctx context.Context, word string) (string, error) {
 	return fourletter.AskBy(ctx, func(ctx context.Context) (net.Conn, error) { return s.z.open(ctx, s.target) }, word)
+}
+
+// Name is how it was configured: a host's name or address, without the port.
+func (s Server) Name() string { return s.host }
+
+// Alone is an ensemble that dials this address and no other, in the same way.
+func (s Server) Alone() *Ensemble {
+	_, port, err := net.SplitHostPort(s.address)
+	server := s.address
+	if err == nil {
+		server = net.JoinHostPort(s.host, port)
+	}
+	lookup := func(context.Context, string) ([]string, error) {
+		address, _, err := net.SplitHostPort(s.address)
+		return []string{address}, err
+	}
+	return &Ensemble{Servers: []string{server}, Lookup: lookup, Timeout: s.z.Timeout, MaxRequest: s.z.MaxRequest,
+		TLS: s.z.TLS, Credentials: s.z.Credentials, ACL: s.z.ACL, Log: s.z.Log}
+}
+
+// Certificate is the one that it shows; nil without TLS.
+func (s Server) Certificate(ctx context.Context) (*x509.Certificate, error) {
+	conn, err := s.z.open(ctx, s.target)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	return secured.ConnectionState().PeerCertificates[0], nil
 }
 
 // Found are all addresses of all servers, as they are known by now. A name that

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/throttle"
+	"github.com/zkine/zkine/revision/zkclient/measured"
 )
 
 // Session keeps one verified connection up. No caller gets a connection before
@@ -55,6 +56,8 @@ type SessionConfig struct {
 	Noted func(error)
 	// Random is where the jitter of pauses comes from; see Backoff.
 	Random io.Reader
+	// Measured counts what becomes of sessions; may be nil.
+	Measured *measured.Session
 	// Said keeps warnings about ZooKeeper's codes from being repeated.
 	Said *throttle.Lines
 	Log  *logrus.Entry
@@ -121,6 +124,7 @@ func (s *Session) Run(ctx context.Context) {
 // pause before the next one: about so long, unless ZooKeeper has answered with a
 // code, which has a line and pauses of its own.
 func (s *Session) refused(err error, pause time.Duration) time.Duration {
+	s.Measured.Note(measured.Refused)
 	if code := CodeOf(err); code != nil && code.Does != Expected {
 		code.Warn(s.Log, s.Said, err)
 		return s.pause.Next()
@@ -134,7 +138,7 @@ func (s *Session) refused(err error, pause time.Duration) time.Duration {
 func (s *Session) connect(ctx context.Context) (*timedConn, error) {
 	dialed, err := s.Dialer.Dial(ctx)
 	for err == nil {
-		conn := newTimedConn(dialed)
+		conn := newTimedConn(dialed, s.Measured)
 		if dialed, err = s.admit(ctx, conn); dialed == nil && err == nil {
 			return conn, nil
 		}
@@ -196,6 +200,7 @@ func (s *Session) publish(conn Conn, why error) {
 	defer s.mu.Unlock()
 	s.current, s.lastErr = conn, why
 	if conn != nil {
+		s.Measured.Note(measured.Established)
 		s.demands = 0
 		s.timeout = conn.SessionTimeout()
 	}
@@ -245,20 +250,6 @@ func (s *Session) Get(ctx context.Context) (Conn, error) {
 	}
 }
 
-var errRetired = errors.New("the connection to ZooKeeper was given up")
-
-// Retire gives a connection up that misbehaves, so that the next Get waits for
-// another one. It does not wait until the server has heard of that, which a
-// silent one never does.
-func (s *Session) Retire(conn Conn) {
-	s.mu.Lock()
-	if s.current == conn {
-		s.current, s.lastErr = nil, errRetired
-	}
-	s.mu.Unlock()
-	s.closing.Go(conn.Close)
-}
-
 // Failed is closed when the session has failed for good; then Failure says why.
 func (s *Session) Failed() <-chan struct{} { return s.dead }
 
@@ -294,6 +285,5 @@ func (s *Session) Timeout() time.Duration {
 // Bound bounds one request to ZooKeeper: a server that is silent for a session
 // timeout is given up.
 func (s *Session) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, max(s.Timeout(), time.Second),
-		errors.New("ZooKeeper did not answer within the session timeout"))
+	return context.WithTimeoutCause(ctx, max(s.Timeout(), time.Second), errSilentTooLong)
 }

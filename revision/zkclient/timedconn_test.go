@@ -40,7 +40,7 @@ func TestEveryCallIsTimed(t *testing.T) {
 			continue
 		}
 		timed++
-		c := newTimedConn(hungConn{})
+		c := newTimedConn(hungConn{}, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		args := []reflect.Value{reflect.ValueOf(ctx)}
 		for i := 1; i < m.Type.NumIn() && !m.Type.IsVariadic(); i++ {

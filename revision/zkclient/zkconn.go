@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient/identity"
+	"github.com/zkine/zkine/revision/zkclient/measured"
 	"github.com/zkine/zkine/revision/zkclient/transport"
 )
 
@@ -46,6 +47,9 @@ type Ensemble struct {
 	// Servers are host:port. Every address that a host's name leads to is a
 	// server; names are looked up again while no session is granted.
 	Servers []string
+	// Alone says that there is one server, which stands alone: it never lacks a
+	// quorum.
+	Alone bool
 	// Lookup returns a name's addresses; nil is the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]string, error)
 	// Timeout is the session timeout to ask for.
@@ -62,7 +66,11 @@ type Ensemble struct {
 	// to the leader and comes back, which on three servers took twice as long as
 	// one that the leader took.
 	PreferLeader bool
-	Log          *logrus.Entry
+	// Traffic, if set, counts what goes over all of its connections.
+	Traffic *Traffic
+	// Measured counts servers that let no session in; nil for none.
+	Measured *measured.Session
+	Log      *logrus.Entry
 
 	mu      sync.Mutex
 	began   string              // the address that won last
@@ -170,6 +178,9 @@ func (c *zkConn) lose(err error) {
 			c.shut()
 		}()
 	})
+	if guarded := c.net.Load(); guarded != nil {
+		guarded.Abandon(c.cause())
+	}
 }
 
 // shut asks the server to end the session, which the client gives up after a

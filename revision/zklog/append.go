@@ -39,13 +39,27 @@ func (p *appender) append(ctx context.Context, batch *revision.Batch) (revision.
 	if err := p.refusal.admit(); err != nil {
 		return revision.Appended{}, err
 	}
-	term := p.epoch.term()
-	env, err := zkroot.EncodeBatch(batch, term, &p.compressor)
+	a, err := p.prepare(batch)
 	if err != nil {
 		return revision.Appended{}, err
 	}
-	a := &appending{appender: p, batch: batch, term: term, env: env, wait: p.tail.await(batch.Nonce)}
 	defer p.tail.forget(batch.Nonce)
+	defer p.tail.announce()
+	return a.run(ctx)
+}
+
+// prepare encodes a batch, and waits for its nonce until the tail is to forget it.
+func (p *appender) prepare(batch *revision.Batch) (*appending, error) {
+	term := p.epoch.term()
+	env, err := zkroot.EncodeBatch(batch, term, &p.compressor)
+	if err != nil {
+		return nil, err
+	}
+	return &appending{appender: p, batch: batch, term: term, env: env, wait: p.tail.await(batch.Nonce)}, nil
+}
+
+// run sends until the outcome is certain, or ctx ends.
+func (a *appending) run(ctx context.Context) (revision.Appended, error) {
 	for {
 		out, err := a.try(ctx)
 		switch {
@@ -94,7 +108,7 @@ func (a *appending) try(ctx context.Context) (revision.Appended, error) {
 		return revision.Appended{}, fmt.Errorf("%w: connections end on %d bytes; compare --max-zookeeper-request with the servers' jute.maxbuffer",
 			revision.ErrTooLarge, len(a.env.Stored()))
 	}
-	ops, err := a.ops(ctx, conn, segment)
+	ops, err := a.ops(ctx, conn, segment, a.request.limit())
 	if err != nil {
 		return revision.Appended{}, err
 	}
@@ -108,11 +122,11 @@ func (a *appending) try(ctx context.Context) (revision.Appended, error) {
 }
 
 // ops builds the multi. A batch that is too large for one is staged first.
-func (a *appending) ops(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef) ([]any, error) {
+func (a *appending) ops(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef, limit int) ([]any, error) {
 	ops := []any{zkclient.CheckOp(a.layout.Log(), segment.Number)}
 	create := zkclient.CreateOp(a.layout.SlotPrefix(segment.Name), nil)
 	create.Flags = zk.FlagSequence
-	if limit := a.request.limit(); zkroot.EnvelopeHead+len(a.env.Stored()) > limit {
+	if zkroot.EnvelopeHead+len(a.env.Stored()) > limit {
 		if err := a.stage(ctx, conn, segment, limit); err != nil {
 			return nil, err
 		}
@@ -123,8 +137,11 @@ func (a *appending) ops(ctx context.Context, conn zkclient.Conn, segment zkroot.
 	} else {
 		create.Data = a.env.Bytes()
 	}
-	record := zkroot.MustJSON(zkroot.SegmentRecord{LastWriter: a.cfg.Name, Revision: revision.Rev(a.applied.Load())})
-	return append(ops, zkclient.SetOp(a.layout.Segment(segment.Name), record, zkclient.AnyVersion), create), nil
+	record := zkroot.SegmentRecord{LastWriter: a.cfg.Name, Revision: revision.Rev(a.applied.Load())}
+	if a.company.Load() && len(create.Data) <= min(zkroot.MaxCarried, limit/4) {
+		record.NewestSlot = create.Data
+	}
+	return append(ops, zkclient.SetOp(a.layout.Segment(segment.Name), zkroot.MustJSON(record), zkclient.AnyVersion), create), nil
 }
 
 // landed hands the slot to the tail. Whatever is wrong with it, the batch is in
@@ -141,7 +158,7 @@ func (a *appending) landed(segment zkroot.SegmentRef, results []zk.MultiResponse
 	a.epoch.note(results[n-2].Stat.Mzxid)
 	seq := revision.Seq{Segment: segment.Number, Slot: slot}
 	e := &zkroot.StoredSlot{Segment: segment, Size: zkroot.EnvelopeHead,
-		Slot: revision.Slot{Seq: seq, Nonce: a.batch.Nonce, Term: a.term, Requests: a.batch.Requests}}
+		Slot: a.batch.At(seq, a.term)}
 	if a.parts.count > 0 {
 		e.Staged = len(a.env.Stored())
 	} else {
@@ -218,7 +235,7 @@ func (a *appending) serverAnswered(ctx context.Context, conn zkclient.Conn, segm
 func (a *appending) connectionLost(ctx context.Context, conn zkclient.Conn, segment zkroot.SegmentRef) {
 	a.session.Retire(conn)
 	a.lost++
-	if a.lost < 3 || ctx.Err() != nil || len(a.env.Stored()) <= minRequest-requestOverhead {
+	if a.lost < 3 || ctx.Err() != nil || len(a.env.Stored()) <= zkroot.MinRequest-zkroot.RequestOverhead {
 		return // a batch that small is not what they end on
 	}
 	a.lost = 0

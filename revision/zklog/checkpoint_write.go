@@ -3,7 +3,6 @@ package zklog
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -111,8 +110,7 @@ func (w *checkpointWriter) begin(segment int64) error {
 
 // store writes a chunk, unless the last checkpoint has the same one.
 func (w *checkpointWriter) store(raw []byte) (*recordpb.StoredChunk, error) {
-	sum := sha256.Sum256(raw)
-	hash := sum[:16]
+	hash := zkroot.ChunkHash(raw)
 	if c := w.known[string(hash)]; c != nil && bytes.Equal(c.Hash, hash) {
 		w.bytes += int64(c.StoredLength)
 		return c, nil
@@ -121,8 +119,8 @@ func (w *checkpointWriter) store(raw []byte) (*recordpb.StoredChunk, error) {
 		return nil, fmt.Errorf("%w: %d bytes of a checkpoint in one piece", revision.ErrTooLarge, len(raw))
 	}
 	stored, ref := zkroot.EncodeBlob(raw, w.request.limit())
-	c := &recordpb.StoredChunk{Attempt: w.attempt, Number: w.number, Parts: int32(ref.Parts),
-		StoredLength: uint32(ref.Length), RawLength: uint32(ref.Raw), Checksum: ref.Checksum, Hash: hash}
+	c := &recordpb.StoredChunk{Attempt: w.attempt, Number: w.number, Hash: hash}
+	zkroot.DescribeChunk(c, ref)
 	w.number++
 	w.bytes += int64(ref.Length)
 	err := zkroot.WriteBlob(w.ctx, w.conn, stored, ref, w.guard(), func(part int) string {

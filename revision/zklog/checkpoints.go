@@ -37,6 +37,16 @@ func (c *checkpoints) newest() revision.Newest {
 	return revision.Newest{Segment: record.Latest.Segment, Bytes: record.Latest.Bytes, Alone: record.Alone()}
 }
 
+// previous is the last segment that the checkpoint before the newest covers, as far as
+// is known; 0 if there is none.
+func (c *checkpoints) previous() int64 {
+	record := c.known.Load()
+	if record == nil || record.Previous == nil {
+		return 0
+	}
+	return record.Previous.Segment
+}
+
 // found makes of a checkpoint that was read what Checkpoint returns.
 func (c *checkpoints) found(n *zkroot.NewestCheckpoint) *revision.Checkpoint {
 	keys := &stored{link: c.link, ref: n.Record.Latest, chunks: n.Manifest.Chunks}

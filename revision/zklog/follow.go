@@ -17,6 +17,13 @@ const (
 	// watch is armed again: while they go on, foreign slots show as gaps in
 	// one's own numbers, and each append would fire the watch.
 	quietTime = 5 * time.Millisecond
+	// quietAlone is quietTime while no other zkine is listed as a member, and
+	// quietOwn while all of the last ownRun slots were one's own: an event of one's
+	// own append tells nothing, and costs a read. Another's slot shows no later than
+	// with one's own next append.
+	quietAlone = 250 * time.Millisecond
+	quietOwn   = 20 * time.Millisecond
+	ownRun     = 32
 )
 
 // follower learns of foreign slots and rotations.
@@ -24,6 +31,9 @@ type follower struct {
 	*link
 	// mayServe looks whether the root may still be served.
 	mayServe func(context.Context, zkclient.Conn) error
+	// carried says that the segment's record had its newest slot in it when it was
+	// read last: then what arms the watch again is likely to read the next one.
+	carried bool
 }
 
 // run ends when the log is closed.
@@ -96,8 +106,10 @@ func (f *follower) followOn(conn zkclient.Conn) {
 		case e := <-segment:
 			segment = nil
 			if e.Type == zk.EventNodeDataChanged {
-				// At least one slot more, which Next can read at once.
-				f.tail.observe(watched.Number, armedAt+1)
+				if !f.carried || f.tail.busy(f.quietTime()) > 0 {
+					// At least one slot more, which Next can read at once.
+					f.tail.observe(watched.Number, armedAt+1)
+				}
 				f.quiet(conn)
 			}
 		case <-poll.C:
@@ -133,12 +145,20 @@ func (f *follower) watchLog(conn zkclient.Conn) (<-chan zk.Event, zkroot.Segment
 func (f *follower) watchSegment(conn zkclient.Conn, segment zkroot.SegmentRef) (<-chan zk.Event, int64) {
 	ctx, cancel := f.session.Bound(f.ctx)
 	defer cancel()
+	generation := f.tail.generation()
 	watched, err := conn.GetW(ctx, f.layout.Segment(segment.Name))
 	if err != nil {
 		f.failFollowing(conn, err)
 		return nil, 0
 	}
 	count := int64(watched.Stat.Version)
+	if _, known := f.tail.head(); count > known || !f.carried && f.company.Load() {
+		newest := f.on(conn).Carried(ctx, segment, watched.Data, watched.Stat)
+		if f.carried = newest != nil; f.carried {
+			f.epoch.note(newest.Zxid)
+			f.tail.putNewest(generation, newest)
+		}
+	}
 	f.tail.observe(segment.Number, count)
 	return watched.Event, count
 }
@@ -175,12 +195,24 @@ func (f *follower) failFollowing(conn zkclient.Conn, err error) {
 func (f *follower) quiet(conn zkclient.Conn) {
 	deadline := time.Now().Add(pollInterval)
 	for {
-		wait := f.tail.busy(quietTime)
+		wait := f.tail.busy(f.quietTime())
 		if wait <= 0 || time.Now().After(deadline) {
 			return
 		}
 		if !zkclient.Sleep(f.ctx, conn, wait) {
 			return
 		}
+	}
+}
+
+// quietTime is for how long one's own appends must have been over.
+func (f *follower) quietTime() time.Duration {
+	switch {
+	case f.tail.ownRun() < ownRun:
+		return quietTime
+	case f.company.Load():
+		return quietOwn
+	default:
+		return quietAlone
 	}
 }

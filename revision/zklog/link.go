@@ -25,6 +25,7 @@ type link struct {
 	request requestLimit
 	epoch   epoch
 	applied atomic.Int64 // the revision that the state has reached
+	company atomic.Bool  // other zkines were listed as members when that was asked last
 
 	said  throttle.Lines   // warnings that are not repeated
 	pause zkclient.Backoff // between answers that make zkine try again

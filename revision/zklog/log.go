@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/zkclient"
+	"github.com/zkine/zkine/revision/zkclient/measured"
 	"github.com/zkine/zkine/revision/zkmember"
 	"github.com/zkine/zkine/revision/zkroot"
 )
@@ -22,6 +23,10 @@ type Config struct {
 	Dialer zkclient.Dialer
 	// Bulk opens those for what is large and can wait; nil is Dialer.
 	Bulk zkclient.Dialer
+	// OneServer says that all sessions are on one server of 3.6 or newer, which stands
+	// alone, and that no other server has its data: then a read shows all that was
+	// committed before.
+	OneServer bool
 	// Root is the znode that holds everything; see CheckRoot.
 	Root string
 	// Name is this zkine's, for the segment records that people read.
@@ -51,7 +56,9 @@ type Config struct {
 	// Noted, if set, hears why a session could not be used, each time: what a
 	// start waits for. It must return soon.
 	Noted func(error)
-	Log   *logrus.Entry
+	// Measured counts what becomes of sessions, and how long requests take; may be nil.
+	Measured *measured.Session
+	Log      *logrus.Entry
 }
 
 const (
@@ -113,19 +120,19 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if _, err := l.session.Get(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.group.Go(func() { (&follower{l.link, l.mayServe}).run() })
+	l.group.Go(func() { (&follower{link: l.link, mayServe: l.mayServe}).run() })
 	return l, nil
 }
 
 // newLog puts the parts of a log together. None of them runs yet.
 func newLog(cfg Config) *Log {
 	common := &link{cfg: cfg, layout: zkroot.Layout{Root: cfg.Root}, tail: newTail()}
-	common.request.bytes.Store(int64(max(cfg.MaxRequest, minRequest)))
+	common.request.bytes.Store(int64(max(cfg.MaxRequest, zkroot.MinRequest)))
 	common.ctx, common.cancel = context.WithCancelCause(context.Background())
 	common.pause.Random = cfg.Random
 	l := &Log{link: common}
 	l.refusal.pause.Random = cfg.Random
-	l.session = zkclient.NewSession(zkclient.SessionConfig{Dialer: cfg.Dialer, Verify: l.recognise, Fatal: revision.Fatal, Noted: cfg.Noted,
+	l.session = zkclient.NewSession(zkclient.SessionConfig{Dialer: cfg.Dialer, Verify: l.recognise, Fatal: revision.Fatal, Noted: cfg.Noted, Measured: cfg.Measured,
 		Random: cfg.Random, Said: &l.said, Log: cfg.Log})
 	l.member = zkmember.New(l.ctx, zkmember.Env{Session: l.session, Layout: l.layout, Group: &l.group,
 		Unusable: l.unusable, Random: cfg.Random, Said: &l.said, Log: cfg.Log})
@@ -208,4 +215,10 @@ func (l *Log) Leave(ctx context.Context) error { return l.member.Leave(ctx) }
 func (l *Log) Alive(ctx context.Context, name string) (bool, error) { return l.member.Alive(ctx, name) }
 
 // Members implements backend.Log.
-func (l *Log) Members(ctx context.Context) ([]revision.Member, error) { return l.member.Members(ctx) }
+func (l *Log) Members(ctx context.Context) ([]revision.Member, error) {
+	members, err := l.member.Members(ctx)
+	if err == nil {
+		l.company.Store(len(members) > 1)
+	}
+	return members, err
+}

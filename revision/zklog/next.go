@@ -15,26 +15,54 @@ import (
 
 // Next implements backend.Log. One's own slots come straight from the append;
 // foreign ones are read, several at once.
-func (l *Log) Next(ctx context.Context) (revision.Slot, error) { return l.delivery.next(ctx) }
+func (l *Log) Next(ctx context.Context) (revision.Slot, error) {
+	for {
+		if slot, here := l.Take(); here {
+			return slot, nil
+		}
+		if err := l.Await(ctx); err != nil {
+			return revision.Slot{}, err
+		}
+	}
+}
+
+// Await implements readlease.Taker: it is Next but for the taking.
+func (l *Log) Await(ctx context.Context) error { return l.delivery.await(ctx) }
+
+// Take implements readlease.Taker: it returns the next slot if that is here, without
+// waiting.
+func (l *Log) Take() (revision.Slot, bool) { return l.delivery.take(nil) }
+
+// TakeOwn implements readlease.Taker: it is Take for a slot with that nonce alone.
+func (l *Log) TakeOwn(nonce revision.Nonce) (revision.Slot, bool) { return l.delivery.take(&nonce) }
 
 // delivery returns the log's slots in order: the part of a Log behind Next and
-// Reload, of which one goroutine of the caller's is in one at a time.
+// Reload, of which one goroutine of the caller's is in one at a time. Take may be
+// called by another one at the same time.
 type delivery struct {
 	*link
 	checkpoints *checkpoints
 	packs       knownPacks
 }
 
-func (d *delivery) next(ctx context.Context) (revision.Slot, error) {
+func (d *delivery) take(only *revision.Nonce) (revision.Slot, bool) {
+	s := d.tail.take(only)
+	if s.deliver == nil {
+		return revision.Slot{}, false
+	}
+	if s.ahead {
+		d.readAhead(s)
+	}
+	return s.deliver.Slot, true
+}
+
+func (d *delivery) await(ctx context.Context) error {
 	for {
 		s := d.tail.step()
 		var err error
 		switch {
-		case s.deliver != nil:
-			if s.ahead {
-				d.readAhead(s)
-			}
-			return s.deliver.Slot, nil
+		case s.here:
+			return nil
 		case s.fetch != nil:
 			err = d.withConn(ctx, func(conn zkclient.Conn) error { return d.fetch(ctx, conn, s) })
 		case s.count:
@@ -45,7 +73,7 @@ func (d *delivery) next(ctx context.Context) (revision.Slot, error) {
 			err = d.wait(ctx, s.changed)
 		}
 		if err != nil {
-			return revision.Slot{}, err
+			return err
 		}
 	}
 }
@@ -99,7 +127,7 @@ func (d *delivery) fetch(ctx context.Context, conn zkclient.Conn, s step) error 
 	if !errors.Is(err, revision.ErrCorrupt) {
 		return err
 	}
-	d.cfg.Log.WithError(err).Error("a slot cannot be trusted; reading it once more on another connection")
+	d.cfg.Log.WithError(err).Error("ZooKeeper has answered with a part of the log that is not what was written; it is read once more, on another connection")
 	other, err := d.dialBulk(opCtx)
 	if err != nil {
 		return err // not final: all starts again on a new connection

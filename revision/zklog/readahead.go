@@ -70,6 +70,11 @@ func (t *tail) put(generation int, entries ...*zkroot.StoredSlot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer t.signal()
+	t.keep(generation, entries...)
+}
+
+// keep is put without its lock and signal.
+func (t *tail) keep(generation int, entries ...*zkroot.StoredSlot) {
 	if generation != t.ready.generation {
 		return
 	}
@@ -78,6 +83,25 @@ func (t *tail) put(generation int, entries ...*zkroot.StoredSlot) {
 			t.ready.add(e)
 		}
 	}
+}
+
+// putNewest is put for a slot that is known by its segment's count. One that is far
+// ahead is read once it is due: a zkine that is behind would gather them without end.
+func (t *tail) putNewest(generation int, e *zkroot.StoredSlot) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer t.signal()
+	if seq := e.Slot.Seq; seq.Segment == t.cur.Number && seq.Slot < t.next+fetchWindow {
+		t.keep(generation, e)
+	}
+	t.counts[e.Slot.Seq.Segment] = max(t.counts[e.Slot.Seq.Segment], e.Slot.Seq.Slot+1)
+}
+
+// generation is for what is read from now on.
+func (t *tail) generation() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ready.generation
 }
 
 // forgetReady drops slots that were not delivered yet, on a new session: they

@@ -50,8 +50,9 @@ func (s *segmentSizes) delivered(e *zkroot.StoredSlot) {
 	size.add(e)
 }
 
-// sum adds the segments up; live counts those after segment k.
-func (s *segmentSizes) sum(k int64) (all revision.Sizes, live int64) {
+// sum adds the segments up; Live counts those after the segment newest, Kept those
+// after the segment previous.
+func (s *segmentSizes) sum(newest, previous int64) (all revision.Sizes) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for segment, size := range s.sizes {
@@ -59,11 +60,15 @@ func (s *segmentSizes) sum(k int64) (all revision.Sizes, live int64) {
 		all.Packed += size.packed
 		all.Staged += size.staged
 		all.Znodes += size.znodes + folders
-		if segment > k {
-			live += size.log + size.packed + size.staged
+		bytes := size.log + size.packed + size.staged
+		if segment > newest {
+			all.Live += bytes
+		}
+		if segment > previous {
+			all.Kept += bytes
 		}
 	}
-	return all, live
+	return all
 }
 
 // folders is the znodes of a segment besides its slots, parts and packs: the

@@ -24,7 +24,8 @@ func checkSizes(t *testing.T, e *memzk.Ensemble, log *zklog.Log) revision.Sizes 
 	require.InDelta(t, e.Bytes("/zkine"), s.Total(), rootBytes)
 	require.Equal(t, e.Bytes("/zkine/pack"), s.Packed)
 	require.Equal(t, e.Bytes("/zkine/stage"), s.Staged)
-	require.LessOrEqual(t, s.Live, s.Total())
+	require.LessOrEqual(t, s.Live, s.Kept)
+	require.LessOrEqual(t, s.Kept, s.Total())
 	require.InDelta(t, e.Count("/zkine"), s.Znodes, float64(3*len(children(t, e, "/zkine/log"))), "but for folders")
 	return s
 }
@@ -64,9 +65,13 @@ func TestSizesAreThoseOfTheTree(t *testing.T) {
 
 	fillTo(a, 6)
 	require.NoError(t, save(a.log, 5))
+	s = both()
+	require.Less(t, s.Kept, s.Total(), "the log that the checkpoint before covers is needless")
 	require.NoError(t, a.log.TrimAndPack(t.Context(), noPace))
 	s = both()
 	require.Zero(t, s.Staged, "gone with its segment")
+	require.Less(t, s.Live, s.Kept, "the checkpoint before stays")
+	require.InDelta(t, s.Total(), s.Kept, rootBytes, "all that is left is kept on purpose")
 	c := checkLoaded(t, e, 5)
 	end, err := a.log.Barrier(t.Context())
 	require.NoError(t, err)

@@ -19,17 +19,8 @@ import (
 // folder, and the append checks that each part is there, so that a slot never
 // names a part that is missing.
 
-const (
-	// DefaultMaxRequest is the largest request sent to ZooKeeper, in bytes,
-	// below the default jute.maxbuffer of 1,048,575.
-	DefaultMaxRequest = 900 << 10
-	// minRequest is the smallest limit that zkine tries, in bytes.
-	minRequest = 64 << 10
-	// requestOverhead is room for what a multi holds beside the data, in
-	// bytes: 4 KiB for the ACL, as zkacl bounds it, and the rest for paths, headers
-	// and the checks of a staged batch's parts.
-	requestOverhead = 12 << 10
-)
+// DefaultMaxRequest is the largest request sent to ZooKeeper, in bytes.
+const DefaultMaxRequest = zkroot.DefaultMaxRequest
 
 // stagedParts says which parts are known to be in ZooKeeper.
 type stagedParts struct {
@@ -91,12 +82,12 @@ func (a *appending) stagePart(ctx context.Context, conn zkclient.Conn, segment z
 type requestLimit struct{ bytes atomic.Int64 }
 
 // limit is how many bytes of data go into one request.
-func (r *requestLimit) limit() int { return int(r.bytes.Load()) - requestOverhead }
+func (r *requestLimit) limit() int { return int(r.bytes.Load()) - zkroot.RequestOverhead }
 
 // shrink halves the limit; false if it is at its smallest.
 func (r *requestLimit) shrink(log *logrus.Entry) bool {
 	old := r.bytes.Load()
-	smaller := max(old/2, minRequest)
+	smaller := max(old/2, zkroot.MinRequest)
 	if smaller == old {
 		return false
 	}

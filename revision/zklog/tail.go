@@ -25,6 +25,7 @@ type tail struct {
 	open    zkroot.SegmentRef
 	counts  map[int64]int64
 	ready   readyWindow
+	reading bool // Next's caller does what step has told it; take starts no reading beside that
 	waiters map[revision.Nonce]*waiter
 	last    zkroot.StoredSlot // the slot delivered last, to recognise the log by
 	bytes   int               // of slots delivered from cur
@@ -33,6 +34,7 @@ type tail struct {
 
 	inFlight int
 	lastOwn  time.Time
+	own      int // how many of the slots delivered last were one's own
 
 	sizes *segmentSizes // guards itself
 }
@@ -72,6 +74,8 @@ func (t *tail) start(first, open zkroot.SegmentRef) {
 // step is what Next has to do next; exactly one of the fields is meaningful,
 // in this order; but for ahead, which goes with deliver.
 type step struct {
+	// here says that the next slot can be taken; take delivers it.
+	here    bool
 	deliver *zkroot.StoredSlot
 	// ahead says that the slots in fetch are to be read in the background.
 	ahead bool
@@ -95,11 +99,8 @@ func (t *tail) step() step {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := step{cur: t.cur, open: t.open, generation: t.ready.generation, changed: t.changed}
-	if e := t.ready.slots[t.at(t.next)]; e != nil {
-		s.deliver = e
-		t.delivered(e)
-		s.fetch = t.ahead()
-		s.ahead = s.fetch != nil
+	t.reading = false
+	if s.here = t.ready.slots[t.at(t.next)] != nil; s.here {
 		return s
 	}
 	if t.ready.reading {
@@ -114,6 +115,23 @@ func (t *tail) step() step {
 	default:
 		s.advance = true
 	}
+	t.reading = s.fetch != nil || s.count || s.advance
+	return s
+}
+
+// take delivers the next slot, if it is here, and has the nonce that is asked for.
+func (t *tail) take(only *revision.Nonce) step {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := step{cur: t.cur, open: t.open, generation: t.ready.generation}
+	if e := t.ready.slots[t.at(t.next)]; e != nil && (only == nil || e.Slot.Nonce == *only) {
+		s.deliver = e
+		t.delivered(e)
+		if !t.reading {
+			s.fetch = t.ahead()
+			s.ahead = s.fetch != nil
+		}
+	}
 	return s
 }
 
@@ -126,7 +144,11 @@ func (t *tail) delivered(e *zkroot.StoredSlot) {
 	t.last.Slot.Requests = nil
 	t.bytes += e.Size + e.Staged
 	t.sizes.delivered(e)
-	if a := t.waiters[e.Slot.Nonce]; a != nil && a.seq == (revision.Seq{}) {
+	a := t.waiters[e.Slot.Nonce]
+	if t.own++; a == nil && e.Zxid != 0 { // it was read, for no append of one's own
+		t.own = 0
+	}
+	if a != nil && a.seq == (revision.Seq{}) {
 		a.seq = e.Slot.Seq
 		close(a.found)
 	}
@@ -141,14 +163,14 @@ const (
 	landedUnseen                // it lies in a part of the log that was skipped
 )
 
-// appended hands in a slot of one's own.
+// appended hands in a slot of one's own. Next is not woken for it before announce:
+// the caller may have it taken first.
 func (t *tail) appended(e *zkroot.StoredSlot) landing {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	seq := e.Slot.Seq
 	t.counts[seq.Segment] = max(t.counts[seq.Segment], seq.Slot+1)
 	t.lastOwn = time.Now()
-	defer t.signal()
 	if seq.Before(t.at(t.next)) {
 		a := t.waiters[e.Slot.Nonce]
 		switch {
@@ -253,14 +275,6 @@ func (t *tail) size() (slots int64, bytes int) {
 	return t.counts[t.open.Number], bytes
 }
 
-// passed says whether every slot of segment k was delivered. If not, changed
-// is closed when that may have changed.
-func (t *tail) passed(k int64) (passed bool, changed <-chan struct{}) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.cur.Number > k, t.changed
-}
-
 // busy returns how long to wait until one's own appends have been quiet for a
 // while; zero when they are. While they are not, foreign slots show as gaps
 // and no watch is needed.
@@ -271,4 +285,11 @@ func (t *tail) busy(quiet time.Duration) (wait time.Duration) {
 		return quiet
 	}
 	return max(0, quiet-time.Since(t.lastOwn))
+}
+
+// ownRun is how many of the slots delivered last were one's own.
+func (t *tail) ownRun() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.own
 }

@@ -2,6 +2,7 @@ package zklog
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -223,10 +224,13 @@ func Look(ctx context.Context, cfg Config) (*zkroot.Holding, error) {
 	return inspect(ctx, cfg, func(r zkroot.Reader, w zkroot.Wanted) (*zkroot.Holding, error) { return r.Look(ctx, w) })
 }
 
-// Accept records by's decision to serve what cfg.Root holds on a session of its
-// own; see Reader.Accept.
-func Accept(ctx context.Context, cfg Config, by string) (*zkroot.Holding, error) {
-	return inspect(ctx, cfg, func(r zkroot.Reader, w zkroot.Wanted) (*zkroot.Holding, error) { return r.Accept(ctx, w, by) })
+// Accept records a decision to serve what cfg.Root holds on a session of its own; see
+// Reader.Accept.
+func Accept(ctx context.Context, cfg Config, d zkroot.Decision) (*zkroot.Holding, error) {
+	if d.Random == nil {
+		d.Random = rand.Reader
+	}
+	return inspect(ctx, cfg, func(r zkroot.Reader, w zkroot.Wanted) (*zkroot.Holding, error) { return r.Accept(ctx, w, d) })
 }
 
 func inspect[T any](ctx context.Context, cfg Config, f func(zkroot.Reader, zkroot.Wanted) (T, error)) (out T, err error) {

@@ -31,7 +31,7 @@ func openError(t *testing.T, cfg zklog.Config) error {
 
 func accept(t *testing.T, e *memzk.Ensemble, id uint64) {
 	t.Helper()
-	_, err := zklog.Accept(t.Context(), zklog.Config{Dialer: e, Root: "/zkine", ClusterID: id, Log: quiet()}, "a test")
+	_, err := zklog.Accept(t.Context(), zklog.Config{Dialer: e, Root: "/zkine", ClusterID: id, Log: quiet()}, zkroot.Decision{By: "a test"})
 	require.NoError(t, err)
 }
 

@@ -29,6 +29,7 @@ type usage struct {
 
 	mu                 sync.Mutex
 	checkpoint, znodes int64 // bytes; znodes but for the segments'
+	named              int64 // bytes of the checkpoints that the root's record names
 }
 
 // fixedZnodes are the root, format, log, stage, pack, checkpoint and members.
@@ -38,13 +39,15 @@ const fixedZnodes = 7
 func (l *Log) Sizes() revision.Sizes { return l.usage.sizes() }
 
 func (u *usage) sizes() revision.Sizes {
-	newest := u.checkpoints.newest()
-	s, live := u.segments.sum(newest.Segment)
+	newest, previous := u.checkpoints.newest(), u.checkpoints.previous()
+	s := u.segments.sum(newest.Segment, previous)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s.Checkpoint = max(u.checkpoint, newest.Bytes)
 	s.Znodes += u.znodes
-	s.Live = live + newest.Bytes
+	s.Live += newest.Bytes
+	// Until the next measurement a checkpoint that was just written may not be in named.
+	s.Kept = min(s.Kept+max(u.named, newest.Bytes), s.Total())
 	return s
 }
 
@@ -79,7 +82,7 @@ func (u *usage) measure(ctx context.Context) error {
 	u.lengths = m.seen
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.checkpoint, u.znodes = bytes, znodes+fixedZnodes+int64(len(members))
+	u.checkpoint, u.named, u.znodes = bytes, m.named, znodes+fixedZnodes+int64(len(members))
 	return nil
 }
 
@@ -89,6 +92,9 @@ type measuring struct {
 	ctx       context.Context
 	conn      zkclient.Conn
 	old, seen map[string]int64 // lengths of immutable znodes
+	// named is the bytes of the chunks that manifests name, each counted once, and of
+	// the manifests.
+	named int64
 }
 
 // measureSegments measures the sealed segments. Those that are gone are forgotten.
@@ -179,6 +185,7 @@ func (m *measuring) learnChunks() error {
 	}
 	m.usage.checkpoints.note(record)
 	manifests := map[string]*recordpb.CheckpointManifest{}
+	shared := map[string]bool{} // chunks, since a checkpoint takes over those that have not changed
 	for _, ref := range []*zkroot.CheckpointRef{record.Latest, record.Previous} {
 		if ref == nil {
 			continue
@@ -191,12 +198,21 @@ func (m *measuring) learnChunks() error {
 				return err
 			}
 		}
+		if manifests[ref.Attempt] != nil {
+			continue
+		}
 		manifests[ref.Attempt] = manifest
+		m.named += int64(ref.Manifest.Length)
 		for _, c := range append([]*recordpb.StoredChunk{manifest.Meta}, manifest.Chunks...) {
 			blob := zkroot.ChunkRef(c)
 			for part := range blob.Parts {
 				from, to := blob.Span(part)
-				m.learn(m.layout.Chunk(c.Attempt, int(c.Number), part), int64(to-from))
+				path := m.layout.Chunk(c.Attempt, int(c.Number), part)
+				if !shared[path] {
+					shared[path] = true
+					m.named += int64(to - from)
+				}
+				m.learn(path, int64(to-from))
 			}
 		}
 	}

@@ -3,12 +3,9 @@ package zkmember
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"sort"
 	"sync"
 
-	"github.com/go-zookeeper/zk"
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/revision"
@@ -157,37 +154,9 @@ func (m *Membership) Members(ctx context.Context) ([]revision.Member, error) {
 	}
 	ctx, cancel := m.Session.Bound(ctx)
 	defer cancel()
-	names, err := conn.Children(ctx, m.Layout.Members())
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", revision.ErrUnavailable, err)
-	}
-	type aged struct {
-		revision.Member
-		czxid int64
-	}
-	var found []aged
-	for _, name := range names {
-		path := m.Layout.Member(name)
-		data, stat, err := conn.Get(ctx, path)
-		if errors.Is(err, zk.ErrNoNode) {
-			continue // it has left by now
+	return List(ctx, conn, m.Layout, func(path string) {
+		if left, ok := m.Said.Allow("member record"); ok {
+			m.Log.Warnf("%s is not a member record; remove it%s", path, left)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", revision.ErrUnavailable, err)
-		}
-		record, err := parseMember(data)
-		if err != nil || record.Name != name {
-			if left, ok := m.Said.Allow("member record"); ok {
-				m.Log.Warnf("%s is not a member record; remove it%s", path, left)
-			}
-			continue
-		}
-		found = append(found, aged{record.Member, stat.Czxid})
-	}
-	sort.Slice(found, func(i, j int) bool { return found[i].czxid < found[j].czxid })
-	members := make([]revision.Member, len(found))
-	for i, f := range found {
-		members[i] = f.Member
-	}
-	return members, nil
+	})
 }

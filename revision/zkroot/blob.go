@@ -25,7 +25,7 @@ var blobEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest
 
 // EncodeBlob compresses raw and describes the result, cut at limit bytes.
 func EncodeBlob(raw []byte, limit int) ([]byte, BlobRef) {
-	stored := blobEncoder.EncodeAll(raw, make([]byte, 0, len(raw)/4))
+	stored := Compress(raw)
 	return stored, BlobRef{
 		Parts: max(1, (len(stored)+limit-1)/limit), Length: len(stored), Raw: len(raw),
 		Checksum: crc32.Checksum(stored, castagnoli),

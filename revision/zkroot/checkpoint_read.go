@@ -2,9 +2,11 @@ package zkroot
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 	"google.golang.org/protobuf/proto"
@@ -27,6 +29,18 @@ func ChunkRef(c *recordpb.StoredChunk) BlobRef {
 	return BlobRef{Parts: int(c.Parts), Length: int(c.StoredLength), Raw: int(c.RawLength), Checksum: c.Checksum}
 }
 
+// DescribeChunk notes in a manifest's entry how its bytes are stored: what ChunkRef reads.
+func DescribeChunk(c *recordpb.StoredChunk, ref BlobRef) {
+	c.Parts, c.StoredLength, c.RawLength, c.Checksum = int32(ref.Parts), uint32(ref.Length), uint32(ref.Raw), ref.Checksum
+}
+
+// ChunkHash is by what a chunk is known again: the next checkpoint takes over one that is
+// the same.
+func ChunkHash(raw []byte) []byte {
+	sum := sha256.Sum256(raw)
+	return sum[:16]
+}
+
 // Checkpoints reads <root>/checkpoint and its version. A root made before there
 // were checkpoints has none.
 func (r Reader) Checkpoints(ctx context.Context) (CheckpointRecord, int64, error) {
@@ -39,6 +53,16 @@ func (r Reader) Checkpoints(ctx context.Context) (CheckpointRecord, int64, error
 		return record, 0, err
 	}
 	return record, int64(stat.Version), nil
+}
+
+// CheckpointAge reads <root>/checkpoint, and when it was written, by ZooKeeper's clock.
+func (r Reader) CheckpointAge(ctx context.Context) (CheckpointRecord, time.Time, error) {
+	stat, err := r.conn.Exists(ctx, r.layout.Checkpoint())
+	if err != nil {
+		return CheckpointRecord{}, time.Time{}, fmt.Errorf("look at %s: %w", r.layout.Checkpoint(), err)
+	}
+	record, _, err := r.Checkpoints(ctx)
+	return record, time.UnixMilli(stat.Mtime).UTC(), err
 }
 
 func parseCheckpointRecord(l Layout, data []byte) (record CheckpointRecord, err error) {
@@ -131,6 +155,18 @@ func (r Reader) Newest(ctx context.Context) (*NewestCheckpoint, error) {
 // missing because a newer checkpoint has replaced this one; if none has, it is
 // lost, and trying again would never end.
 func (r Reader) ReplacedOrLost(ctx context.Context, ref *CheckpointRef, err error) error {
+	return r.lostIf(ctx, func(record CheckpointRecord) bool { return ref.isSame(record.Latest) }, err, err)
+}
+
+// isSame says whether both are of the same attempt; other may be nil.
+func (r *CheckpointRef) isSame(other *CheckpointRef) bool {
+	return other != nil && other.Attempt == r.Attempt
+}
+
+// lostIf judges an error from reading a checkpoint: ErrCorrupt if a znode is missing of
+// one that the record, as it is now, says is kept; otherwise if it is not kept any more.
+// Other errors stay as they are.
+func (r Reader) lostIf(ctx context.Context, kept func(CheckpointRecord) bool, err, otherwise error) error {
 	if !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
@@ -141,8 +177,8 @@ func (r Reader) ReplacedOrLost(ctx context.Context, ref *CheckpointRef, err erro
 	if readErr != nil {
 		return readErr
 	}
-	if record.Latest == nil || record.Latest.Attempt != ref.Attempt {
-		return err
+	if !kept(record) {
+		return otherwise
 	}
 	return fmt.Errorf("%w: %w; restore it from a backup of ZooKeeper", revision.ErrCorrupt, err)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -57,11 +58,13 @@ type Envelope struct {
 // data with the payload inline, StagedBytes with the payload in parts. Error:
 // ErrTooLarge.
 func EncodeBatch(batch *revision.Batch, term uint64, c *Compressor) (*Envelope, error) {
-	payload, err := proto.Marshal(&recordpb.Batch{Requests: batch.Requests})
+	record := &recordpb.Batch{Requests: batch.Requests, ReadLease: encodeLease(batch.Lease)}
+	encodeOrigin(record, batch.Origin)
+	payload, err := proto.Marshal(record)
 	if err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)
 	}
-	if len(payload) > maxBatch || len(batch.Requests) > maxRequests {
+	if len(payload) > maxBatch || countFields(payload) > maxRequests {
 		return nil, fmt.Errorf("%w: %d requests of %d bytes", revision.ErrTooLarge, len(batch.Requests), len(payload))
 	}
 	e := &Envelope{nonce: batch.Nonce, term: term, raw: uint32(len(payload)), payload: payload}
@@ -173,23 +176,35 @@ func (e *Envelope) complete(payload []byte) error {
 	return nil
 }
 
-// requests decodes the payload.
-func (e *Envelope) requests() ([]*recordpb.Request, error) {
-	payload := e.payload
+// plain is the payload, uncompressed, and what to give back once it is of no more use;
+// nil if that is nothing.
+func (e *Envelope) plain() ([]byte, *scratch, error) {
 	if e.raw > maxBatch {
-		return nil, fmt.Errorf("%w: payload of %d bytes", revision.ErrCorrupt, e.raw)
+		return nil, nil, fmt.Errorf("%w: payload of %d bytes", revision.ErrCorrupt, e.raw)
 	}
+	payload, buffer := e.payload, (*scratch)(nil)
 	if e.flags&flagZstd != 0 {
-		buffer := borrow()
-		defer buffer.giveBack() // the messages keep none of it
+		buffer = borrow()
 		var err error
 		if payload, err = buffer.decompress(payload, int(e.raw)); err != nil {
-			return nil, fmt.Errorf("%w: zstd: %w", revision.ErrCorrupt, err)
+			buffer.giveBack()
+			return nil, nil, fmt.Errorf("%w: zstd: %w", revision.ErrCorrupt, err)
 		}
 	}
 	if len(payload) != int(e.raw) {
-		return nil, fmt.Errorf("%w: payload of %d bytes, %d expected", revision.ErrCorrupt, len(payload), e.raw)
+		buffer.giveBack()
+		return nil, nil, fmt.Errorf("%w: payload of %d bytes, %d expected", revision.ErrCorrupt, len(payload), e.raw)
 	}
+	return payload, buffer, nil
+}
+
+// batch decodes the payload.
+func (e *Envelope) batch() (*revision.Batch, error) {
+	payload, buffer, err := e.plain()
+	if err != nil {
+		return nil, err
+	}
+	defer buffer.giveBack() // the messages keep none of it
 	if n := countFields(payload); n > maxRequests {
 		return nil, fmt.Errorf("%w: payload of %d requests", revision.ErrCorrupt, n)
 	}
@@ -208,7 +223,15 @@ func (e *Envelope) requests() ([]*recordpb.Request, error) {
 			return nil, fmt.Errorf("%w: request %d is of a kind unknown to this one; upgrade it", revision.ErrNewerFormat, i)
 		}
 	}
-	return batch.Requests, nil
+	lease, err := decodeLease(batch.ReadLease)
+	if err != nil {
+		return nil, err
+	}
+	origin, err := decodeOrigin(&batch)
+	if err != nil {
+		return nil, err
+	}
+	return &revision.Batch{Nonce: e.nonce, Requests: batch.Requests, Lease: lease, Origin: origin}, nil
 }
 
 // countFields counts the fields of a message, up to the first that is none.
@@ -222,4 +245,35 @@ func countFields(message []byte) (n int) {
 		n++
 	}
 	return n
+}
+
+// encodeOrigin adds where a batch comes from to its record; nothing for nil.
+func encodeOrigin(r *recordpb.Batch, o *revision.Origin) {
+	if o == nil {
+		return
+	}
+	r.WrittenUnixMs, r.Writer = max(o.Written, 1), writerName(o.Writer)
+}
+
+// writerName cuts a name to what the log takes, between two characters.
+func writerName(name string) string {
+	if len(name) <= revision.MaxWriter {
+		return name
+	}
+	end := revision.MaxWriter
+	for end > 0 && !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end]
+}
+
+// decodeOrigin reads what encodeOrigin wrote. Error: ErrCorrupt.
+func decodeOrigin(r *recordpb.Batch) (*revision.Origin, error) {
+	switch {
+	case r.WrittenUnixMs == 0 && r.Writer == "":
+		return nil, nil
+	case r.WrittenUnixMs < 1 || len(r.Writer) > revision.MaxWriter:
+		return nil, fmt.Errorf("%w: a batch written at %d ms by a name of %d bytes", revision.ErrCorrupt, r.WrittenUnixMs, len(r.Writer))
+	}
+	return &revision.Origin{Written: r.WrittenUnixMs, Writer: r.Writer}, nil
 }

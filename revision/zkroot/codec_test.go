@@ -38,9 +38,9 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, batch.Nonce, opened.nonce)
 		require.EqualValues(t, 42, opened.term)
-		requests, err := opened.requests()
+		got, err := opened.batch()
 		require.NoError(t, err)
-		sameRequests(t, batch.Requests, requests)
+		sameRequests(t, batch.Requests, got.Requests)
 	}
 }
 
@@ -54,7 +54,7 @@ func TestStagedEnvelopeRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, opened.staged())
 	require.NoError(t, opened.complete(payload))
-	_, err = opened.requests()
+	_, err = opened.batch()
 	require.NoError(t, err)
 
 	opened, err = DecodeEnvelope(sealed.head())
@@ -120,7 +120,7 @@ func TestNewerRecordsAreRefusedByName(t *testing.T) {
 		require.NoError(t, err)
 		opened, err := DecodeEnvelope(sealed.Bytes())
 		require.NoError(t, err)
-		_, err = opened.requests()
+		_, err = opened.batch()
 		require.ErrorIs(t, err, revision.ErrNewerFormat, name)
 		// What a client sends must never get that far.
 		recordpb.StripUnknown(r)
@@ -142,7 +142,7 @@ func FuzzOpenEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := DecodeEnvelope(data)
 		if err == nil && !e.staged() {
-			_, err = e.requests()
+			_, err = e.batch()
 		}
 		if err != nil && !errors.Is(err, revision.ErrCorrupt) && !errors.Is(err, revision.ErrNewerFormat) {
 			t.Fatalf("neither corrupt nor newer: %v", err)
@@ -156,6 +156,10 @@ func FuzzDecodeRequests(f *testing.F) {
 	payload, err := proto.Marshal(&recordpb.Batch{Requests: testBatch("v").Requests})
 	require.NoError(f, err)
 	f.Add(payload, false)
+	leased, err := proto.Marshal(&recordpb.Batch{ReadLease: &recordpb.ReadLease{Holder: 1, SeenSegment: 2, SeenSlot: 3, Renews: true},
+		WrittenUnixMs: 1, Writer: "a"})
+	require.NoError(f, err)
+	f.Add(append(leased, payload...), false)
 	f.Add(zstdEncoder.EncodeAll(payload, nil), true)
 	f.Fuzz(func(t *testing.T, payload []byte, compressed bool) {
 		e := &Envelope{payload: payload, length: uint32(len(payload)), raw: uint32(len(payload))}
@@ -165,16 +169,18 @@ func FuzzDecodeRequests(f *testing.F) {
 		}
 		opened, err := DecodeEnvelope(e.Bytes())
 		require.NoError(t, err)
-		requests, err := opened.requests()
+		batch, err := opened.batch()
 		if err != nil {
 			require.True(t, errors.Is(err, revision.ErrCorrupt) || errors.Is(err, revision.ErrNewerFormat), "%v", err)
 			return
 		}
-		again, err := EncodeBatch(&revision.Batch{Requests: requests}, 1, new(Compressor))
+		again, err := EncodeBatch(batch, 1, new(Compressor))
 		require.NoError(t, err)
-		back, err := again.requests()
+		back, err := again.batch()
 		require.NoError(t, err)
-		sameRequests(t, requests, back)
+		require.Equal(t, batch.Lease, back.Lease)
+		require.Equal(t, batch.Origin, back.Origin)
+		sameRequests(t, batch.Requests, back.Requests)
 	})
 }
 

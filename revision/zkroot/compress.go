@@ -1,10 +1,13 @@
 package zkroot
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/zkine/zkine/revision"
 )
 
 const (
@@ -56,8 +59,9 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // borrow returns room, the borrower's until giveBack.
 func borrow() *scratch { return scratches.Get().(*scratch) }
 
+// giveBack ends a loan; nil is none.
 func (s *scratch) giveBack() {
-	if cap(s.bytes) <= scratchKept {
+	if s != nil && cap(s.bytes) <= scratchKept {
 		scratches.Put(s)
 	}
 }
@@ -69,4 +73,21 @@ func (s *scratch) decompress(packed []byte, size int) ([]byte, error) {
 		s.bytes = raw
 	}
 	return raw, err
+}
+
+// Compress is for what goes beside a log, such as an archive: as a checkpoint's
+// chunks are compressed.
+func Compress(raw []byte) []byte { return blobEncoder.EncodeAll(raw, make([]byte, 0, len(raw)/4)) }
+
+// Decompress returns so many bytes, at most MaxRaw, of which Compress made packed.
+// Error: ErrCorrupt.
+func Decompress(packed []byte, raw int) ([]byte, error) {
+	if raw < 0 || raw > MaxRaw {
+		return nil, fmt.Errorf("%w: %d bytes", revision.ErrCorrupt, raw)
+	}
+	out, err := unpack(packed, raw, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: zstd: %w", revision.ErrCorrupt, err)
+	}
+	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -29,7 +30,7 @@ func OpenRoot(ctx context.Context, conn Nodes, want Wanted, random io.Reader) (c
 		if !errors.Is(err, zk.ErrNoNode) {
 			return id, made, err
 		}
-		if err := checkEmpty(ctx, conn, l); err != nil {
+		if err := CheckEmpty(ctx, conn, l); err != nil {
 			return 0, false, err
 		}
 		if err := want.Allows(0); err != nil {
@@ -71,10 +72,10 @@ func parseFormat(l Layout, data []byte) (uint64, error) {
 	return id, nil
 }
 
-// checkEmpty refuses a root without a format but with children: another program
+// CheckEmpty refuses a root without a format but with children: another program
 // owns them, and a log must not lie among them. It also refuses a place where no
 // root may be.
-func checkEmpty(ctx context.Context, conn Nodes, l Layout) error {
+func CheckEmpty(ctx context.Context, conn Nodes, l Layout) error {
 	if err := checkPlace(ctx, conn, l); err != nil {
 		return err
 	}
@@ -84,6 +85,12 @@ func checkEmpty(ctx context.Context, conn Nodes, l Layout) error {
 	}
 	if err != nil {
 		return fmt.Errorf("list %s: %w", l.Root, err)
+	}
+	if slices.Contains(children, path.Base(l.Unfinished())) {
+		if err := NewReader(conn, l).unfinished(ctx); !errors.Is(err, zk.ErrNoNode) {
+			return err
+		}
+		return fmt.Errorf("%s was finished or given up a moment ago: %w", l.Root, zk.ErrNoNode)
 	}
 	if len(children) > 0 {
 		// Another zkine may have made the root between the two reads.
@@ -99,36 +106,92 @@ func checkEmpty(ctx context.Context, conn Nodes, l Layout) error {
 // createRoot writes the whole skeleton in one multi, so that no reader ever sees
 // half of it.
 func createRoot(ctx context.Context, conn Nodes, l Layout, random io.Reader) error {
-	if err := createParents(ctx, conn, l.Root); err != nil {
+	if err := CreateParents(ctx, conn, l.Root); err != nil {
 		return err
 	}
+	ops := append(FoundingOps(l, NewClusterID(random), NewSegmentRef(1, random)),
+		zkclient.CreateOp(l.Checkpoint(), MustJSON(CheckpointRecord{})))
+	_, err := conn.Multi(ctx, ops...)
+	return err
+}
+
+// NewClusterID draws one; random is a source that never fails.
+func NewClusterID(random io.Reader) ClusterID {
 	var id [8]byte
 	revision.Draw(random, id[:])
-	clusterID := binary.BigEndian.Uint64(id[:]) | 1
-	first := NewSegmentRef(1, random)
-	_, err := conn.Multi(ctx,
+	return ClusterID(binary.BigEndian.Uint64(id[:]) | 1)
+}
+
+// FoundingOps make a root with an open segment, all but its checkpoint record: one
+// multi has them all. Segments before the open one, if any, are the caller's to add.
+func FoundingOps(l Layout, id ClusterID, open SegmentRef) []any {
+	ops := []any{
 		zkclient.CreateOp(l.Format(), MustJSON(formatRecord{
 			Zkine:     "etcd API on ZooKeeper; managed by zkine, do not edit",
 			Format:    formatVersion,
-			ClusterID: strconv.FormatUint(clusterID, 16),
+			ClusterID: id.String(),
 		})),
 		zkclient.CreateOp(l.Members(), nil),
 		zkclient.CreateOp(l.StageRoot(), nil),
 		zkclient.CreateOp(l.PackRoot(), nil),
-		zkclient.CreateOp(l.Checkpoint(), MustJSON(CheckpointRecord{})),
 		zkclient.CreateOp(l.Log(), nil),
-		// The set makes the dataVersion 1: the number of the first segment.
-		zkclient.SetOp(l.Log(), MustJSON(OpenRecord{OpenSegment: first.Name}), 0),
-		zkclient.CreateOp(l.Segment(first.Name), MustJSON(SegmentRecord{})),
-		zkclient.CreateOp(l.Stage(first.Name), nil),
-	)
-	return err
+		zkclient.CreateOp(l.Segment(open.Name), MustJSON(SegmentRecord{})),
+		zkclient.CreateOp(l.Stage(open.Name), nil),
+	}
+	// Each set makes the dataVersion one more: it is the open segment's number.
+	for version := range open.Number {
+		ops = append(ops, zkclient.SetOp(l.Log(), MustJSON(OpenRecord{OpenSegment: open.Name}), version))
+	}
+	return ops
 }
 
-// createParents makes the root and what is above it, as far as it is missing. A
+// Unfinished is the data of <root>/unfinished: there is no root yet, but what it is
+// to begin with is being written, or was. The znode goes with the multi that makes
+// the root; see package zkseed.
+type Unfinished struct {
+	Zkine string `json:"zkine"` // for people
+	// Attempt is the folder of the checkpoint.
+	Attempt string `json:"attempt"`
+	// Source names what is written: the same name means the same content.
+	Source string `json:"source"`
+	// By and Host say who does it, and At since when.
+	By   string    `json:"by"`
+	Host string    `json:"host"`
+	At   time.Time `json:"at"`
+}
+
+// Unfinished reads <root>/unfinished and its version. Errors: zk.ErrNoNode,
+// ErrForeignRoot.
+func (r Reader) Unfinished(ctx context.Context) (Unfinished, int64, error) {
+	var u Unfinished
+	path := r.layout.Unfinished()
+	data, stat, err := r.conn.Get(ctx, path)
+	if err != nil {
+		return u, 0, fmt.Errorf("read %s: %w", path, err)
+	}
+	if err := json.Unmarshal(data, &u); err != nil {
+		return u, 0, fmt.Errorf("%w: %s is not a record of zkine's; choose another --zookeeper-root", revision.ErrForeignRoot, path)
+	}
+	if _, err := ParseSegmentRef(u.Attempt); err != nil {
+		return u, 0, fmt.Errorf("%w: %s names no attempt; choose another --zookeeper-root", revision.ErrForeignRoot, path)
+	}
+	return u, int64(stat.Version), nil
+}
+
+// unfinished is why a root that is not finished is not served.
+func (r Reader) unfinished(ctx context.Context) error {
+	u, _, err := r.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s on %s writes %s to %s, since %s; wait for it, or begin it again if it has ended",
+		revision.ErrUnfinished, u.By, u.Host, u.Source, r.layout.Root, u.At.UTC().Format(time.RFC3339))
+}
+
+// CreateParents makes the root and what is above it, as far as it is missing. A
 // znode that exists needs no right to create it, nor to read it: on an ensemble
 // that others use, what is above the root may be closed.
-func createParents(ctx context.Context, conn Nodes, root string) error {
+func CreateParents(ctx context.Context, conn Nodes, root string) error {
 	_, missing, err := Nearest(ctx, conn, root)
 	if err != nil {
 		return err

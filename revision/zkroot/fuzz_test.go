@@ -61,7 +61,7 @@ func FuzzDecodePack(f *testing.F) {
 		for _, slot := range slots {
 			if held += len(slot); len(slot) > 0 {
 				if e, err := DecodeEnvelope(slot); err == nil && !e.staged() {
-					_, err = e.requests()
+					_, err = e.batch()
 					if err != nil {
 						namedError(t, err)
 					}
@@ -131,6 +131,8 @@ func FuzzRecords(f *testing.F) {
 		formatRecord{Zkine: "zkine", Format: formatVersion, ClusterID: "abc1"},
 		OpenRecord{OpenSegment: "3-aabbccdd"},
 		CheckpointRecord{Latest: &ref, Previous: &ref},
+		TrustRecord{Halt: &Halt{By: "a", Revision: 9}, Accepted: &Accepted{Number: 5}},
+		Unfinished{Attempt: "1-aabbccdd", Source: "a snapshot"},
 	} {
 		damaged(f, MustJSON(record), func(data []byte) { f.Add(uint8(kind), data) })
 		f.Add(uint8(kind), []byte(strings.Repeat("[", 20_000)))
@@ -139,13 +141,18 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
 		l := Layout{Root: "/zkine"}
 		var err error
-		switch kind % 3 {
+		reader := NewReader(&oneNode{data: data}, l)
+		switch kind % 5 {
 		case 0:
 			_, err = parseFormat(l, data)
 		case 1:
 			_, err = ParseOpen(l, data, &zk.Stat{Version: 3})
 		case 2:
 			_, err = parseCheckpointRecord(l, data)
+		case 3:
+			_, _, err = reader.Trust(t.Context())
+		case 4:
+			_, _, err = reader.Unfinished(t.Context())
 		}
 		if err != nil {
 			namedError(t, err)

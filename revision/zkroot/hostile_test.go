@@ -53,7 +53,7 @@ func TestNoMoreIsDecompressedThanIsSaid(t *testing.T) {
 		e := &Envelope{flags: flagZstd, raw: uint32(said), payload: packed, length: uint32(len(packed))}
 		opened, err := DecodeEnvelope(e.Bytes())
 		require.NoError(t, err)
-		used := allocated(func() { _, err = opened.requests() })
+		used := allocated(func() { _, err = opened.batch() })
 		require.ErrorIs(t, err, revision.ErrCorrupt)
 		require.Less(t, used, uint64(1<<20), "slot, %d said", said)
 
@@ -159,7 +159,7 @@ func TestTooManyRequestsInASlot(t *testing.T) {
 	payload := bytes.Repeat([]byte{1<<3 | 2, 0}, maxRequests+1)
 	e := &Envelope{raw: uint32(len(payload)), length: uint32(len(payload)), payload: payload}
 	var err error
-	used := allocated(func() { _, err = e.requests() })
+	used := allocated(func() { _, err = e.batch() })
 	require.ErrorIs(t, err, revision.ErrCorrupt)
 	require.Less(t, used, uint64(1<<16))
 	_, err = EncodeBatch(&revision.Batch{Requests: make([]*recordpb.Request, maxRequests+1)}, 1, new(Compressor))
@@ -191,7 +191,7 @@ func TestWhateverComesInCanBeReadAgain(t *testing.T) {
 		sealed, err := EncodeBatch(&revision.Batch{Requests: []*recordpb.Request{
 			{Kind: &recordpb.Request_Txn{Txn: nestedTxn(depth)}}}}, 1, new(Compressor))
 		require.NoError(t, err)
-		_, err = sealed.requests()
+		_, err = sealed.batch()
 		return err
 	}
 	require.NoError(t, read(deepest))

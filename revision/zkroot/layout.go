@@ -29,6 +29,7 @@ import (
 //	<root>/members/<name>                ephemeral: a running zkine
 //	<root>/trust                         TrustRecord (trust.go); made when it is
 //	                                     first needed
+//	<root>/unfinished                    Unfinished (format.go): not a root yet
 type Layout struct {
 	// Root is the path of the znode that holds everything; see CheckRoot.
 	Root string
@@ -51,6 +52,9 @@ func (l Layout) Member(name string) string { return l.Members() + "/" + name }
 
 // Trust is the trust record's path.
 func (l Layout) Trust() string { return l.Root + "/trust" }
+
+// Unfinished is the path of the record of a root that is being made.
+func (l Layout) Unfinished() string { return l.Root + "/unfinished" }
 
 // Stage is the path of a segment's staged parts.
 func (l Layout) Stage(segment string) string { return l.StageRoot() + "/" + segment }
@@ -160,11 +164,20 @@ type BlobRef struct {
 }
 
 // SegmentRecord is the data of a segment: who appended last and how far its
-// writer had applied then. For people; nothing depends on it.
+// writer had applied then, for people. Its writer may have left the data of the
+// slot that it appended in it, so that a follower that looks how many slots there
+// are need not read the newest one, too. Nothing depends on that: a release that
+// does not know the field leaves none, and does not look for one.
 type SegmentRecord struct {
 	LastWriter string       `json:"last_writer"`
 	Revision   revision.Rev `json:"writer_was_at_revision"`
+	NewestSlot []byte       `json:"newest_slot,omitempty"`
 }
+
+// MaxCarried bounds the slot's data in a segment's record, in bytes. It is in
+// ZooKeeper's log twice, which costs less than one more read of each other zkine
+// as long as it is small.
+const MaxCarried = 4 << 10
 
 // writerRevision reads the revision off a segment's data; 0 if there is none.
 func writerRevision(data []byte) revision.Rev {

@@ -26,6 +26,18 @@ const (
 	maxNesting = 10_000 + 2
 )
 
+const (
+	// DefaultMaxRequest is the largest request sent to ZooKeeper, in bytes,
+	// below the default jute.maxbuffer of 1,048,575.
+	DefaultMaxRequest = 900 << 10
+	// MinRequest is the smallest limit that zkine tries, in bytes.
+	MinRequest = 64 << 10
+	// RequestOverhead is room for what a multi holds beside the data, in
+	// bytes: 4 KiB for the ACL, as zkacl bounds it, and the rest for paths, headers
+	// and the checks of a staged batch's parts.
+	RequestOverhead = 12 << 10
+)
+
 // decoding is how a slot's messages are decoded.
 var decoding = proto.UnmarshalOptions{RecursionLimit: maxNesting}
 

@@ -24,6 +24,9 @@ func (r Reader) missingFormat(ctx context.Context) error {
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
+	if slices.Contains(names, path.Base(l.Unfinished())) {
+		return r.unfinished(ctx)
+	}
 	if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(markers, name) }) {
 		return fmt.Errorf("read %s: %w", l.Format(), zk.ErrNoNode)
 	}
@@ -34,7 +37,7 @@ func (r Reader) missingFormat(ctx context.Context) error {
 	case err == nil:
 		what = "it is empty"
 	}
-	if near := r.nearRoots(ctx); len(near) > 0 {
+	if near := r.NearRoots(ctx); len(near) > 0 {
 		what += fmt.Sprintf(", and there is some under %q", near)
 	}
 	return fmt.Errorf("%w under %s (%s); check --zookeeper-root and --zookeeper", revision.ErrNoData, l.Root, what)
@@ -52,8 +55,9 @@ func alike(a, b string) int {
 	return n
 }
 
-// nearRoots lists roots above a root, beside it and below it.
-func (r Reader) nearRoots(ctx context.Context) (found []string) {
+// NearRoots lists roots above a root, beside it and below it, some at most, for one that
+// may be mistyped.
+func (r Reader) NearRoots(ctx context.Context) (found []string) {
 	l := r.layout
 	var paths []string
 	if parent := path.Dir(l.Root); parent != "/" {

@@ -2,8 +2,10 @@ package zkroot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -50,6 +52,9 @@ type StoredSlot struct {
 	// Zxid is that of the write that made the slot's znode, or its pack's; 0 if
 	// it was not read.
 	Zxid int64
+	// Made is when the slot's znode was made, by ZooKeeper's clock; zero if it is
+	// none of its own.
+	Made time.Time
 }
 
 // Barrier is a quorum write that changes nothing. Once it is answered, the
@@ -80,8 +85,28 @@ func (r Reader) Slot(ctx context.Context, segment SegmentRef, seq revision.Seq) 
 	if err != nil {
 		return nil, untrusted("slot "+path, err)
 	}
-	e.Zxid = stat.Czxid
+	e.Zxid, e.Made = stat.Czxid, time.UnixMilli(stat.Ctime)
 	return e, nil
+}
+
+// Carried returns the newest slot of a segment, whose data and stat were read
+// together, if its writer has left the slot there; nil if not. The slot's number is
+// the segment's count less one, since one multi writes both. What cannot be trusted
+// counts as not there: then the slot's own znode is read, and judged.
+func (r Reader) Carried(ctx context.Context, segment SegmentRef, data []byte, stat *zk.Stat) *StoredSlot {
+	var record SegmentRecord
+	if stat.Version == 0 || len(data) > 2*MaxCarried || json.Unmarshal(data, &record) != nil || len(record.NewestSlot) == 0 {
+		return nil
+	}
+	if _, staged, err := StagedNonce(record.NewestSlot); staged || err != nil {
+		return nil
+	}
+	e, err := r.decode(ctx, segment, revision.Seq{Segment: segment.Number, Slot: int64(stat.Version) - 1}, record.NewestSlot)
+	if err != nil {
+		return nil
+	}
+	e.Zxid = stat.Mzxid
+	return e
 }
 
 // decode takes a slot's data apart, and reads its parts if it was staged.
@@ -97,12 +122,12 @@ func (r Reader) decode(ctx context.Context, segment SegmentRef, seq revision.Seq
 		}
 		staged = len(env.payload)
 	}
-	requests, err := env.requests()
+	batch, err := env.batch()
 	if err != nil {
 		return nil, err
 	}
 	return &StoredSlot{Segment: segment, Size: len(data), Staged: staged, Raw: int(env.raw),
-		Slot: revision.Slot{Seq: seq, Nonce: env.nonce, Term: env.term, Requests: requests}}, nil
+		Slot: batch.At(seq, env.term)}, nil
 }
 
 // parts reads a staged payload and verifies it.

@@ -50,8 +50,8 @@ type Halt struct {
 }
 
 // Accepted is a person's decision that what the root holds is to be served.
-// What else may have to be done then, such as raising the revision, will have
-// fields of its own here: unknown ones are ignored.
+// What else may have to be done then will have fields of its own here: unknown ones
+// are ignored.
 type Accepted struct {
 	// Number grows with each decision. It is a time in milliseconds, so that it
 	// is above all that any zkine may remember, even if the record of an earlier
@@ -61,6 +61,8 @@ type Accepted struct {
 	At     time.Time `json:"at"`
 	// Halt is what was decided about; nil if nothing was halted.
 	Halt *Halt `json:"halt,omitempty"`
+	// RaisedTo is the revision from which it counts on; 0 if it was not raised.
+	RaisedTo revision.Rev `json:"raised_to,omitempty"`
 }
 
 // Number is that of the latest decision; 0 if there was none.
@@ -95,12 +97,12 @@ func (r Reader) Trust(ctx context.Context) (record TrustRecord, version int64, e
 }
 
 // WriteTrust replaces the record that was read at a version. It checks that the
-// root is a zkine's in the same breath.
-func WriteTrust(ctx context.Context, conn Nodes, l Layout, r TrustRecord, version int64) error {
+// root is a zkine's in the same breath, and does what else is given.
+func WriteTrust(ctx context.Context, conn Nodes, l Layout, r TrustRecord, version int64, and ...any) error {
 	write := any(zkclient.SetOp(l.Trust(), MustJSON(r), version))
 	if version == absent {
 		write = zkclient.CreateOp(l.Trust(), MustJSON(r))
 	}
-	_, err := conn.Multi(ctx, zkclient.CheckOp(l.Format(), zkclient.AnyVersion), write)
+	_, err := conn.Multi(ctx, append([]any{zkclient.CheckOp(l.Format(), zkclient.AnyVersion), write}, and...)...)
 	return err
 }

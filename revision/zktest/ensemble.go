@@ -25,6 +25,8 @@ type Place struct {
 	Enter func() error
 	// Dir is the folder for its data; "" is a new one of the test's.
 	Dir string
+	// Observer makes it one that has no vote.
+	Observer bool
 }
 
 // StartEnsemble starts an ensemble of n servers and returns when all of them serve.
@@ -38,7 +40,7 @@ func StartEnsembleAt(t testing.TB, places []Place, opts ...Option) *Ensemble {
 	t.Helper()
 	var peers []embedded.Peer
 	for i, p := range places {
-		peers = append(peers, embedded.Peer{ID: i + 1, Host: p.Host, QuorumPort: freePort(t), ElectionPort: freePort(t)})
+		peers = append(peers, embedded.Peer{ID: i + 1, Host: p.Host, QuorumPort: freePort(t), ElectionPort: freePort(t), Observer: p.Observer})
 	}
 	e := &Ensemble{t: t}
 	dir := t.TempDir()

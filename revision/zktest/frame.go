@@ -17,6 +17,7 @@ const (
 	OpPing        int32 = 11
 	OpGetChildren int32 = 12 // getChildren2, which the Go client sends
 	OpMulti       int32 = 14
+	OpMultiRead   int32 = 22
 	OpClose       int32 = -11
 	OpSetAuth     int32 = 100
 	OpSetWatches  int32 = 101

@@ -50,6 +50,11 @@ func WithJuteMaxBuffer(n int) Option {
 	return func(c *embedded.Config) { c.JuteMaxBuffer = n }
 }
 
+// WithJVMFlag gives java a flag.
+func WithJVMFlag(flag string) Option {
+	return func(c *embedded.Config) { c.JVMFlags = append(c.JVMFlags, flag) }
+}
+
 // WithTickTime sets ZooKeeper's unit of time (200 ms by default): sessions last from two of them to 40 s.
 func WithTickTime(d time.Duration) Option {
 	return func(c *embedded.Config) { c.TickTime = d }

@@ -39,6 +39,7 @@ func New(conn *grpc.ClientConn, maxBytes int, room Room) http.Handler {
 				UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
 			}},
 		}),
+		runtime.WithIncomingHeaderMatcher(passedOn),
 		runtime.WithErrorHandler(answerError),
 		runtime.WithStreamErrorHandler(streamError),
 		runtime.WithForwardResponseOption(func(ctx context.Context, _ http.ResponseWriter, answer proto.Message) error {
@@ -63,6 +64,16 @@ func New(conn *grpc.ClientConn, maxBytes int, room Room) http.Handler {
 		defer done()
 		mux.ServeHTTP(w, r)
 	})}
+}
+
+// passedOn says under which name a header goes on: those of W3C's traces under their own,
+// and the others as the gateway has them.
+func passedOn(header string) (string, bool) {
+	switch header {
+	case "Traceparent", "Tracestate":
+		return header, true
+	}
+	return runtime.DefaultHeaderMatcher(header)
 }
 
 // makeRoom waits for room for a request's next answer, in JSON. The one before it has

@@ -42,6 +42,8 @@ type Conn struct {
 	ownDeadline atomic.Bool
 	// deadlineSet is when Write has last set one, by the clock of of; 0 for never.
 	deadlineSet atomic.Int64
+	// attached is the server's.
+	attached atomic.Value
 
 	// Guarded by of.mu.
 	closed bool
@@ -141,6 +143,13 @@ func (c *Conn) EndCall() {
 		c.idleSince.Store(c.of.now())
 	}
 }
+
+// Attach keeps something of the server's with the connection, always of one type, in
+// place of what it kept.
+func (c *Conn) Attach(v any) { c.attached.Store(v) }
+
+// Attached is what was attached last, nil for nothing.
+func (c *Conn) Attached() any { return c.attached.Load() }
 
 // Stalled ends a connection whose client does not take large answers, while others have
 // no room for theirs. The bytes are those that wait for it.

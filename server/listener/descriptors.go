@@ -1,9 +1,6 @@
 package listener
 
-import (
-	"fmt"
-	"syscall"
-)
+import "fmt"
 
 const (
 	// ReservedDescriptors are kept for the process itself, as etcd keeps 150: the ways
@@ -20,11 +17,11 @@ const (
 // ClientConnections is how many connections of clients the limit of open files
 // (RLIMIT_NOFILE) leaves room for. The error names the limit.
 func ClientConnections() (int, error) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	limit, err := openFiles()
+	if err != nil {
 		return 0, fmt.Errorf("the limit of open files cannot be read: %w", err)
 	}
-	return connectionsWithin(uint64(limit.Cur)) //nolint:unconvert // it is signed on some systems
+	return connectionsWithin(limit)
 }
 
 func connectionsWithin(limit uint64) (int, error) {

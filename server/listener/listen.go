@@ -6,29 +6,50 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
 
 const (
 	clientURLsFlag  = "--listen-client-urls"
+	httpURLsFlag    = "--listen-client-http-urls"
 	metricsURLsFlag = "--listen-metrics-urls"
 )
+
+// Reuse says how far the port of an http:// or https:// URL may be in use.
+type Reuse struct {
+	// Port lets several processes of one user listen on a port, each with a share
+	// of its connections (SO_REUSEPORT).
+	Port bool
+	// Address lets a port be bound of which connections are still closing
+	// (SO_REUSEADDR). Go does so by itself, except on Windows.
+	Address bool
+}
 
 // Listen binds the sockets of the client URLs, in their order. It needs
 // nothing else of the server, so that a port in use can be reported before
 // anything is started. On an error nothing stays bound.
-func Listen(urls []string) ([]net.Listener, error) { return listenAll(clientURLsFlag, urls) }
+func Listen(urls []string) ([]net.Listener, error) { return Reuse{}.Listen(urls) }
 
 // ListenMetrics does for the metrics URLs what Listen does for the clients'.
-func ListenMetrics(urls []string) ([]net.Listener, error) { return listenAll(metricsURLsFlag, urls) }
+func ListenMetrics(urls []string) ([]net.Listener, error) { return Reuse{}.ListenMetrics(urls) }
 
-func listenAll(flag string, urls []string) ([]net.Listener, error) {
+// Listen is the function Listen, with ports that may be in use.
+func (r Reuse) Listen(urls []string) ([]net.Listener, error) { return r.all(clientURLsFlag, urls) }
+
+// ListenHTTP does for the URLs that serve HTTP alone what Listen does for the
+// clients'.
+func (r Reuse) ListenHTTP(urls []string) ([]net.Listener, error) { return r.all(httpURLsFlag, urls) }
+
+// ListenMetrics is the function ListenMetrics, with ports that may be in use.
+func (r Reuse) ListenMetrics(urls []string) ([]net.Listener, error) {
+	return r.all(metricsURLsFlag, urls)
+}
+
+func (r Reuse) all(flag string, urls []string) ([]net.Listener, error) {
 	var bound []net.Listener
 	for _, u := range urls {
-		l, err := listenOne(flag, u)
+		l, err := r.one(flag, u)
 		if err != nil {
 			CloseAll(bound)
 			return nil, err
@@ -45,8 +66,8 @@ func CloseAll(ls []net.Listener) {
 	}
 }
 
-// listenOne binds one URL. flag is named in errors, as the thing to change.
-func listenOne(flag, rawURL string) (net.Listener, error) {
+// one binds one URL. flag is named in errors, as the thing to change.
+func (r Reuse) one(flag, rawURL string) (net.Listener, error) {
 	// As in etcd, unix://name is relative and unix:///name absolute. Such a
 	// name need not parse as a URL.
 	if path, ok := strings.CutPrefix(rawURL, "unix://"); ok {
@@ -61,9 +82,9 @@ func listenOne(flag, rawURL string) (net.Listener, error) {
 	}
 	switch u.Scheme {
 	case "http":
-		return listenTCP(flag, rawURL, u)
+		return r.listenTCP(flag, rawURL, u)
 	case "https":
-		return secured(listenTCP(flag, rawURL, u))
+		return secured(r.listenTCP(flag, rawURL, u))
 	default:
 		return nil, fmt.Errorf("listen URL %q in %s: must begin with http://, https://, unix:// or unixs://", rawURL, flag)
 	}
@@ -98,14 +119,15 @@ func BoundURL(l net.Listener) string {
 	return scheme + "://" + l.Addr().String()
 }
 
-func listenTCP(flag, rawURL string, u *url.URL) (net.Listener, error) {
+func (r Reuse) listenTCP(flag, rawURL string, u *url.URL) (net.Listener, error) {
 	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
 		return nil, fmt.Errorf("listen URL %q in %s: must be %s://host:port", rawURL, flag, u.Scheme)
 	}
 	if u.Path != "" && u.Path != "/" {
 		return nil, fmt.Errorf("listen URL %q in %s: must not have a path", rawURL, flag)
 	}
-	l, err := net.Listen("tcp", u.Host)
+	config := net.ListenConfig{Control: r.control}
+	l, err := config.Listen(context.Background(), "tcp", u.Host)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, inUse(flag, rawURL, err)
 	}
@@ -116,74 +138,9 @@ func listenTCP(flag, rawURL string, u *url.URL) (net.Listener, error) {
 }
 
 func inUse(flag, rawURL string, err error) error {
-	return fmt.Errorf("listen address %s is in use: %w; choose another with %s", rawURL, err, flag)
-}
-
-// listenUnix binds a socket that only this user may connect to. A socket file
-// left behind by a process that is gone is replaced; one that answers, or a
-// file that is no socket, is an error. The folder is locked during that, so
-// that of two that start at once neither removes the other's socket.
-func listenUnix(flag, rawURL, path string) (net.Listener, error) {
-	if path == "" {
-		return nil, fmt.Errorf("listen URL %q in %s: must be unix://path or unixs://path", rawURL, flag)
+	text := "listen address %s is in use: %w; choose another with %s"
+	if flag == metricsURLsFlag {
+		text += ", such as http://127.0.0.1:2391, or none with an empty value"
 	}
-	unlock, err := lockFolder(filepath.Dir(path))
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; see %s", rawURL, err, flag)
-	}
-	defer unlock()
-	if err := removeStaleSocket(path); err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, inUse(flag, rawURL, err)
-		}
-		return nil, fmt.Errorf("listen on %s: %w; see %s", rawURL, err, flag)
-	}
-	// The mode is set before the bind, which creates the file, so that there
-	// is no moment at which others may connect.
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), 0o600) })
-	}}
-	l, err := lc.Listen(context.Background(), "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; see %s", rawURL, err, flag)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("listen on %s: %w", rawURL, err)
-	}
-	return l, nil
-}
-
-func removeStaleSocket(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%s exists and is not a socket", path)
-	}
-	conn, err := net.Dial("unix", path)
-	if err == nil {
-		conn.Close()
-		return syscall.EADDRINUSE
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return err
-	}
-	return os.Remove(path)
-}
-
-func lockFolder(path string) (unlock func(), err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil // closing unlocks
+	return fmt.Errorf(text, rawURL, err, flag)
 }

@@ -81,3 +81,17 @@ func TestListenUnixKeepsFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(text))
 }
+
+// Two sockets on one port need both to say so.
+func TestReusePort(t *testing.T) {
+	reuse := Reuse{Port: true, Address: true}
+	first, err := reuse.Listen([]string{"http://127.0.0.1:0"})
+	require.NoError(t, err)
+	defer CloseAll(first)
+	url := BoundURL(first[0])
+	_, err = ListenMetrics([]string{url})
+	require.ErrorContains(t, err, "choose another with --listen-metrics-urls, such as http://127.0.0.1:2391, or none with an empty value")
+	second, err := reuse.ListenHTTP([]string{url})
+	require.NoError(t, err)
+	CloseAll(second)
+}

@@ -47,12 +47,15 @@ const recordTypeHandshake = 0x16
 //	TLS, the client offers h2 only (ALPN)     gRPC: that is how gRPC clients do
 //	TLS, anything else                        HTTP/1 and HTTP/2
 //
+// One that serves only one of both has all connections belong there, or refuses them.
+//
 // Goroutines: one a connection, until it is handed on, which is bounded by the
 // timeouts above. All have ended when Serve returns.
 type Mux struct {
 	socket net.Listener
 	conns  *Connections
 	tls    *TLSSource // nil for plaintext
+	speaks Speaks
 	log    *logrus.Entry
 	hints  throttle.Lines
 
@@ -67,8 +70,9 @@ type Mux struct {
 // NewMux makes a Mux on a socket that Listen has bound, which it owns from then
 // on. Its connections count in conns. source is used if the socket's URL says TLS,
 // and may be nil otherwise.
-func NewMux(socket net.Listener, conns *Connections, source *TLSSource, log *logrus.Entry) *Mux {
+func NewMux(socket net.Listener, speaks Speaks, conns *Connections, source *TLSSource, log *logrus.Entry) *Mux {
 	m := &Mux{
+		speaks: speaks,
 		socket: socket, conns: conns, log: log,
 		hints: throttle.Lines{Period: hintPeriod, MaxKeys: maxHints},
 		grpc:  newQueue(socket.Addr()), http: newQueue(socket.Addr()),
@@ -89,6 +93,9 @@ func (m *Mux) HTTP() net.Listener { return m.http }
 
 // Addr is the address of the socket.
 func (m *Mux) Addr() net.Addr { return m.socket.Addr() }
+
+// Speaks is what is served.
+func (m *Mux) Speaks() Speaks { return m.speaks }
 
 // Secure says whether the connections have TLS.
 func (m *Mux) Secure() bool { return m.tls != nil }
@@ -182,16 +189,47 @@ func (m *Mux) route(conn *Conn) (net.Conn, *queue) {
 			m.hint(conn, "a client speaks TLS to a plaintext URL; give it http:// as the endpoint, or listen on https://", nil)
 			return nil, nil
 		case string(head[:n]) != preface[:n]:
+			if m.speaks == GRPCOnly {
+				m.hint(conn, httpRefused, nil)
+				answerHTTP(conn, "This URL serves gRPC alone, see --listen-client-http-urls.")
+				return nil, nil
+			}
 			return conn.resume(head[:n]), m.http
 		case err != nil:
 			return nil, nil // it said nothing
 		}
 	}
+	if m.speaks == HTTPOnly {
+		m.hint(conn, grpcRefused, nil)
+		return nil, nil
+	}
 	return conn.resume(head), m.grpc
 }
 
+const (
+	grpcRefused = "a client speaks gRPC to a URL that serves HTTP alone; give it one of --listen-client-urls"
+	httpRefused = "a client speaks HTTP to a URL that serves gRPC alone; give it one of --listen-client-http-urls"
+)
+
+// answerHTTP tells a client of HTTP/1 what it does wrong. What it sends beyond that
+// is read, and dropped, as far as it comes within a second: a close with something
+// unread takes the answer from it.
+func answerHTTP(conn *Conn, text string) {
+	conn.SetDeadline(time.Now().Add(time.Second))
+	io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\n"+text+"\n")
+	if conn.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, conn, maxUnread) // its end is one, whatever it is
+	}
+}
+
+// maxUnread is how many bytes of a refused client are read.
+const maxUnread = 64 << 10
+
 func (m *Mux) routeTLS(conn *Conn) (net.Conn, *queue) {
 	config := m.tls.Config().Clone()
+	if m.speaks == GRPCOnly {
+		config.NextProtos = []string{"h2"}
+	}
 	var offered []string
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		offered = hello.SupportedProtos
@@ -204,7 +242,12 @@ func (m *Mux) routeTLS(conn *Conn) (net.Conn, *queue) {
 		m.refuse(conn, err)
 		return nil, nil
 	}
-	if secure.ConnectionState().NegotiatedProtocol == "h2" && !slices.Contains(offered, "http/1.1") {
+	h2 := secure.ConnectionState().NegotiatedProtocol == "h2"
+	if m.speaks == GRPCOnly && !h2 {
+		m.hint(conn, httpRefused, nil)
+		return nil, nil
+	}
+	if m.speaks == GRPCOnly || m.speaks == GRPCAndHTTP && h2 && !slices.Contains(offered, "http/1.1") {
 		return secure, m.grpc
 	}
 	return secure, m.http
@@ -212,15 +255,14 @@ func (m *Mux) routeTLS(conn *Conn) (net.Conn, *queue) {
 
 // refuse says why a handshake failed, to people, and to a client that speaks
 // plaintext HTTP.
-func (m *Mux) refuse(conn net.Conn, err error) {
+func (m *Mux) refuse(conn *Conn, err error) {
 	var notTLS tls.RecordHeaderError
 	switch {
 	case errors.Is(err, io.EOF) || m.isClosed():
 		// a probe, or the end
 	case errors.As(err, &notTLS) && notTLS.Conn != nil:
 		m.hint(conn, "a client speaks plaintext to a TLS URL; give it https:// as the endpoint, and the certificates", nil)
-		conn.SetWriteDeadline(time.Now().Add(time.Second))
-		io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+		answerHTTP(conn, "Client sent an HTTP request to an HTTPS server.")
 	default:
 		m.hint(conn, "a TLS handshake failed", handshakeError(err))
 	}
@@ -244,41 +286,3 @@ func (m *Mux) hint(conn net.Conn, text string, err error) {
 	}
 	e.Warn(text + left)
 }
-
-// queue is the listener of a server that gets its connections from a Mux.
-type queue struct {
-	addr  net.Addr
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newQueue(addr net.Addr) *queue {
-	return &queue{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-// put hands a connection over, unless the queue is closed.
-func (q *queue) put(c net.Conn) bool {
-	select {
-	case q.conns <- c:
-		return true
-	case <-q.done:
-		return false
-	}
-}
-
-func (q *queue) Accept() (net.Conn, error) {
-	select {
-	case c := <-q.conns:
-		return c, nil
-	case <-q.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (q *queue) Close() error {
-	q.once.Do(func() { close(q.done) })
-	return nil
-}
-
-func (q *queue) Addr() net.Addr { return q.addr }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,9 @@ type TLS struct {
 	ClientCertAuth bool
 	// ClientCRLFile is a list of revoked client certificates, DER or PEM.
 	ClientCRLFile string
+	// AllowedHostnames are names or addresses, one of which a client's certificate
+	// has to be for; none is any.
+	AllowedHostnames []string
 	// CipherSuites are Go's names, for TLS 1.2; none is Go's choice.
 	CipherSuites []string
 	// MinVersion and MaxVersion are TLS1.2 or TLS1.3; "" is 1.2 for the first
@@ -39,6 +43,9 @@ type TLS struct {
 
 // Given says whether there is a certificate to serve with.
 func (t TLS) Given() bool { return t.CertFile != "" || t.KeyFile != "" }
+
+// AsksForCertificates says whether each client needs a certificate.
+func (t TLS) AsksForCertificates() bool { return t.TrustedCAFile != "" || t.ClientCertAuth }
 
 // TLSSource has the configuration of new connections, from files that may be
 // replaced at any time. What cannot be used is reported, and what was there
@@ -106,6 +113,16 @@ func (s *TLSSource) Config() *tls.Config {
 	return s.current
 }
 
+// Expires is when the certificate ends that new connections are shown; zero if that is
+// not known.
+func (s *TLSSource) Expires() time.Time {
+	certificates := s.Config().Certificates
+	if len(certificates) == 0 || certificates[0].Leaf == nil {
+		return time.Time{}
+	}
+	return certificates[0].Leaf.NotAfter
+}
+
 // look notes the state of each file, zero for one that is not there.
 func (s *TLSSource) look() []fileState {
 	var seen []fileState
@@ -138,7 +155,7 @@ func (s *TLSSource) load() (*tls.Config, error) {
 		return nil, fmt.Errorf("certificate %s with key %s: %w; see --cert-file and --key-file", t.CertFile, t.KeyFile, err)
 	}
 	c.Certificates = []tls.Certificate{pair}
-	if t.TrustedCAFile != "" || t.ClientCertAuth {
+	if t.AsksForCertificates() {
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	if t.TrustedCAFile != "" {
@@ -146,12 +163,18 @@ func (s *TLSSource) load() (*tls.Config, error) {
 			return nil, fmt.Errorf("CA file %s: %w; see --trusted-ca-file", t.TrustedCAFile, err)
 		}
 	}
+	var revoked map[string]bool
 	if t.ClientCRLFile != "" {
-		revoked, err := readCRL(t.ClientCRLFile)
+		revoked, err = readCRL(t.ClientCRLFile)
 		if err != nil {
 			return nil, fmt.Errorf("revocation list %s: %w; see --client-crl-file", t.ClientCRLFile, err)
 		}
-		c.VerifyConnection = func(cs tls.ConnectionState) error { return checkRevoked(revoked, cs.PeerCertificates) }
+	}
+	c.VerifyConnection = func(cs tls.ConnectionState) error {
+		if err := checkRevoked(revoked, cs.PeerCertificates); err != nil {
+			return err
+		}
+		return checkHostname(t.AllowedHostnames, cs.PeerCertificates)
 	}
 	return c, nil
 }
@@ -193,6 +216,18 @@ func checkRevoked(revoked map[string]bool, chain []*x509.Certificate) error {
 	for _, c := range chain {
 		if revoked[c.SerialNumber.String()] {
 			return fmt.Errorf("the client's certificate with serial number %x is revoked", c.SerialNumber)
+		}
+	}
+	return nil
+}
+
+// checkHostname refuses a client whose certificate is for none of the names. Without
+// names any will do.
+func checkHostname(allowed []string, chain []*x509.Certificate) error {
+	for _, c := range chain[:min(1, len(chain))] {
+		isFor := func(name string) bool { return c.VerifyHostname(name) == nil }
+		if len(allowed) > 0 && !slices.ContainsFunc(allowed, isFor) {
+			return errors.New("the client's certificate is for no name of --client-cert-allowed-hostname")
 		}
 	}
 	return nil

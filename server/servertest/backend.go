@@ -44,7 +44,7 @@ func NewBackend() *Backend {
 		Stands: backend.Status{
 			Revision: 42, CompactRevision: 7, Term: 9, Index: 1<<32 + 5, AppliedIndex: 1<<32 + 4,
 			Leader: MemberID, Quota: 5000,
-			Sizes: revision.Sizes{Log: 400, Packed: 300, Staged: 100, Checkpoint: 200, Live: 900, Znodes: 17},
+			Sizes: revision.Sizes{Log: 400, Packed: 300, Staged: 100, Checkpoint: 200, Live: 900, Kept: 950, Znodes: 17},
 		},
 		Stream: newWatchStream(),
 	}

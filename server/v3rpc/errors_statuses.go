@@ -93,6 +93,7 @@ var explained = []struct {
 	{etcddb.ErrTempDirFull, codes.ResourceExhausted},
 	{etcddb.ErrTooManySnapshots, codes.ResourceExhausted},
 	{housekeep.ErrUnconfirmed, codes.FailedPrecondition},
+	{housekeep.ErrUnarchived, codes.FailedPrecondition},
 }
 
 // authStatuses are the statuses about users and roles. For the last ones etcd has no

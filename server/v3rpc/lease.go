@@ -36,6 +36,8 @@ type leaseServer struct {
 	header header
 	// timeout bounds a keepalive, as the interceptor bounds unary calls.
 	timeout time.Duration
+	// begin is Config.Begin.
+	begin func(ctx context.Context, method string, request any) (context.Context, func(response any, err error))
 	// readers counts the goroutines that read streams.
 	readers *sync.WaitGroup
 }
@@ -139,13 +141,17 @@ func (s *leaseServer) renewAll(ctx context.Context, in *inbox[pb.LeaseKeepAliveR
 }
 
 func (s *leaseServer) renew(ctx context.Context, r *pb.LeaseKeepAliveRequest) kept {
+	ctx, end := s.begin(ctx, pb.Lease_LeaseKeepAlive_FullMethodName, r)
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, ErrRequestTimeout)
 	defer cancel()
 	resp, err := s.leases.LeaseKeepAlive(ctx, r)
 	if err = s.leaderless(ctx, err); err != nil {
-		return kept{err: ToGRPC(ctx, err)}
+		err = ToGRPC(ctx, err)
+		end(nil, err)
+		return kept{err: err}
 	}
 	resp.Header = s.header.fill(resp.Header)
+	end(resp, nil)
 	return kept{resp: resp}
 }
 

@@ -62,7 +62,7 @@ func (s *maintenanceServer) Status(ctx context.Context, _ *pb.StatusRequest) (*p
 		Version:          s.version,
 		StorageVersion:   s.storageVersion,
 		DbSize:           DBSize(st),
-		DbSizeInUse:      st.Sizes.Live,
+		DbSizeInUse:      st.Sizes.Kept,
 		DbSizeQuota:      st.Quota,
 		Leader:           s.leader(st),
 		RaftIndex:        st.Index,

@@ -31,7 +31,7 @@ func TestStatus(t *testing.T) {
 	r.backend.Stands.Errors = []string{"memberID:1 alarm:NOSPACE"}
 	want := &pb.StatusResponse{
 		Header:  &pb.ResponseHeader{ClusterId: servertest.ClusterID, MemberId: servertest.MemberID, Revision: 42, RaftTerm: 9},
-		Version: "3.7.3", StorageVersion: "3.7.0", DbSize: 1000, DbSizeInUse: 900, DbSizeQuota: 5000,
+		Version: "3.7.3", StorageVersion: "3.7.0", DbSize: 1000, DbSizeInUse: 950, DbSizeQuota: 5000,
 		Leader: servertest.MemberID, RaftTerm: 9, RaftIndex: 1<<32 + 5, RaftAppliedIndex: 1<<32 + 4,
 		DowngradeInfo: &pb.DowngradeInfo{}, Errors: []string{"memberID:1 alarm:NOSPACE"},
 	}

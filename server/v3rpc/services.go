@@ -1,6 +1,7 @@
 package v3rpc
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -49,6 +50,10 @@ type Config struct {
 	Version, StorageVersion string
 	// WatchStreams and Watchers show how many there are.
 	WatchStreams, Watchers Gauge
+	// Begin follows a request that came on a stream of requests, until end is called with
+	// what became of it. ctx is the stream's; what it returns is the request's. nil for
+	// what follows none.
+	Begin func(ctx context.Context, method string, request any) (_ context.Context, end func(response any, err error))
 }
 
 // Gauge is a Prometheus gauge. Its methods may be called at the same time.
@@ -73,6 +78,11 @@ func (s *Services) Wait() { s.streaming.Wait() }
 // at once.
 func Register(to grpc.ServiceRegistrar, b Backend, cfg Config) *Services {
 	s := &Services{}
+	if cfg.Begin == nil {
+		cfg.Begin = func(ctx context.Context, _ string, _ any) (context.Context, func(any, error)) {
+			return ctx, func(any, error) {}
+		}
+	}
 	h := newHeader(b, cfg.MemberID)
 	limits := limits{maxRequestBytes: cfg.MaxRequestBytes, maxTxnOps: cfg.MaxTxnOps}
 	pb.RegisterKVServer(to, &kvServer{kv: b, header: h, limits: limits, timeout: cfg.RequestTimeout})
@@ -80,7 +90,7 @@ func Register(to grpc.ServiceRegistrar, b Backend, cfg Config) *Services {
 		backend: b, header: h, fragmentBytes: cfg.FragmentBytes,
 		streams: cfg.WatchStreams, watchers: cfg.Watchers, readers: &s.streaming,
 	})
-	pb.RegisterLeaseServer(to, &leaseServer{leases: b, header: h, timeout: cfg.RequestTimeout, readers: &s.streaming})
+	pb.RegisterLeaseServer(to, &leaseServer{leases: b, header: h, timeout: cfg.RequestTimeout, begin: cfg.Begin, readers: &s.streaming})
 	pb.RegisterClusterServer(to, &guardedCluster{access: b, next: &clusterServer{cluster: b, header: h}})
 	pb.RegisterMaintenanceServer(to, &guardedMaintenance{access: b, next: &maintenanceServer{
 		backend: b, header: h, version: cfg.Version, storageVersion: cfg.StorageVersion,

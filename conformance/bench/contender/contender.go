@@ -23,6 +23,14 @@ const (
 	Bare  Kind = "bare" // ZooKeeper's protocol
 	// Secure is a zkine whose ZooKeepers are met by TLS; it takes the points that show what that costs.
 	Secure Kind = "secure"
+	// Leased is a zkine with --read-lease; it takes the points that show what that is worth, and what it costs.
+	Leased Kind = "leased"
+	// Plain is a zkine whose ZooKeepers have the settings of their makers; it takes the points that show what those cost.
+	Plain Kind = "plain"
+	// Named takes the points alone that name it.
+	Named Kind = "named"
+	// Own is a zkine with the ZooKeeper that it starts by itself.
+	Own Kind = "own"
 )
 
 // Contender is something that runs and takes load.
@@ -35,6 +43,8 @@ type Contender struct {
 	// locate says where clients go.
 	locate func(context.Context) (string, error)
 	zkine  *rig.Zkine // nil for another kind
+	// endpoints are those of several members, all equal to clients.
+	endpoints []string
 }
 
 // StartAgain stops a zkine, but not its ZooKeepers, and starts it again, with all that it has stored. It does nothing to
@@ -105,7 +115,13 @@ var makers = []struct {
 	{"zkine3", "zkine on three ZooKeepers", Zkine, startZkine(3)},
 	{"before3", "the zkine before, on three ZooKeepers", Zkine, startBefore(3)},
 	{"etcd3", "three etcds", Etcd, startEtcd(3)},
+	{"zkine3-defaults", "zkine on three ZooKeepers, at Java's and ZooKeeper's own settings", Plain, startPlain(3)},
+	{"zkine1-defaults", "zkine on one ZooKeeper, at Java's and ZooKeeper's own settings", Named, startPlain(1)},
+	{"zkine3-lease", "zkine on three ZooKeepers, with --read-lease", Leased, startLeased(3)},
 	{"zkine3-tls", "zkine on three ZooKeepers, by TLS and with ACLs", Secure, startSecure(3)},
+	{"zkines3", "three zkines on three ZooKeepers", Named, startSeveral(3, 3)},
+	{"zkine-own", "zkine with the ZooKeeper that it starts by itself", Own, startOwn},
+	{"before-own", "the zkine before, with the ZooKeeper that it starts by itself", Own, startOwnBefore},
 	{"kine", "kine on SQLite, its default: no fsync of commits", Kine, startKine("NORMAL")},
 	{"kine-full", "kine on SQLite, synchronous=FULL", Kine, startKine("FULL")},
 	{"bare1", "one ZooKeeper, bare", Bare, startBare(1)},

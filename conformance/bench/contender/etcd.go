@@ -36,6 +36,7 @@ func startEtcd(members int) func(context.Context, *Stage, *Contender) error {
 				return err
 			}
 		}
+		c.endpoints = clients
 		c.locate = func(ctx context.Context) (string, error) { return leader(ctx, clients) }
 		return nil
 	}

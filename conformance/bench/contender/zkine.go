@@ -37,13 +37,47 @@ func startZkine(zooKeepers int) func(context.Context, *Stage, *Contender) error 
 	}
 }
 
+// startLeased starts one zkine that answers linearizable reads by the read lease.
+func startLeased(zooKeepers int) func(context.Context, *Stage, *Contender) error {
+	return func(ctx context.Context, s *Stage, c *Contender) error {
+		e, err := s.zooKeepers(ctx, zooKeepers)
+		if err != nil {
+			return err
+		}
+		return s.zkineOn(ctx, c, s.Programs.Zkine, e, []string{"--read-lease"})
+	}
+}
+
+var errNoBefore = errors.New("-before names no program to compare with")
+
 // startBefore starts another zkine on a root of its own, for what a change is worth.
 func startBefore(zooKeepers int) func(context.Context, *Stage, *Contender) error {
 	return func(ctx context.Context, s *Stage, c *Contender) error {
 		if s.Programs.Before == "" {
-			return errors.New("-before names no program to compare with")
+			return errNoBefore
 		}
 		return s.zkine(ctx, c, s.Programs.Before, zooKeepers)
+	}
+}
+
+// plainHeap is what ZooKeeper's own zkServer.sh gives a server.
+const plainHeap = 1000 << 20
+
+// startPlain starts one zkine on ZooKeepers of its own, which run as Apache's zkServer.sh starts them.
+func startPlain(zooKeepers int) func(context.Context, *Stage, *Contender) error {
+	return func(ctx context.Context, s *Stage, c *Contender) error {
+		dir, err := s.folder(fmt.Sprint("plain-ensemble-of-", zooKeepers))
+		if err != nil {
+			return err
+		}
+		e, err := rig.StartZooKeepers(ctx, zooKeepers, embedded.Config{
+			Distribution: s.Programs.ZooKeeper, DataDir: dir, Plain: true, Heap: plainHeap,
+		})
+		if err != nil {
+			return err
+		}
+		s.stops = append(s.stops, e.Stop)
+		return s.zkineOn(ctx, c, s.Programs.Zkine, e, nil)
 	}
 }
 

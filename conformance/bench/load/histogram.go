@@ -76,3 +76,12 @@ func (h *histogram) summary() Summary {
 		P99: ms(h.percentile(99)), P999: ms(h.percentile(99.9)), Max: ms(h.max),
 	}
 }
+
+// Summarize is a summary of single latencies.
+func Summarize(times []time.Duration) Summary {
+	var h histogram
+	for _, t := range times {
+		h.record(t)
+	}
+	return h.summary()
+}

@@ -19,6 +19,7 @@ type Job struct {
 	Connections int     // at most; clients beyond share them
 	Rate        float64 // operations a second of all clients on a schedule; 0 is flat out
 	Watchers    int
+	Ops         int64 // that each client does at most; 0 is as many as it can
 
 	Warmup   time.Duration // load that is not counted
 	Duration time.Duration
@@ -42,12 +43,16 @@ type Result struct {
 	Seconds   float64 // that the clock ran
 	Ops       int64
 	Latency   Summary // of operations; from when they were due, if there was a schedule
+	Reads     Summary `json:",omitzero"` // of gets, where Latency is of writes alone
 	Items     int64   // keys listed, or events delivered
 	Bytes     int64   // of the replies that carried them
 	Delivery  Summary // from put to event
 	ServerCPU float64 // seconds
 	ClientCPU float64 // seconds
 	OthersCPU float64 // seconds that everything else on the machine burned
+	// Memory is what the servers held right after the load, in bytes, MemoryBefore what they held before any. Who runs
+	// the job adds the latter.
+	Memory, MemoryBefore int64
 }
 
 // Main is the process: a Job in, a Result out.
@@ -80,6 +85,9 @@ func run(ctx context.Context, job Job) (result Result, err error) {
 	}
 	result, err = pace(ctx, job, p)
 	if err != nil {
+		return result, err
+	}
+	if result.Memory, err = Resident(job.Servers); err != nil {
 		return result, err
 	}
 	if err := limited(ctx, func(ctx context.Context) error { return p.check(ctx, &result) }); err != nil {

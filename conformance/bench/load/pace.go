@@ -12,7 +12,7 @@ func pace(ctx context.Context, job Job, p plan) (Result, error) {
 	if _, err := shift(ctx, job, p, job.Warmup); err != nil {
 		return Result{}, err
 	}
-	before, err := burned(job.Servers)
+	before, err := Burned(job.Servers)
 	if err != nil {
 		return Result{}, err
 	}
@@ -22,12 +22,12 @@ func pace(ctx context.Context, job Job, p plan) (Result, error) {
 		return Result{}, err
 	}
 	r := Result{Seconds: time.Since(began).Seconds()}
-	after, err := burned(job.Servers)
+	after, err := Burned(job.Servers)
 	if err != nil {
 		return Result{}, err
 	}
-	r.ServerCPU, r.ClientCPU = after.servers-before.servers, after.self-before.self
-	r.OthersCPU = max(0, after.whole-before.whole-r.ServerCPU-r.ClientCPU)
+	r.ServerCPU, r.ClientCPU = after.Servers-before.Servers, after.Self-before.Self
+	r.OthersCPU = max(0, after.Whole-before.Whole-r.ServerCPU-r.ClientCPU)
 	var latency histogram
 	for i := range tallies {
 		t := &tallies[i]
@@ -38,17 +38,18 @@ func pace(ctx context.Context, job Job, p plan) (Result, error) {
 	return r, nil
 }
 
-// cpu is processor time in seconds.
-type cpu struct{ servers, self, whole float64 }
+// Usage is processor time in seconds: of the servers, of this process, and of the whole machine.
+type Usage struct{ Servers, Self, Whole float64 }
 
-func burned(servers []int) (c cpu, err error) {
-	if c.servers, err = CPU(servers); err != nil {
+// Burned is what was burned so far.
+func Burned(servers []int) (c Usage, err error) {
+	if c.Servers, err = CPU(servers); err != nil {
 		return c, err
 	}
-	if c.whole, err = wholeCPU(); err != nil {
+	if c.Whole, err = wholeCPU(); err != nil {
 		return c, err
 	}
-	c.self, err = ownCPU()
+	c.Self, err = ownCPU()
 	return c, err
 }
 
@@ -87,7 +88,7 @@ func (w *worker) work(ctx context.Context) error {
 	if w.job.Rate > 0 {
 		return w.scheduled(ctx)
 	}
-	for now := time.Now(); now.Before(w.end); {
+	for now := time.Now(); now.Before(w.end) && (w.job.Ops == 0 || w.tally.ops < w.job.Ops); {
 		if err := w.plan.op(ctx, w.client, w.tally); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 const (
 	rangeMethod       = pb.KV_Range_FullMethodName
 	rangeStreamMethod = pb.KV_RangeStream_FullMethodName
+	putMethod         = pb.KV_Put_FullMethodName
 	txnMethod         = pb.KV_Txn_FullMethodName
 	watchMethod       = pb.Watch_Watch_FullMethodName
 	grantMethod       = pb.Lease_LeaseGrant_FullMethodName

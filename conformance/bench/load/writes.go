@@ -3,6 +3,8 @@ package load
 import (
 	"context"
 	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
 // update changes keys that exist, each by one client: what controllers and kubelets do with the status of objects.
@@ -137,3 +139,33 @@ func (m *mixed) check(ctx context.Context, _ *Result) error {
 
 // extra is how many keys that the client created still are there.
 func (c *client) extra() int { return c.made - c.gone }
+
+// puts puts keys without any condition, one after the other for each client, as a script with etcdctl or a test does.
+type puts struct{ store }
+
+func newPuts(j Job) plan { return &puts{store{job: j}} }
+
+func (p *puts) prepare(ctx context.Context) error {
+	if err := p.connect(ctx); err != nil {
+		return err
+	}
+	return p.own(ctx)
+}
+
+func (p *puts) op(ctx context.Context, client int, _ *tally) (err error) {
+	c := p.clients[client]
+	c.next = (c.next + 1) % len(c.keys)
+	k := &c.keys[c.next]
+	if c.buffer, err = marshal(c.buffer, &pb.PutRequest{Key: k.key, Value: c.values.next()}); err != nil {
+		return err
+	}
+	var reply txnReply // the header is the same field in both
+	if err := call(ctx, c.conn, putMethod, c.buffer, &reply); err != nil {
+		return err
+	}
+	p.writes.Add(1)
+	k.mod, c.last = reply.revision, c.next
+	return nil
+}
+
+func (p *puts) check(ctx context.Context, _ *Result) error { return p.checkWrites(ctx) }

@@ -1,10 +1,17 @@
-// Command gen writes record.pb.go from record.proto, with Go modules only: no
-// protoc has to be installed. etcd's protos are read from the module that
+// Command gen writes a .pb.go from the .proto in the working directory, with Go modules
+// only: no protoc has to be installed. etcd's protos are read from the module that
 // go.mod names, so the generated code always matches the API in use.
+//
+//	go run ./gen [-grpc] NAME/UNDER/WHICH/IT/IS/REGISTERED.proto
+//
+// With -grpc it writes the services of the file, too.
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -27,19 +34,33 @@ import (
 	_ "go.etcd.io/etcd/api/v3/etcdserverpb" // registers google/api and openapiv2 options
 )
 
-// source is the name under which the file is registered: a bare record.proto
-// would clash with others' in one process, etcd's walpb for one. The file
-// itself lies in the working directory.
-const source = "zkine/recordpb/record.proto"
+// services is what generates services. It is no library, so that it is run.
+const services = "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2"
+
+// generator is for one file.
+type generator struct {
+	// source is the name under which the file is registered: a bare record.proto
+	// would clash with others' in one process, etcd's walpb for one. The file
+	// itself lies in the working directory.
+	source string
+	grpc   bool
+}
 
 func main() {
-	if err := run(); err != nil {
+	var g generator
+	flag.BoolVar(&g.grpc, "grpc", false, "write the services, too")
+	flag.Parse()
+	g.source = flag.Arg(0)
+	if err := g.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func (g generator) run() error {
+	if g.source == "" {
+		return errors.New("which file? see the comment on top")
+	}
 	etcd, err := moduleDir("go.etcd.io/etcd/api/v3")
 	if err != nil {
 		return err
@@ -47,25 +68,25 @@ func run() error {
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(protocompile.CompositeResolver{
 			&protocompile.SourceResolver{Accessor: func(path string) (io.ReadCloser, error) {
-				return open(etcd, path)
+				return g.open(etcd, path)
 			}},
 			protocompile.ResolverFunc(registered),
 		}),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
-	files, err := compiler.Compile(context.Background(), source)
+	files, err := compiler.Compile(context.Background(), g.source)
 	if err != nil {
 		return err
 	}
-	return generate(files[0])
+	return g.generate(files[0])
 }
 
 // open maps the import paths that etcd's protos use among themselves, and the
 // bare names under which its Go packages register them, to the module's files.
-func open(etcd, name string) (io.ReadCloser, error) {
+func (g generator) open(etcd, name string) (io.ReadCloser, error) {
 	switch rest, found := strings.CutPrefix(name, "etcd/api/"); {
-	case name == source:
-		return os.Open(path.Base(source))
+	case name == g.source:
+		return os.Open(path.Base(g.source))
 	case found:
 		return os.Open(filepath.Join(etcd, filepath.FromSlash(rest)))
 	default:
@@ -81,9 +102,9 @@ func registered(path string) (protocompile.SearchResult, error) {
 	return protocompile.SearchResult{Desc: file}, nil
 }
 
-func generate(file linker.File) error {
+func (g generator) generate(file linker.File) error {
 	request := &pluginpb.CodeGeneratorRequest{
-		FileToGenerate: []string{source},
+		FileToGenerate: []string{g.source},
 		Parameter:      proto.String("paths=source_relative"),
 	}
 	seen := map[string]bool{}
@@ -117,9 +138,31 @@ func generate(file linker.File) error {
 			internal_gengo.GenerateFile(plugin, f)
 		}
 	}
-	response := plugin.Response()
+	if err := write("protoc-gen-go", plugin.Response()); err != nil || !g.grpc {
+		return err
+	}
+	return generateServices(raw)
+}
+
+// generateServices has services make them of the same request.
+func generateServices(request []byte) error {
+	var out bytes.Buffer
+	run := exec.Command("go", "run", services)
+	run.Stdin, run.Stdout, run.Stderr = bytes.NewReader(request), &out, os.Stderr
+	if err := run.Run(); err != nil {
+		return fmt.Errorf("go run %s: %w", services, err)
+	}
+	response := &pluginpb.CodeGeneratorResponse{}
+	if err := proto.Unmarshal(out.Bytes(), response); err != nil {
+		return err
+	}
+	return write(services, response)
+}
+
+// write writes what a plugin has made.
+func write(plugin string, response *pluginpb.CodeGeneratorResponse) error {
 	if response.Error != nil {
-		return fmt.Errorf("protoc-gen-go: %s", response.GetError())
+		return fmt.Errorf("%s: %s", plugin, response.GetError())
 	}
 	for _, out := range response.GetFile() {
 		if err := os.WriteFile(path.Base(out.GetName()), []byte(out.GetContent()), 0o644); err != nil {

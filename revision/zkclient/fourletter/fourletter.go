@@ -20,6 +20,14 @@ const maxAnswer = 1 << 20
 // timeout bounds one question, besides the caller's context.
 const timeout = 2 * time.Second
 
+// silence is the error of a server that takes connections, and says nothing.
+type silence struct{}
+
+func (silence) Error() string { return fmt.Sprintf("it gave no answer within %v", timeout) }
+
+// Unwrap makes it what callers ask for.
+func (silence) Unwrap() error { return context.DeadlineExceeded }
+
 // Ask sends a word ("srvr", "mntr", "ruok") to the server at addr and returns
 // its answer. The server must have the word on its whitelist
 // (4lw.commands.whitelist). When Ask has returned, its connection is closed.
@@ -32,7 +40,7 @@ func Ask(ctx context.Context, addr, word string) (string, error) {
 // AskBy is Ask over a connection that dial opens, such as one with TLS. It closes
 // the connection.
 func AskBy(ctx context.Context, dial func(context.Context) (net.Conn, error), word string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, silence{})
 	defer cancel()
 	conn, err := dial(ctx)
 	if err != nil {
@@ -50,10 +58,13 @@ func AskBy(ctx context.Context, dial func(context.Context) (net.Conn, error), wo
 		}
 		<-closed
 	}()
-	if _, err := io.WriteString(conn, word); err != nil {
-		return "", err
+	var answer []byte
+	if _, err = io.WriteString(conn, word); err == nil {
+		answer, err = io.ReadAll(io.LimitReader(conn, maxAnswer))
 	}
-	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer))
+	if err != nil && ctx.Err() != nil {
+		return string(answer), context.Cause(ctx) // not that the connection was closed for it
+	}
 	return string(answer), err
 }
 

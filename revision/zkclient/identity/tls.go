@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sirupsen/logrus"
 )
@@ -63,6 +64,15 @@ func (t *TLS) ServerName(host string) string { return cmp.Or(t.files.ServerName,
 
 // Certified says whether servers get to see a certificate.
 func (t *TLS) Certified() bool { return t.files.CertFile != "" }
+
+// Expires is when the certificate ends that servers get to see; zero if they get none.
+func (t *TLS) Expires() time.Time {
+	certificates := t.held.now().Certificates
+	if len(certificates) == 0 || certificates[0].Leaf == nil {
+		return time.Time{}
+	}
+	return certificates[0].Leaf.NotAfter
+}
 
 // load reads the files.
 func (f Files) load() (*tls.Config, error) {

@@ -135,7 +135,7 @@ func (g *Guard) call(xid, opcode int32, body []byte) (reply []byte, code int32, 
 	if _, err := g.Write(append(sent, body...)); err != nil {
 		return nil, 0, err
 	}
-	if err := g.reply(); err != nil {
+	if _, _, err := g.reply(); err != nil {
 		return nil, 0, err
 	}
 	frame := make([]byte, g.left)

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -53,18 +54,22 @@ type Config struct {
 	// error ends the connection. It runs under the deadlines that the connection
 	// has by then.
 	Granted func(Frames) error
+	// Traffic, if set, counts what the client sends and receives.
+	Traffic *Traffic
 }
 
 // readBuffer holds the replies to many appends; large data goes past it.
 const readBuffer = 4 << 10
 
-// Guard is a net.Conn for the Go client. One goroutine may read while another
-// writes. Each Write must be one whole request, which is how the client writes.
+// Guard is a net.Conn for the Go client. One goroutine may read while others
+// write. Each Write must be one whole request, which is how the client writes.
+// Requests of one's own go out beside the client's; see own.go.
 type Guard struct {
 	net.Conn
 	cfg Config
 
 	owed    requests
+	writing sync.Mutex            // held while a request is noted and written
 	timeout atomic.Int64          // that was granted, a Duration
 	ended   atomic.Pointer[error] // why reading has ended
 	refused atomic.Bool           // it was the guard's decision
@@ -75,12 +80,13 @@ type Guard struct {
 	r, w    int
 	left    int // bytes of the frame under way that the client has yet to get
 	body    shape
-	granted bool // the connect response was judged
+	granted bool  // the connect response was judged
+	under   *Call // that the frame under way answers; nil for the client's
 }
 
 // New returns a guard in front of a connection on which nothing was sent yet.
 func New(conn net.Conn, cfg Config) *Guard {
-	return &Guard{Conn: newCappedConn(conn, cfg.Limit), cfg: cfg}
+	return &Guard{Conn: newCappedConn(conn, cfg.Limit), cfg: cfg, owed: requests{traffic: cfg.Traffic}}
 }
 
 // SessionTimeout is what the server has granted; 0 before that.
@@ -151,8 +157,14 @@ func (g *Guard) read(p []byte) (int, error) {
 
 // next begins the frame that comes next.
 func (g *Guard) next() error {
-	if g.granted {
-		return g.reply()
+	for g.granted {
+		call, code, err := g.reply()
+		if err != nil || call == nil {
+			return err
+		}
+		if err := g.deliver(call, code); err != nil {
+			return err
+		}
 	}
 	if err := g.connectResponse(); err != nil {
 		return err
@@ -207,6 +219,10 @@ func (g *Guard) end(err error) {
 	if g.refused.Load() {
 		g.Conn.Close() // nothing is expected of it any more
 	}
+	g.owed.abandon(err)
+	if g.under != nil { // its reply was cut, or refused, midway
+		g.under.GiveUp(err)
+	}
 }
 
 // refusal marks an error that is no connection's own.
@@ -230,6 +246,8 @@ func partly(err error) error {
 
 // Write sends one request, and notes what its reply may be.
 func (g *Guard) Write(p []byte) (int, error) {
+	g.writing.Lock()
+	defer g.writing.Unlock()
 	if err := g.owed.note(p); err != nil {
 		return 0, err
 	}

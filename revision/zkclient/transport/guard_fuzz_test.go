@@ -21,7 +21,7 @@ var fuzzBounds = Config{Limit: time.Minute, MaxData: 1 << 17, MaxChildren: 1 << 
 // opcodes are those that a fuzzed client asks with, each in a request of its own.
 var opcodes = []int32{
 	opCreate, opDelete, opExists, opGetData, opSetData, opGetACL, opSetACL, opGetChildren, opSync,
-	opGetChildren2, opMulti, opSetAuth, opSASL, opCloseSession, 107,
+	opGetChildren2, opMulti, opMultiRead, opSetAuth, opSASL, opCloseSession, 107,
 }
 
 // FuzzGuard reads arbitrary bytes behind a connect response, or in its place.
@@ -168,8 +168,8 @@ func decodes(frame []byte, first bool) bool {
 			d.string()
 		}
 		d.take(68)
-	case opMulti:
-		d.multi()
+	case opMulti, opMultiRead:
+		d.multi(opcodes[xid] == opMultiRead)
 	}
 	return !d.failed
 }
@@ -213,21 +213,24 @@ func (d *decoder) count() int {
 	return n
 }
 
-func (d *decoder) multi() {
+func (d *decoder) multi(reads bool) {
 	for !d.failed {
 		kind, done := d.int(), d.take(1)
 		d.int()
 		if d.failed || done[0] != 0 {
 			return
 		}
-		switch kind {
-		case opError:
+		switch {
+		case kind == opError:
 			d.int()
-		case opCreate:
-			d.string()
-		case opSetData:
+		case reads && kind == opGetData:
+			d.buffer()
 			d.take(68)
-		case opCheck, opDelete:
+		case !reads && kind == opCreate:
+			d.string()
+		case !reads && kind == opSetData:
+			d.take(68)
+		case !reads && (kind == opCheck || kind == opDelete):
 		default:
 			d.failed = true
 		}

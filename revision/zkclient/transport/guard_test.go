@@ -112,6 +112,9 @@ var goodReplies = map[string]struct {
 	"multi, failed":       {opMulti, multi(result(opError).int(-101), result(opError).int(-2))},
 	"multi, refused":      {opMulti, header(xid, -124)},
 	"multi, large":        {opMulti, multi(slices.Repeat([]jute{result(opError).int(-2)}, 500)...)},
+	"multiRead":           {opMultiRead, multi(read([]byte("value")), result(opGetData).int(-1).stat(), result(opError).int(-101), read(nil))},
+	"multiRead, large":    {opMultiRead, multi(read(make([]byte, 100_000)), read(nil))},
+	"multiRead, refused":  {opMultiRead, header(xid, -127)},
 	"setAuth":             {opSetAuth, ok(xid)},
 	"SASL":                {opSASL, ok(xid).string("challenge")},
 	"SASL, the end":       {opSASL, ok(xid).int(-1)},
@@ -131,6 +134,9 @@ func manyNames(n int) jute {
 func multi(results ...jute) jute {
 	return slices.Concat(ok(xid), slices.Concat(results...), jute{}.int(-1).byte(1).int(-1))
 }
+
+// read is the result of a read in a multi of reads.
+func read(data []byte) jute { return result(opGetData).bytes(data).stat() }
 
 // endless is the same without an end.
 func endless(results ...jute) jute { return append(ok(xid), slices.Concat(results...)...) }
@@ -201,6 +207,15 @@ func TestMalformedAnswersAreRefused(t *testing.T) {
 		"a multi without a stat":    {opMulti, multi(result(opSetData)).frame(), "ends in the middle"},
 		"a multi of unknown kind":   {opMulti, multi(result(77)).frame(), "unknown operation 77"},
 		"a multi of more results":   {opMulti, multi(slices.Repeat([]jute{result(opCheck)}, requestSize)...).frame(), "more results"},
+		"reads above the bound":     {opMultiRead, append(jute{}.int(someData+1), ok(xid)...), "may have 1048576"},
+		"reads without an end":      {opMultiRead, endless(read(nil)).frame(), "ends in the middle"},
+		"a read beyond the end":     {opMultiRead, endless(result(opGetData).int(100).stat()).frame(), "a buffer of 100 bytes in 68"},
+		"a read of no length":       {opMultiRead, multi(result(opGetData).int(-2).stat()).frame(), "a buffer of -2 bytes"},
+		"a read without a stat":     {opMultiRead, multi(result(opGetData).string("v")).frame(), "a buffer of 1 bytes in 10"},
+		"nothing without a stat":    {opMultiRead, multi(result(opGetData).int(-1)).frame(), "ends in the middle"},
+		"a write among reads":       {opMultiRead, multi(read(nil), result(opSetData).stat()).frame(), "unknown operation 5"},
+		"a read among writes":       {opMulti, multi(result(opCheck), read(nil)).frame(), "unknown operation 4"},
+		"more results than reads":   {opMultiRead, multi(slices.Repeat([]jute{result(opError).int(-1)}, requestSize)...).frame(), "more results"},
 		"a token beyond the end":    {opSASL, ok(xid).int(3).frame(), "a buffer of 3 bytes in 0"},
 		"an event without a path":   {opExists, header(xidEvent, 0).int(3).int(3).frame(), "ends in the middle"},
 		"a path beyond the event":   {opExists, header(xidEvent, 0).int(3).int(3).int(1).frame(), "a string of 1 bytes in 0"},

@@ -20,29 +20,32 @@ const (
 )
 
 // reply judges the head of the next frame after the first, and as much of the
-// rest as the buffer has room for.
-func (g *Guard) reply() error {
+// rest as the buffer has room for. It returns the call of one's own that it answers,
+// and the server's code; a reply to the client has no call.
+func (g *Guard) reply() (call *Call, code int32, err error) {
 	if err := g.fill(lengthSize); err != nil {
 		if g.w > g.r {
 			err = partly(err)
 		}
-		return err
+		return nil, 0, err
 	}
 	length := int(int32(binary.BigEndian.Uint32(g.buf[g.r:])))
 	if length < headerSize {
-		return badFrame("%d bytes long, shorter than its header", length)
+		return nil, 0, badFrame("%d bytes long, shorter than its header", length)
 	}
 	if err := g.fill(lengthSize + headerSize); err != nil {
-		return partly(err)
+		return nil, 0, partly(err)
 	}
 	head := g.buf[g.r+lengthSize:]
-	xid, code := int32(binary.BigEndian.Uint32(head)), int32(binary.BigEndian.Uint32(head[12:]))
+	xid := int32(binary.BigEndian.Uint32(head))
+	code = int32(binary.BigEndian.Uint32(head[12:]))
 	asked, ok := g.owed.take(xid)
+	g.under = asked.own
 	if !ok {
-		return badFrame("it answers request %d, which was not sent", xid)
+		return nil, 0, badFrame("it answers request %d, which was not sent", xid)
 	}
 	if most := g.bound(asked, code); length > most {
-		return tooLong(asked.form, length, most)
+		return nil, 0, tooLong(asked.form, length, most)
 	}
 	if code != 0 {
 		asked.form = formAny // the client does not look at what follows
@@ -50,11 +53,11 @@ func (g *Guard) reply() error {
 	g.left = lengthSize + length
 	if g.left <= len(g.buf) {
 		if err := g.fill(g.left); err != nil {
-			return partly(err)
+			return nil, 0, partly(err)
 		}
 	}
 	g.body.begin(asked.form, length-headerSize, asked.results())
-	return g.body.feed(g.buf[g.r+lengthSize+headerSize : min(g.w, g.r+g.left)])
+	return asked.own, code, g.body.feed(g.buf[g.r+lengthSize+headerSize : min(g.w, g.r+g.left)])
 }
 
 // bound is how long a reply may be, in bytes: an error is none with data.
@@ -62,7 +65,7 @@ func (g *Guard) bound(asked request, code int32) int {
 	switch {
 	case code != 0:
 		return asked.bound()
-	case asked.form == formData:
+	case asked.form == formData, asked.form == formReads:
 		return max(g.cfg.MaxData, smallReply)
 	case asked.form == formNames, asked.form == formNamesStat:
 		return max(g.cfg.MaxChildren, smallReply)

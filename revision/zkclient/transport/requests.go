@@ -23,6 +23,7 @@ const (
 	opMulti           int32 = 14
 	opCreateContainer int32 = 19
 	opCreateTTL       int32 = 21
+	opMultiRead       int32 = 22
 	opSetAuth         int32 = 100
 	opSetWatches      int32 = 101
 	opSASL            int32 = 102
@@ -35,6 +36,8 @@ func formOf(opcode int32) form {
 	switch opcode {
 	case opMulti:
 		return formMulti
+	case opMultiRead:
+		return formReads
 	case opGetData:
 		return formData
 	case opGetChildren2:
@@ -60,12 +63,15 @@ func formOf(opcode int32) form {
 type request struct {
 	xid  int32
 	form form
-	size int // of the request, in bytes
+	size int   // of the request, in bytes
+	own  *Call // nil for the client's
 }
 
 const (
-	// leastOp is the length of the smallest operation of a multi.
-	leastOp = 18
+	// leastOp is the length of the smallest operation of a multi, leastRead that of one
+	// of a multi of reads.
+	leastOp   = 18
+	leastRead = 14
 	// opGrowth is how many times longer the result of an operation may be than
 	// the operation: setData's of an empty value has a znode's stat.
 	opGrowth = 4
@@ -81,16 +87,27 @@ func (q request) bound() int {
 }
 
 // results is how many results the reply to a multi may have.
-func (q request) results() int { return q.size / leastOp }
+func (q request) results() int {
+	if q.form == formReads {
+		return q.size / leastRead
+	}
+	return q.size / leastOp
+}
 
 // requests are those that were sent and not answered. Several goroutines may use
 // it.
 type requests struct {
+	traffic *Traffic // nil if nothing is counted
+
 	mu    sync.Mutex
 	first bool      // the connect request was sent
 	open  []request // from head on, as they were sent
 	head  int
 	pings int
+	bytes int // of those that are open
+
+	lastOwn int32 // the latest xid of one's own
+	ended   error // why no request of one's own may begin any more
 }
 
 // note takes the bytes of one request.
@@ -108,22 +125,33 @@ func (r *requests) note(p []byte) error {
 		return fmt.Errorf("%w: %d bytes", ErrBadRequest, len(p))
 	}
 	xid, opcode := int32(binary.BigEndian.Uint32(p[4:])), int32(binary.BigEndian.Uint32(p[8:]))
+	r.traffic.sent(opcode)
 	if xid == xidPing {
 		r.pings++
 		return nil
 	}
+	if xid >= firstOwn {
+		return fmt.Errorf("%w: the client has sent as many as a connection may have", ErrBadRequest)
+	}
+	r.add(request{xid: xid, form: formOf(opcode), size: len(p)})
+	return nil
+}
+
+// add notes a request that is about to be sent. The lock is held.
+func (r *requests) add(q request) {
 	if r.head > len(r.open)/2 && len(r.open) == cap(r.open) { // room again, before more is taken
 		r.open = r.open[:copy(r.open, r.open[r.head:])]
 		r.head = 0
 	}
-	r.open = append(r.open, request{xid, formOf(opcode), len(p)})
-	return nil
+	r.open = append(r.open, q)
+	r.bytes += q.size
 }
 
 // take returns the request that a reply answers, once; false if there is none.
 // Watch events and pings have no xid of their own.
 func (r *requests) take(xid int32) (request, bool) {
 	if xid == xidEvent {
+		r.traffic.event()
 		return request{form: formEvent}, true
 	}
 	r.mu.Lock()
@@ -139,7 +167,9 @@ func (r *requests) take(xid int32) (request, bool) {
 	for at := r.head; at < len(r.open); at++ {
 		if q := r.open[at]; q.xid == xid {
 			copy(r.open[r.head+1:at+1], r.open[r.head:at])
+			r.open[r.head] = request{}
 			r.head++
+			r.bytes -= q.size
 			return q, true
 		}
 	}

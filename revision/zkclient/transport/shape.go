@@ -16,6 +16,7 @@ const (
 	formNamesStat             // the same and a stat
 	formACL                   // a vector of permissions, scheme and id; a stat
 	formMulti                 // results, each behind a header
+	formReads                 // the same, of a multi of reads: each a buffer and a stat
 	formEvent                 // type, state and path of a watch event
 )
 
@@ -79,7 +80,7 @@ func (s *shape) begin(f form, size, results int) {
 		s.step = stepCount
 	case formNamesStat, formACL:
 		s.step, s.then = stepCount, statSize
-	case formMulti:
+	case formMulti, formReads:
 		s.step = stepResult
 	case formEvent:
 		s.step = stepEvent
@@ -158,6 +159,9 @@ func (s *shape) decide(held []byte) error {
 			}
 		}
 		s.finish()
+		if s.form == formReads {
+			s.step = stepResult
+		}
 	case stepCount:
 		least := leastName
 		if s.form == formACL {
@@ -236,14 +240,17 @@ func (s *shape) result(opcode int32, done bool) error {
 	if s.results--; s.results < 0 {
 		return badFrame("more results than the multi had operations")
 	}
-	switch opcode {
-	case opError:
+	reads := s.form == formReads
+	switch {
+	case opcode == opError:
 		s.step = stepError
-	case opCreate:
+	case opcode == opGetData && reads:
+		s.step, s.then = stepBuffer, statSize
+	case opcode == opCreate && !reads:
 		s.step = stepString
-	case opSetData:
+	case opcode == opSetData && !reads:
 		s.skip = statSize
-	case opDelete, opCheck:
+	case (opcode == opDelete || opcode == opCheck) && !reads:
 	default:
 		return badFrame("a result of the unknown operation %d", opcode)
 	}

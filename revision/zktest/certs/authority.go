@@ -90,10 +90,14 @@ func (a *Authority) Issue(subject pkix.Name, hosts ...string) (Issued, error) {
 	return a.IssueAs(template)
 }
 
-// IssueAs is Issue for a template with a subject, and hosts if it is a server's.
+// IssueAs is Issue for a template with a subject, hosts if it is a server's, and its end
+// if that matters.
 func (a *Authority) IssueAs(template *x509.Certificate) (Issued, error) {
 	template.SerialNumber = big.NewInt(a.made.Add(1))
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(valid)
+	template.NotBefore = time.Now().Add(-time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(valid)
+	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	key, err := newKey()

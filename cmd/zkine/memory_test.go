@@ -1,0 +1,30 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMemoryLine(t *testing.T) {
+	for _, c := range []struct {
+		quota, memory int64
+		want          string
+		enough        bool
+	}{
+		{2 * gib, 16 * gib, "a root that has come to its quota of 2048 MiB, with ordinary objects, takes 7373 MiB to 14 GiB of memory in each zkine; there are 16 GiB", true},
+		{2 * gib, gib, "a root that has come to its quota of 2048 MiB, with ordinary objects, takes 7373 MiB to 14 GiB of memory in each zkine; there are 1024 MiB, " +
+			"enough for 151 MiB of the quota: lower --quota-backend-bytes, or give zkine more", false},
+		{-1, gib, "there is no quota: zkine takes 3.6 to 6.8 times what the root holds of ordinary objects, and there are 1024 MiB of memory", true},
+	} {
+		line, enough := memoryLine(c.quota, c.memory)
+		require.Equal(t, c.want, line)
+		require.Equal(t, c.enough, enough)
+	}
+}
+
+func TestGoLimit(t *testing.T) {
+	require.InDelta(t, 0.9*gib, goLimit(gib, 0), 100)
+	require.InDelta(t, 0.9*(gib-(256+160)<<20), goLimit(gib, 256<<20), 100, "the JVM has its part")
+	require.EqualValues(t, leastLimit, goLimit(300<<20, 256<<20))
+}
