@@ -202,13 +202,17 @@ release: ## archives for Linux, macOS and Windows with manual pages and completi
 	deploy/release.sh dist
 
 PREFIX ?= /usr/local
-# As in: make install DESTDIR=/tmp/package PREFIX=/usr. The unit looks for the program in /usr/local/bin.
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+# As in: make install DESTDIR=/tmp/package PREFIX=/usr. The unit starts the program of this prefix.
 install: build ## install zkine, its manual pages, completions and unit
 	install -D -m 0755 $(ZKINE) $(DESTDIR)$(PREFIX)/bin/zkine
 	install -D -m 0644 deploy/systemd/zkine.service $(DESTDIR)$(PREFIX)/lib/systemd/system/zkine.service
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	sed -i 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' $(DESTDIR)$(PREFIX)/lib/systemd/system/zkine.service
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 $(COMPLETIONS))
 	go run -tags manpages ./cmd/zkine man $(DESTDIR)$(PREFIX)/share/man/man1
 	$(ZKINE) completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/zkine
+	$(ZKINE) completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_zkine
+	$(ZKINE) completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/zkine.fish
 
 .PHONY: reproducible vulnerabilities
 reproducible: ## build twice, in two folders and from the start, and as the image does: the same bytes
