@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkroot"
 	"github.com/zkine/zkine/server/listener"
@@ -160,10 +161,10 @@ func (c *config) checkHeap(v *checker) {
 	if len(c.zookeeper) > 0 || c.localHeap == 0 {
 		return
 	}
-	v.between("local-zookeeper-heap", int64(c.localHeap), embedded.MinHeap, max(largestHeap(machineMemory()), embedded.MinHeap), size)
+	v.between("local-zookeeper-heap", int64(c.localHeap), embedded.MinHeap, max(largestHeap(machineMemory()), embedded.MinHeap), bytesize.AtMost)
 	if c.chosen.request && embedded.Capacity(int64(c.localHeap), c.maxRequest) < leastQuota {
-		v.refuse("local-zookeeper-heap", fmt.Sprintf("%s leaves no room beside 500 requests of --max-zookeeper-request=%d", size(int64(c.localHeap)), c.maxRequest),
-			"choose "+size(embedded.HeapFor(leastQuota, c.maxRequest))+" or more, or leave --max-zookeeper-request out")
+		v.refuse("local-zookeeper-heap", fmt.Sprintf("%s leaves no room beside 500 requests of --max-zookeeper-request=%d", bytesize.Text(int64(c.localHeap)), c.maxRequest),
+			"choose "+bytesize.AtLeast(embedded.HeapFor(leastQuota, c.maxRequest))+" or more, or leave --max-zookeeper-request out")
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/zkine/zkine/backend/mirror"
 	"github.com/zkine/zkine/backend/state"
 	bars "github.com/zkine/zkine/cmd/zkine/progress"
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/zklog"
 )
 
@@ -100,7 +101,7 @@ func openExisting(ctx context.Context, o *logOptions) (*zklog.Log, error) {
 
 func (x *exportOptions) save(ctx context.Context, w io.Writer, bar *bars.Bar, v *state.View, o *logOptions) error {
 	// The database is made beside the file, and there until that is whole.
-	room := fmt.Sprintf("at least %s of room in %s until it is there, twice its own size", bars.Bytes(2*v.LiveBytes()), filepath.Dir(x.snapshot))
+	room := fmt.Sprintf("at least %s of room in %s until it is there, twice its own size", bytesize.Text(2*v.LiveBytes()), filepath.Dir(x.snapshot))
 	if x.dryRun {
 		bar.Done()
 		fmt.Fprintf(w, "would write %s: %s\nit takes %s\n", x.snapshot, held(v), room)
@@ -123,7 +124,7 @@ func (x *exportOptions) save(ctx context.Context, w io.Writer, bar *bars.Bar, v 
 		return about("root "+o.root, err)
 	}
 	bar.Done()
-	fmt.Fprintf(w, "wrote %s: %s\n%s, sha256 %x, read back and right\n", x.snapshot, held(v), bars.Bytes(saved.Bytes), saved.Sum)
+	fmt.Fprintf(w, "wrote %s: %s\n%s, sha256 %x, read back and right\n", x.snapshot, held(v), bytesize.Text(saved.Bytes), saved.Sum)
 	fmt.Fprintf(w, "hash of the keys at revision %d, as etcd's HashKV: %d\n", v.Rev(), hash.Hash)
 	fmt.Fprintf(w, "restore it with: etcdutl snapshot restore %s --data-dir=FOLDER\n", x.snapshot)
 	return nil
@@ -163,7 +164,7 @@ func (x *exportOptions) fill(ctx context.Context, w io.Writer, bar *bars.Bar, v 
 			return x.refused(err)
 		}
 		bar.Done()
-		fmt.Fprintf(w, "would write %d keys, %s, %d leases, %d users to %s\n", keys, bars.Bytes(bytes), len(contents.Leases), len(contents.Access.Users), x.client.name())
+		fmt.Fprintf(w, "would write %d keys, %s, %d leases, %d users to %s\n", keys, bytesize.Text(bytes), len(contents.Leases), len(contents.Access.Users), x.client.name())
 		return nil
 	}
 	bar.Step("writing to " + x.client.name())
@@ -178,7 +179,7 @@ func (x *exportOptions) fill(ctx context.Context, w io.Writer, bar *bars.Bar, v 
 		return x.refused(err)
 	}
 	bar.Done()
-	fmt.Fprintf(w, "wrote %d keys, %s, %d leases, %d users\nkeys, values and leases are the same on both sides, hash %.16s\n", keys, bars.Bytes(bytes), len(contents.Leases), len(contents.Access.Users), digest)
+	fmt.Fprintf(w, "wrote %d keys, %s, %d leases, %d users\nkeys, values and leases are the same on both sides, hash %.16s\n", keys, bytesize.Text(bytes), len(contents.Leases), len(contents.Access.Users), digest)
 	rev, err := sink.Current(ctx)
 	if err != nil {
 		return x.refused(err)

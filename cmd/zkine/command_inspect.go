@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkine/zkine/backend/recovery"
 	"github.com/zkine/zkine/cmd/zkine/inspect"
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/zkroot"
 )
 
@@ -146,7 +147,7 @@ func printInspected(w io.Writer, r *inspect.Report) error {
 		fmt.Fprintf(&b, "ALARM %s\n", a)
 	}
 	s := r.Sizes
-	fmt.Fprintf(&b, "\nIN ZOOKEEPER  %s in %d znodes: log %s, packed %s, staged %s, checkpoints %s\n", sized(s.Total()), s.Znodes, sized(s.Log), sized(s.Packed), sized(s.Staged), sized(s.Checkpoints))
+	fmt.Fprintf(&b, "\nIN ZOOKEEPER  %s in %d znodes: log %s, packed %s, staged %s, checkpoints %s\n", bytesize.Text(s.Total()), s.Znodes, bytesize.Text(s.Log), bytesize.Text(s.Packed), bytesize.Text(s.Staged), bytesize.Text(s.Checkpoints))
 	printMembers(&b, r.Members)
 	printCheckpoints(&b, r)
 	printSegments(&b, r.Segments)
@@ -177,9 +178,9 @@ func printCheckpoints(b *strings.Builder, r *inspect.Report) {
 		return
 	}
 	c := r.Checkpoint
-	fmt.Fprintf(b, "\nCHECKPOINT  up to segment %d, revision %d, %s in %d chunks (%s unpacked), written %s\n", c.Segment, c.Revision, sized(c.Bytes), c.Chunks, sized(c.RawBytes), c.Written.Format(time.RFC3339))
+	fmt.Fprintf(b, "\nCHECKPOINT  up to segment %d, revision %d, %s in %d chunks (%s unpacked), written %s\n", c.Segment, c.Revision, bytesize.Text(c.Bytes), c.Chunks, bytesize.Text(c.RawBytes), c.Written.Format(time.RFC3339))
 	if p := r.Previous; p != nil {
-		fmt.Fprintf(b, "  before it: up to segment %d, revision %d, %s\n", p.Segment, p.Revision, sized(p.Bytes))
+		fmt.Fprintf(b, "  before it: up to segment %d, revision %d, %s\n", p.Segment, p.Revision, bytesize.Text(p.Bytes))
 	}
 }
 
@@ -191,7 +192,7 @@ func printSegments(b *strings.Builder, all []inspect.Segment) {
 		for _, s := range all[:left] {
 			slots, bytes = slots+s.Slots, bytes+s.Bytes()
 		}
-		fmt.Fprintf(b, "  %d older ones with %d slots, %s\n", left, slots, sized(bytes))
+		fmt.Fprintf(b, "  %d older ones with %d slots, %s\n", left, slots, bytesize.Text(bytes))
 	}
 	for _, s := range all[left:] {
 		note := ""
@@ -201,7 +202,7 @@ func printSegments(b *strings.Builder, all []inspect.Segment) {
 		case s.Covered:
 			note = ", in the checkpoint"
 		}
-		fmt.Fprintf(b, "  %-10d %8d %8d %12s %12s %12s  %s%s\n", s.Number, s.Slots, s.Znodes, sized(s.LogBytes), sized(s.PackedBytes), sized(s.StagedBytes), s.Written.Format(time.RFC3339), note)
+		fmt.Fprintf(b, "  %-10d %8d %8d %12s %12s %12s  %s%s\n", s.Number, s.Slots, s.Znodes, bytesize.Text(s.LogBytes), bytesize.Text(s.PackedBytes), bytesize.Text(s.StagedBytes), s.Written.Format(time.RFC3339), note)
 	}
 }
 
@@ -215,12 +216,12 @@ func printKeys(b *strings.Builder, r *inspect.Report) {
 	if k.Newest {
 		when = "now"
 	}
-	fmt.Fprintf(b, "\nKEYS  %d with %s, and %d older versions with %s, at revision %d, %s\n", k.Live, sized(k.Bytes), k.Versions, sized(k.VersionBytes), k.Revision, when)
+	fmt.Fprintf(b, "\nKEYS  %d with %s, and %d older versions with %s, at revision %d, %s\n", k.Live, bytesize.Text(k.Bytes), k.Versions, bytesize.Text(k.VersionBytes), k.Revision, when)
 	if len(k.Prefixes) > 0 {
 		fmt.Fprintf(b, "  %10s %12s %10s %12s  %s\n", "KEYS", "BYTES", "OLDER", "BYTES", "PREFIX")
 	}
 	line := func(p inspect.Prefix, name string) {
-		fmt.Fprintf(b, "  %10d %12s %10d %12s  %s\n", p.Live, sized(p.Bytes), p.Versions, sized(p.VersionBytes), name)
+		fmt.Fprintf(b, "  %10d %12s %10d %12s  %s\n", p.Live, bytesize.Text(p.Bytes), p.Versions, bytesize.Text(p.VersionBytes), name)
 	}
 	for _, p := range k.Prefixes {
 		line(p, cmp.Or(p.Prefix, "(without a slash)"))
@@ -232,7 +233,7 @@ func printKeys(b *strings.Builder, r *inspect.Report) {
 		fmt.Fprintf(b, "  %12s %10s %12s  %s\n", "BYTES", "VERSION", "REVISION", "LARGEST KEYS")
 	}
 	for _, key := range k.Largest {
-		fmt.Fprintf(b, "  %12s %10d %12d  %s\n", sized(key.Bytes), key.Version, key.ModRevision, key.Key)
+		fmt.Fprintf(b, "  %12s %10d %12d  %s\n", bytesize.Text(key.Bytes), key.Version, key.ModRevision, key.Key)
 	}
 }
 
@@ -244,20 +245,4 @@ func printLeases(b *strings.Builder, l *inspect.Leases) {
 	for _, one := range l.Largest {
 		fmt.Fprintf(b, "  %s  %d keys, TTL %d s\n", one.ID, one.Keys, one.TTL)
 	}
-}
-
-// sized is a number of bytes for people, small ones too.
-func sized(n int64) string {
-	for _, u := range []struct {
-		bytes int64
-		name  string
-	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
-		if n >= 10*u.bytes {
-			return fmt.Sprintf("%d %s", n/u.bytes, u.name)
-		}
-		if n >= u.bytes {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.bytes), u.name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
 }

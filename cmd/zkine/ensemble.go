@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zkclient/fourletter"
@@ -79,10 +80,10 @@ func inspectHeap(ctx context.Context, server zkclient.Server, cfg config, log *l
 	switch {
 	case heap == 0 || cfg.quotaBytes >= 0 && embedded.Capacity(heap, cfg.maxRequest) >= cfg.quotaBytes:
 	case cfg.quotaBytes < 0:
-		log.Warnf("%s: nothing keeps what it holds below its heap of %s; set --quota-backend-bytes", server, size(heap))
+		log.Warnf("%s: nothing keeps what it holds below its heap of %s; set --quota-backend-bytes", server, bytesize.Text(heap))
 	default:
 		log.Warnf("%s: its heap of %s does not hold what --quota-backend-bytes=%d allows beside 500 requests of --max-zookeeper-request=%d; "+
-			"give it %s, or set these lower", server, size(heap), cfg.quotaBytes, cfg.maxRequest, size(embedded.HeapFor(cfg.quotaBytes, cfg.maxRequest)))
+			"give it %s, or set these lower", server, bytesize.Text(heap), cfg.quotaBytes, cfg.maxRequest, bytesize.AtLeast(embedded.HeapFor(cfg.quotaBytes, cfg.maxRequest)))
 	}
 }
 
@@ -166,8 +167,8 @@ func (r room) problem(err error) error {
 	if !errors.Is(err, zkseed.ErrNoRoom) {
 		return err
 	}
-	return &problem{thing: "ZooKeeper at " + r.server, what: fmt.Sprintf("its heap of %s does not hold what is to be written: there was room for %s, and there is more", size(r.heap), size(r.left)),
-		remedy: "give each server more (-Xmx), such as " + size(2*r.heap) + ", and run this again: it goes on where it was"}
+	return &problem{thing: "ZooKeeper at " + r.server, what: fmt.Sprintf("its heap of %s does not hold what is to be written: there was room for %s, and there is more", bytesize.Text(r.heap), bytesize.Text(r.left)),
+		remedy: "give each server more (-Xmx), such as " + bytesize.Text(2*r.heap) + ", and run this again: it goes on where it was"}
 }
 
 // advice is what to say of so many bytes that were written; "" if they fit twice.
@@ -175,9 +176,9 @@ func (r room) advice(stored int64) string {
 	need := embedded.HeapWithRequestsFor(stored, zklog.DefaultMaxRequest)
 	switch {
 	case r.server == "":
-		return fmt.Sprintf("no server tells its heap (envi is not on its 4lw.commands.whitelist): each needs %s at least, to hold this while zkine rewrites it", size(need))
+		return fmt.Sprintf("no server tells its heap (envi is not on its 4lw.commands.whitelist): each needs %s at least, to hold this while zkine rewrites it", bytesize.AtLeast(need))
 	case embedded.Capacity(r.heap, r.request) < stored:
-		return fmt.Sprintf("ZooKeeper at %s: its heap of %s does not hold this while zkine rewrites it; give each server %s at least", r.server, size(r.heap), size(need))
+		return fmt.Sprintf("ZooKeeper at %s: its heap of %s does not hold this while zkine rewrites it; give each server %s at least", r.server, bytesize.Text(r.heap), bytesize.AtLeast(need))
 	}
 	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/zkine/zkine/backend/transfer"
 	bars "github.com/zkine/zkine/cmd/zkine/progress"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/zkseed"
 )
 
@@ -243,7 +244,7 @@ func (i *importOptions) followAndCompare(ctx context.Context, f *mirror.Follower
 func (i *importOptions) sayFollowed(ctx context.Context, cmd *cobra.Command, source *etcdapi.Source, from revision.Rev, v mirror.Verified) error {
 	w := cmd.OutOrStdout()
 	fmt.Fprintf(w, "followed from revision %d to %d\n", from, v.Revision)
-	fmt.Fprintf(w, "both sides are the same at revision %d: %d keys, %s, hash %.16s\n", v.Revision, v.Keys, bars.Bytes(v.Bytes), v.Hash)
+	fmt.Fprintf(w, "both sides are the same at revision %d: %d keys, %s, hash %.16s\n", v.Revision, v.Keys, bytesize.Text(v.Bytes), v.Hash)
 	current, err := source.Current(ctx)
 	switch {
 	case err != nil:

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
@@ -73,7 +74,7 @@ func planLocal(c config, memory, onDisk int64) localPlan {
 	if c.chosen.quota && (p.quota < 0 || p.quota > fits) {
 		p.warnings = append(p.warnings, fmt.Sprintf(
 			"--quota-backend-bytes=%d is more than the local ZooKeeper's heap of %s can hold; %d bytes count instead; raise --local-zookeeper-heap or give the machine more memory",
-			c.quotaBytes, size(p.heap), fits))
+			c.quotaBytes, bytesize.Text(p.heap), fits))
 	}
 	if p.quota < 0 || p.quota > fits {
 		p.quota = fits
@@ -83,7 +84,7 @@ func planLocal(c config, memory, onDisk int64) localPlan {
 		need := max(p.heap, min(embedded.HeapFor(onDisk, p.maxRequest), p.maxHeap))
 		p.warnings = append(p.warnings, fmt.Sprintf(
 			"%s holds %s, too much for a heap of %s: the local ZooKeeper gets %s this time; compact, defragment, or raise --local-zookeeper-heap",
-			c.dataDir, size(onDisk), size(p.heap), size(need)))
+			c.dataDir, bytesize.Text(onDisk), bytesize.Text(p.heap), bytesize.Text(need)))
 		p.heap = need
 	}
 	p.maxHeap = max(p.maxHeap, p.heap)
@@ -120,7 +121,7 @@ func sizeLocal(c config, log *logrus.Entry) (config, localPlan) {
 		log.Warn(w)
 	}
 	log.Infof("the local ZooKeeper may use %s of the %s of memory for its heap, and hold %s: see --local-zookeeper-heap and --quota-backend-bytes",
-		size(p.heap), size(memory), size(p.quota))
+		bytesize.Text(p.heap), bytesize.Text(memory), bytesize.Text(p.quota))
 	c.maxRequest, c.quotaBytes = p.maxRequest, p.quota
 	return c, p
 }
@@ -153,11 +154,3 @@ func (b *byteSize) String() string {
 
 // Type implements pflag.Value.
 func (b *byteSize) Type() string { return "bytes" }
-
-// size shows bytes to people.
-func size(n int64) string {
-	if n < 10<<30 {
-		return fmt.Sprintf("%d MiB", (n+1<<19)>>20)
-	}
-	return fmt.Sprintf("%d GiB", (n+1<<29)>>30)
-}

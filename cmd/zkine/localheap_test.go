@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/embedded"
 	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zktest"
@@ -40,10 +41,10 @@ func TestBytesAreReadAsPeopleWriteThem(t *testing.T) {
 }
 
 func TestAHeapThatCannotBe(t *testing.T) {
-	most := size(largestHeap(machineMemory()))
+	most := bytesize.AtMost(largestHeap(machineMemory()))
 	for arg, want := range map[string]string{
 		"--local-zookeeper-heap=64m":  "--local-zookeeper-heap: 64 MiB is out of bounds — choose from 160 MiB to " + most,
-		"--local-zookeeper-heap=900t": "--local-zookeeper-heap: 921600 GiB is out of bounds — choose from 160 MiB to " + most,
+		"--local-zookeeper-heap=900t": "--local-zookeeper-heap: 900 TiB is out of bounds — choose from 160 MiB to " + most,
 	} {
 		flags, cfg := newFlags(t, arg)
 		err := cfg.check(flags, nil)
@@ -75,19 +76,19 @@ func TestTheHeapAndTheQuotaFitEachOther(t *testing.T) {
 		{args: []string{"--quota-backend-bytes=0"}, memory: 4 * gib, heap: gib},
 		// A quota gets its heap, where the heap is left to zkine and the machine has it.
 		{args: []string{"--quota-backend-bytes=2147483648"}, memory: 16 * gib, quota: 2 * gib},
-		{args: []string{"--quota-backend-bytes=8589934592"}, memory: 16 * gib, heap: 8 * gib, warnings: "8589934592 is more than the local ZooKeeper's heap of 8192 MiB can hold"},
+		{args: []string{"--quota-backend-bytes=8589934592"}, memory: 16 * gib, heap: 8 * gib, warnings: "8589934592 is more than the local ZooKeeper's heap of 8.0 GiB can hold"},
 		{args: []string{"--quota-backend-bytes=2147483648", "--local-zookeeper-heap=1g"}, memory: 64 * gib, heap: gib, warnings: "is more than"},
 		{args: []string{"--quota-backend-bytes=-1"}, memory: 4 * gib, heap: gib, warnings: "is more than"},
 		// What a release with a heap of 1 GiB has left.
 		{memory: 2 * gib, onDisk: 250 * mib, quota: 250 * mib},
 		{memory: 16 * gib, onDisk: gib, heap: 4 * gib},
-		{memory: 2 * gib, onDisk: 900 * mib, quota: 286890971, warnings: "holds 900 MiB, too much for a heap of 1024 MiB"},
+		{memory: 2 * gib, onDisk: 900 * mib, quota: 286890971, warnings: "holds 900 MiB, too much for a heap of 1.0 GiB"},
 		{args: []string{"--local-zookeeper-heap=256m"}, memory: 24 * gib, onDisk: 300 * mib, quota: 49700000, warnings: "holds 300 MiB, too much for a heap of 256 MiB"},
 	} {
 		flags, cfg := newFlags(t, c.args...)
 		cfg.checkHeap(&checker{flags: flags})
 		p := planLocal(*cfg, c.memory, c.onDisk)
-		text := fmt.Sprintf("%v with %s of memory: %+v", c.args, size(c.memory), p)
+		text := fmt.Sprintf("%v with %s of memory: %+v", c.args, bytesize.Text(c.memory), p)
 		if c.heap != 0 {
 			require.Equal(t, c.heap, p.heap, text)
 		}
@@ -219,7 +220,7 @@ func TestAnEnsemblesHeapIsComparedWithTheQuota(t *testing.T) {
 		args   []string
 		want   string
 	}{
-		{server: open.Addr(), want: `: its heap of 2\d\d MiB does not hold what --quota-backend-bytes=2147483648 allows beside 500 requests of --max-zookeeper-request=921600; give it 6791 MiB, or set these lower`},
+		{server: open.Addr(), want: `: its heap of 2\d\d MiB does not hold what --quota-backend-bytes=2147483648 allows beside 500 requests of --max-zookeeper-request=921600; give it 6.7 GiB, or set these lower`},
 		{server: open.Addr(), args: []string{"--quota-backend-bytes=-1"}, want: `: nothing keeps what it holds below its heap of 2\d\d MiB; set --quota-backend-bytes`},
 		{server: open.Addr(), args: []string{"--quota-backend-bytes=33554432", "--max-zookeeper-request=65536"}},
 		{server: closed.Addr()},

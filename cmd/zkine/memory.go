@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend"
+	"github.com/zkine/zkine/revision/bytesize"
 )
 
 // How much memory zkine takes follows from what the root holds. What is packed and
@@ -40,7 +41,7 @@ func limitMemory(heap int64, log *logrus.Entry) {
 	}
 	own := goLimit(int64(limit), heap)
 	debug.SetMemoryLimit(own)
-	log.Infof("memory is limited to %s here: zkine keeps to %s of it as far as it can", size(int64(limit)), size(own))
+	log.Infof("memory is limited to %s here: zkine keeps to %s of it as far as it can", bytesize.Text(int64(limit)), bytesize.Text(own))
 }
 
 // goLimit is the limit for Go in a container, all in bytes.
@@ -56,16 +57,16 @@ func goLimit(limit, heap int64) int64 {
 func memoryLine(quota, memory int64) (line string, enough bool) {
 	if quota <= 0 {
 		return fmt.Sprintf("there is no quota: zkine takes %.1f to %.1f times what the root holds of ordinary objects, and there are %s of memory",
-			rawShare*leastCost/100., rawShare*topCost/100., size(memory)), true
+			rawShare*leastCost/100., rawShare*topCost/100., bytesize.Text(memory)), true
 	}
 	least, most := quota*rawShare/100*leastCost, quota*rawShare/100*topCost
 	line = fmt.Sprintf("a root that has come to its quota of %s, with ordinary objects, takes %s to %s of memory in each zkine; there are %s",
-		size(quota), size(least), size(most), size(memory))
+		bytesize.Text(quota), bytesize.Text(least), bytesize.Text(most), bytesize.Text(memory))
 	if least <= memory {
 		return line, true
 	}
 	fits := memory / rawShare * 100 / topCost
-	return line + fmt.Sprintf(", enough for %s of the quota: lower --quota-backend-bytes, or give zkine more", size(fits)), false
+	return line + fmt.Sprintf(", enough for %s of the quota: lower --quota-backend-bytes, or give zkine more", bytesize.AtMost(fits)), false
 }
 
 // sayMemory logs memoryLine, as a warning if the operator chose a quota for which

@@ -12,10 +12,10 @@ func TestMemoryLine(t *testing.T) {
 		want          string
 		enough        bool
 	}{
-		{2 * gib, 16 * gib, "a root that has come to its quota of 2048 MiB, with ordinary objects, takes 7373 MiB to 14 GiB of memory in each zkine; there are 16 GiB", true},
-		{2 * gib, gib, "a root that has come to its quota of 2048 MiB, with ordinary objects, takes 7373 MiB to 14 GiB of memory in each zkine; there are 1024 MiB, " +
-			"enough for 151 MiB of the quota: lower --quota-backend-bytes, or give zkine more", false},
-		{-1, gib, "there is no quota: zkine takes 3.6 to 6.8 times what the root holds of ordinary objects, and there are 1024 MiB of memory", true},
+		{2 * gib, 16 * gib, "a root that has come to its quota of 2.0 GiB, with ordinary objects, takes 7.2 GiB to 14 GiB of memory in each zkine; there are 16 GiB", true},
+		{2 * gib, gib, "a root that has come to its quota of 2.0 GiB, with ordinary objects, takes 7.2 GiB to 14 GiB of memory in each zkine; there are 1.0 GiB, " +
+			"enough for 150 MiB of the quota: lower --quota-backend-bytes, or give zkine more", false},
+		{-1, gib, "there is no quota: zkine takes 3.6 to 6.8 times what the root holds of ordinary objects, and there are 1.0 GiB of memory", true},
 	} {
 		line, enough := memoryLine(c.quota, c.memory)
 		require.Equal(t, c.want, line)

@@ -20,19 +20,19 @@ var imports = map[string][]string{
 		"cmd/zkine/configfile", "cmd/zkine/etcdflags", "cmd/zkine/logoutput", "cmd/zkine/systemd",
 		"server", "server/families", "server/listener", "server/observe", "server/tracing", "server/usage", "server/v3rpc",
 		"backend", "backend/lessor", "backend/token", "backend/watch", "backend/housekeep", "backend/etcddb", "backend/recovery", "backend/undelete", "backend/observepb", "backend/state", "backend/etcdapi", "backend/mirror", "backend/transfer",
-		"revision", "revision/zkseed", "revision/archive", "revision/archive/objectstore", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/measured", "revision/zkacl", "revision/embedded", "revision/durable", "revision/throttle",
+		"revision", "revision/zkseed", "revision/archive", "revision/archive/objectstore", "revision/zklog", "revision/zkroot", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkclient/identity", "revision/zkclient/measured", "revision/zkacl", "revision/embedded", "revision/bytesize", "revision/durable", "revision/throttle",
 	},
 
 	"cmd/zkine/clienturl": {},
 	"cmd/zkine/doctor": {
-		"cmd/zkine/clienturl", "revision", "revision/embedded", "revision/zkacl", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
+		"cmd/zkine/clienturl", "revision", "revision/bytesize", "revision/embedded", "revision/zkacl", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
 	},
 	"cmd/zkine/logprint": {"backend/recovery", "revision/recordpb"},
 	"cmd/zkine/inspect": {
 		"cmd/zkine/clienturl", "backend/recovery", "revision", "revision/recordpb", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
 	},
-	"cmd/zkine/top":        {"backend/observepb", "server/observe", "server/usage"},
-	"cmd/zkine/progress":   {},
+	"cmd/zkine/top":        {"backend/observepb", "revision/bytesize", "server/observe", "server/usage"},
+	"cmd/zkine/progress":   {"revision/bytesize"},
 	"cmd/zkine/configfile": {},
 	"cmd/zkine/etcdflags":  {},
 	"cmd/zkine/logoutput":  {},
@@ -105,13 +105,15 @@ var imports = map[string][]string{
 	"revision/recordpb":     {},
 	"revision/recordpb/gen": {},
 	// A ZooKeeper as a child process.
-	"revision/embedded": {"revision/zkclient/fourletter", "revision/zkclient/identity", "revision/durable", "revision/throttle"},
+	"revision/embedded": {"revision/zkclient/fourletter", "revision/zkclient/identity", "revision/bytesize", "revision/durable", "revision/throttle"},
 	// For tests: an ensemble in memory behind the client's interface, and real ones.
 	"revision/memzk":        {"revision", "revision/zkclient"},
 	"revision/zktest":       {"revision/embedded", "revision/zkclient/fourletter", "revision/zktest/certs"},
 	"revision/zktest/certs": {},
 	// What keeps a log from repeating itself, for all layers that log.
 	"revision/throttle": {},
+	// Numbers of bytes for people.
+	"revision/bytesize": {},
 	// What replaces files so that a crash leaves one of both.
 	"revision/durable": {},
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/throttle"
 )
 
@@ -181,7 +182,7 @@ func (s *Server) spawn(heap int64) (*process, error) {
 
 func (s *Server) logger(p *process) logrus.FieldLogger {
 	return s.cfg.Logger.WithFields(logrus.Fields{
-		"addr": s.Addr(), "pid": p.pid(), "version": s.cfg.Distribution.Version, "dir": s.cfg.DataDir, "heap": mib(p.heap),
+		"addr": s.Addr(), "pid": p.pid(), "version": s.cfg.Distribution.Version, "dir": s.cfg.DataDir, "heap": bytesize.Text(p.heap),
 	})
 }
 
@@ -218,7 +219,7 @@ func (s *Server) heapAfter(p *process, backoff time.Duration, said *throttle.Lin
 	log := s.logger(p).WithError(p.err).WithField("log", s.cfg.LogFile)
 	if p.outOfMemory() && p.heap < s.cfg.MaxHeap {
 		heap := min(2*p.heap, s.cfg.MaxHeap)
-		log.Warnf("ZooKeeper ran out of heap; starting it again with %s in %v", mib(heap), backoff)
+		log.Warnf("ZooKeeper ran out of heap; starting it again with %s in %v", bytesize.Text(heap), backoff)
 		return heap
 	}
 	s.once.died.Do(func() { close(s.died) })
@@ -231,8 +232,6 @@ func (s *Server) heapAfter(p *process, backoff time.Duration, said *throttle.Lin
 	}
 	return p.heap
 }
-
-func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
 
 // respawn starts a child after the backoff, which it doubles; nil when told to end before.
 func (s *Server) respawn(heap int64, backoff *time.Duration, said *throttle.Lines) *process {

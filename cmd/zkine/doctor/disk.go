@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+
+	"github.com/zkine/zkine/revision/bytesize"
 )
 
 // disk looks whether old files are removed, and where the log is.
@@ -44,12 +46,12 @@ func (p *patient) purge(s *server) Finding {
 	case known:
 		return ok(s.String(), "it removes old snapshots and log files every %d h, by %s", hours, source)
 	case told && hoards(int64(log), int64(holds)):
-		f.What = fmt.Sprintf("its files take %s, and what it holds %s: it seems to keep every snapshot and log file", size(int64(log)), size(int64(holds)))
+		f.What = fmt.Sprintf("its files take %s, and what it holds %s: it seems to keep every snapshot and log file", bytesize.Text(int64(log)), bytesize.Text(int64(holds)))
 		return f
 	}
 	unsettled := p.unsettled(s, "whether it removes old snapshots and log files")
 	if told {
-		unsettled.What += fmt.Sprintf("; its files take %s, which is not too much for what it holds", size(int64(log)))
+		unsettled.What += fmt.Sprintf("; its files take %s, which is not too much for what it holds", bytesize.Text(int64(log)))
 	}
 	return unsettled
 }

@@ -198,7 +198,7 @@ func TestHousekeeping(t *testing.T) {
 	require.Equal(t, Problem, judgeQuiet("/zkine", 2, time.Hour)[0].Level)
 
 	now := time.Now()
-	require.Contains(t, judgeSince("/zkine", checkpointed{log: 1 << 20}, now)[0].What, "there is no checkpoint yet, of 1 MiB of log")
+	require.Contains(t, judgeSince("/zkine", checkpointed{log: 1 << 20}, now)[0].What, "there is no checkpoint yet, of 1.0 MiB of log")
 	fresh := judgeSince("/zkine", checkpointed{written: now.Add(-time.Hour), bytes: 100 << 20, log: 200 << 20, covered: 1}, now)
 	require.Len(t, fresh, 1)
 	require.Equal(t, OK, fresh[0].Level)

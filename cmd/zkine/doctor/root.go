@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/zkroot"
 	"github.com/zkine/zkine/revision/zksurvey"
 )
@@ -69,9 +70,9 @@ func judgeQuiet(root string, listed int, quiet time.Duration) []Finding {
 
 // judgeSince judges how much log there is beside the checkpoint.
 func judgeSince(root string, since checkpointed, now time.Time) (found []Finding) {
-	told := fmt.Sprintf("there is no checkpoint yet, of %s of log", size(since.log))
+	told := fmt.Sprintf("there is no checkpoint yet, of %s of log", bytesize.Text(since.log))
 	if since.written != (time.Time{}) {
-		told = fmt.Sprintf("the newest checkpoint, of %s, was written %v ago; %s of log come after it", size(since.bytes), now.Sub(since.written).Round(time.Second), size(since.log))
+		told = fmt.Sprintf("the newest checkpoint, of %s, was written %v ago; %s of log come after it", bytesize.Text(since.bytes), now.Sub(since.written).Round(time.Second), bytesize.Text(since.log))
 	}
 	if since.log > max(leastOverdue, 4*since.bytes) {
 		found = append(found, Finding{Level: Problem, Thing: root, What: told, Why: "a start replays all of that, and ZooKeeper holds it in memory", Remedy: remedyKeeper})

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cheggaaa/pb/v3"
 	"golang.org/x/term"
+
+	"github.com/zkine/zkine/revision/bytesize"
 )
 
 const (
@@ -193,27 +195,12 @@ func (b *Bar) counts() string {
 	if b.allKeys > 0 {
 		keys += fmt.Sprint(" of ", b.allKeys)
 	}
-	bytes := Bytes(b.bytes)
+	bytes := bytesize.Text(b.bytes)
 	if b.allBytes > 0 {
-		bytes += " of " + Bytes(b.allBytes)
+		bytes += " of " + bytesize.Text(b.allBytes)
 	}
 	if b.note != "" {
 		bytes += ", " + b.note
 	}
 	return keys + " keys, " + bytes
-}
-
-// Bytes writes a number of bytes for people.
-func Bytes(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprint(n, " B")
-	}
-	value, unit := float64(n)/(1<<10), "KiB"
-	for _, next := range []string{"MiB", "GiB", "TiB"} {
-		if value < 1<<10 {
-			break
-		}
-		value, unit = value/(1<<10), next
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
 }

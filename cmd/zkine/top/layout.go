@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/clipperhouse/displaywidth"
+
+	"github.com/zkine/zkine/revision/bytesize"
 )
 
 // look is how a text looks.
@@ -159,7 +161,7 @@ func number(n int, what string) string {
 func (v *view) sums(width int) line {
 	a := &v.now.Usage.All
 	text := fmt.Sprintf("calls %s  writes %s  reads %s  events %s  in %s  out %s  watch %s",
-		rate(a.Calls), rate(a.Writes), rate(a.Reads), rate(a.Events), size(a.BytesWritten), size(out(a)), count(a.Watchers))
+		rate(a.Calls), rate(a.Writes), rate(a.Reads), rate(a.Events), bytesize.Short(int64(a.BytesWritten)), bytesize.Short(int64(out(a))), count(a.Watchers))
 	errors := "  errors " + rate(a.Errors)
 	look := plain
 	if a.Errors >= 0.05 {

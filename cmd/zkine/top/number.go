@@ -18,14 +18,6 @@ func rate(n float64) string {
 	return scaled(n, 1000, "kMGTPE")
 }
 
-// size is a number of bytes in at most five characters.
-func size(n float64) string {
-	if n < 999.5 {
-		return fmt.Sprintf("%.0f", n)
-	}
-	return scaled(n, 1024, "KMGTPE")
-}
-
 func scaled(n, base float64, units string) string {
 	unit := 0
 	for n /= base; n >= 999.5 && unit < len(units)-1; n /= base {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/server/observe"
 	"github.com/zkine/zkine/server/usage"
 )
@@ -118,8 +119,8 @@ func (v *view) memberTable() table {
 			if used := v.cpu(m); used >= 0 {
 				cpu = fmt.Sprintf("%.0f%%", 100*used)
 			}
-			r.cells = append(r.cells, count(m.Revision), lag, size(float64(m.ResidentBytes)), cpu, fmt.Sprint(m.Connections),
-				size(float64(m.StoreBytes)), since(m.UptimeSeconds), m.Endpoint, m.Version)
+			r.cells = append(r.cells, count(m.Revision), lag, bytesize.Short(m.ResidentBytes), cpu, fmt.Sprint(m.Connections),
+				bytesize.Short(m.StoreBytes), since(m.UptimeSeconds), m.Endpoint, m.Version)
 		}
 		t.rows = append(t.rows, r)
 	}
@@ -168,7 +169,7 @@ var activityColumns = []column{
 }
 
 func activityCells(a *usage.Activity) []string {
-	return []string{rate(a.Writes), rate(a.Reads), rate(a.Events), size(a.BytesWritten), size(out(a)), count(a.Watchers), rate(a.Errors)}
+	return []string{rate(a.Writes), rate(a.Reads), rate(a.Events), bytesize.Short(int64(a.BytesWritten)), bytesize.Short(int64(out(a))), count(a.Watchers), rate(a.Errors)}
 }
 
 func (v *view) prefixTable() table {
