@@ -62,7 +62,8 @@ type Compaction struct {
 // versions up to the new floor, with the one before as the compact revision. It
 // is what HashKV(c.At) was just before the compaction, but where no key existed
 // at c.At and some were deleted at it. Error: ErrCompacted, once the versions
-// between the two floors may be freed; see Machine.CompactPhysicallyTo.
+// between the two floors may be freed (see Machine.CompactPhysicallyTo), or the
+// revision was raised above them.
 func (v *View) HashCompaction(c Compaction) (uint32, error) {
 	return v.store.hash(newKVHash(), c.At, c.Before, func(newest *version) bool {
 		found := newest.upTo(c.At)
@@ -75,6 +76,11 @@ func (v *View) HashCompaction(c Compaction) (uint32, error) {
 // key, the versions at or below the floor count that are still the newest of
 // their key at rev; if not, the others there count.
 func (s *store) hash(h *kvHash, rev, floor revision.Rev, keeps func(newest *version) bool) (uint32, error) {
+	// Before as after: history that this view itself does not have any more cannot
+	// be walked, and what the machine frees by then is missed.
+	if s.lacks(floor) {
+		return 0, ErrCompacted
+	}
 	for _, p := range s.base(rev, floor, keeps) {
 		h.add(p.v)
 	}
@@ -83,10 +89,16 @@ func (s *store) hash(h *kvHash, rev, floor revision.Rev, keeps func(newest *vers
 			h.add(e.v)
 		}
 	}
-	if int64(floor) < s.trimmed.Load() {
+	if s.lacks(floor) {
 		return 0, ErrCompacted
 	}
 	return h.crc, nil
+}
+
+// lacks says whether some of what was above that floor, or was found there, may
+// be gone: freed, or put aside when the revision was raised.
+func (s *store) lacks(floor revision.Rev) bool {
+	return int64(floor) < s.trimmed.Load() || s.latestRaise != nil && floor < s.latestRaise.mod
 }
 
 // base is the versions at or below the floor that count for a hash at rev, in

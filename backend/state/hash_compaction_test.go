@@ -6,9 +6,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
 )
 
 // What etcd 3.7.3 answered to HashKV at a revision after a physical compaction at
@@ -42,6 +44,50 @@ func TestHashCompaction(t *testing.T) {
 				t.Errorf("%v: %v once it is freed", c, err)
 			}
 		}
+	}
+}
+
+// A hash that is asked for once the history is not there any more: the revision was
+// raised, near or far, all was freed, or the state was loaded anew from a checkpoint.
+// An answer from what is left would be another than that of a member that was quicker.
+func TestHashCompactionIsTooLate(t *testing.T) {
+	raise := func(by revision.Rev) func(b *bench) *View {
+		return func(b *bench) *View {
+			b.ok(&recordpb.RevisionRaise{To: int64(b.rev + by)})
+			return b.View()
+		}
+	}
+	freed := func(b *bench) *View {
+		for range 3 * chunkLen {
+			b.ok(putOf("k", "later"))
+		}
+		b.ok(&pb.CompactionRequest{Revision: int64(b.rev)})
+		for b.CompactPhysically(100) {
+		}
+		return b.View()
+	}
+	loaded := func(b *bench) *View {
+		m, err := restore(checkpoint(t, freed(b), small))
+		require.NoError(t, err)
+		return m.View()
+	}
+	for name, later := range map[string]func(*bench) *View{
+		"raised": raise(1), "raised within a chunk": raise(chunkLen / 2), "raised far": raise(1 << 40), "freed": freed, "loaded": loaded,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			for range 5 {
+				b.ok(putOf("k", "v"))
+			}
+			b.ok(&pb.CompactionRequest{Revision: 3})
+			c := Compaction{At: 5, Before: 3}
+			b.ok(&pb.CompactionRequest{Revision: int64(c.At)})
+			before := b.View()
+			_, err := before.HashCompaction(c)
+			require.NoError(t, err)
+			_, err = later(b).HashCompaction(c)
+			require.Equal(t, ErrCompacted, err)
+		})
 	}
 }
 
