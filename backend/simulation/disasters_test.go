@@ -46,12 +46,16 @@ func (w *world) fate(n *conn, c *call) fate {
 
 func (w *world) count(what string) { w.happened[what]++ }
 
-// expectDisaster has one strike some time from now, and another after it.
+// expectDisaster has one strike some time from now, and another after it. They grow
+// rarer in a world that gets old: where nothing shortens the log and a zkine is
+// crashed before it has replayed it, again and again, nobody comes to an end, and no
+// zkine is to blame.
 func (w *world) expectDisaster() {
 	if w.profile.disasters == 0 {
 		return
 	}
-	w.after(time.Duration(w.rng.ExpFloat64()*float64(w.profile.disasters)), func() {
+	mean := w.profile.disasters << (w.now() / (5 * time.Minute))
+	w.after(time.Duration(w.rng.ExpFloat64()*float64(mean)), func() {
 		if w.calm {
 			return
 		}
