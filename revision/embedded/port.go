@@ -1,13 +1,16 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Free ports are picked below the range that kernels take outgoing connections' ports from (32768 up): a port from
@@ -19,18 +22,38 @@ const (
 
 var handedOut sync.Map // ports that FreePort returned: two servers being started must not get the same
 
-// FreePort returns a loopback port that no process listens on, and that it has not returned before.
+// FreePort returns a loopback port that no process listens on, and that it has not returned before. On Linux it is also
+// one that it has not returned to another process, as long as that lives: there nothing may listen on it yet, or just
+// now. Tests of several packages, which start and kill servers all the time, would take each other's otherwise.
 func FreePort() (int, error) {
 	for range 1000 {
 		port := lowPort + rand.IntN(highPort-lowPort)
 		if _, taken := handedOut.LoadOrStore(port, true); taken {
 			continue
 		}
-		if free(port) {
+		if free(port) && claim(port) {
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("no free port between %d and %d", lowPort, highPort)
+}
+
+// claims are what ports were claimed by: what nothing refers to would be closed.
+var claims sync.Map
+
+// claim makes a port this process's until that ends, unless another process has claimed it. A claim is a socket of a name
+// that lives in the kernel alone, and goes with the process however that ends. Where there are no such names, everyone may
+// have every port.
+func claim(port int) bool {
+	if runtime.GOOS != "linux" {
+		return true
+	}
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: fmt.Sprintf("@zkine-port-%d", port)})
+	if err != nil {
+		return !errors.Is(err, syscall.EADDRINUSE)
+	}
+	claims.Store(port, c)
+	return true
 }
 
 func free(port int) bool {
