@@ -39,6 +39,9 @@ MODULES := \
 FOLDERS := $(patsubst %/,%,$(wildcard */))
 
 COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
+# Those that make test needs. It builds them before the tests, and gets systemd-analyze: within one, minutes of downloads
+# and compilers would count as that test's.
+TEST_COMPONENTS := etcd etcdctl etcdutl versitygw kubeadm
 
 .PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke clients differential kube-storage robustness simulate bench scale components proto fmt fuzz clean
 
@@ -79,6 +82,8 @@ go-test: zookeeper
 # that is of another zkine. What takes long or needs root is left to make robustness and make faults (-short), and
 # make kube-storage.
 conformance-test: build zookeeper
+	@conformance/components/build.sh $(TEST_COMPONENTS)
+	@command -v systemd-analyze >/dev/null || conformance/deploy/fetch-systemd.sh .cache/systemd
 	cd conformance/rig && go test -count=1 -race -timeout 9m ./...
 	cd conformance && go test -count=1 -race -timeout 9m ./...
 	cd conformance/k3s && CGO_ENABLED=0 go test -count=1 -timeout 9m ./...

@@ -80,7 +80,14 @@ build() {
     return
   fi
   echo "build.sh: building $name" >&2
-  CGO_ENABLED=$cgo go -C "$here/$module" $command -mod=readonly -trimpath -tags "$tags" -ldflags "$ldflags" -o "$bin/.stamp/$name.new" "$package"
+  # Hundreds of modules are downloaded, and go gives up at the first that is not to be had. What is there is kept.
+  local try
+  for try in 1 2 3; do
+    CGO_ENABLED=$cgo go -C "$here/$module" $command -mod=readonly -trimpath -tags "$tags" -ldflags "$ldflags" \
+      -o "$bin/.stamp/$name.new" "$package" && break
+    [ $try -lt 3 ] || return 1
+    echo "build.sh: trying $name again" >&2
+  done
   # Renamed into place, so that a program that runs meanwhile keeps its file.
   mv "$bin/.stamp/$name.new" "$bin/$name"
   echo "$want" >"$bin/.stamp/$name"

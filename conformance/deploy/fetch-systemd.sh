@@ -32,7 +32,7 @@ mkdir -p "$work"/lists/partial "$work"/cache/archives/partial "$work/tree"
 apt() {
   apt-get -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" -o Dir::State::extended_states="$work/extended" \
     -o Dir::Cache="$work/cache" -o APT::Sandbox::User= -o Acquire::Languages=none -o Debug::NoLocking=true \
-    -o APT::Update::Post-Invoke::= -o APT::Update::Post-Invoke-Success::= "$@" >"$work/log" 2>&1 || {
+    -o Acquire::Retries=3 -o APT::Update::Post-Invoke::= -o APT::Update::Post-Invoke-Success::= "$@" >"$work/log" 2>&1 || {
     tail -n 5 "$work/log" >&2
     die "$1 failed: see apt's words above; check the network and the proxy settings, or install systemd 250 or newer."
   }

@@ -30,6 +30,7 @@ func TestThreeNodes(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, for namespaces")
 	}
+	rigtest.Mounts(t)
 	root, err := rig.Checkout()
 	require.NoError(t, err)
 	blocks, err := Blocks(filepath.Join(root, threeNodes))
@@ -43,7 +44,7 @@ func TestThreeNodes(t *testing.T) {
 		where, _, _ := strings.Cut(block.Text, "\n")
 		where = strings.TrimPrefix(where, "# ")
 		var all errgroup.Group
-		ctx, cancel := context.WithTimeoutCause(t.Context(), patience/4, fmt.Errorf("not within %v", patience))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("not within %v", patience))
 		defer cancel()
 		for _, name := range map[string][]string{"admin": {"admin"}, "each": nodes, nodes[0]: nodes[:1], nodes[1]: nodes[1:2], nodes[2]: nodes[2:]}[where] {
 			require.Contains(t, shells, name)

@@ -2,7 +2,6 @@ package move
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zkine/zkine/conformance/rig"
+	"github.com/zkine/zkine/conformance/rig/rigtest"
 	"github.com/zkine/zkine/revision/embedded"
 )
 
 // TestFullDisk has an export write to a disk that is too small: one line says so, and nothing is left there.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	inside := namespace(t)
+	inside := rigtest.Mounts(t)
 	zkine := newZkine(t)
 	for _, key := range []string{"a", "b", "c"} {
 		put(t, zkine, key, strings.Repeat("x", 1<<20))
@@ -31,18 +31,6 @@ func TestFullDisk(t *testing.T) {
 	require.Positive(t, r.code, "%s", r)
 	requireOneLine(t, r, "no space left on device", dir)
 	require.Empty(t, strings.TrimSpace(r.out), "something is left on the disk")
-}
-
-// namespace is the command by which another one gets mounts of its own.
-func namespace(t testing.TB) []string {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return []string{"unshare", "-m"}
-	}
-	if err := exec.Command("unshare", "-r", "-m", "true").Run(); err != nil {
-		t.Skip("needs root, or user namespaces, to mount a small file system:", err)
-	}
-	return []string{"unshare", "-r", "-m"}
 }
 
 func put(t testing.TB, s *store, key, value string) {

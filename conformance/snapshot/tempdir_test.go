@@ -3,7 +3,6 @@ package snapshot
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -68,18 +67,9 @@ func (s *store) trySave(t *testing.T) (string, error) {
 // folder for temporary files, $dir.
 func newMountedZkine(t *testing.T, prepare, dir string) (*store, *rigtest.Zkine) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if err := exec.Command("unshare", "-r", "-m", "true").Run(); err != nil {
-			t.Skip("needs root, or user namespaces, to mount a small file system:", err)
-		}
-	}
-	unshare := []string{"unshare", "-m"}
-	if os.Geteuid() != 0 {
-		unshare = append(unshare, "-r")
-	}
 	z := rigtest.StartAs(t, rig.ZkineConfig{
 		ZooKeeper: zktest.Shared(t).Addr(), Root: zktest.Root(t), Args: []string{"--temp-dir=" + dir},
-		Within: append(unshare, "sh", "-e", "-c", "dir=$1; shift; "+prepare+"; exec \"$@\"", "sh", dir),
+		Within: append(rigtest.Mounts(t), "sh", "-e", "-c", "dir=$1; shift; "+prepare+"; exec \"$@\"", "sh", dir),
 	})
 	return connect(t, z.Endpoint), z
 }

@@ -100,7 +100,8 @@ func top(t *testing.T, program string, args ...string) (stdout, stderr string, c
 
 func snapshotOf(t *testing.T, program string, args ...string) (s snapshot) {
 	t.Helper()
-	out, errors, code := top(t, program, append([]string{"--once", "-o", "json", "--interval=60s"}, args...)...)
+	// A member has a seventh of the time to answer in.
+	out, errors, code := top(t, program, append([]string{"--once", "-o", "json", "--interval=60s", "--dial-timeout=30s"}, args...)...)
 	require.Zero(t, code, errors)
 	require.NoError(t, json.Unmarshal([]byte(out), &s))
 	return s
@@ -133,12 +134,16 @@ func TestOnce(t *testing.T) {
 	}
 	// What was counted just now is in the rates a moment later.
 	var s snapshot
-	require.Eventually(t, func() bool {
+	var keys, watched prefix
+	for deadline := time.Now().Add(patience); ; {
 		s = snapshotOf(t, rigtest.Program(t), "--endpoints=http://"+z.Endpoint)
-		all, over := s.Usage.All, s.Usage.Interval
-		return all.Writes*over > puts-0.5 && all.Reads*over > gets-0.5 && all.Events*over > watchers*puts-0.5
-	}, patience, 50*time.Millisecond)
-	keys, watched := prefixOf(t, s, "/registry/pods/shop/"), prefixOf(t, s, "/registry/pods/")
+		keys, watched = prefixOf(t, s, "/registry/pods/shop/"), prefixOf(t, s, "/registry/pods/")
+		over := s.Usage.Interval
+		if keys.Writes*over > puts-0.5 && keys.Reads*over > gets-0.5 && watched.Events*over > watchers*puts-0.5 {
+			break
+		}
+		require.True(t, time.Now().Before(deadline), "the rates are not those of %+v and %+v", keys, watched)
+	}
 	require.Equal(t, []string{"pods", "shop"}, []string{keys.Resource, keys.Namespace})
 	require.Equal(t, []string{"pods", ""}, []string{watched.Resource, watched.Namespace})
 	require.Equal(t, counts{Writes: puts, Reads: gets, BytesWritten: puts * bytes, BytesRead: gets * bytes}, keys.Total)

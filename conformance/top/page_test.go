@@ -18,19 +18,21 @@ import (
 	"github.com/zkine/zkine/conformance/rig/rigtest"
 )
 
-// busy writes to a zkine until the test ends.
+// busy writes to a zkine until the test ends: most to pods, however long a write takes.
 func busy(t *testing.T, client *clientv3.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var writing sync.WaitGroup
-	for n, key := range []string{"/registry/pods/shop/web", "/registry/leases/kube-node-lease/node", "/service/batman/leader"} {
-		writing.Go(func() {
-			tick := time.NewTicker(time.Duration(n+1) * 5 * time.Millisecond)
-			defer tick.Stop()
-			for i := 0; ctx.Err() == nil; i++ {
-				_, _ = client.Put(ctx, fmt.Sprint(key, i%10), strings.Repeat("x", 100))
-				<-tick.C
-			}
-		})
+	for key, writers := range map[string]int{"/registry/pods/shop/web": 4, "/registry/leases/kube-node-lease/node": 2, "/service/batman/leader": 1} {
+		for range writers {
+			writing.Go(func() {
+				tick := time.NewTicker(20 * time.Millisecond)
+				defer tick.Stop()
+				for i := 0; ctx.Err() == nil; i++ {
+					_, _ = client.Put(ctx, fmt.Sprint(key, i%10), strings.Repeat("x", 100))
+					<-tick.C
+				}
+			})
+		}
 	}
 	t.Cleanup(func() { cancel(); writing.Wait() })
 }
@@ -84,11 +86,10 @@ func TestPage(t *testing.T) {
 		return strings.Contains(s, "PREFIX") && !strings.Contains(s, "WATCH") && strings.Count(s, "\n") == 7
 	})
 	r.resize(80, 24)
-	r.await("q quit", "shop/pods")
-	r.mu.Lock()
-	coloured := colours.Match(r.raw.Bytes())
-	r.mu.Unlock()
-	require.False(t, coloured, "nothing is wrong, and nothing red")
+	// On a machine that is busy, a member was slow to answer once, and that was red.
+	r.awaitThat("what is right without a colour", func(s string) bool {
+		return strings.Contains(s, "q quit") && strings.Contains(s, "shop/pods") && !r.coloured()
+	})
 	r.press("\x03")
 	require.Zero(t, r.end(before))
 }

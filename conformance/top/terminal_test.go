@@ -96,6 +96,20 @@ func (r *terminal) text() string {
 	return strings.Join(lines, "\n")
 }
 
+// coloured says whether anything that the screen shows has a colour.
+func (r *terminal) coloured() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for y := range r.screen.Height() {
+		for x := range r.screen.Width() {
+			if cell := r.screen.CellAt(x, y); cell != nil && colours.MatchString(cell.Style.String()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // await waits until the screen shows all of some texts.
 func (r *terminal) await(texts ...string) string {
 	r.t.Helper()
