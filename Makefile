@@ -41,7 +41,7 @@ FOLDERS := $(patsubst %/,%,$(wildcard */))
 COMPONENTS := etcdctl kube-apiserver kube-controller-manager kube-scheduler kubectl
 # Those that make test needs. It builds them before the tests, and gets systemd-analyze: within one, minutes of downloads
 # and compilers would count as that test's.
-TEST_COMPONENTS := etcd etcdctl etcdutl versitygw kubeadm
+TEST_COMPONENTS := etcd etcdctl etcdutl kine versitygw kubeadm
 
 .PHONY: help build run zookeeper test lint go-test conformance-test kube-smoke clients differential kube-storage robustness simulate bench scale components proto fmt fuzz clean
 

@@ -15,8 +15,9 @@ import (
 func TestALeaderThatStopsExtendsNoLeases(t *testing.T) {
 	t.Parallel() // it waits, most of the time
 	zookeeper, root := zktest.Shared(t).Addr(), zktest.Root(t)
-	leader := rigtest.StartOn(t, zookeeper, root)
-	other := client(t, rigtest.StartOn(t, zookeeper, root).Endpoint)
+	const patient = "--zookeeper-session-timeout=20s" // it leads until it is stopped, on a machine that is busy too
+	leader := rigtest.StartOn(t, zookeeper, root, patient)
+	other := client(t, rigtest.StartOn(t, zookeeper, root, patient).Endpoint)
 	leads := func() bool {
 		s, err := other.Status(within(t), other.Endpoints()[0])
 		require.NoError(t, err)

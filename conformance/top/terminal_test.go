@@ -32,6 +32,7 @@ type terminal struct {
 	screen *vt.Emulator
 	raw    bytes.Buffer
 	height int
+	before unix.Termios // the terminal's settings when the program began
 	// hidden and alternate are what the program has asked for last.
 	hidden, alternate bool
 }
@@ -49,6 +50,7 @@ func run(t *testing.T, cmd *exec.Cmd, width, height int) *terminal {
 	})
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	r.before = r.settings()
 	require.NoError(t, cmd.Start())
 	var running sync.WaitGroup
 	running.Go(func() { r.ended <- cmd.Wait() })
@@ -155,7 +157,7 @@ func (r *terminal) settings() unix.Termios {
 }
 
 // end waits for the program's end, and has the terminal be as it was.
-func (r *terminal) end(before unix.Termios) int {
+func (r *terminal) end() int {
 	r.t.Helper()
 	select {
 	case err := <-r.ended:
@@ -163,7 +165,7 @@ func (r *terminal) end(before unix.Termios) int {
 	case <-time.After(patience):
 		require.FailNow(r.t, "the program does not end")
 	}
-	require.Equal(r.t, before, r.settings(), "the terminal's settings")
+	require.Equal(r.t, r.before, r.settings(), "the terminal's settings")
 	require.Eventually(r.t, func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -70,7 +70,7 @@ func load(t *testing.T, ctx context.Context, c *clientv3.Client) int {
 
 // What passes is noted without its values, and can be replayed on another store.
 func TestWhatPassesIsRecordedAndReplayed(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	p, err := Start(reference.Start(t))
 	require.NoError(t, err)

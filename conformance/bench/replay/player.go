@@ -30,6 +30,7 @@ type player struct {
 	answers map[int]*answer
 	keys    map[string]*key // only the goroutine of play looks at it
 	streams map[int]*stream // likewise
+	past    []chan struct{} // likewise: each is closed when a read of the past is answered
 	// fleeting are keys that were put on leases that may run out.
 	fleeting map[string]bool
 	under    sync.WaitGroup // requests under way
@@ -146,8 +147,8 @@ func (p *player) turn(name string, pace *pace) (last bool, err error) {
 	return true, p.meter.stop()
 }
 
-// begin makes a request in a goroutine of its own. What has an order gets it here: writes of one key, and what is sent
-// in one stream.
+// begin makes a request in a goroutine of its own. What has an order gets it here: writes of one key, what is sent in one
+// stream, and a compaction after the reads of the past that were made before it.
 func (p *player) begin(ctx context.Context, i int, r trace.Request) error {
 	switch r.Kind {
 	case trace.Watch, trace.Cancel, trace.Progress:
@@ -158,22 +159,29 @@ func (p *player) begin(ctx context.Context, i int, r trace.Request) error {
 		}
 		return err
 	}
-	var before, done chan struct{}
+	var before []chan struct{}
 	var k *key
-	if r.Write() {
+	done := make(chan struct{})
+	switch {
+	case r.Write():
 		if k = p.keys[r.Key]; k == nil {
 			k = &key{}
 			p.keys[r.Key] = k
+		} else {
+			before = []chan struct{}{k.last}
 		}
-		before, done = k.last, make(chan struct{})
 		k.last = done
+	case r.Kind == trace.Compact:
+		before, p.past = p.past, nil
+	case r.Since != trace.None:
+		p.past = append(p.past, done)
 	}
 	p.under.Go(func() {
-		if done != nil {
-			defer close(done)
-		}
-		if err := p.await(ctx, before); err != nil {
-			return
+		defer close(done)
+		for _, c := range before {
+			if err := p.await(ctx, c); err != nil {
+				return
+			}
 		}
 		if err := p.ask(ctx, i, r, k); err != nil {
 			p.cancel(fmt.Errorf("request %d, %s of %q: %w", i, r.Kind, r.Key, err))
@@ -182,11 +190,8 @@ func (p *player) begin(ctx context.Context, i int, r trace.Request) error {
 	return nil
 }
 
-// await waits until a channel is closed; nil is closed.
+// await waits until a channel is closed.
 func (p *player) await(ctx context.Context, c <-chan struct{}) error {
-	if c == nil {
-		return nil
-	}
 	select {
 	case <-c:
 		return nil

@@ -107,6 +107,26 @@ func TestAnotherOutcomeFails(t *testing.T) {
 	require.ErrorIs(t, err, errOutcome)
 }
 
+// Reads at a revision that a compaction behind them takes away have their answers before it, however late they come.
+func TestACompactionOvertakesNoReads(t *testing.T) {
+	recorded := &trace.Trace{Requests: []trace.Request{
+		{Kind: trace.Phase, Key: "deploy"}, {Kind: trace.Range, Key: "a", End: "c"}, {Kind: trace.Create, Key: "a"},
+	}}
+	for range 50 {
+		recorded.Requests = append(recorded.Requests, trace.Request{Kind: trace.Range, Key: "a", End: "c", Since: 1})
+	}
+	recorded.Requests = append(recorded.Requests,
+		trace.Request{Kind: trace.Range, Key: "a", End: "c", Conn: 1}, trace.Request{Kind: trace.Compact, Since: 53, Conn: 1})
+	for i := range recorded.Requests {
+		r := &recorded.Requests[i]
+		if r.Lease = trace.None; r.Since == 0 {
+			r.Since = trace.None
+		}
+	}
+	_, err := play(t, recorded, reference.Start(t))
+	require.NoError(t, err)
+}
+
 // A watch that brought less than was written must be found: here it begins after the writes, and is told that it did
 // before.
 func TestAMissedEventFails(t *testing.T) {
