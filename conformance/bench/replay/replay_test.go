@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/zkine/zkine/conformance/bench/trace"
 	"github.com/zkine/zkine/conformance/reference"
@@ -107,24 +108,31 @@ func TestAnotherOutcomeFails(t *testing.T) {
 	require.ErrorIs(t, err, errOutcome)
 }
 
-// Reads at a revision that a compaction behind them takes away have their answers before it, however late they come.
-func TestACompactionOvertakesNoReads(t *testing.T) {
+// A read at a revision that a compaction behind it takes away is answered before it, however late it comes: here it waits
+// for what it refers to.
+func TestACompactionOvertakesNoRead(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
 	recorded := &trace.Trace{Requests: []trace.Request{
-		{Kind: trace.Phase, Key: "deploy"}, {Kind: trace.Range, Key: "a", End: "c"}, {Kind: trace.Create, Key: "a"},
+		{Kind: trace.Range, Key: "a", Since: trace.None, Lease: trace.None},
+		{Kind: trace.Range, Key: "a", Since: 0, Lease: trace.None},
+		{Kind: trace.Create, Key: "a", Since: trace.None, Lease: trace.None},
+		{Kind: trace.Compact, Since: 2, Lease: trace.None},
 	}}
-	for range 50 {
-		recorded.Requests = append(recorded.Requests, trace.Request{Kind: trace.Range, Key: "a", End: "c", Since: 1})
-	}
-	recorded.Requests = append(recorded.Requests,
-		trace.Request{Kind: trace.Range, Key: "a", End: "c", Conn: 1}, trace.Request{Kind: trace.Compact, Since: 53, Conn: 1})
-	for i := range recorded.Requests {
-		r := &recorded.Requests[i]
-		if r.Lease = trace.None; r.Since == 0 {
-			r.Since = trace.None
-		}
-	}
-	_, err := play(t, recorded, reference.Start(t))
+	p, err := newPlayer(Job{Endpoints: []string{reference.Start(t)}, Before: 1, Speed: 1}, recorded, cancel)
 	require.NoError(t, err)
+	defer p.close()
+	for i := range recorded.Requests[1:] {
+		require.NoError(t, p.begin(ctx, 1+i, recorded.Requests[1+i]))
+	}
+	const empty = 1 // the revision of an empty store
+	require.NoError(t, p.await(ctx, p.answers[2].known))
+	require.Never(t, func() bool {
+		_, err := pb.NewKVClient(p.conns[0]).Range(ctx, &pb.RangeRequest{Key: []byte("a"), Revision: empty})
+		return err != nil
+	}, 300*time.Millisecond, 10*time.Millisecond)
+	p.answered(0, &pb.ResponseHeader{Revision: empty}, 0)
+	p.under.Wait()
+	require.NoError(t, context.Cause(ctx))
 }
 
 // A watch that brought less than was written must be found: here it begins after the writes, and is told that it did
