@@ -88,7 +88,8 @@ func s3URL(t *testing.T, endpoint, bucket, secret string) string {
 // zkine runs a command to its end.
 func zkine(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	return runZkine(t, exec.CommandContext(within(t), rigtest.Program(t), args...))
+	program := rigtest.Program(t)
+	return runZkine(t, exec.CommandContext(within(t), program, args...))
 }
 
 func runZkine(t *testing.T, cmd *exec.Cmd) (code int, stdout, stderr string) {

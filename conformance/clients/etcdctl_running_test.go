@@ -26,7 +26,8 @@ type running struct {
 
 func startEtcdctl(t *testing.T, endpoint string, args ...string) *running {
 	t.Helper()
-	r := &running{t: t, cmd: exec.CommandContext(within(t), rigtest.Component(t, "etcdctl"), args...), words: map[string]string{}}
+	program := rigtest.Component(t, "etcdctl")
+	r := &running{t: t, cmd: exec.CommandContext(within(t), program, args...), words: map[string]string{}}
 	r.cmd.Env = environment(t, endpoint)
 	var err error
 	r.stdin, err = r.cmd.StdinPipe()

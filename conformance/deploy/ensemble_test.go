@@ -32,6 +32,7 @@ func TestZooKeeperSettings(t *testing.T) {
 			t.Log(tail(shell.Log()))
 		}
 	})
+	program := rigtest.Program(t) // built, which takes as long as it takes
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("not within %v", patience))
 	defer cancel()
 	e := newEnsembleFiles(t, filepath.Join(root, "deploy", "zookeeper"))
@@ -56,7 +57,7 @@ server%[2]d=$!
 	}
 
 	z, err := rig.NewZkine(rig.ZkineConfig{
-		Program: rigtest.Program(t), Name: "one", DataDir: t.TempDir(), ZooKeeper: strings.Join(e.clients, ","),
+		Program: program, Name: "one", DataDir: t.TempDir(), ZooKeeper: strings.Join(e.clients, ","),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _, _ = z.Stop(context.WithoutCancel(ctx)) })

@@ -175,11 +175,12 @@ func (c *container) use(ctx context.Context) {
 // TestImage builds the image twice, unpacks it and runs it on a ZooKeeper: not as root, with a folder for snapshots and
 // the bundle of authorities, and its health check tells whether it serves.
 func TestImage(t *testing.T) {
+	s := spec(t) // built, which takes as long as it takes
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	one, other := t.TempDir(), t.TempDir()
-	require.NoError(t, write(spec(t), "zkine", one))
-	require.NoError(t, write(spec(t), "zkine", other))
+	require.NoError(t, write(s, "zkine", one))
+	require.NoError(t, write(s, "zkine", other))
 	first, err := os.ReadFile(filepath.Join(one, "zkine.tar"))
 	require.NoError(t, err)
 	second, err := os.ReadFile(filepath.Join(other, "zkine.tar"))

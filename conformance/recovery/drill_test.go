@@ -133,7 +133,8 @@ func TestDrill(t *testing.T) {
 
 	fresh := ensemble(t, servers, t.TempDir())
 	began := time.Now()
-	out, err := exec.CommandContext(within(t), rigtest.Program(t), "restore", archive, "--zookeeper="+fresh.Addresses()).CombinedOutput()
+	program := rigtest.Program(t)
+	out, err := exec.CommandContext(within(t), program, "restore", archive, "--zookeeper="+fresh.Addresses()).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	took := time.Since(began)
 	number := func(pattern string) int64 {

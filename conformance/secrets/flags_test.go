@@ -25,7 +25,8 @@ var secretive = map[string]string{
 var flag = regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z0-9-]+)( [a-z:,.]+)? `)
 
 func TestNoFlagTakesASecret(t *testing.T) {
-	help, err := exec.CommandContext(within(t), rigtest.Program(t), "server", "--help").CombinedOutput()
+	program := rigtest.Program(t)
+	help, err := exec.CommandContext(within(t), program, "server", "--help").CombinedOutput()
 	require.NoError(t, err)
 	found := flag.FindAllStringSubmatch(string(help), -1)
 	require.Greater(t, len(found), 30, "%s", help)
@@ -62,7 +63,8 @@ func TestMistakesAreNotRepeated(t *testing.T) {
 		for _, through := range []string{"the command line", "the environment"} {
 			s := &site{T: t}
 			value := strings.ReplaceAll(c.value, "S", s.secret(c.flag+" on "+through))
-			cmd := exec.CommandContext(within(t), rigtest.Program(t), "server", "--data-dir="+t.TempDir())
+			program := rigtest.Program(t)
+			cmd := exec.CommandContext(within(t), program, "server", "--data-dir="+t.TempDir())
 			has := c.flag
 			if through == "the command line" {
 				cmd.Args = append(cmd.Args, c.flag+"="+value)

@@ -29,7 +29,8 @@ func TestMain(m *testing.M) { zktest.Main(m) }
 // run runs one of etcd's programs to its end, and returns what it printed. Programs of etcd check themselves.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(within(t), rigtest.Component(t, name), args...)
+	program := rigtest.Component(t, name)
+	cmd := exec.CommandContext(within(t), program, args...)
 	cmd.Env = append(cmd.Environ(), "ETCD_VERIFY=all")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -45,7 +45,8 @@ func TestImportIsKilled(t *testing.T) {
 		exists, _, err := conn.Exists(root + "/format")
 		require.NoError(t, err)
 		require.False(t, exists)
-		out, err := exec.CommandContext(within(t), rigtest.Program(t), "server", "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+root,
+		program := rigtest.Program(t)
+		out, err := exec.CommandContext(within(t), program, "server", "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+root,
 			"--listen-client-urls=http://127.0.0.1:0", "--listen-metrics-urls=", "--data-dir="+t.TempDir()).CombinedOutput()
 		require.Error(t, err)
 		require.Regexp(t, `the root is not finished: .* writes snapshot `+filepath.Base(path)+`.* to `+root+`, since .* — wait for it, or begin it again`, string(out))
@@ -59,7 +60,8 @@ func TestImportIsKilled(t *testing.T) {
 // killedImport begins an import and kills it once so many chunks are there.
 func killedImport(t *testing.T, conn *zk.Conn, root, path string, chunks int) {
 	t.Helper()
-	cmd := exec.CommandContext(within(t), rigtest.Program(t), "import", "--snapshot="+path, "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+root)
+	program := rigtest.Program(t)
+	cmd := exec.CommandContext(within(t), program, "import", "--snapshot="+path, "--zookeeper="+zktest.Shared(t).Addr(), "--zookeeper-root="+root)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(t, cmd.Start())

@@ -28,7 +28,8 @@ func imported(t *testing.T, path string, flags ...string) *store {
 func importInto(t *testing.T, root, path string, flags ...string) (string, error) {
 	t.Helper()
 	args := append([]string{"import", "--snapshot=" + path, "--zookeeper=" + zktest.Shared(t).Addr(), "--zookeeper-root=" + root}, flags...)
-	out, err := exec.CommandContext(within(t), rigtest.Program(t), args...).CombinedOutput()
+	program := rigtest.Program(t)
+	out, err := exec.CommandContext(within(t), program, args...).CombinedOutput()
 	t.Logf("zkine %v\n%s", args, out)
 	return string(out), err
 }

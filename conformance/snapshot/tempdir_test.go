@@ -56,9 +56,10 @@ func TestTempDir(t *testing.T) {
 // trySave has etcdctl save a snapshot, which may fail, and returns what it printed.
 func (s *store) trySave(t *testing.T) (string, error) {
 	t.Helper()
+	program := rigtest.Component(t, "etcdctl")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, rigtest.Component(t, "etcdctl"), "--endpoints="+s.endpoint, "snapshot", "save",
+	out, err := exec.CommandContext(ctx, program, "--endpoints="+s.endpoint, "snapshot", "save",
 		filepath.Join(t.TempDir(), "snapshot.db")).CombinedOutput()
 	return string(out), err
 }
