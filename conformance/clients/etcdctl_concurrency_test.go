@@ -59,12 +59,12 @@ func TestEtcdctlElect(t *testing.T) {
 func TestEtcdctlKeepAlive(t *testing.T) {
 	onBoth(t, func(t *testing.T, endpoint string) {
 		c := connect(t, endpoint)
-		lease, err := c.Grant(within(t), 3)
+		lease, err := c.Grant(within(t), 9) // longer than etcdctl takes to start, on a machine that is busy
 		require.NoError(t, err)
 		id := fmt.Sprintf("%016x", int64(lease.ID))
 		k := startEtcdctl(t, endpoint, "lease", "keep-alive", id)
 		for range 4 { // longer than it would live by itself
-			k.prints("lease " + id + " keepalived with TTL(3)")
+			k.prints("lease " + id + " keepalived with TTL(9)")
 		}
 		_, err = c.Revoke(within(t), lease.ID)
 		require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestEtcdctlKeepAlive(t *testing.T) {
 			if line == "lease "+id+" expired or revoked." {
 				break
 			}
-			require.Equal(t, "lease "+id+" keepalived with TTL(3)", line, "one may have been on its way")
+			require.Equal(t, "lease "+id+" keepalived with TTL(9)", line, "one may have been on its way")
 		}
 		require.Zero(t, k.ends())
 	})
