@@ -37,6 +37,8 @@ var imports = map[string][]string{
 	"cmd/zkine/etcdflags":  {},
 	"cmd/zkine/logoutput":  {},
 	"cmd/zkine/systemd":    {},
+	// For tests: systemd's end.
+	"cmd/zkine/systemd/systemdtest": {},
 
 	// The facade. Of what is below it knows the backend, and the vocabulary of revision.
 	"server": {"server/calllog", "server/console", "server/families", "server/gateway", "server/listener", "server/observe", "server/tracing", "server/usage", "server/v3rpc", "server/wire", "backend", "revision/throttle"},

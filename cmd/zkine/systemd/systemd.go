@@ -32,14 +32,15 @@ type Manager struct {
 // Close.
 func Start(alive func() error, status func() string, log *logrus.Entry) *Manager {
 	m := &Manager{log: log, alive: alive, status: status, ready: make(chan struct{}), stop: make(chan struct{})}
-	if sent := m.send("STATUS=" + oneLine(status())); !sent {
+	first := oneLine(status())
+	if sent := m.send("STATUS=" + first); !sent {
 		return m
 	}
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		log.WithError(err).Warn("systemd's WATCHDOG_USEC cannot be read: it is not told that zkine is alive")
 	}
-	m.ended.Go(func() { m.loop(watchdog) })
+	m.ended.Go(func() { m.loop(watchdog, first) })
 	return m
 }
 
@@ -61,8 +62,9 @@ func (m *Manager) Close() {
 	m.ended.Wait()
 }
 
-// loop tells the status until the service is ready, and that it is alive, always.
-func (m *Manager) loop(watchdog time.Duration) {
+// loop tells the status until the service is ready, if it is another than the last one,
+// and that it is alive, always.
+func (m *Manager) loop(watchdog time.Duration, last string) {
 	status := time.NewTicker(statusPeriod)
 	defer status.Stop()
 	var beat <-chan time.Time
@@ -71,7 +73,7 @@ func (m *Manager) loop(watchdog time.Duration) {
 		defer t.Stop()
 		beat = t.C
 	}
-	last, ready := "", m.ready
+	ready := m.ready
 	for {
 		select {
 		case <-m.stop:

@@ -3,9 +3,7 @@ package systemd
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -13,28 +11,21 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
+
+	"github.com/zkine/zkine/cmd/zkine/systemd/systemdtest"
 )
 
-// socket is a systemd that hears what it is told.
+// socket is a systemd that hears what this process tells.
 func socket(t *testing.T, watchdog time.Duration) (next func() string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "zkine") // short enough for a socket's name
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	t.Setenv("NOTIFY_SOCKET", path)
+	s := systemdtest.Listen(t)
+	go s.Take()
+	t.Setenv("NOTIFY_SOCKET", s.Path)
 	t.Setenv("WATCHDOG_USEC", strconv.FormatInt(watchdog.Microseconds(), 10))
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
 	return func() string {
 		t.Helper()
-		buffer := make([]byte, 4096)
-		require.NoError(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
-		n, err := conn.Read(buffer)
-		require.NoError(t, err)
-		return string(buffer[:n])
+		return s.Next(t)
 	}
 }
 
@@ -58,6 +49,9 @@ func TestLife(t *testing.T) {
 	}, func() string { return "loading\n50 %" }, quiet())
 	require.Equal(t, "STATUS=loading 50 %", next())
 	require.Equal(t, "WATCHDOG=1", next())
+	for began := time.Now(); time.Since(began) < 3*statusPeriod/2; {
+		<-asked // the status is the same all the time, and is not told again
+	}
 	m.Ready()
 	m.Ready()
 	for text := next(); text != "READY=1\nSTATUS=serving etcd clients"; text = next() {
