@@ -74,7 +74,7 @@ func TestDoctorWhileServing(t *testing.T) {
 	two.ready()
 	away := startZkine(t, append(args, "--name=away", "--advertise-client-urls=http://0.0.0.0:1"))
 	away.ready()
-	code, r = looks(t, append(args, serving, "--dial-timeout=300ms")...)
+	code, r = looks(t, append(args, serving)...)
 	require.Equal(t, 1, code)
 	require.Equal(t, doctor.Problem, finding(r, "alarms", "NOSPACE: this alarm is raised").Level)
 	require.Nil(t, finding(r, "alarms", "member one"), "it is told once")

@@ -75,11 +75,12 @@ func TestLogPrint(t *testing.T) {
 // TestLogPrintFollows goes on with what is written, over a lost connection and new
 // segments, until it is stopped.
 func TestLogPrintFollows(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	args, root, _ := sharedRoot(t)
 	kv := client(t, startZkine(t, append(args, "--log-segment-slots=3")).ready())
 	put(t, kv, "/a", "0")
 	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
-	cmd := exec.Command(os.Args[0], "log", "print", "--follow", "-o", "json", "--zookeeper="+proxy.Addr(), "--zookeeper-root="+root, "--prefix=/a", "--timeout=200ms")
+	cmd := exec.Command(os.Args[0], "log", "print", "--follow", "-o", "json", "--zookeeper="+proxy.Addr(), "--zookeeper-root="+root, "--prefix=/a", "--timeout=5s") // in which a busy machine opens a session
 	cmd.Env = append(os.Environ(), asZkine+"=1")
 	says, err := cmd.StderrPipe()
 	require.NoError(t, err)
