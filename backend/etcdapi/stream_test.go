@@ -33,6 +33,9 @@ type faulty struct {
 	err   error
 	// pages counts what was read by Range.
 	pages atomic.Int64
+	// ended has the stream go on, with the same keys again and again, until its reader leaves,
+	// and is told of that; nil to have it end by itself.
+	ended chan struct{}
 }
 
 func fakeKey(i int) string { return fmt.Sprintf("/key/%06d", i) }
@@ -64,6 +67,13 @@ func (f *faulty) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 }
 
 func (f *faulty) RangeStream(r *pb.RangeRequest, s grpc.ServerStreamingServer[pb.RangeStreamResponse]) error {
+	for f.ended != nil {
+		kvs, _ := f.from(r.Key, fakePart)
+		if err := s.Send(&pb.RangeStreamResponse{RangeResponse: &pb.RangeResponse{Kvs: kvs}}); err != nil {
+			f.ended <- struct{}{}
+			return err
+		}
+	}
 	for range f.after {
 		kvs, more := f.from(r.Key, fakePart)
 		part := &pb.RangeResponse{Kvs: kvs}
@@ -125,11 +135,17 @@ func TestStreamsThatEnd(t *testing.T) {
 
 // TestReadersWhoLeave end the stream.
 func TestReadersWhoLeave(t *testing.T) {
-	s := (&faulty{after: 1000}).connect(t)
+	f := &faulty{ended: make(chan struct{}, 1)}
+	s := f.connect(t)
 	for range 3 {
 		for _, err := range s.Keys(t.Context(), fakeRev) {
 			require.NoError(t, err)
 			break
+		}
+		select {
+		case <-f.ended:
+		case <-time.After(time.Minute):
+			require.FailNow(t, "the stream goes on")
 		}
 	}
 }
