@@ -80,10 +80,12 @@ func (p *Pool) Cool(key string, v *Value) (tried bool) {
 
 // warmAgain replaces v's packed cell, if there is room. Any goroutine may call it.
 func (p *Pool) warmAgain(v *Value, packed *cell, value []byte) {
-	if packed.dropped || p.warm.Load()+int64(len(value)) > p.room+p.room/2 {
+	size, room := int64(len(value)), p.room+p.room/2
+	if packed.dropped || p.warm.Load()+size > room {
 		return
 	}
-	if v.cell.CompareAndSwap(packed, &cell{bytes: value}) {
-		p.warm.Add(int64(len(value)))
+	// It is counted first: readers who come together would all find the same room.
+	if p.warm.Add(size) > room || !v.cell.CompareAndSwap(packed, &cell{bytes: value}) {
+		p.warm.Add(-size)
 	}
 }
