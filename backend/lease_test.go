@@ -15,11 +15,11 @@ import (
 func TestLeaseExpiresWithAllItsKeysInOneRevision(t *testing.T) {
 	e := memlog.New()
 	a, b := openMem(t, e, "a"), openMem(t, e, "b")
+	began := time.Now() // it lasts from when it is granted, which is known here later
 	granted, err := b.LeaseGrant(within(t), &pb.LeaseGrantRequest{TTL: 1})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, granted.TTL, "the minimum")
 	require.Positive(t, granted.ID)
-	began := time.Now()
 	s := watchOn(t, a, &pb.WatchCreateRequest{Key: []byte("k"), RangeEnd: []byte("l"), Filters: []pb.WatchCreateRequest_FilterType{pb.WatchCreateRequest_NOPUT}})
 	put(t, a, "k1", "v", granted.ID)
 	put(t, b, "k2", "v", granted.ID)
