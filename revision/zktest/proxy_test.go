@@ -113,7 +113,7 @@ func TestCutRefuseAccept(t *testing.T) {
 
 func TestDelayIsLatencyNotBandwidth(t *testing.T) {
 	p, root, via, _ := viaProxy(t)
-	const late = 100 * time.Millisecond
+	const late = 500 * time.Millisecond
 	p.Delay(ToServer, late)
 	began := time.Now()
 	errs := make(chan error)
