@@ -21,7 +21,8 @@ import (
 // neighbours in the order of keys are, the better levels save nothing to speak
 // of (pods: 6.4 % of the raw bytes, 6.0 % at the default level) for three times
 // the time, which clients would miss.
-var blobEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+var blobEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+	zstd.WithWindowSize(zstdWindow))
 
 // EncodeBlob compresses raw and describes the result, cut at limit bytes.
 func EncodeBlob(raw []byte, limit int) ([]byte, BlobRef) {

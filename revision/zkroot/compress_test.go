@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 )
 
@@ -35,4 +36,19 @@ func TestCompressor(t *testing.T) {
 	}
 	require.False(t, compresses(text[:compressFrom-1]), "too small to be worth it")
 	require.True(t, compresses(text))
+}
+
+// What is large is compressed without looking far back, and so without much memory; and its frame says its size.
+func TestWindowIsSmall(t *testing.T) {
+	noise := make([]byte, zstdWindow/2)
+	rand.Read(noise)
+	raw := bytes.Repeat(noise, 8)
+	for name, packed := range map[string][]byte{"blob": Compress(raw), "payload": zstdEncoder.EncodeAll(raw, nil)} {
+		var head zstd.Header
+		require.NoError(t, head.Decode(packed), name)
+		require.LessOrEqual(t, head.WindowSize, uint64(zstdWindow), name)
+		again, err := Decompress(packed, len(raw))
+		require.NoError(t, err, name)
+		require.True(t, bytes.Equal(raw, again), name)
+	}
 }
