@@ -203,8 +203,8 @@ images: build zookeeper ## container images, without a container engine: dist/im
 	cd conformance && go test -count=1 ./image -java
 
 .PHONY: release install
-release: ## archives for Linux, macOS and Windows with manual pages and completions, SBOMs and checksums, in dist: CONTRIBUTING.md
-	deploy/release.sh dist
+release: ## archives for Linux, macOS and Windows with manual pages and completions, SBOMs and checksums, in dist/release: CONTRIBUTING.md
+	deploy/release.sh dist/release
 
 PREFIX ?= /usr/local
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -44,6 +45,23 @@ func TestReleaseIsReproducible(t *testing.T) {
 		return
 	}
 	requireParts(t, filepath.Join(outs[0], name+".sbom.json"))
+}
+
+// TestReleaseBesideImages looks at what make would do for both: a release wants a folder that is not there yet, so that of
+// the images must be elsewhere.
+func TestReleaseBesideImages(t *testing.T) {
+	root, err := rig.Checkout()
+	require.NoError(t, err)
+	dry := exec.CommandContext(t.Context(), "make", "--dry-run", "images", "release")
+	dry.Dir = root
+	text, err := dry.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	images := regexp.MustCompile(`-out \.\./(\S+)`).FindSubmatch(text)
+	release := regexp.MustCompile(`deploy/release\.sh (\S+)`).FindSubmatch(text)
+	require.True(t, images != nil && release != nil, "%s", text)
+	inside, err := filepath.Rel(string(release[1]), string(images[1]))
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(inside, ".."), "the images are in %s, the release in %s", images[1], release[1])
 }
 
 // makeRelease runs the script in a copy of the checkout and returns the folder that it has made.
