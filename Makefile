@@ -121,9 +121,9 @@ archive-cost: build zookeeper ## what an archive costs the zkine that makes it: 
 	cd conformance && go test -count=1 -v -timeout 20m ./archive -run Cost -cost $(ARGS)
 
 .PHONY: three-nodes
-three-nodes: build zookeeper ## the commands of docs/three-nodes.md on three machines made of namespaces, kube-apiserver too; needs root
-	@conformance/components/build.sh etcdctl kube-apiserver
-	cd conformance && go test -count=1 -timeout 30m -v -run ThreeNodes ./deploy -kube $(ARGS)
+three-nodes: build zookeeper ## the commands of docs/three-nodes.md on three machines made of namespaces, kube-apiserver too; needs root; and a kubeadm join
+	@conformance/components/build.sh etcdctl kube-apiserver kubeadm
+	cd conformance && go test -count=1 -timeout 30m -v -run 'ThreeNodes|KubeadmJoin' ./deploy -kube $(ARGS)
 
 .PHONY: manifests
 manifests: build zookeeper ## what deploy has for Kubernetes, judged by a real kube-apiserver; kustomize and Helm compared: docs/kubernetes.md

@@ -6,7 +6,7 @@
 //	machines.go       machines made of namespaces, for docs/three-nodes.md; testdata has what stands in for systemd there
 //	systemd.go        systemd-analyze, from the system or from Debian's archive
 //	staticpod_test.go the manifest of a zkine beside each API server
-//	kubeadm_test.go   kubeadm's own manifests and checks, with zkine as its etcd
+//	kubeadm_test.go   kubeadm's own manifests and checks, with zkine as its etcd; kubeadmjoin_test.go: a second machine
 //	confine_linux.go  a process with the unit's capabilities and system calls, without systemd
 //
 // make test runs the recipe for an ensemble; go test ./deploy -all for a single server, too.

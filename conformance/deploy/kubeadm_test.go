@@ -30,11 +30,15 @@ type kubeadm struct {
 	t       *testing.T
 	program string
 	dir     string
+	address string // of the API server, as clients and other machines are told; empty for the default
 }
 
-func newKubeadm(t *testing.T) *kubeadm {
+// certificateKey is what certificates are encrypted with on their way to machines that join.
+const certificateKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+func newKubeadm(t *testing.T, address string) *kubeadm {
 	t.Helper()
-	k := &kubeadm{t: t, program: rigtest.Component(t, "kubeadm"), dir: t.TempDir()}
+	k := &kubeadm{t: t, program: rigtest.Component(t, "kubeadm"), dir: t.TempDir(), address: address}
 	k.run("certs", "all", "--config", k.config("local: {}"))
 	return k
 }
@@ -48,14 +52,16 @@ kind: InitConfiguration
 localAPIEndpoint: {advertiseAddress: 10.0.0.1}
 nodeRegistration: {name: cp1, criSocket: "unix:///run/none.sock"}
 patches: {directory: %q}
+certificateKey: %q
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 kubernetesVersion: v1.37.2
 certificatesDir: %q
+controlPlaneEndpoint: %q
 etcd:
   %s
-`, k.patches(), filepath.Join(k.dir, "pki"), strings.ReplaceAll(strings.TrimSpace(etcd), "\n", "\n  "))
+`, k.patches(), certificateKey, filepath.Join(k.dir, "pki"), k.address, strings.ReplaceAll(strings.TrimSpace(etcd), "\n", "\n  "))
 	require.NoError(k.t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
@@ -68,12 +74,21 @@ func (k *kubeadm) patches() string {
 	return filepath.Join(root, "deploy", "kubernetes", "kubeadm-patches")
 }
 
-func (k *kubeadm) try(phase ...string) (string, error) {
+// command runs kubeadm; what it would write of a dry run is in the folders dry and joined.
+func (k *kubeadm) command(args ...string) (string, error) {
 	k.t.Helper()
-	cmd := exec.CommandContext(k.t.Context(), k.program, append([]string{"init", "phase"}, phase...)...)
-	cmd.Env = append(os.Environ(), "KUBEADM_INIT_DRYRUN_DIR="+filepath.Join(k.dir, "dry"))
+	cmd := exec.CommandContext(k.t.Context(), k.program, args...)
+	cmd.Env = append(os.Environ(), "KUBEADM_INIT_DRYRUN_DIR="+filepath.Join(k.dir, "dry"), "KUBEADM_JOIN_DRYRUN_DIR="+k.joined())
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// joined is the folder in place of another machine's /etc/kubernetes.
+func (k *kubeadm) joined() string { return filepath.Join(k.dir, "joined") }
+
+func (k *kubeadm) try(phase ...string) (string, error) {
+	k.t.Helper()
+	return k.command(append([]string{"init", "phase"}, phase...)...)
 }
 
 func (k *kubeadm) run(phase ...string) string {
@@ -113,8 +128,13 @@ func (k *kubeadm) manifest(name string, phase ...string) (m manifest) {
 		require.NoError(k.t, err, out)
 		text = string(file)
 	}
-	require.NoError(k.t, yaml.Unmarshal([]byte(text), &m), text)
-	require.Len(k.t, m.Spec.Containers, 1)
+	return readManifest(k.t, []byte(text))
+}
+
+func readManifest(t *testing.T, text []byte) (m manifest) {
+	t.Helper()
+	require.NoError(t, yaml.Unmarshal(text, &m), "%s", text)
+	require.Len(t, m.Spec.Containers, 1)
 	return m
 }
 
@@ -168,7 +188,7 @@ func startZkine(t *testing.T, name string, env []string, args ...string) *rig.Pr
 // TestKubeadmStackedEtcd has kubeadm write the manifest of its own etcd, with zkine's image, and runs zkine with that
 // very command: its 19 flags, certificates and probes.
 func TestKubeadmStackedEtcd(t *testing.T) {
-	k := newKubeadm(t)
+	k := newKubeadm(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	m := k.manifest("etcd", "etcd", "local", "--config", k.config(fmt.Sprintf(`local:
@@ -223,7 +243,7 @@ func TestKubeadmStackedEtcd(t *testing.T) {
 // TestKubeadmExternalEtcd has kubeadm's preflight ask a zkine for its version, on URLs for HTTP alone, and write the
 // manifest of an API server that reads and writes there.
 func TestKubeadmExternalEtcd(t *testing.T) {
-	k := newKubeadm(t)
+	k := newKubeadm(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ports, err := rig.FreeAddresses(2)

@@ -22,7 +22,7 @@ const threeNodes = "docs/three-nodes.md"
 // kubeSection is the section that needs kube-apiserver.
 const kubeSection = "kube-apiserver"
 
-var kubeFlag = flag.Bool("kube", false, "run the section of docs/three-nodes.md with kube-apiserver, too, which is built if it is missing")
+var kubeFlag = flag.Bool("kube", false, "run what has a kube-apiserver, too, which is built if it is missing: its section of docs/three-nodes.md, and a join by kubeadm")
 
 // TestThreeNodes runs the commands of docs/three-nodes.md as written, on three machines made of namespaces. A block says in
 // its first line where it belongs.
