@@ -56,7 +56,7 @@ func TestLogPrint(t *testing.T) {
 
 	values := show("--values")
 	require.Contains(t, values, `put /registry/pods/shop/web (1 bytes) = "e"`)
-	require.Contains(t, values, "(a Secret, which is not shown)")
+	require.Contains(t, values, "(not shown: it may be a Secret)")
 	require.NotContains(t, values, "s3cr3t")
 	require.NotContains(t, show(), `"e"`)
 

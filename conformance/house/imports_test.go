@@ -27,7 +27,7 @@ var imports = map[string][]string{
 	"cmd/zkine/doctor": {
 		"cmd/zkine/clienturl", "revision", "revision/bytesize", "revision/embedded", "revision/zkacl", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
 	},
-	"cmd/zkine/logprint": {"backend/recovery", "revision/recordpb"},
+	"cmd/zkine/logprint": {"server/console/kube", "backend/recovery", "revision/recordpb"},
 	"cmd/zkine/inspect": {
 		"cmd/zkine/clienturl", "backend/recovery", "revision", "revision/recordpb", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
 	},

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/zkine/zkine/server/console/kube"
 )
 
 // Op is what a record does with a key, or with a range of them.
@@ -38,7 +40,7 @@ func (f Format) put(r *pb.PutRequest) Op {
 	op := Op{Op: "put", Bytes: len(r.Value), Lease: r.Lease, from: r.Key}
 	op.Key, op.KeyBytes = textOrBytes(r.Key)
 	if f.ValueBytes > 0 && !r.IgnoreValue {
-		if secret(r.Key, r.Value) {
+		if kube.MayBeSecret(r.Key, r.Value) {
 			op.Masked = true
 		} else {
 			op.Value, op.ValueBytes = textOrBytes(beginning(r.Value, f.ValueBytes))
@@ -121,7 +123,7 @@ func (o *Op) String() string {
 	}
 	switch {
 	case o.Masked:
-		text += " = (a Secret, which is not shown)"
+		text += " = (not shown: it may be a Secret)"
 	case o.Value != nil:
 		text += " = " + strconv.Quote(*o.Value) + o.more(len(*o.Value))
 	case o.ValueBytes != nil:

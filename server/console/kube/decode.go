@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"strings"
 )
 
@@ -94,7 +93,7 @@ func (d *Decoder) Decode(key, value []byte, o Options) Document {
 
 // unread shows a value that was not understood as it is, unless it may be a Secret.
 func unread(key, value []byte) Document {
-	if holdsSecrets(key) || mentionsSecret(value) {
+	if MayBeSecret(key, value) {
 		return hidden()
 	}
 	return raw(value)
@@ -167,20 +166,6 @@ func (doc *Document) describe(object map[string]any) {
 		*field = clip(*field, 256)
 	}
 }
-
-// secretMarks stand in Secrets: in JSON, in YAML and in protobuf.
-var secretMarks = [][]byte{[]byte(`"Secret"`), []byte(`"SecretList"`), []byte("kind: Secret"), []byte("kind: 'Secret"), []byte("\x06Secret"), []byte("\x0aSecretList")}
-
-// mentionsSecret says whether a value that was not understood may hold a Secret.
-func mentionsSecret(value []byte) bool {
-	return slices.ContainsFunc(secretMarks, func(m []byte) bool { return bytes.Contains(value, m) })
-}
-
-// notShown stands, within an object, for what was not understood and may hold a Secret.
-const notShown = "<not shown: it may be a Secret>"
-
-// holdsSecrets says whether Kubernetes keeps Secrets under the key.
-func holdsSecrets(key []byte) bool { return strings.Contains("/"+string(key)+"/", "/secrets/") }
 
 // hidden stands for a value that may be a Secret's, and was not understood.
 func hidden() Document {

@@ -7,6 +7,7 @@
 //	message.go   a protobuf message becomes a tree, by the table
 //	special.go   messages that JSON has another form for: times, quantities, embedded JSON
 //	json.go      JSON becomes a tree
+//	secret.go    what may be a Secret
 //	mask.go      the data of Secrets is taken out of a tree
 //	yaml.go      a tree becomes YAML
 //	raw.go       what is none of these

@@ -49,6 +49,27 @@ func secretJSON(more string) string {
 	return `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"db","annotations":{"` + "kubectl.kubernetes.io/last-applied-configuration" + `":"{` + password + `","long":"` + strings.Repeat(password, 9) + `"}},"data":{"p":"` + password + `"},"stringData":{"q":"` + password + `"}` + more + `}`
 }
 
+func TestMayBeSecret(t *testing.T) {
+	for _, c := range []struct {
+		key, value string
+		may        bool
+	}{
+		{key: "/registry/secrets/shop/db", may: true},
+		{key: "/registry/secrets", may: true},
+		{key: "secrets/db", may: true},
+		{key: "/registry/configmaps/shop/secrets-of-the-sea"},
+		{key: "/a", value: `{"kind":"Secret"}`, may: true},
+		{key: "/a", value: "{\"kind\" :\n\"SecretList\"}", may: true},
+		{key: "/a", value: `{"kind":"ExternalSecret"}`},
+		{key: "/a", value: "kind: Secret\n", may: true},
+		{key: "/a", value: "kind: Pod\n"},
+		{key: "/a", value: string(sample(t, "secret")), may: true},
+		{key: "/a", value: string(sample(t, "configmap"))},
+	} {
+		require.Equal(t, c.may, MayBeSecret([]byte(c.key), []byte(c.value)), "%s %q", c.key, c.value)
+	}
+}
+
 // No form of a Secret, whole or damaged, shows its data.
 func TestSecretsAreMasked(t *testing.T) {
 	whole := sample(t, "secret")

@@ -35,9 +35,6 @@ func (d *Decoder) mask(tree any) (masked int) {
 	return masked
 }
 
-// isSecret says whether objects of a kind are Secrets, of whatever group.
-func isSecret(kind string) bool { return kind == "Secret" || kind == "SecretList" }
-
 func (d *Decoder) maskSecret(object map[string]any) (masked int) {
 	masked += d.maskField(object, "data", true) + d.maskField(object, "stringData", false)
 	if metadata, ok := object["metadata"].(map[string]any); ok {
