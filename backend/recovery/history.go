@@ -9,6 +9,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
@@ -70,14 +71,7 @@ func (k Keys) rangeEnd() []byte {
 	if !k.Prefix {
 		return nil
 	}
-	end := []byte(k.Key)
-	for i := len(end) - 1; i >= 0; i-- {
-		if end[i] < 0xff {
-			end[i]++
-			return end[:i+1]
-		}
-	}
-	return []byte{0}
+	return []byte(clientv3.GetPrefixRangeEnd(k.Key))
 }
 
 func (k Keys) first() []byte {

@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	},
 	"cmd/zkine/logprint": {"server/console/kube", "backend/recovery", "revision/recordpb"},
 	"cmd/zkine/inspect": {
-		"cmd/zkine/clienturl", "backend/recovery", "revision", "revision/recordpb", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
+		"cmd/zkine/clienturl", "server/usage", "backend/recovery", "revision", "revision/recordpb", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
 	},
 	"cmd/zkine/top":        {"backend/observepb", "revision/bytesize", "server/observe", "server/usage"},
 	"cmd/zkine/progress":   {"revision/bytesize"},

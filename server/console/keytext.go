@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // maxKey bounds a key, in bytes, that the page asks for.
@@ -84,17 +86,8 @@ func startOf(r *http.Request) (prefix, from []byte, err error) {
 	return prefix, from, nil
 }
 
-// prefixEnd is the end of the range of keys that begin with a prefix.
-func prefixEnd(prefix []byte) []byte {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i] < 0xff {
-			end := append([]byte(nil), prefix[:i+1]...)
-			end[i]++
-			return end
-		}
-	}
-	return []byte{0} // all that follow
-}
+// prefixEnd is the end of the range of keys that begin with a prefix, as etcd's clients write it.
+func prefixEnd(prefix []byte) []byte { return []byte(clientv3.GetPrefixRangeEnd(string(prefix))) }
 
 // firstKey is where a range begins: no key is empty.
 func firstKey(prefix []byte) []byte {

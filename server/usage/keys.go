@@ -49,12 +49,20 @@ func (k *keys) of(key, end []byte) []byte {
 	if len(end) > 0 {
 		key = scope(key, end)
 	}
+	if root := k.rootOf(key); root > 0 {
+		return key[:root+folder(key[root:], 2, true)]
+	}
+	return key[:folder(key, 2, false)]
+}
+
+// rootOf is where the root of Kubernetes ends that a key lies below; 0 if there is none.
+func (k *keys) rootOf(key []byte) int {
 	for _, root := range *k.roots.Load() {
 		if len(key) >= len(root) && string(key[:len(root)]) == root {
-			return key[:len(root)+cut(key[len(root):])]
+			return len(root)
 		}
 	}
-	return generic(key)
+	return 0
 }
 
 // scope is the longest prefix that all keys of a range have.
@@ -72,41 +80,34 @@ func scope(key, end []byte) []byte {
 	return key[:n]
 }
 
-// cut is where the prefix of a key below a root of Kubernetes ends.
-func cut(rest []byte) int {
-	at := bytes.IndexByte(rest, '/')
-	if at < 0 {
-		return 0
-	}
-	if segment := rest[:at]; bytes.IndexByte(segment, '.') >= 0 || string(segment) == "services" {
-		// The group of a custom resource; or Kubernetes' services/specs and services/endpoints.
-		next := bytes.IndexByte(rest[at+1:], '/')
-		if next < 0 {
-			return at + 1
+// folder is where a path's first parts end, each with its slash; what follows the last slash is none of them, nor what
+// ends beyond maxPrefix. Below a root of Kubernetes the first part is [group/]resource.
+func folder(path []byte, parts int, belowRoot bool) (end int) {
+	segment := func() (text []byte, ok bool) {
+		n := bytes.IndexByte(path[end:], '/')
+		if n < 0 || end+n >= maxPrefix {
+			return nil, false
 		}
-		at += 1 + next
+		text = path[end : end+n]
+		end += n + 1
+		return text, true
 	}
-	if namespace := bytes.IndexByte(rest[at+1:], '/'); namespace >= 0 {
-		at += 1 + namespace
+	if !belowRoot && len(path) > 0 && path[0] == '/' {
+		end = 1
 	}
-	return min(at+1, maxPrefix)
-}
-
-// generic is the prefix of a key elsewhere.
-func generic(key []byte) []byte {
-	end := 0
-	for i, segments := 0, 0; i < len(key) && i < maxPrefix; i++ {
-		if key[i] != '/' {
-			continue
+	for part := range parts {
+		text, ok := segment()
+		if !ok {
+			return end
 		}
-		end = i + 1
-		if i > 0 {
-			if segments++; segments == 2 {
-				break
+		if belowRoot && part == 0 && (bytes.IndexByte(text, '.') >= 0 || string(text) == "services") {
+			// The group of a custom resource; or Kubernetes' services/specs and services/endpoints.
+			if _, ok = segment(); !ok {
+				return end
 			}
 		}
 	}
-	return key[:end]
+	return end
 }
 
 // learn looks whether a key shows a root of Kubernetes, and keeps that.

@@ -6,13 +6,13 @@ import (
 	"iter"
 	"slices"
 	"strconv"
-	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zkine/zkine/revision"
 	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/server/usage"
 )
 
 // maxPrefixes bounds how many prefixes are counted apart; keys with further ones are
@@ -22,6 +22,7 @@ const maxPrefixes = 20_000
 // counting adds up keys that come in the order of a checkpoint: a key's versions
 // together, oldest first.
 type counting struct {
+	folders    *usage.Folders
 	depth, top int
 
 	keys     Keys
@@ -34,7 +35,7 @@ type counting struct {
 }
 
 func newCounting(depth, top int, leases map[int64]int64) *counting {
-	return &counting{depth: depth, top: top, prefixes: map[string]*Prefix{}, leases: leases}
+	return &counting{folders: usage.NewFolders(), depth: depth, top: top, prefixes: map[string]*Prefix{}, leases: leases}
 }
 
 // read takes chunks in, one at a time.
@@ -111,7 +112,7 @@ func (c *counting) old(kv *mvccpb.KeyValue, size int64) {
 }
 
 func (c *counting) prefix(key []byte) *Prefix {
-	name := prefixOf(string(key), c.depth)
+	name := string(c.folders.Of(key, c.depth))
 	if p := c.prefixes[name]; p != nil {
 		return p
 	}
@@ -142,30 +143,6 @@ func (c *counting) result() *Keys {
 		c.keys.Others = &c.others
 	}
 	return &c.keys
-}
-
-// maxPrefixBytes bounds a prefix's name, in bytes.
-const maxPrefixBytes = 256
-
-// prefixOf is the beginning of a key with so many parts between slashes: 2 for
-// Kubernetes' resources, as /registry/pods/. The group of a resource that has one, with
-// a dot in it, does not count, as in /registry/apps.example.com/things/.
-func prefixOf(key string, depth int) string {
-	at := 0
-	if strings.HasPrefix(key, "/") {
-		at = 1
-	}
-	for part := 0; part < depth; part++ {
-		n := strings.IndexByte(key[at:], '/')
-		if n < 0 {
-			break
-		}
-		if part == 1 && strings.Contains(key[at:at+n], ".") {
-			depth++
-		}
-		at += n + 1
-	}
-	return key[:min(at, maxPrefixBytes)]
 }
 
 // leaseTable is what is told of leases, with how many keys each has.

@@ -14,26 +14,6 @@ import (
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
-func TestPrefixOf(t *testing.T) {
-	for key, want := range map[string]string{
-		"/registry/pods/shop/web":                  "/registry/pods/",
-		"/registry/apps.example.com/things/shop/a": "/registry/apps.example.com/things/",
-		"/registry/leases/kube-node-lease/node-1":  "/registry/leases/",
-		"compact_rev_key":                          "",
-		"/short":                                   "/",
-		"a/b/c":                                    "a/b/",
-		"":                                         "",
-		"/":                                        "/",
-		"//x":                                      "//",
-		strings.Repeat("x", 1000):                  "",
-	} {
-		require.Equal(t, want, prefixOf(key, 2), key)
-	}
-	require.Len(t, prefixOf("/"+strings.Repeat("x", 1000)+"/y", 1), maxPrefixBytes)
-	require.Equal(t, "/registry/pods/shop/", prefixOf("/registry/pods/shop/web", 3))
-	require.Equal(t, "/registry/", prefixOf("/registry/pods/shop/web", 1))
-}
-
 // TestCounting compares what is counted with the state itself, in random stories.
 func TestCounting(t *testing.T) {
 	seed := rand.Uint64()

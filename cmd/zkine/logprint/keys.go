@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/zkine/zkine/server/console/kube"
 )
@@ -116,7 +117,7 @@ func (o *Op) String() string {
 		text += ")"
 	case len(o.to) == 1 && o.to[0] == 0:
 		text += " and all after it"
-	case len(o.to) > 0 && string(o.to) == prefixEnd(o.from):
+	case len(o.to) > 0 && string(o.to) == clientv3.GetPrefixRangeEnd(string(o.from)):
 		text += "*"
 	case len(o.to) > 0:
 		text += " to " + Readable(o.to)
@@ -137,19 +138,6 @@ func (o *Op) more(shown int) string {
 		return "…"
 	}
 	return ""
-}
-
-// prefixEnd is the end of the range of all keys that begin with a prefix, as etcd's
-// clients write it.
-func prefixEnd(prefix []byte) string {
-	end := []byte(string(prefix))
-	for i := len(end) - 1; i >= 0; i-- {
-		if end[i] < 0xff {
-			end[i]++
-			return string(end[:i+1])
-		}
-	}
-	return "\x00"
 }
 
 // beginning is at most n bytes of a value, without half a character at the end.
