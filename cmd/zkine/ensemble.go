@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -65,7 +63,8 @@ func inspectEnsemble(ctx context.Context, ensemble *zkclient.Ensemble, cfg confi
 			if err != nil {
 				return
 			}
-			if bad := embedded.KnownBad(srvrVersion(reply)); bad != "" {
+			stats, _ := fourletter.ReadSrvr(reply) // without a version nothing is known of it
+			if bad := embedded.KnownBad(stats.Version); bad != "" {
 				log.Warnf("%s: %s", server, bad)
 			}
 			inspectHeap(ctx, server, cfg, log)
@@ -85,26 +84,6 @@ func inspectHeap(ctx context.Context, server zkclient.Server, cfg config, log *l
 		log.Warnf("%s: its heap of %s does not hold what --quota-backend-bytes=%d allows beside 500 requests of --max-zookeeper-request=%d; "+
 			"give it %s, or set these lower", server, bytesize.Text(heap), cfg.quotaBytes, cfg.maxRequest, bytesize.AtLeast(embedded.HeapFor(cfg.quotaBytes, cfg.maxRequest)))
 	}
-}
-
-// enviHeap finds the largest heap, in bytes, in a reply to envi, which has a
-// line like "os.memory.max=1011MB"; 0 if there is none.
-func enviHeap(reply string) int64 {
-	for line := range strings.Lines(reply) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "os.memory.max="); ok {
-			n, _ := strconv.ParseInt(strings.TrimSuffix(text, "MB"), 10, 64)
-			return n << 20
-		}
-	}
-	return 0
-}
-
-// srvrVersion finds the version in a reply to srvr, which begins "Zookeeper
-// version: 3.9.6-<commit>, built on <date>".
-func srvrVersion(reply string) string {
-	_, rest, _ := strings.Cut(reply, "ersion: ")
-	version, _, _ := strings.Cut(rest, "-")
-	return strings.TrimSpace(version)
 }
 
 // room is what the server with the least heap has. A server without memory ends, and so
@@ -145,7 +124,7 @@ func roomOf(ctx context.Context, server zkclient.Server) room {
 	}
 	held := int64(0)
 	if reply, err := server.Ask(ctx, "mntr"); err == nil {
-		held = mntrNumber(reply, "zk_approximate_data_size")
+		held, _ = fourletter.Number(reply, "zk_approximate_data_size") // 0 if it is not told
 	}
 	r := room{server: server.String(), heap: heap, request: min(zklog.DefaultMaxRequest, max(embedded.RequestFor(heap), minZooKeeperRequest))}
 	r.left = max(embedded.Room(heap, r.request)-held, 1)
@@ -190,17 +169,6 @@ func heapOf(ctx context.Context, server zkclient.Server) int64 {
 	if err != nil {
 		return 0
 	}
-	return enviHeap(reply)
-}
-
-// mntrNumber finds a number in a reply to mntr, whose lines are a name, a tab and a
-// number; 0 if it is not there.
-func mntrNumber(reply, name string) int64 {
-	for line := range strings.Lines(reply) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), name+"\t"); ok {
-			n, _ := strconv.ParseInt(text, 10, 64)
-			return n
-		}
-	}
-	return 0
+	heap, _ := fourletter.Heap(reply) // 0 if it is not told
+	return heap
 }

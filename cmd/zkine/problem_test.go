@@ -92,11 +92,6 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 }
 
-func TestVersionOfAServer(t *testing.T) {
-	require.Equal(t, "3.9.6", srvrVersion("Zookeeper version: 3.9.6-0123abc, built on 2026-01-01 00:00 UTC\nMode: leader\n"))
-	require.Empty(t, srvrVersion("srvr is not executed because it is not in the whitelist.\n"))
-}
-
 func TestTellingLine(t *testing.T) {
 	require.Equal(t, "2026 ERROR [main] QuorumPeerMain: Unable to load database", causeLine(`wait: exited; the end of /d/zookeeper.log:
 2026 INFO  [main] started

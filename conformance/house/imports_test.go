@@ -25,7 +25,7 @@ var imports = map[string][]string{
 
 	"cmd/zkine/clienturl": {},
 	"cmd/zkine/doctor": {
-		"cmd/zkine/clienturl", "revision", "revision/bytesize", "revision/embedded", "revision/zkacl", "revision/zkclient", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
+		"cmd/zkine/clienturl", "revision", "revision/bytesize", "revision/embedded", "revision/zkacl", "revision/zkclient", "revision/zkclient/fourletter", "revision/zkmember", "revision/zkroot", "revision/zksurvey",
 	},
 	"cmd/zkine/logprint": {"server/console/kube", "backend/recovery", "revision/recordpb"},
 	"cmd/zkine/inspect": {

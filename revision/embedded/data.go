@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -39,11 +38,11 @@ func (s *Server) DataBytes(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	bytes, err := monitored(answer, "zk_approximate_data_size")
+	bytes, err := fourletter.Number(answer, "zk_approximate_data_size")
 	if err != nil {
 		return 0, err
 	}
-	znodes, err := monitored(answer, znodeCount)
+	znodes, err := fourletter.Number(answer, znodeCount)
 	return bytes + znodeCost*znodes, err
 }
 
@@ -56,15 +55,5 @@ func (s *Server) Znodes(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return monitored(answer, znodeCount)
-}
-
-// monitored is a number in an answer to mntr.
-func monitored(answer, name string) (int64, error) {
-	for line := range strings.Lines(answer) {
-		if n, ok := strings.CutPrefix(line, name+"\t"); ok {
-			return strconv.ParseInt(strings.TrimSpace(n), 10, 64)
-		}
-	}
-	return 0, fmt.Errorf("ZooKeeper does not tell its %s", name)
+	return fourletter.Number(answer, znodeCount)
 }

@@ -3,22 +3,20 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/zkine/zkine/revision/bytesize"
 	"github.com/zkine/zkine/revision/embedded"
+	"github.com/zkine/zkine/revision/zkclient/fourletter"
 )
 
 // heap compares each server's heap with what the quota lets zkine store.
 func heap(_ context.Context, p *patient) []Finding {
 	return p.each(func(s *server) []Finding {
-		text := s.value("envi", "os.memory.max")
-		n, err := strconv.ParseInt(strings.TrimSuffix(text, "MB"), 10, 64)
+		has, err := fourletter.Heap(s.words["envi"].text)
 		if err != nil {
 			return []Finding{s.silence("envi")}
 		}
-		return []Finding{judgeHeap(s.String(), n<<20, p.cfg.Quota, p.cfg.MaxRequest)}
+		return []Finding{judgeHeap(s.String(), has, p.cfg.Quota, p.cfg.MaxRequest)}
 	})
 }
 

@@ -34,6 +34,7 @@ type server struct {
 
 // answer is that to a four-letter word: its lines, by their names.
 type answer struct {
+	text   string
 	values map[string]string
 	err    error
 }
@@ -117,7 +118,7 @@ func parseAnswer(text string) answer {
 	case strings.TrimSpace(text) == "":
 		return answer{err: errors.New("it gave an empty answer")}
 	}
-	a := answer{values: map[string]string{}}
+	a := answer{text: text, values: map[string]string{}}
 	lines := bufio.NewScanner(strings.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
