@@ -28,6 +28,7 @@ type truth struct {
 	newest    revision.Seq                // the last place committed
 	states    map[revision.Seq]stateAt    // as published first
 	attempts  map[revision.Nonce]*attempt // all that zkines tried to append
+	taken     map[*life]revision.Seq      // the last that each has taken to apply, up to the loss
 	lostTail  bool                        // from now on, places are taken a second time
 	left      revision.Rev                // what the ensemble still has then
 }
@@ -40,7 +41,7 @@ type stateAt struct {
 
 func newTruth(w *world) *truth {
 	return &truth{w: w, slots: map[revision.Seq]revision.Slot{}, committed: map[revision.Seq]time.Duration{},
-		states: map[revision.Seq]stateAt{}, attempts: map[revision.Nonce]*attempt{}}
+		states: map[revision.Seq]stateAt{}, attempts: map[revision.Nonce]*attempt{}, taken: map[*life]revision.Seq{}}
 }
 
 // executed looks whether a call made a slot.
@@ -97,6 +98,7 @@ func (t *truth) delivered(l *life, s revision.Slot) {
 	if t.lostTail {
 		return
 	}
+	t.taken[l] = s.Seq
 	known, found := t.slots[s.Seq]
 	if !found {
 		t.slots[s.Seq] = s
@@ -121,6 +123,8 @@ func (t *truth) applied(l *life, old, v *state.View) {
 	if t.lostTail {
 		switch {
 		case !l.isBack() || known.digest == sum:
+		case old.Seq().Before(t.taken[l]) && v.Seq() == t.taken[l]:
+			// It was about to apply this when the loss came, and its goroutine was frozen.
 		case l.reloaded && (old.Rev() <= t.left || old.Rev() <= v.CompactRev()):
 			// It was away until the log had been replaced, and all that it could have
 			// known it by. No client was shown what is gone, or those that were are told
