@@ -118,6 +118,6 @@ func (h *Housekeeper) autoCompact(ctx context.Context) {
 	if err == nil {
 		h.cfg.Log.WithField("revision", rev).Info("compacted automatically")
 	} else {
-		h.cfg.Log.WithError(fmt.Errorf("automatic compaction at revision %d: %w", rev, err)).Warn("trying again next time")
+		h.warn(fmt.Errorf("compact at revision %d: %w", rev, err), "the store was not compacted automatically; it is tried again when that is due")
 	}
 }

@@ -56,10 +56,21 @@ func (h *Housekeeper) agreed(ctx context.Context, from revision.Seq, enough func
 		case <-h.check.news:
 		case <-ticker.C:
 		case <-ctx.Done():
-			h.cfg.Log.Warn("not all members have compared their states; no checkpoint is written, or the log is not trimmed, this time")
+			h.warn(unreported(members, from, h.env.View().Agreement()), "not all members have compared their states; no checkpoint is written, or the log is not trimmed, this time")
 			return ErrUnconfirmed
 		}
 	}
+}
+
+// unreported says whom a comparison after a place in the log waits for.
+func unreported(members []revision.Member, from revision.Seq, a state.Agreement) error {
+	var names []string
+	for _, m := range members {
+		if !from.Before(a.At) || !haveReported([]revision.Member{m}, a.Reports) {
+			names = append(names, m.Name)
+		}
+	}
+	return fmt.Errorf("no report within %v of %q", digestTimeout, names)
 }
 
 // confirmed says whether this zkine and another have reported.

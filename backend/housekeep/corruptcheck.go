@@ -93,7 +93,7 @@ func (h *Housekeeper) digestLoop() {
 			h.physical.Release()
 			h.ran(taskDigest, err)
 			if err != nil {
-				h.cfg.Log.WithError(err).Warn("this state could not be compared with the other members' this time; it is tried again in minutes")
+				h.warn(err, "this state could not be compared with the other members' this time; it is tried again in minutes")
 				continue
 			}
 			h.report(v.Seq(), sum)

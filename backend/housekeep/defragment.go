@@ -87,7 +87,7 @@ func (h *Housekeeper) defragmentFor(wishes []wish) {
 	done(err)
 	h.ran(taskDefragment, err)
 	if err != nil && h.ctx.Err() == nil { // no call may wait for it
-		h.cfg.Log.WithError(err).Warn("a defragmentation failed: what it would have freed stays in ZooKeeper")
+		h.warn(err, "a defragmentation failed: what it would have freed stays in ZooKeeper")
 	}
 	for _, one := range wishes {
 		one <- err

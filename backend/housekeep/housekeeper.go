@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/zkine/zkine/backend/state"
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 // Config says how the housekeeping is done.
@@ -65,6 +66,8 @@ type Housekeeper struct {
 	// floorMoved is the segment in which the compaction floor last rose, or that
 	// of the checkpoint from which this zkine has started.
 	floorMoved atomic.Int64
+	// said keeps warnings from being repeated: segments, ticks and calls may come often.
+	said throttle.Lines
 	// live is set once the replay is over.
 	live atomic.Bool
 

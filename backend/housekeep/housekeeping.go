@@ -68,7 +68,14 @@ func (h *Housekeeper) doDue(tick <-chan time.Time) (was bool) {
 // there.
 func (h *Housekeeper) onSegmentEnd(v *state.View) {
 	if err := h.housekeep(h.ctx, v); err != nil && h.ctx.Err() == nil {
-		h.cfg.Log.WithError(err).Warn("the log was not packed and trimmed, or no checkpoint written; it is tried again with the next segment")
+		h.warn(err, "the log was not packed and trimmed, or no checkpoint written; it is tried again with the next segment")
+	}
+}
+
+// warn says what went wrong, now and then.
+func (h *Housekeeper) warn(err error, text string) {
+	if left, ok := h.said.Allow(text); ok {
+		h.cfg.Log.WithError(err).Warn(text + left)
 	}
 }
 

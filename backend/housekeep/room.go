@@ -47,6 +47,6 @@ func (h *Housekeeper) keepRoom(ctx context.Context) {
 func (h *Housekeeper) makeRoom(ctx context.Context) {
 	err := h.cleanUpNow(ctx)
 	if err != nil && !errors.Is(err, revision.ErrQuota) && ctx.Err() == nil {
-		h.cfg.Log.WithError(err).Warn("a quota of ZooKeeper's is used up, and what is not needed any more could not be removed; trying again")
+		h.warn(err, "a quota of ZooKeeper's is used up, and what is not needed any more could not be removed; trying again")
 	}
 }

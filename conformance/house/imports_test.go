@@ -36,7 +36,7 @@ var imports = map[string][]string{
 	"cmd/zkine/configfile": {},
 	"cmd/zkine/etcdflags":  {},
 	"cmd/zkine/logoutput":  {},
-	"cmd/zkine/systemd":    {},
+	"cmd/zkine/systemd":    {"revision/throttle"},
 	// For tests: systemd's end.
 	"cmd/zkine/systemd/systemdtest": {},
 
@@ -69,7 +69,7 @@ var imports = map[string][]string{
 	"backend/readlease": {"revision"},
 	"backend/watch":     {"backend/state", "revision"},
 	"backend/lessor":    {"backend/state", "revision", "revision/recordpb"},
-	"backend/housekeep": {"backend/state", "revision", "revision/recordpb"},
+	"backend/housekeep": {"backend/state", "revision", "revision/recordpb", "revision/throttle"},
 	"backend/recovery":  {"backend/state", "revision", "revision/recordpb"},
 	"backend/undelete":  {},
 	"backend/etcddb":    {"backend/state", "revision", "revision/recordpb", "revision/durable"},

@@ -50,15 +50,14 @@ func (a *Archiver) Run(ctx context.Context, active func() bool) {
 	defer a.Close()
 	ticker := time.NewTicker(a.cfg.Interval / 2)
 	defer ticker.Stop()
-	failed := false
+	told := false
 	for {
 		if active() {
 			report, err := a.Round(ctx)
 			if ctx.Err() != nil {
 				return
 			}
-			a.say(report, err, failed)
-			failed = err != nil
+			told = a.say(report, err, told)
 		} else {
 			a.lag.rest()
 			a.Close()
@@ -71,24 +70,27 @@ func (a *Archiver) Run(ctx context.Context, active func() bool) {
 	}
 }
 
-// say logs what is worth it of a round; failed says that the one before did not succeed.
-func (a *Archiver) say(report Report, err error, failed bool) {
+// say logs what is worth it of a round. was says that the log has it that those before
+// have failed, and still that it does so now.
+func (a *Archiver) say(report Report, err error, was bool) (still bool) {
 	log := a.cfg.Log.WithField("archive", a.cfg.Store.String())
 	if err != nil {
 		if left, ok := a.said.Allow("round"); ok {
 			log.WithError(err).Warnf("the archive does not follow, for %v now; trying again%s", a.Lag().Round(time.Second), left)
+			return true
 		}
-		return
+		return was
 	}
 	if report.Hole != nil {
 		log.WithError(report.Hole).Warn("the archive has a hole: nothing within it can be restored, all after it can")
 	}
-	if failed {
+	if was {
 		log.Infof("the archive follows again, up to %v", report.At)
 	}
 	if report.Checkpoints > 0 {
 		log.Infof("archived a checkpoint, and the log up to %v", report.At)
 	}
+	return false
 }
 
 // Covers says whether the log up to the end of a segment may be removed from the root: it
@@ -103,7 +105,9 @@ func (a *Archiver) Covers(ctx context.Context, segment int64) bool {
 	}
 	if lag := a.Lag(); lag > a.cfg.TrimWait {
 		a.metrics.forced()
-		a.cfg.Log.WithError(err).Warnf("the log is trimmed up to segment %d, though the archive has lagged for %v: it will have a hole", segment, lag.Round(time.Second))
+		if left, ok := a.said.Allow("forced"); ok {
+			a.cfg.Log.WithError(err).Errorf("the log is trimmed up to segment %d, though the archive has lagged for %v: it will have a hole%s", segment, lag.Round(time.Second), left)
+		}
 		return true
 	}
 	if left, ok := a.said.Allow("covers"); ok {

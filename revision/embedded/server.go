@@ -226,7 +226,7 @@ func (s *Server) heapAfter(p *process, backoff time.Duration, said *throttle.Lin
 	if left, ok := said.Allow("died"); !ok {
 		return p.heap
 	} else if p.outOfMemory() {
-		log.Errorf("ZooKeeper ran out of heap, which is as large as it may be here; starting it again in %v%s", backoff, left)
+		log.Errorf("ZooKeeper ran out of heap, which is as large as it may be here; starting it again in %v; give it more, or remove data: compact, delete, and defragment%s", backoff, left)
 	} else {
 		log.Warnf("ZooKeeper died unexpectedly; starting it again in %v%s", backoff, left)
 	}

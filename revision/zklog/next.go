@@ -127,7 +127,9 @@ func (d *delivery) fetch(ctx context.Context, conn zkclient.Conn, s step) error 
 	if !errors.Is(err, revision.ErrCorrupt) {
 		return err
 	}
-	d.cfg.Log.WithError(err).Error("ZooKeeper has answered with a part of the log that is not what was written; it is read once more, on another connection")
+	if left, ok := d.said.Allow("corrupt"); ok {
+		d.cfg.Log.WithError(err).Error("ZooKeeper has answered with a part of the log that is not what was written; it is read once more, on another connection" + left)
+	}
 	other, err := d.dialBulk(opCtx)
 	if err != nil {
 		return err // not final: all starts again on a new connection

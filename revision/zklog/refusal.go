@@ -6,6 +6,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/zkine/zkine/revision/throttle"
 	"github.com/zkine/zkine/revision/zkclient"
 )
 
@@ -18,6 +19,10 @@ type refusal struct {
 	err   error // nil while nothing is refused
 	pause zkclient.Backoff
 	next  time.Time // when an append may ask again
+	// told says that the log has it. A quota that small writes fit below and large ones
+	// do not is refused and passed in turns.
+	told bool
+	said throttle.Lines
 }
 
 // admit lets an append through, or says why not.
@@ -35,22 +40,26 @@ func (r *refusal) admit() error {
 	return nil
 }
 
-// refused notes that an append was; it says whether that is new.
-func (r *refusal) refused(err error) (fresh bool) {
+// refused notes that an append was; it says whether that is to be told, and how much was
+// left out.
+func (r *refusal) refused(err error) (left string, tell bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fresh = r.err == nil
 	r.err, r.next = err, time.Now().Add(r.pause.Next())
-	return fresh
+	if r.told {
+		return "", false
+	}
+	left, r.told = r.said.Allow("refused")
+	return left, r.told
 }
 
-// passed notes that an append was not refused; it says whether one was before.
-func (r *refusal) passed() (over bool) {
+// passed notes that an append was not refused; it says whether it was told that one was.
+func (r *refusal) passed() (tell bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	over = r.err != nil
-	r.err = nil
-	return over
+	tell = r.told
+	r.err, r.told = nil, false
+	return tell
 }
 
 func (r *refusal) current() error {
@@ -69,8 +78,8 @@ func (l *Log) Refused() error {
 
 // refusedWrite notes that ZooKeeper refused a write, and says so in the log.
 func (r *refusal) refusedWrite(log *logrus.Entry, err error) {
-	if r.refused(err) {
-		log.WithError(err).Error("ZooKeeper refuses writes; reads go on, clients that write are told, and zkine goes on by itself once it may")
+	if left, tell := r.refused(err); tell {
+		log.WithError(err).Error("ZooKeeper refuses writes; reads go on, clients that write are told, and zkine goes on by itself once it may" + left)
 	}
 }
 

@@ -73,7 +73,7 @@ func (l *Log) haltOthers() {
 	left, err := l.leaveHalt(ctx, why)
 	switch {
 	case err != nil:
-		l.cfg.Log.WithError(err).Warnf("%s could not be written: other zkines, and those that start without what this one remembers, may serve what the root holds now", l.layout.Trust())
+		l.cfg.Log.WithError(err).Errorf("%s could not be written: other zkines, and those that start without what this one remembers, may serve what the root holds now; stop them until a person has decided", l.layout.Trust())
 	case left:
 		l.cfg.Log.Errorf("the root is halted by %s: no zkine serves it until a person decides, with zkine log accept", l.layout.Trust())
 	}

@@ -103,8 +103,8 @@ func (s *TLSSource) Config() *tls.Config {
 	}
 	loaded, err := s.load()
 	if err != nil {
-		if _, ok := s.reports.Allow(err.Error()); ok {
-			s.log.WithError(err).Error("the TLS files changed and cannot be used; the ones before stay in use")
+		if left, ok := s.reports.Allow(err.Error()); ok {
+			s.log.WithError(err).Error("the TLS files changed and cannot be used; the ones before stay in use" + left)
 		}
 		return s.current
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
+
+	"github.com/zkine/zkine/revision/throttle"
 )
 
 // statusPeriod is how often the status of a start is sent, if it has changed.
@@ -21,6 +23,7 @@ type Manager struct {
 	// alive fails, or does not return, if only a restart can mend the service.
 	alive  func() error
 	status func() string
+	said   throttle.Lines
 
 	ready, stop chan struct{}
 	readyOnce   sync.Once
@@ -100,7 +103,9 @@ func (m *Manager) loop(watchdog time.Duration, last string) {
 func (m *Manager) send(state string) bool {
 	sent, err := daemon.SdNotify(false, state)
 	if err != nil {
-		m.log.WithError(err).Warn("systemd cannot be told: " + oneLine(state))
+		if left, ok := m.said.Allow("send"); ok { // it may be told each second
+			m.log.WithError(err).Warn("systemd cannot be told: " + oneLine(state) + left)
+		}
 	}
 	return sent
 }
