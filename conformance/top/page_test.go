@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strings"
 	"sync"
@@ -127,6 +128,9 @@ func TestNoColour(t *testing.T) {
 func TestSignalsGiveTheTerminalBack(t *testing.T) {
 	z := rigtest.Start(t)
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		if signal.Ignored(s) {
+			continue // as with nohup, and the program has it stay so
+		}
 		r := run(t, onTerminal(t, z), 80, 24)
 		r.await("zkine top", z.Name)
 		require.NoError(t, r.cmd.Process.Signal(s))
