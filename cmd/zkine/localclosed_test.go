@@ -109,7 +109,7 @@ func tokenPart(token string) string {
 // everything.
 func TestTheLocalZooKeeperIsClosedToOtherUsers(t *testing.T) {
 	dir := filepath.Join(openDir(t), "data")
-	p := startZkine(t, []string{"--data-dir=" + dir})
+	p := startZkine(t, []string{"--data-dir=" + dir, "--bcrypt-cost=4"})
 	token := fillWithSecrets(t, p.ready())
 	secret := localSecret(t, dir)
 	on := target{
@@ -150,7 +150,7 @@ func TestTheLocalZooKeeperIsClosedToOtherUsers(t *testing.T) {
 // TestTheStrangerIsNoFool has the same attempts succeed where nothing is closed.
 func TestTheStrangerIsNoFool(t *testing.T) {
 	server := zktest.Start(t)
-	p := startZkine(t, []string{"--zookeeper=" + server.Addr()})
+	p := startZkine(t, []string{"--zookeeper=" + server.Addr(), "--bcrypt-cost=4"})
 	token := fillWithSecrets(t, p.ready())
 	saw := map[string]bool{}
 	for _, a := range runStranger(t, target{Addr: server.Addr(), Dir: server.DataDir(), Markers: []string{secretValue, tokenPart(token), "cluster"}}) {

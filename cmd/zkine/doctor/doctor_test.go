@@ -198,6 +198,10 @@ func TestTLS(t *testing.T) {
 	var err error
 	cfg.Ensemble.TLS, err = identity.NewTLS(identity.Files{CertFile: issued.CertFile, KeyFile: issued.KeyFile, TrustedCAFile: authority.CertFile()}, cfg.Ensemble.Log)
 	require.NoError(t, err)
+	require.Eventually(t, func() bool { // the first handshake of a JVM may take longer than a word is waited for
+		_, err := cfg.Ensemble.Found(t.Context())[0].Ask(t.Context(), "srvr")
+		return err == nil
+	}, 60*time.Second, 10*time.Millisecond)
 	r := looked(t, cfg, "tls", "servers", "versions", "request")
 	requireFinding(t, r, "tls", Problem, "its certificate ends in 24h0m0s")
 	requireFinding(t, r, "tls", Advice, "beside TLS it also serves without, at port ")
