@@ -39,8 +39,9 @@ type Source interface {
 	Reload(ctx context.Context) error
 
 	// Distrust ends the log because the state shows that it went back: err wraps
-	// revision.ErrLogLost. Every zkine on the root is to stop.
-	Distrust(err error)
+	// revision.ErrLogLost. Every zkine on the root is to stop, unless a person has decided
+	// about that since: then the result, which is err, wraps revision.ErrAccepted as well.
+	Distrust(err error) error
 }
 
 // applier applies slots in order. Only the holder of mu touches the machine, takes
@@ -91,7 +92,7 @@ func (a *applier) loop(ctx context.Context) {
 		case errors.Is(err, revision.ErrTrimmed):
 			if err := a.reload(ctx); err != nil {
 				if errors.Is(err, revision.ErrLogLost) {
-					a.log.Distrust(err)
+					err = a.log.Distrust(err)
 				}
 				a.effects.Fail(err)
 			}

@@ -173,7 +173,10 @@ func (l *Log) Reload(ctx context.Context) error {
 }
 
 // Distrust implements backend.Source. It ends this member's log only.
-func (l *Log) Distrust(err error) { l.Break(err) }
+func (l *Log) Distrust(err error) error {
+	l.Break(err)
+	return err
+}
 
 // Join implements backend.Membership.
 func (l *Log) Join(ctx context.Context, member revision.Member) error {

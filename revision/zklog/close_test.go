@@ -101,7 +101,7 @@ func TestNothingRunsAfterClose(t *testing.T) {
 		}()
 		require.Eventually(t, func() bool { return r.log.Owing() > 0 }, soon, time.Millisecond)
 		cause := errors.New("the test's")
-		r.log.Distrust(cause)
+		require.ErrorIs(t, r.log.Distrust(cause), cause)
 		began := time.Now()
 		if err := <-appended; !errors.Is(err, cause) { // what is owed may be older than the append
 			require.ErrorIs(t, err, revision.ErrUnknown)

@@ -89,8 +89,9 @@ type Log struct {
 	member      *zkmember.Membership
 
 	clusterID  uint64
-	found      Found                         // as of Open
-	accepted   atomic.Int64                  // the number of the latest decision that is known; see trust.go
+	found      Found        // as of Open
+	accepted   atomic.Int64 // the number of the latest decision that is known; see trust.go
+	standing   standing
 	remembered atomic.Pointer[zkroot.Served] // what Served returned last, or what was recognised; nil for nothing
 	refusal    refusal                       // of writes; see zkclient.Code
 	opened     bool                          // the first verification is over; only verifications touch it
@@ -176,6 +177,7 @@ func (l *Log) AwaitConnected(ctx context.Context) error {
 // Applied implements backend.Log.
 func (l *Log) Applied(seq revision.Seq, rev revision.Rev) {
 	l.applied.Store(int64(rev))
+	l.standing.applied()
 }
 
 // Head returns the newest place in the log that this zkine knows of.

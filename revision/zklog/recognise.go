@@ -43,7 +43,8 @@ func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 		return fmt.Errorf("%w: %s names cluster %x, this zkine serves %x; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, l.layout.Format(), id, l.clusterID)
 	}
-	if err := l.recogniseSeen(ctx, conn, seen); err != nil {
+	err = l.recogniseSeen(ctx, conn, seen)
+	if unlessTrimmed(err) != nil {
 		return err
 	}
 	if last := l.tail.forgetReady(); last.Slot.Seq != seen.last.Slot.Seq {
@@ -51,10 +52,11 @@ func (l *Log) recogniseAgain(ctx context.Context, conn zkclient.Conn) error {
 		if err := l.on(conn).Barrier(ctx); err != nil {
 			return l.lostIfMissing(err, l.layout.Format())
 		}
-		if err := l.recogniseLast(ctx, conn, last); err != nil {
+		if err = l.recogniseLast(ctx, conn, last); unlessTrimmed(err) != nil {
 			return err
 		}
 	}
+	l.standing.recognised(err == nil)
 	if err := l.mayServe(ctx, conn); err != nil {
 		return err
 	}
@@ -115,7 +117,8 @@ func (l *Log) mustExist(ctx context.Context, conn zkclient.Conn, open zkroot.Seg
 	return fmt.Errorf("%w: the open segment %s is missing; restore it from a backup of ZooKeeper", revision.ErrCorrupt, path)
 }
 
-// recogniseSeen shows that the log still holds what was seen of it.
+// recogniseSeen shows that the log still holds what was seen of it. ErrTrimmed: a
+// checkpoint covers that.
 func (l *Log) recogniseSeen(ctx context.Context, conn zkclient.Conn, seen seen) error {
 	known, count := seen.open, seen.count
 	open, err := l.readOpen(ctx, conn)
@@ -138,10 +141,15 @@ func (l *Log) recogniseSeen(ctx context.Context, conn zkclient.Conn, seen seen) 
 		return fmt.Errorf("%w: %s holds %d slots, %d were known; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, path, stat.Version, count)
 	}
-	return l.recogniseLast(ctx, conn, seen.last)
+	err = l.recogniseLast(ctx, conn, seen.last)
+	if seen.last.Slot.Seq.Segment < known.Number {
+		return unlessTrimmed(err) // that segment was begun after the slot
+	}
+	return err
 }
 
-// recogniseLast shows that the log holds the slot that was delivered last.
+// recogniseLast shows that the log holds the slot that was delivered last. ErrTrimmed: a
+// checkpoint covers it.
 func (l *Log) recogniseLast(ctx context.Context, conn zkclient.Conn, last zkroot.StoredSlot) error {
 	if last.Slot.Seq == (revision.Seq{}) {
 		return nil
@@ -178,7 +186,7 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 		if errors.Is(err, revision.ErrCorrupt) {
 			// The parts of a slot in it may have been trimmed since it was read.
 			if trimmed := l.on(conn).Trimmed(ctx, last.Slot.Seq.Segment); trimmed != nil {
-				return unlessTrimmed(trimmed)
+				return trimmed
 			}
 		}
 		if err != nil {
@@ -194,12 +202,12 @@ func (l *Log) recogniseElsewhere(ctx context.Context, conn zkclient.Conn, last z
 	return l.trimmedOrLost(ctx, conn, last.Slot.Seq.Segment, path)
 }
 
-// trimmedOrLost judges a znode of a segment that is gone: nil if a checkpoint
-// covers the segment, since Next finds the same and reloads; ErrLogLost if none
-// does; another error if that could not be found out.
+// trimmedOrLost judges a znode of a segment that is gone: ErrTrimmed if a checkpoint
+// covers the segment, ErrLogLost if none does; another error if that could not be found
+// out.
 func (l *Log) trimmedOrLost(ctx context.Context, conn zkclient.Conn, segment int64, path string) error {
 	if err := l.on(conn).Trimmed(ctx, segment); err != nil {
-		return unlessTrimmed(err)
+		return err
 	}
 	return l.lostIfMissing(zk.ErrNoNode, path)
 }

@@ -28,7 +28,9 @@ func (l *Log) mayServe(ctx context.Context, conn zkclient.Conn) error {
 		return fmt.Errorf("%w: %s on %s, which had served revision %d, found at %s: %s; see docs/operations.md, \"The log went back\"",
 			revision.ErrHalted, h.By, h.Host, h.Revision, h.At.UTC().Format(time.RFC3339), h.Found)
 	}
-	l.noteAccepted(r.Number())
+	if l.standing.sure(r.Number()) {
+		l.noteAccepted(r.Number())
+	}
 	return nil
 }
 
@@ -136,10 +138,6 @@ func (l *Log) newHalt(why error) *zkroot.Halt {
 		Segment: served.Segment, Slot: served.Slot, Accepted: served.Accepted, Found: found[:min(len(found), zkroot.MaxFound)]}
 }
 
-// Distrust ends the log because its caller has found, by the state that it makes,
-// that it went back.
-func (l *Log) Distrust(err error) { l.session.Fail(err) }
-
 // Served is what to remember by now.
 func (l *Log) Served() zkroot.Served {
 	s := zkroot.Served{Root: l.cfg.Root, ClusterID: zkroot.ClusterID(l.clusterID), Accepted: l.accepted.Load(), At: time.Now().UTC()}
@@ -210,7 +208,7 @@ func (l *Log) recogniseServed(ctx context.Context, conn zkclient.Conn, open zkro
 		return fmt.Errorf("%w: the open segment is %s, and this zkine has served %s, revision %d; see docs/operations.md, \"The log went back\"",
 			revision.ErrLogLost, open.Name, l.layout.Slot(ref.Name, s.Slot), s.Revision)
 	}
-	return l.recogniseLast(ctx, conn, zkroot.StoredSlot{Segment: ref, Slot: revision.Slot{Seq: revision.Seq{Segment: ref.Number, Slot: s.Slot}, Nonce: s.Nonce}})
+	return unlessTrimmed(l.recogniseLast(ctx, conn, zkroot.StoredSlot{Segment: ref, Slot: revision.Slot{Seq: revision.Seq{Segment: ref.Number, Slot: s.Slot}, Nonce: s.Nonce}}))
 }
 
 // Verify reads everything under cfg.Root on a session of its own, and judges it;

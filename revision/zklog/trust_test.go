@@ -71,7 +71,7 @@ func TestARunningLogStopsAtAHalt(t *testing.T) {
 	a := openLog(t, zklog.Config{Dialer: e})
 	b := openLog(t, zklog.Config{Dialer: e})
 	b.reach(a.append(batchOf(put("a", "1"))).Seq)
-	a.log.Distrust(fmt.Errorf("%w: a test says so; see there", revision.ErrLogLost))
+	require.ErrorIs(t, a.log.Distrust(fmt.Errorf("%w: a test says so; see there", revision.ErrLogLost)), revision.ErrLogLost)
 	require.ErrorIs(t, failed(a), revision.ErrLogLost)
 	require.ErrorIs(t, failed(b), revision.ErrHalted)
 }
@@ -228,10 +228,53 @@ func TestALogThatHasFailedLetsGo(t *testing.T) {
 		require.NoError(t, r.log.Join(t.Context(), revision.Member{Name: "a", ID: 1}))
 		require.Equal(t, before+1, e.Count("/zkine/members"))
 		dials := d.dials.Load()
-		r.log.Distrust(fmt.Errorf("%w: a test says so; see there", revision.ErrCorrupt))
+		require.ErrorIs(t, r.log.Distrust(fmt.Errorf("%w: a test says so; see there", revision.ErrCorrupt)), revision.ErrCorrupt)
 		time.Sleep(time.Minute)
 		require.Equal(t, before, e.Count("/zkine/members"))
 		require.Equal(t, dials, d.dials.Load())
 		require.ErrorIs(t, failed(r), revision.ErrCorrupt)
 	})
+}
+
+// TestADecisionStandsAgainstOneThatWasLeftBehind has a zkine that had more than the root
+// after a loss be away until a person has decided, and all that it could know the loss by
+// was removed. Its state shows it.
+func TestADecisionStandsAgainstOneThatWasLeftBehind(t *testing.T) {
+	e := memzk.New()
+	a := small(t, e)
+	fillTo(a, 2)
+	restore := e.Save()
+	fillTo(a, 4)
+	dialer := &cutOff{Dialer: e}
+	ahead, err := zklog.Open(t.Context(), zklog.Config{Dialer: dialer, Root: "/zkine", Log: quiet()})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, ahead.Close()) }()
+	var last revision.Slot
+	for last.Seq.Segment < 3 {
+		last, err = ahead.Next(t.Context())
+		require.NoError(t, err)
+	}
+	mend := dialer.cut()
+	a.close()
+	restore()
+	accept(t, e, ahead.ClusterID())
+	b := small(t, e)
+	for k := int64(5); k <= 9; k += 2 {
+		fillTo(b, k)
+		require.NoError(t, save(b.log, k-1))
+		require.NoError(t, b.log.TrimAndPack(t.Context(), noPace))
+	}
+	mend()
+	for err == nil {
+		_, err = ahead.Next(t.Context())
+	}
+	require.ErrorIs(t, err, revision.ErrTrimmed)
+	require.NoError(t, ahead.Reload(t.Context()))
+	err = ahead.Distrust(fmt.Errorf("%w: what the checkpoint holds has another past", revision.ErrLogLost))
+	require.ErrorIs(t, err, revision.ErrAccepted)
+	require.NoError(t, ahead.Close())
+	require.Nil(t, verify(t, e).Halt)
+	_, err = ahead.Next(t.Context())
+	require.ErrorIs(t, err, revision.ErrAccepted)
+	b.reach(b.append(batchOf(put("b", "1"))).Seq)
 }
