@@ -127,9 +127,8 @@ func newArchiveVerifyCommand(environ []string) *cobra.Command {
 			return about("--archive", err)
 		}
 		log := newLogger(cmd.ErrOrStderr(), "error", "text")
-		ctx, stop := onSignals(log)
-		defer stop()
-		return verifyArchive(ctx, cmd, store, cluster)
+		defer stoppable(cmd, log)()
+		return verifyArchive(cmd.Context(), cmd, store, cluster)
 	}
 	return cmd
 }

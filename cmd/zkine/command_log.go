@@ -77,9 +77,8 @@ func completeLogCommand(environ []string, cmd *cobra.Command, do logRunner, chec
 		}
 		// The error at the end says what the dialer would warn of again and again.
 		o.log = newLogger(cmd.ErrOrStderr(), "error", "text")
-		ctx, stop := onSignals(o.log)
-		defer stop()
-		cmd.SetContext(ctx)
+		defer stoppable(cmd, o.log)()
+		ctx := cmd.Context()
 		if o.secured, err = o.security.load(o.log); err != nil {
 			return err
 		}

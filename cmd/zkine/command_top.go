@@ -62,9 +62,8 @@ func newTopCommand(environ []string) *cobra.Command {
 		}
 		silent := logrus.New()
 		silent.SetOutput(io.Discard)
-		ctx, stop := onSignals(logrus.NewEntry(silent))
-		defer stop()
-		return t.run(ctx, cmd.OutOrStdout())
+		defer stoppable(cmd, logrus.NewEntry(silent))()
+		return t.run(cmd.Context(), cmd.OutOrStdout())
 	}
 	return cmd
 }
@@ -110,6 +109,9 @@ func (t *topOptions) print(ctx context.Context, g *top.Gatherer, out io.Writer) 
 	asking, cancel := context.WithTimeout(ctx, t.client.dialTimeout)
 	defer cancel()
 	s := g.Gather(asking, t.interval)
+	if err := unlessStopped(ctx); err != nil {
+		return err
+	}
 	if err := s.Problem(); err != nil {
 		p := about(t.client.name(), err)
 		p.remedy = "check --endpoints, and the flags for TLS and users"

@@ -29,6 +29,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
@@ -72,18 +74,24 @@ const (
 
 // execute runs the command line and returns the exit code: 0 for a clean end, 1
 // for an error, 2 for a command line or an environment that cannot be, 3 if a
-// person must decide before another start makes sense, 4 if a look saw nothing.
+// person must decide before another start makes sense, 4 if a look saw nothing;
+// and 128 and the signal's number if one came before a command's end.
 func execute(args, environ []string, stdout, stderr io.Writer) int {
 	cmd := newCommand(environ)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
+	var ran *cobra.Command
 	err := checkArgs(cmd, args)
 	if err == nil {
-		err = cmd.Execute()
+		ran, err = cmd.ExecuteC()
 	}
 	if err == nil {
 		return 0
+	}
+	if p, code := stoppedBefore(ran, err); p != nil {
+		fmt.Fprintf(stderr, "zkine: %v\n", p)
+		return code
 	}
 	p := explain(err)
 	fmt.Fprintf(stderr, "zkine: %v\n", p)

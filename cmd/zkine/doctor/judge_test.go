@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,6 +43,46 @@ func TestVersionsOfAnswers(t *testing.T) {
 	a := parseAnswer("zk_version\t3.9.6\nzk_max_fsynctime\t17\nserver.2=zk2:2888:3888:observer;2181\n")
 	require.Equal(t, "17", a.values["zk_max_fsynctime"])
 	require.Equal(t, "zk2:2888:3888:observer;2181", a.values["server.2"])
+}
+
+// TestWrites has writes judged by half and by 99 of 100 of them, each by its own limits, and not by the slowest.
+func TestWrites(t *testing.T) {
+	const ms = time.Millisecond
+	// all are n writes of which most take usual, and the slowest ones take slow.
+	all := func(n int, usual time.Duration, slow ...time.Duration) []time.Duration {
+		return append(slices.Repeat([]time.Duration{usual}, n-len(slow)), slow...)
+	}
+	for _, c := range []struct {
+		writes []time.Duration
+		level  Level
+		told   string
+	}{
+		{all(300, 2*ms), OK, "300 writes one after the other: half within 2.0 ms, 99 of 100 within 2.0 ms, the slowest 2.0 ms; a read takes 1.0 ms"},
+		{all(300, 2*ms, 90*ms, 800*ms, 900*ms), OK, "99 of 100 within 2.0 ms, the slowest 900.0 ms"},
+		{all(300, 2*ms, 120*ms, 120*ms, 800*ms, 900*ms), Advice, "99 of 100 within 120.0 ms, the slowest 900.0 ms"},
+		{all(300, 2*ms, 600*ms, 700*ms, 800*ms, 900*ms), Problem, "99 of 100 within 600.0 ms, the slowest 900.0 ms"},
+		{all(100, 2*ms, 5000*ms), OK, "99 of 100 within 2.0 ms, the slowest 5000.0 ms"},
+		{all(100, 2*ms, 100*ms, 5000*ms), Advice, "99 of 100 within 100.0 ms"},
+		{all(300, 9*ms), OK, "half within 9.0 ms"},
+		{all(300, 10*ms), Advice, "half within 10.0 ms"},
+		{all(300, 50*ms), Problem, "half within 50.0 ms"},
+		{all(40, 499*ms, 600*ms), Problem, "40 writes one after the other: half within 499.0 ms, the slowest 600.0 ms"},
+		{all(5, 5*ms, 600*ms), OK, "5 writes one after the other: half within 5.0 ms, the slowest 600.0 ms"},
+	} {
+		f := judgeWrites(c.writes, ms)
+		require.Equal(t, c.level, f.Level, f.What)
+		require.Contains(t, f.What, c.told)
+	}
+	for _, c := range []struct {
+		made int
+		took time.Duration
+		more bool
+	}{
+		{0, time.Hour, true}, {5, time.Hour, false}, {99, 19 * time.Second, true}, {99, 20 * time.Second, false},
+		{100, 4 * time.Second, true}, {100, 5 * time.Second, false}, {299, time.Second, true}, {300, time.Second, false},
+	} {
+		require.Equal(t, c.more, moreWrites(c.made, c.took), "%d in %v", c.made, c.took)
+	}
 }
 
 func TestFsyncs(t *testing.T) {

@@ -22,11 +22,12 @@ import (
 const scratchName = "zkine-doctor-"
 
 const (
-	// scratchWrites are made at most, within scratchTime, each with scratchBytes: about
+	// scratchWrites are made at most, within scratchTime; but tailWrites, of which one
+	// does not make 1 in 100, unless these take tailTime. Each has scratchBytes: about
 	// what a small write of a client's is in the log.
-	scratchWrites = 60
-	scratchTime   = 5 * time.Second
-	scratchBytes  = 1 << 10
+	scratchWrites, scratchTime = 300, 5 * time.Second
+	tailWrites, tailTime       = 100, 20 * time.Second
+	scratchBytes               = 1 << 10
 )
 
 // writes is what writes on the scratch znode have shown.
@@ -65,8 +66,7 @@ func (w *writes) make(ctx context.Context, p *patient) error {
 	w.folder = path.Dir(at)
 	before := p.fsyncs(ctx)
 	data := make([]byte, scratchBytes)
-	until := time.Now().Add(scratchTime)
-	for i := 0; i < scratchWrites && (i < 5 || time.Now().Before(until)); i++ {
+	for begun := time.Now(); moreWrites(len(w.writes), time.Since(begun)); {
 		began := time.Now()
 		if _, err := p.session.Exists(ctx, at); err != nil {
 			return fmt.Errorf("look at %s: %w", at, err)
@@ -90,6 +90,17 @@ func (w *writes) make(ctx context.Context, p *patient) error {
 	slices.Sort(w.reads)
 	slices.Sort(w.writes)
 	return nil
+}
+
+// moreWrites says whether another one is to be made after so many, which took so long.
+func moreWrites(made int, took time.Duration) bool {
+	switch {
+	case made < 5:
+		return true
+	case made < tailWrites:
+		return took < tailTime
+	}
+	return made < scratchWrites && took < scratchTime
 }
 
 // clock learns from a write when the leader has taken it, which was between its
@@ -155,9 +166,9 @@ func (p *patient) folders(ctx context.Context, conn zkclient.Conn) ([]string, er
 	return []string{path.Dir(nearest), nearest}, nil
 }
 
-// share is a time of sorted ones that this share of them does not exceed.
-func share(sorted []time.Duration, of float64) time.Duration {
-	return sorted[min(len(sorted)-1, int(of*float64(len(sorted))))]
+// share is the shortest of sorted times that so many of a hundred do not exceed.
+func share(sorted []time.Duration, percent int) time.Duration {
+	return sorted[(len(sorted)*percent+99)/100-1]
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
