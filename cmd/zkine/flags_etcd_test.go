@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zkine/zkine/cmd/zkine/etcdflags"
+	"github.com/zkine/zkine/revision/zktest"
 )
 
 // read parses a command line with variables and returns what they and a file lead to.
@@ -133,12 +135,12 @@ func TestNamesOfEtcd(t *testing.T) {
 		"--force-new-cluster":                              "zkine: --force-new-cluster: it has no meaning here: to serve another cluster than before is --new-cluster — leave it out, or have all such flags of etcd accepted with --ignore-etcd-flags\n",
 	} {
 		var out strings.Builder
-		require.Equal(t, exitUsage, execute(asEtcd([]string{args}), nil, &out, &out))
+		require.Equal(t, exitUsage, executeAsEtcd([]string{args}, nil, &out, &out))
 		require.Equal(t, want, out.String())
 	}
 	for _, version := range []string{"--version", "-version"} {
 		var out strings.Builder
-		require.Equal(t, 0, execute(asEtcd([]string{version}), nil, &out, &out))
+		require.Equal(t, 0, executeAsEtcd([]string{version}, nil, &out, &out))
 		require.Contains(t, out.String(), "etcd API 3.7")
 	}
 }
@@ -153,7 +155,35 @@ func TestEtcdTakesOneDash(t *testing.T) {
 		"-x":                 "zkine: -x: no such flag",
 	} {
 		var out strings.Builder
-		require.Equal(t, exitUsage, execute(asEtcd([]string{args}), nil, &out, &out))
+		require.Equal(t, exitUsage, executeAsEtcd([]string{args}, nil, &out, &out))
 		require.Contains(t, out.String(), want)
 	}
+}
+
+// TestEtcdOpensNoOtherPort runs a link as an etcd is run: metrics and health are on the client URL alone, unless a flag or
+// a variable names others.
+func TestEtcdOpensNoOtherPort(t *testing.T) {
+	t.Parallel()
+	const serving = "serving metrics and health"
+	link := filepath.Join(t.TempDir(), etcdName)
+	binary, err := filepath.Abs(os.Args[0])
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(binary, link))
+	start := func(args []string, env ...string) *process {
+		args = append(args, "-name=one", "-zookeeper="+zktest.Shared(t).Addr(), "-zookeeper-root="+zktest.Root(t),
+			"-listen-client-urls=http://127.0.0.1:0", "-advertise-client-urls=http://127.0.0.1:2379")
+		return startArgs(t, link, nil, args, env...)
+	}
+	p := start(nil)
+	p.await("zkine is ready: ")
+	require.NotContains(t, p.text(), serving)
+	client := p.await(`serving etcd clients.*address="?([^" \n]+)"?`)
+	for _, path := range []string{"/health", "/readyz", "/metrics", "/version"} {
+		response, err := http.Get("http://" + client + path)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode, path)
+	}
+	start([]string{"-listen-metrics-urls", "http://127.0.0.1:0"}).await(serving)
+	start(nil, "ZKINE_LISTEN_METRICS_URLS=http://127.0.0.1:0").await(serving)
 }

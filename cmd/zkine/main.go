@@ -31,19 +31,21 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
 	silenceGRPC()
-	args := os.Args[1:]
+	run := execute
 	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == etcdName {
-		args = asEtcd(args)
+		run = executeAsEtcd
 	}
-	os.Exit(execute(args, os.Environ(), os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
 // etcdName is etcd's program. Called by that name, as through a link, zkine takes
-// etcd's command line: no command, and flags alone.
+// etcd's command line: no command, and flags alone. Like an etcd it opens no port
+// that it was not told of.
 const etcdName = "etcd"
 
 // asEtcd makes a command line of etcd's one of zkine's. To etcd, -name is --name.
@@ -77,7 +79,23 @@ const (
 // person must decide before another start makes sense, 4 if a look saw nothing;
 // and 128 and the signal's number if one came before a command's end.
 func execute(args, environ []string, stdout, stderr io.Writer) int {
+	return executeOn(newCommand(environ), args, stdout, stderr)
+}
+
+// executeAsEtcd is execute for a command line of etcd's.
+func executeAsEtcd(args, environ []string, stdout, stderr io.Writer) int {
 	cmd := newCommand(environ)
+	for _, sub := range cmd.Commands() {
+		if urls := sub.Flags().Lookup("listen-metrics-urls"); sub.Name() == "server" {
+			// An etcd has none by default: metrics and health are on the client URLs.
+			urls.DefValue = "[]"
+			_ = urls.Value.(pflag.SliceValue).Replace(nil) // which never fails
+		}
+	}
+	return executeOn(cmd, asEtcd(args), stdout, stderr)
+}
+
+func executeOn(cmd *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

@@ -71,10 +71,16 @@ func startZkineIn(t *testing.T, attributes *syscall.SysProcAttr, args []string, 
 // startProgram is startZkineIn for a program that runs the zkine command.
 func startProgram(t *testing.T, program string, attributes *syscall.SysProcAttr, args []string, env ...string) *process {
 	t.Helper()
-	p := &process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
-	p.cmd = exec.Command(program, append([]string{
+	return startArgs(t, program, attributes, append([]string{
 		"server", "--listen-client-urls=http://127.0.0.1:0", "--listen-metrics-urls=http://127.0.0.1:0",
-	}, args...)...)
+	}, args...), env...)
+}
+
+// startArgs is startProgram without arguments of its own.
+func startArgs(t *testing.T, program string, attributes *syscall.SysProcAttr, args []string, env ...string) *process {
+	t.Helper()
+	p := &process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Env = append(append(os.Environ(), asZkine+"=1", "ZOOKEEPER_HOME="+zooKeeperForTests()), env...)
 	p.cmd.Dir = t.TempDir() // where it remembers what it served, unless --data-dir says otherwise
 	p.cmd.Stderr, p.cmd.SysProcAttr = p, attributes
