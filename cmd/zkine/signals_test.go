@@ -34,7 +34,7 @@ func mute(t *testing.T) (addr string, connected chan struct{}) {
 	return l.Addr().String(), connected
 }
 
-// TestASignalBeforeTheEnd stops commands while they wait for a server: their exit code is that of the signal,
+// TestASignalBeforeTheEnd stops each kind of command while it waits for a server: its exit code is that of the signal,
 // which no finding and no error has, and a line says so.
 func TestASignalBeforeTheEnd(t *testing.T) {
 	t.Parallel()
@@ -50,10 +50,23 @@ func TestASignalBeforeTheEnd(t *testing.T) {
 		{"doctor " + root, syscall.SIGTERM, 143},
 		{"inspect " + root, syscall.SIGINT, 130},
 		{"log verify " + root, syscall.SIGTERM, 143},
+		{"log print " + root, syscall.SIGINT, 130},
+		{"log accept " + root, syscall.SIGHUP, 129},
+		{"acl verify " + root, syscall.SIGINT, 130},
+		{"backup backup.zip " + root, syscall.SIGINT, 130},
+		{"history /a " + root, syscall.SIGINT, 130},
+		{"export --snapshot=a.db " + root, syscall.SIGINT, 130},
+		{"export --snapshot=a.db " + root, syscall.SIGTERM, 143},
+		{"restore --archive=s3://bucket/a?endpoint=http://ADDR --to-snapshot=a.db", syscall.SIGINT, 130},
+		{"archive verify --archive=s3://bucket/a?endpoint=http://ADDR", syscall.SIGINT, 130},
+		{"archive verify --archive=s3://bucket/a?endpoint=http://ADDR", syscall.SIGTERM, 143},
+		{"import --endpoints=http://ADDR --dial-timeout=5m --zookeeper=127.0.0.1:1", syscall.SIGINT, 130},
+		{"undelete --endpoints=http://ADDR --dial-timeout=5m --prefix=/a --revision=5", syscall.SIGINT, 130},
+		{"top --once --endpoints=http://ADDR --dial-timeout=5m", syscall.SIGINT, 130},
 	} {
 		addr, connected := mute(t)
 		cmd := exec.CommandContext(t.Context(), binary, strings.Fields(strings.ReplaceAll(c.command, "ADDR", addr))...)
-		cmd.Env = append(os.Environ(), asZkine+"=1")
+		cmd.Env = append(os.Environ(), asZkine+"=1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_REGION=x")
 		cmd.Dir = t.TempDir()
 		var said strings.Builder
 		cmd.Stdout, cmd.Stderr = &said, &said

@@ -31,7 +31,8 @@ func FreePort() (int, error) {
 		if _, taken := handedOut.LoadOrStore(port, true); taken {
 			continue
 		}
-		if free(port) && claim(port) {
+		// The claim comes first: looking takes the port for a moment, in which its owner's server could not have it.
+		if claim(port) && free(port) {
 			return port, nil
 		}
 	}
