@@ -96,7 +96,7 @@ func executeAsEtcd(args, environ []string, stdout, stderr io.Writer) int {
 }
 
 func executeOn(cmd *cobra.Command, args []string, stdout, stderr io.Writer) int {
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // nil would stand for the process' own
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	var ran *cobra.Command
