@@ -34,20 +34,13 @@ type lookout struct {
 	since   map[string]time.Time // when they last changed
 	longest map[string]time.Duration
 	changed chan struct{}
-	naps    []nap
+	waits   *zktest.Waits
 }
-
-// nap is a sleep of napTime, which the machine made longer by late.
-type nap struct {
-	ended time.Time
-	late  time.Duration
-}
-
-const napTime = 10 * time.Millisecond
 
 func watchOver(t *testing.T, m *member) *lookout {
 	o := &lookout{
 		says: map[string]bool{}, since: map[string]time.Time{}, longest: map[string]time.Duration{}, changed: make(chan struct{}, 1),
+		waits: zktest.MeasureWaits(t),
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -57,41 +50,11 @@ func watchOver(t *testing.T, m *member) *lookout {
 			for ctx.Err() == nil {
 				began := time.Now()
 				o.note(name, ask(), time.Since(began))
-				time.Sleep(napTime) // between two questions
+				time.Sleep(10 * time.Millisecond) // between two questions
 			}
 		})
 	}
-	wg.Go(func() {
-		for ctx.Err() == nil {
-			o.nap()
-		}
-	})
 	return o
-}
-
-// nap measures how long the machine lets this process wait for a processor.
-func (o *lookout) nap() {
-	began := time.Now()
-	time.Sleep(napTime)
-	n := nap{ended: time.Now()}
-	n.late = n.ended.Sub(began) - napTime
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.naps = append(o.naps, n)
-}
-
-// between is the time from one moment to another, without what this process had to wait
-// for a processor, which is the machine's and not zkine's.
-func (o *lookout) between(from, to time.Time) time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	d := to.Sub(from)
-	for _, n := range o.naps {
-		if n.ended.After(from) && n.ended.Before(to) {
-			d -= n.late
-		}
-	}
-	return d
 }
 
 func (o *lookout) ways(t *testing.T, m *member) map[string]func() bool {
@@ -235,10 +198,10 @@ func (o *lookout) requireInTime(t *testing.T, of outage) {
 		began := time.Now()
 		of.begin()
 		_, last := o.all(t, false)
-		known := o.between(began, last)
+		known := o.waits.Between(began, last)
 		of.end()
 		first, last := o.all(t, true)
-		ended := o.between(first, last)
+		ended := o.waits.Between(first, last)
 		longest := o.answers()
 		t.Logf("%s, take %d: known by all after %v, its end told by all within %v, longest answers %v", of.name, take,
 			known.Round(time.Millisecond), ended.Round(time.Millisecond), longest)
