@@ -81,7 +81,7 @@ func startArgs(t *testing.T, program string, attributes *syscall.SysProcAttr, ar
 	t.Helper()
 	p := &process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
 	p.cmd = exec.Command(program, args...)
-	p.cmd.Env = append(append(os.Environ(), asZkine+"=1", "ZOOKEEPER_HOME="+zooKeeperForTests()), env...)
+	p.cmd.Env = append(append(os.Environ(), asZkine+"=1", reportRaces, "ZOOKEEPER_HOME="+zooKeeperForTests()), env...)
 	p.cmd.Dir = t.TempDir() // where it remembers what it served, unless --data-dir says otherwise
 	p.cmd.Stderr, p.cmd.SysProcAttr = p, attributes
 	require.NoError(t, p.cmd.Start())
@@ -158,7 +158,7 @@ func (p *process) awaitAfter(n int, pattern string) string {
 
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// end waits for the process's end and returns its exit code.
+// end waits for the process's end and returns its exit code. There must be no races.
 func (p *process) end() int {
 	p.t.Helper()
 	select {
@@ -166,6 +166,7 @@ func (p *process) end() int {
 	case <-time.After(limit):
 		p.t.Fatal("zkine does not end")
 	}
+	require.Empty(p.t, unknownRaces(p.text()))
 	return p.cmd.ProcessState.ExitCode()
 }
 
