@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"path"
 	"strings"
 
@@ -117,8 +118,11 @@ func onRoot(cmd *cobra.Command, o *logOptions, do func(context.Context, *aclWork
 }
 
 // lost says whether a call failed since its session ended, in the words of the
-// client or of its wrapper.
+// client, of its wrapper, or of the connection that a request could not be written to.
 func lost(err error) bool {
+	if unwritten := (*net.OpError)(nil); errors.As(err, &unwritten) {
+		return true
+	}
 	return errors.Is(err, zkclient.ErrSessionOver) || errors.Is(err, zk.ErrConnectionClosed) || errors.Is(err, zk.ErrNoServer)
 }
 

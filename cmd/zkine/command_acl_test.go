@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zkine/zkine/revision/zkacl"
+	"github.com/zkine/zkine/revision/zkclient"
 	"github.com/zkine/zkine/revision/zktest"
 )
 
@@ -212,4 +216,14 @@ func TestACLApplyOverALostConnection(t *testing.T) {
 	require.Contains(t, out, "the connection to ZooKeeper was lost; going on with another one")
 	out, err = zkine(append([]string{"acl", "verify"}, flags...)...)
 	require.NoError(t, err, out)
+}
+
+func TestLost(t *testing.T) {
+	unwritten := &net.OpError{Op: "write", Net: "tcp", Err: syscall.ECONNRESET}
+	for _, err := range []error{zkclient.ErrSessionOver, zk.ErrConnectionClosed, zk.ErrNoServer, unwritten} {
+		require.True(t, lost(fmt.Errorf("list /zkine/log: %w", err)), err)
+	}
+	for _, err := range []error{nil, zk.ErrNoAuth, zk.ErrNoNode, context.Canceled} {
+		require.False(t, lost(err), err)
+	}
 }

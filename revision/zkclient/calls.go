@@ -46,13 +46,16 @@ func (c *zkConn) waitForCalls() {
 	}
 }
 
-// call runs one blocking call of the client.
+// call runs one blocking call of the client, unless ctx has ended.
 func call[T any](ctx context.Context, c *zkConn, f func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	var zero T
+	if ctx.Err() != nil {
+		return zero, context.Cause(ctx)
+	}
 	if err := c.beginCall(); err != nil {
 		return zero, err
 	}
@@ -94,6 +97,9 @@ func (c *zkConn) Multi(ctx context.Context, ops ...any) ([]zk.MultiResponse, err
 	type outcome struct {
 		results []zk.MultiResponse
 		err     error
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	ch := make(chan outcome, 1)
 	began, err := c.begin(ops, noLimit, func(results []zk.MultiResponse, err error) { ch <- outcome{results, err} })
