@@ -172,6 +172,7 @@ func (i *importOptions) followOn(cmd *cobra.Command, o *logOptions, source *etcd
 	end := func() { once.Do(func() { close(stop) }) }
 	defer context.AfterFunc(stopping, end)()
 	f := &mirror.Follower{Source: source, Root: root, Report: i.reporter(bar, end)}
+	cmd.SetContext(ctx) // what is found once it was stopped has an exit code of its own
 	verified, err := i.followAndCompare(ctx, f, source, bar, stop)
 	if err != nil {
 		return i.liveProblem(err)

@@ -38,7 +38,7 @@ func Closed(ctx context.Context, conn Session, owner zk.ACL) (bool, error) {
 //
 // It goes from the top down, other than Apply, which might lock itself out: a
 // znode gets its ACL, and only then is asked for what is below it. So no
-// client can put anything in behind it, with an ACL of its own. The top has the ACL without
+// client can put anything in behind it, with an ACL of its own: see one. The top has the ACL without
 // ADMIN until the end, which locks no superuser out and says that there is more to
 // do; with ADMIN it gets it last. What is interrupted is done again from its beginning.
 //
@@ -54,7 +54,8 @@ func Close(ctx context.Context, conn Session, owner zk.ACL, done *atomic.Int64) 
 	}
 	under := owner
 	under.Perms &^= zk.PermAdmin
-	if _, err := conn.SetACL(ctx, top, []zk.ACL{under}, zkclient.AnyVersion); err != nil {
+	first := &closing{conn: conn, owner: []zk.ACL{under}, done: new(atomic.Int64)}
+	if _, err := first.one(ctx, top); err != nil {
 		return err
 	}
 	if err := c.list(ctx, top); err != nil {
@@ -68,7 +69,10 @@ func Close(ctx context.Context, conn Session, owner zk.ACL, done *atomic.Int64) 
 			return err
 		}
 	}
-	_, err := c.one(ctx, top)
+	stat, err := c.set(ctx, top)
+	if stat != nil {
+		done.Add(1)
+	}
 	return err
 }
 
@@ -105,16 +109,33 @@ func (c *closing) all(ctx context.Context, paths []string) error {
 }
 
 // one closes a znode, which may be gone, and says whether there are others below.
+//
+// ZooKeeper judges a request by the ACL that a znode has when the request is prepared,
+// which an ACL that is under way then is not yet. So others may still put something in
+// behind a SetACL. They no longer can once a second one finds that no client has.
 func (c *closing) one(ctx context.Context, at string) (more bool, err error) {
-	stat, err := c.conn.SetACL(ctx, at, c.owner, zkclient.AnyVersion)
+	before, err := c.set(ctx, at)
+	for before != nil && err == nil {
+		var stat *zk.Stat
+		if stat, err = c.set(ctx, at); stat != nil && stat.Cversion == before.Cversion {
+			c.done.Add(1)
+			return stat.NumChildren > 0, nil
+		}
+		before = stat
+	}
+	return false, err
+}
+
+// set gives a znode the owner's ACL. stat is nil if it is gone.
+func (c *closing) set(ctx context.Context, at string) (stat *zk.Stat, err error) {
+	stat, err = c.conn.SetACL(ctx, at, c.owner, zkclient.AnyVersion)
 	if errors.Is(err, zk.ErrNoNode) {
-		return false, nil
+		return nil, nil //nolint:nilnil // both say that there is nothing to close
 	}
 	if err != nil {
-		return false, fmt.Errorf("close %s: %w", at, err)
+		return nil, fmt.Errorf("close %s: %w", at, err)
 	}
-	c.done.Add(1)
-	return stat.NumChildren > 0, nil
+	return stat, nil
 }
 
 // list notes what is below a znode.
