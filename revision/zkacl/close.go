@@ -48,14 +48,13 @@ func Closed(ctx context.Context, conn Session, owner zk.ACL) (bool, error) {
 //
 // Errors: the session's.
 func Close(ctx context.Context, conn Session, owner zk.ACL, done *atomic.Int64) error {
-	c := &closing{conn: conn, owner: []zk.ACL{owner}, done: done}
-	if _, err := c.one(ctx, seed); err != nil {
+	c := &closing{conn: conn, owner: owner, done: done}
+	if _, err := c.one(ctx, seed, owner); err != nil {
 		return err
 	}
 	under := owner
 	under.Perms &^= zk.PermAdmin
-	first := &closing{conn: conn, owner: []zk.ACL{under}, done: new(atomic.Int64)}
-	if _, err := first.one(ctx, top); err != nil {
+	if _, err := c.one(ctx, top, under); err != nil {
 		return err
 	}
 	if err := c.list(ctx, top); err != nil {
@@ -69,17 +68,14 @@ func Close(ctx context.Context, conn Session, owner zk.ACL, done *atomic.Int64) 
 			return err
 		}
 	}
-	stat, err := c.set(ctx, top)
-	if stat != nil {
-		done.Add(1)
-	}
+	_, err := c.set(ctx, top, owner)
 	return err
 }
 
 // closing is one Close.
 type closing struct {
 	conn  Session
-	owner []zk.ACL
+	owner zk.ACL
 	done  *atomic.Int64
 
 	mu   sync.Mutex
@@ -94,7 +90,7 @@ func (c *closing) all(ctx context.Context, paths []string) error {
 	var group zkclient.Group
 	for _, at := range paths {
 		group.Go(func() {
-			more, err := c.one(ctx, at)
+			more, err := c.one(ctx, at, c.owner)
 			if err == nil && more {
 				err = c.list(ctx, at)
 			}
@@ -108,16 +104,16 @@ func (c *closing) all(ctx context.Context, paths []string) error {
 	return c.err
 }
 
-// one closes a znode, which may be gone, and says whether there are others below.
+// one closes a znode, which may be gone, to all but by, and says whether there are others below.
 //
 // ZooKeeper judges a request by the ACL that a znode has when the request is prepared,
 // which an ACL that is under way then is not yet. So others may still put something in
 // behind a SetACL. They no longer can once a second one finds that no client has.
-func (c *closing) one(ctx context.Context, at string) (more bool, err error) {
-	before, err := c.set(ctx, at)
+func (c *closing) one(ctx context.Context, at string, by zk.ACL) (more bool, err error) {
+	before, err := c.set(ctx, at, by)
 	for before != nil && err == nil {
 		var stat *zk.Stat
-		if stat, err = c.set(ctx, at); stat != nil && stat.Cversion == before.Cversion {
+		if stat, err = c.set(ctx, at, by); stat != nil && stat.Cversion == before.Cversion {
 			c.done.Add(1)
 			return stat.NumChildren > 0, nil
 		}
@@ -126,9 +122,9 @@ func (c *closing) one(ctx context.Context, at string) (more bool, err error) {
 	return false, err
 }
 
-// set gives a znode the owner's ACL. stat is nil if it is gone.
-func (c *closing) set(ctx context.Context, at string) (stat *zk.Stat, err error) {
-	stat, err = c.conn.SetACL(ctx, at, c.owner, zkclient.AnyVersion)
+// set gives a znode this ACL. stat is nil if it is gone.
+func (c *closing) set(ctx context.Context, at string, by zk.ACL) (stat *zk.Stat, err error) {
+	stat, err = c.conn.SetACL(ctx, at, []zk.ACL{by}, zkclient.AnyVersion)
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil //nolint:nilnil // both say that there is nothing to close
 	}
