@@ -85,7 +85,16 @@ const (
 // until the returned function is called.
 func logWhile(log *logrus.Entry, what func() string) (done func()) {
 	began := time.Now()
-	ticker := time.NewTicker(slowStep)
+	return ticking(slowStep, func(ticker *time.Ticker) {
+		log.Infof("%s, for %v now", what(), time.Since(began).Round(time.Second))
+		ticker.Reset(slowStepAgain)
+	})
+}
+
+// ticking calls tick once a period until the returned function is called, which waits
+// for a call under way.
+func ticking(period time.Duration, tick func(*time.Ticker)) (done func()) {
+	ticker := time.NewTicker(period)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -93,8 +102,7 @@ func logWhile(log *logrus.Entry, what func() string) (done func()) {
 		for {
 			select {
 			case <-ticker.C:
-				log.Infof("%s, for %v now", what(), time.Since(began).Round(time.Second))
-				ticker.Reset(slowStepAgain)
+				tick(ticker)
 			case <-stop:
 				return
 			}

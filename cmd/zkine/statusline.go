@@ -91,32 +91,17 @@ func showStartup(log *logrus.Entry, status *statusLine, starting *backend.Startu
 
 // showProgress is showStartup of anything; say takes the lines.
 func showProgress(say func(string), status *statusLine, now func() progress) (done func()) {
-	period := slowStep
-	if status != nil {
-		period = barPeriod
+	if status == nil {
+		return ticking(slowStep, func(*time.Ticker) { say(now().String()) })
 	}
 	began := time.Now()
-	ticker := time.NewTicker(period)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				switch p := now(); {
-				case status == nil:
-					say(p.String())
-				case time.Since(began) >= barDelay:
-					status.show(bar(p))
-				}
-			case <-stop:
-				if status != nil {
-					status.show("")
-				}
-				return
-			}
+	over := ticking(barPeriod, func(*time.Ticker) {
+		if p := now(); time.Since(began) >= barDelay {
+			status.show(bar(p))
 		}
-	}()
-	return func() { close(stop); <-stopped }
+	})
+	return func() {
+		over()
+		status.show("")
+	}
 }
