@@ -2,6 +2,7 @@ package backend
 
 import (
 	"sync"
+	"time"
 
 	"github.com/zkine/zkine/revision"
 )
@@ -64,5 +65,64 @@ func (a *applyWait) close(err error) {
 	a.mu.Unlock()
 	for _, w := range waiters {
 		w.call(err)
+	}
+}
+
+// readGroup is reads that are released together.
+type readGroup struct {
+	size int // reads; under reads.mu while it forms
+	// joined are groups that rode in vain and are released with this one; under
+	// reads.mu while it forms.
+	joined []*readGroup
+	done   chan struct{}
+	err    error // valid once done is closed
+	// passage is that of its barrier, or of the append on which it rides.
+	passage passage
+}
+
+// ride takes the group that forms along on an append that is about to be
+// sent; nil if there is none.
+func (r *reads) ride() *readGroup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	group := r.forming
+	r.forming = nil
+	if group != nil {
+		r.gathering.Forget()
+		group.goes(RidePassage)
+	}
+	return group
+}
+
+// again has a group that rode in vain released with the group that forms.
+func (r *reads) again(group *readGroup) {
+	if group == nil {
+		return
+	}
+	r.mu.Lock()
+	next, err := r.enter()
+	if err == nil {
+		next.joined = append(next.joined, group)
+		r.signal()
+	}
+	r.mu.Unlock()
+	if err != nil {
+		r.release(group, err)
+	}
+}
+
+// resolved releases a group once the state has reached seq.
+func (r *reads) resolved(group *readGroup, seq revision.Seq) {
+	if group != nil {
+		group.land(seq, time.Now())
+		r.applied.when(seq, func(err error) { r.release(group, err) })
+	}
+}
+
+func (r *reads) release(group *readGroup, err error) {
+	group.err = err
+	close(group.done)
+	for _, joined := range group.joined {
+		r.release(joined, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkine/zkine/backend/metrics"
+	"github.com/zkine/zkine/backend/pace"
 	"github.com/zkine/zkine/revision"
 )
 
@@ -30,7 +31,8 @@ type Barrier interface {
 // Up to maxBarriers are under way at once, so that few reads wait for a barrier of
 // their own only. Once the barriers under way serve manyReads, the next group
 // forms until one of them ends: then the processors bound how fast reads are, and
-// each barrier costs them.
+// each barrier costs them. For the same reason it waits for those whom a barrier of
+// some reads has just answered (pace.Gathering).
 type reads struct {
 	ctx     context.Context // the backend's
 	log     Barrier
@@ -47,6 +49,9 @@ type reads struct {
 	// barriers is how many are under way, served how many reads these serve.
 	barriers, served int
 	closed           error
+	gathering        pace.Gathering
+	// late sends the group that gathers, if it has not gone before.
+	late pace.Later
 	// wake has room for one: there is a group, or a barrier less.
 	wake chan struct{}
 }
@@ -57,19 +62,9 @@ const (
 	// manyReads is how many reads barriers under way must serve for the next
 	// group to wait until one of them is over.
 	manyReads = 16
+	// someReads is how many a barrier must have served for the next group to gather.
+	someReads = 8
 )
-
-// readGroup is reads that are released together.
-type readGroup struct {
-	size int // reads; under reads.mu while it forms
-	// joined are groups that rode in vain and are released with this one; under
-	// reads.mu while it forms.
-	joined []*readGroup
-	done   chan struct{}
-	err    error // valid once done is closed
-	// passage is that of its barrier, or of the append on which it rides.
-	passage passage
-}
 
 func newReads(ctx context.Context, log Barrier, applied *applyWait, quorumWrite func(time.Time), succeeded func(), m *metrics.Metrics) *reads {
 	return &reads{ctx: ctx, log: log, applied: applied, quorumWrite: quorumWrite, succeeded: succeeded, metrics: m, wake: make(chan struct{}, 1)}
@@ -112,7 +107,7 @@ func (r *reads) join() (*readGroup, error) {
 	var begun *readGroup
 	if r.eager != nil {
 		begun = r.begin()
-	} else if err == nil && group.size == 1 {
+	} else if err == nil {
 		r.signal()
 	}
 	r.mu.Unlock()
@@ -162,52 +157,6 @@ func (r *reads) signal() {
 	}
 }
 
-// ride takes the group that forms along on an append that is about to be
-// sent; nil if there is none.
-func (r *reads) ride() *readGroup {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	group := r.forming
-	r.forming = nil
-	if group != nil {
-		group.goes(RidePassage)
-	}
-	return group
-}
-
-// again has a group that rode in vain released with the group that forms.
-func (r *reads) again(group *readGroup) {
-	if group == nil {
-		return
-	}
-	r.mu.Lock()
-	next, err := r.enter()
-	if err == nil {
-		next.joined = append(next.joined, group)
-		r.signal()
-	}
-	r.mu.Unlock()
-	if err != nil {
-		r.release(group, err)
-	}
-}
-
-// resolved releases a group once the state has reached seq.
-func (r *reads) resolved(group *readGroup, seq revision.Seq) {
-	if group != nil {
-		group.land(seq, time.Now())
-		r.applied.when(seq, func(err error) { r.release(group, err) })
-	}
-}
-
-func (r *reads) release(group *readGroup, err error) {
-	group.err = err
-	close(group.done)
-	for _, joined := range group.joined {
-		r.release(joined, err)
-	}
-}
-
 // loop sends barriers while reads wait. It ends with ctx, and waits for the
 // barriers under way.
 func (r *reads) loop(ctx context.Context) {
@@ -238,11 +187,30 @@ func (r *reads) begin() *readGroup {
 	if group == nil || r.barriers == maxBarriers || r.served >= manyReads {
 		return nil
 	}
+	if left := r.gathering.Left(time.Now(), group.size); left > 0 && r.barriers == 0 {
+		r.late.Arm(left, r.sendLate)
+		return nil
+	}
+	r.gathering.Gone(group.size)
 	r.forming = nil
 	group.goes(BarrierPassage)
 	r.barriers++
 	r.served += group.size
 	return group
+}
+
+// sendLate sends the group that has gathered for long enough.
+func (r *reads) sendLate() {
+	r.mu.Lock()
+	r.late.Ran()
+	var group *readGroup
+	if r.eager != nil {
+		group = r.begin()
+	} else {
+		r.signal()
+	}
+	r.mu.Unlock()
+	r.send(group)
 }
 
 // answered releases the group of a barrier, and begins the next one.
@@ -256,6 +224,13 @@ func (r *reads) answered(group *readGroup, seq revision.Seq, err error) {
 	r.mu.Lock()
 	r.barriers--
 	r.served -= group.size
+	if err == nil && group.size >= someReads {
+		waiting := 0
+		if r.forming != nil {
+			waiting = r.forming.size
+		}
+		r.gathering.Answered(now, group.size, waiting)
+	}
 	var next *readGroup
 	if r.eager != nil && err == nil {
 		next = r.begin()

@@ -115,9 +115,46 @@ func TestManyReadsShareBarriers(t *testing.T) {
 		require.Equal(t, maxBarriers+1, h.begun(), "they wait for the many")
 		h.end(maxBarriers, nil)
 		require.Len(t, many, manyReads)
+		time.Sleep(2 * time.Millisecond) // the bubble's time: for the many, who may come again
+		synctest.Wait()
 		require.Equal(t, maxBarriers+2, h.begun(), "they share one")
 		h.end(maxBarriers+1, nil)
 		require.Len(t, few, 2)
+	})
+}
+
+// Those whom a barrier has just answered are waited for, if they were some.
+func TestReadsWaitForThoseThatWereAnswered(t *testing.T) {
+	heldReads(t, func(h *heldBarriers, read func(int) chan error) {
+		for range maxBarriers {
+			read(1)
+		}
+		some := read(manyReads)
+		for i := range maxBarriers {
+			h.end(i, nil)
+		}
+		require.Equal(t, maxBarriers+1, h.begun())
+		h.end(maxBarriers, nil)
+		require.Len(t, some, manyReads)
+
+		again, began := read(manyReads*7/8-1), time.Now() // an eighth may stay away
+		require.Equal(t, maxBarriers+1, h.begun(), "one more is waited for")
+		last := read(1)
+		require.Equal(t, maxBarriers+2, h.begun())
+		require.Zero(t, time.Since(began))
+		h.end(maxBarriers+1, nil)
+		require.Len(t, again, manyReads*7/8-1)
+		require.Len(t, last, 1)
+
+		read(1)
+		require.Equal(t, maxBarriers+2, h.begun())
+		time.Sleep(time.Millisecond)
+		require.Equal(t, maxBarriers+2, h.begun())
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, maxBarriers+3, h.begun(), "nobody else came")
+		read(1)
+		require.Equal(t, maxBarriers+4, h.begun(), "few do not gather")
 	})
 }
 

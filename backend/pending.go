@@ -6,9 +6,58 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/zkine/zkine/backend/state"
 	"github.com/zkine/zkine/revision"
+	"github.com/zkine/zkine/revision/recordpb"
 )
+
+// proposal is a request on its way through the log, with the call that waits for
+// it.
+type proposal struct {
+	ctx     context.Context
+	request *recordpb.Request
+	size    int // bytes, encoded
+	memory  int // bytes that it takes in memory; see memoryBytes
+	// done gets the outcome, once; it has room for it.
+	done    chan outcome
+	timing  *Timing  // nil if no caller wants to know
+	passage *passage // of the last sending
+	// taken, if set, is called when the request leaves the queue, under the
+	// queue's lock.
+	taken func()
+	// finished, if set, gets the outcome in place of done. It is called once, with
+	// locks held: it must not block, and not call the queue.
+	finished func(outcome)
+
+	// Its place in the queue, under the queue's lock.
+	before, after *proposal
+	queued        bool
+}
+
+type outcome struct {
+	response  proto.Message
+	err       error
+	evaluated bool // err is the state's answer
+}
+
+// finish hands the outcome over. Its client may have gone.
+func (p *proposal) finish(o outcome) {
+	if p.finished != nil {
+		p.finished(o)
+		return
+	}
+	p.done <- o
+}
+
+func newProposal(ctx context.Context, r *recordpb.Request) *proposal {
+	recordpb.StripUnknown(r)
+	size := proto.Size(r)
+	p := &proposal{ctx: ctx, request: r, size: size, memory: memoryBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
+	p.timing.wait()
+	return p
+}
 
 // pending holds the batches that were handed to the log and not answered yet,
 // by nonce. The apply loop answers them from their slots.

@@ -157,20 +157,12 @@ func (p *proposer) proposeAll(ctx context.Context, requests []*recordpb.Request)
 	}
 }
 
-func newProposal(ctx context.Context, r *recordpb.Request) *proposal {
-	recordpb.StripUnknown(r)
-	size := proto.Size(r)
-	p := &proposal{ctx: ctx, request: r, size: size, memory: memoryBytes(r, size), done: make(chan outcome, 1), timing: timingOf(ctx)}
-	p.timing.wait()
-	return p
-}
-
 // appendLoop takes what has queued up and hands it to the log, as one batch.
-// There are as many of these loops as appends may be under way. While all of them
-// wait for the log, the next batch gathers: that is all of group commit, there is
-// no timer but pace's. It ends with ctx, once the outcome of its last append is known.
+// There are as many of these loops as appends may be under way, and they take turns.
+// While none may begin one, the next batch gathers: that is group commit. It ends
+// with ctx, once the outcome of its last append is known.
 func (p *proposer) appendLoop(ctx context.Context) {
-	for {
+	for p.pace.Turn(ctx) {
 		select {
 		case <-p.queue.wake:
 		case <-ctx.Done():
@@ -181,14 +173,21 @@ func (p *proposer) appendLoop(ctx context.Context) {
 		if p.log.AwaitConnected(ctx) != nil {
 			return
 		}
-		done := p.pace.Await(ctx, p.queue)
-		if batch := p.queue.take(); len(batch) > 0 {
+		p.pace.Gather(ctx, p.queue)
+		crowded := p.pace.Crowded()
+		batch := p.queue.take()
+		if !crowded {
+			p.pace.Pass()
+		}
+		if len(batch) > 0 {
 			p.appendBatch(ctx, batch)
-			p.queue.release()
+			p.queue.release(len(batch))
 		} else if p.lease.Due() {
 			p.appendBatch(ctx, nil)
 		}
-		done()
+		if crowded {
+			p.pace.Pass()
+		}
 	}
 }
 
@@ -229,7 +228,7 @@ func (p *proposer) register(batch []*proposal) (*sending, *revision.Batch, error
 func (p *proposer) begin(one *proposal) bool {
 	s, records, err := p.register([]*proposal{one})
 	if err != nil {
-		p.queue.release()
+		p.queue.release(1)
 		return true // it was answered
 	}
 	if p.eager.Begin(p.ctx, records, func(out revision.Appended, err error) {
@@ -238,7 +237,7 @@ func (p *proposer) begin(one *proposal) bool {
 			p.applyOwn(s.nonce)
 		}
 		p.settle(s, out, err)
-		p.queue.release()
+		p.queue.release(1)
 	}) {
 		return true
 	}
@@ -246,7 +245,7 @@ func (p *proposer) begin(one *proposal) bool {
 	p.lease.Unsent(s.nonce)
 	p.reads.again(s.riders)
 	if len(p.pending.remove(s.nonce)) == 0 { // the backend was closed, or has reloaded, which has answered it
-		p.queue.release()
+		p.queue.release(1)
 		return true
 	}
 	return false
@@ -273,7 +272,7 @@ func (p *proposer) settle(s *sending, out revision.Appended, err error) {
 		}
 		took := time.Since(s.began)
 		waiting, _ := p.queue.load()
-		p.pace.Landed(out.Seq, len(s.batch), waiting, took)
+		p.pace.Landed(out.Seq, len(s.batch), waiting)
 		p.metrics.AppendEnds(len(s.batch), took, nil)
 	}
 	if err != nil {

@@ -4,48 +4,8 @@ import (
 	"context"
 	"sync"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/zkine/zkine/revision/recordpb"
+	"github.com/zkine/zkine/backend/pace"
 )
-
-// proposal is a request on its way through the log, with the call that waits for
-// it.
-type proposal struct {
-	ctx     context.Context
-	request *recordpb.Request
-	size    int // bytes, encoded
-	memory  int // bytes that it takes in memory; see memoryBytes
-	// done gets the outcome, once; it has room for it.
-	done    chan outcome
-	timing  *Timing  // nil if no caller wants to know
-	passage *passage // of the last sending
-	// taken, if set, is called when the request leaves the queue, under the
-	// queue's lock.
-	taken func()
-	// finished, if set, gets the outcome in place of done. It is called once, with
-	// locks held: it must not block, and not call the queue.
-	finished func(outcome)
-
-	// Its place in the queue, under the queue's lock.
-	before, after *proposal
-	queued        bool
-}
-
-type outcome struct {
-	response  proto.Message
-	err       error
-	evaluated bool // err is the state's answer
-}
-
-// finish hands the outcome over. Its client may have gone.
-func (p *proposal) finish(o outcome) {
-	if p.finished != nil {
-		p.finished(o)
-		return
-	}
-	p.done <- o
-}
 
 const (
 	// maxQueued bounds the requests that wait; etcd lets 5,000 wait between
@@ -79,8 +39,9 @@ type queue struct {
 	bytes       int
 	peak        int // of bytes, since drained was called
 	closed      error
-	// underWay is how many batches were taken and not released, most how many may be.
-	underWay, most int
+	// underWay are the batches that were taken and not released.
+	underWay pace.UnderWay
+	next     pace.Later // when another may go
 	// gathered is how many requests the loop has taken last. Where several come
 	// together, one that is sent before the others would keep them waiting.
 	gathered int
@@ -90,7 +51,9 @@ type queue struct {
 	wake chan struct{}
 }
 
-func newQueue(most int) *queue { return &queue{most: most, wake: make(chan struct{}, 1)} }
+func newQueue(most int) *queue {
+	return &queue{underWay: pace.NewUnderWay(most), wake: make(chan struct{}, 1)}
+}
 
 // put adds a proposal at the end. Errors: ErrTooManyRequests; the reason of
 // close; the cause of the proposal's context, if that has ended.
@@ -112,12 +75,12 @@ func (q *queue) putOrTake(p *proposal) (taken bool, err error) {
 	if err := q.add(p); err != nil {
 		return false, err
 	}
-	if q.count > 1 || q.underWay > 0 || q.gathered > 1 {
+	if q.count > 1 || q.underWay.Any() || q.gathered > 1 {
 		q.signal()
 		return false, nil
 	}
 	q.remove(p)
-	q.underWay++
+	q.underWay.Begin(1)
 	return true, nil
 }
 
@@ -125,7 +88,7 @@ func (q *queue) putOrTake(p *proposal) (taken bool, err error) {
 func (q *queue) putBack(p *proposal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.underWay--
+	q.underWay.End(1)
 	if q.closed != nil {
 		p.finish(outcome{err: q.closed})
 		return
@@ -142,11 +105,16 @@ func (q *queue) putBack(p *proposal) {
 	q.signal()
 }
 
-// release ends a batch that was taken.
-func (q *queue) release() {
+// release ends a batch of so many requests that was taken.
+func (q *queue) release(requests int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.underWay--
+	q.underWay.End(requests)
+	q.again()
+}
+
+// again wakes a loop if there is something for it. The lock is held.
+func (q *queue) again() {
 	if q.count > 0 || q.due {
 		q.signal()
 	}
@@ -184,15 +152,29 @@ func (q *queue) add(p *proposal) error {
 	return nil
 }
 
-// signal wakes an append loop, unless it could take nothing.
+// signal wakes an append loop once it may take something: at once, or when the
+// time for that has come, or by release. The lock is held.
 func (q *queue) signal() {
-	if q.underWay >= q.most {
-		return // release does
+	switch wait, ever := q.underWay.Wait(q.count); {
+	case !ever:
+		return
+	case wait > 0:
+		q.next.Arm(wait, q.timeHasCome)
+		return
 	}
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
+}
+
+// timeHasCome wakes a loop when the newest batch has been under way for so long that
+// another may go.
+func (q *queue) timeHasCome() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.next.Ran()
+	q.again()
 }
 
 // remove takes a queued proposal out of the list. The lock is held.
@@ -232,7 +214,8 @@ func (q *queue) drop(p *proposal) {
 func (q *queue) take() (batch []*proposal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.underWay >= q.most {
+	if wait, ever := q.underWay.Wait(q.count); !ever || wait > 0 {
+		q.again()
 		return nil
 	}
 	q.due = false
@@ -250,7 +233,7 @@ func (q *queue) take() (batch []*proposal) {
 		batch = append(batch, p)
 	}
 	if len(batch) > 0 {
-		q.underWay++
+		q.underWay.Begin(len(batch))
 		q.gathered = len(batch)
 	}
 	if q.count > 0 {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/zkine/zkine/backend/pace"
 	"github.com/zkine/zkine/revision/recordpb"
 )
 
@@ -49,6 +52,9 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 			batch := q.take()
 			require.Equal(t, len(model) > 0, len(batch) > 0)
 			require.Equal(t, append([]*proposal(nil), model[:len(batch)]...), batch)
+			if len(batch) > 0 {
+				q.release(len(batch))
+			}
 			model = model[len(batch):]
 		}
 		count, bytes := q.load()
@@ -119,6 +125,44 @@ func TestDrainedIsSaidOnce(t *testing.T) {
 	require.False(t, q.drained())
 }
 
+// TestBatchesKeepTheirDistance: a second one goes once the first has been under way for
+// as long as an append takes nearby, or when that is over.
+func TestBatchesKeepTheirDistance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2)
+		put := func() {
+			require.NoError(t, q.put(&proposal{ctx: t.Context(), done: make(chan outcome, 1)}))
+		}
+		wokenAfter := func() time.Duration {
+			began := time.Now()
+			<-q.wake
+			return time.Since(began)
+		}
+		put()
+		require.Zero(t, wokenAfter())
+		put()
+		require.Len(t, q.take(), 2)
+		time.Sleep(time.Millisecond)
+		put()
+		require.Zero(t, wokenAfter(), "three are few")
+		put()
+		require.Empty(t, q.take(), "four are not, and it is too early")
+		require.Equal(t, pace.Spacing-time.Millisecond, wokenAfter())
+		require.Len(t, q.take(), 2)
+
+		put()
+		time.AfterFunc(pace.Spacing/4, func() { q.release(2) })
+		time.AfterFunc(pace.Spacing/2, func() { q.release(2) })
+		put()
+		require.Equal(t, pace.Spacing/2, wokenAfter(), "there are two batches, then one that is young")
+		require.Len(t, q.take(), 2)
+		time.Sleep(pace.Spacing)
+		require.Empty(t, q.wake, "there is nothing to take")
+		put()
+		require.Zero(t, wokenAfter(), "it has been under way for long")
+	})
+}
+
 // TestARequestThatComesAloneIsTakenAtOnce: it counts as under way until it is
 // released, and what has to wait for that is taken then, in its order.
 func TestARequestThatComesAloneIsTakenAtOnce(t *testing.T) {
@@ -141,10 +185,10 @@ func TestARequestThatComesAloneIsTakenAtOnce(t *testing.T) {
 	require.False(t, taken, "one is under way")
 	require.False(t, woken(), "no loop could take it")
 	require.Empty(t, q.take())
-	q.release()
+	q.release(1)
 	require.True(t, woken())
 	require.Equal(t, []*proposal{second}, q.take())
-	q.release()
+	q.release(1)
 
 	taken, err = q.putOrTake(first)
 	require.NoError(t, err)
@@ -157,12 +201,12 @@ func TestARequestThatComesAloneIsTakenAtOnce(t *testing.T) {
 	require.Zero(t, count)
 	require.Zero(t, bytes)
 
-	q.release()
+	q.release(1)
 	taken, err = q.putOrTake(first)
 	require.NoError(t, err)
 	require.False(t, taken, "requests come together")
 	require.Equal(t, []*proposal{first}, q.take())
-	q.release()
+	q.release(1)
 	taken, err = q.putOrTake(first)
 	require.NoError(t, err)
 	require.True(t, taken)

@@ -1,11 +1,12 @@
-// Package pace says when the next append goes out while other zkines append as
-// well.
+// Package pace says when the next append goes out, and when the next barrier.
 //
-// Alone, appends go out as soon as something waits, several at once: what gathers
-// in the meantime is the next batch. Where several zkines write as much as the ensemble
-// takes, each of their appends holds the others' up: then fewer and larger ones get
-// more written. So a crowded zkine has one append under way, and begins the next one
-// when all those wait again that its last one has answered, or a moment has passed.
+// What costs ZooKeeper is an append, nearly whatever it holds. So those who come
+// together go together (Gathering), and the loops that make appends take turns
+// (Pacer): what gathers in the meantime is the next batch.
+//
+// Where several zkines write as much as the ensemble takes, each of their appends
+// holds the others' up: then fewer and larger ones get more written. So a crowded
+// zkine has one append under way.
 //
 // It may import revision; nothing else of zkine.
 package pace
@@ -18,26 +19,19 @@ import (
 	"github.com/zkine/zkine/revision"
 )
 
-const (
-	// longest bounds how long an append waits for more requests.
-	longest = 8 * time.Millisecond
-	// fewest is how many requests must be likely to come for it to pay.
-	fewest = 4
-	// weight is how much crowding can grow: half of it counts as crowded, so that a
-	// few slots of others' do not, and a pause of others' does not end it at once.
-	weight = 8
-)
+// weight is how much crowding can grow: half of it counts as crowded, so that a
+// few slots of others' do not, and a pause of others' does not end it at once.
+const weight = 8
 
 // Pacer paces the appends of one zkine. Its zero value is not ready: see New.
 type Pacer struct {
-	// turn holds a token while an append of a crowded zkine is under way.
+	// turn holds a token while a loop's turn lasts.
 	turn chan struct{}
 
-	mu       sync.Mutex
-	last     revision.Seq // of one's own
-	crowding int          // 0 to weight: grows with each append that came after others', else shrinks
-	expected int          // requests that are likely to wait soon, as of the last landing
-	until    time.Time    // when they are not waited for any longer
+	mu        sync.Mutex
+	last      revision.Seq // of one's own
+	crowding  int          // 0 to weight: grows with each append that came after others', else shrinks
+	gathering Gathering
 }
 
 // New returns a pacer that knows of no other zkine.
@@ -49,39 +43,46 @@ type Queue interface {
 	Waiting() (n int, grown <-chan struct{})
 }
 
-// Await returns when the next append is to be made; done is called when it is over.
-func (p *Pacer) Await(ctx context.Context, q Queue) (done func()) {
-	if !p.crowded() {
-		return func() {}
-	}
+// Turn waits for the caller's turn to take the next batch, which lasts until Pass;
+// false if ctx ended.
+func (p *Pacer) Turn(ctx context.Context) bool {
 	select {
 	case p.turn <- struct{}{}:
+		return true
 	case <-ctx.Done():
-		return func() {}
+		return false
 	}
-	p.gather(ctx, q)
-	return func() { <-p.turn }
 }
 
-func (p *Pacer) gather(ctx context.Context, q Queue) {
+// Pass ends the caller's turn.
+func (p *Pacer) Pass() { <-p.turn }
+
+// Crowded says whether an append is to be over before the turn is passed, since
+// other zkines append as well.
+func (p *Pacer) Crowded() bool {
 	p.mu.Lock()
-	expected, until := p.expected, p.until
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	return p.crowding > weight/2
+}
+
+// Gather returns when what waits is to go. It is called by the one whose turn it is.
+func (p *Pacer) Gather(ctx context.Context, q Queue) {
 	n, grown := q.Waiting()
-	if n == 0 || n >= expected || expected < fewest {
+	if n == 0 {
+		return // all were dropped
+	}
+	defer func() { p.gone(n) }()
+	left := p.left(n)
+	if left == 0 {
 		return
 	}
-	rest := time.Until(until)
-	if rest <= 0 {
-		return
-	}
-	timer := time.NewTimer(rest)
+	timer := time.NewTimer(left)
 	defer timer.Stop()
-	for n < expected {
+	for ; left > 0; left = p.left(n) {
+		timer.Reset(left)
 		select {
 		case <-grown:
 		case <-timer.C:
-			return
 		case <-ctx.Done():
 			return
 		}
@@ -89,15 +90,21 @@ func (p *Pacer) gather(ctx context.Context, q Queue) {
 	}
 }
 
-func (p *Pacer) crowded() bool {
+func (p *Pacer) left(waiting int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.crowding > weight/2
+	return p.gathering.Left(time.Now(), waiting)
 }
 
-// Landed notes that an append of so many requests has its place in the log, how
-// long that took, and how many requests wait by now.
-func (p *Pacer) Landed(seq revision.Seq, requests, waiting int, took time.Duration) {
+func (p *Pacer) gone(waiting int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gathering.Gone(waiting)
+}
+
+// Landed notes that an append of so many requests has its place in the log, and how
+// many requests wait by now.
+func (p *Pacer) Landed(seq revision.Seq, requests, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -110,6 +117,5 @@ func (p *Pacer) Landed(seq revision.Seq, requests, waiting int, took time.Durati
 	if p.last.Before(seq) {
 		p.last = seq
 	}
-	p.expected = requests + waiting
-	p.until = time.Now().Add(min(took/2, longest))
+	p.gathering.Answered(time.Now(), requests, waiting)
 }

@@ -29,44 +29,44 @@ func (w *waiting) Waiting() (int, <-chan struct{}) { return int(w.n.Load()), w.g
 
 func (w *waiting) put() {
 	w.n.Add(1)
-	w.grown <- struct{}{}
+	select {
+	case w.grown <- struct{}{}:
+	default:
+	}
 }
 
-// crowded is a pacer whose appends of ten requests come after others', while ten wait.
-func crowded() *pace.Pacer {
-	p := pace.New()
+// crowd has p's appends, of ten requests while ten wait, come after others'.
+func crowd(p *pace.Pacer) {
 	for slot := int64(1); slot < 40; slot += 3 {
-		p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 10, 6*time.Millisecond)
+		p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 10)
 	}
+}
+
+// answered is a pacer whose last append held ten requests, while ten waited.
+func answered() *pace.Pacer {
+	p := pace.New()
+	p.Landed(revision.Seq{Segment: 1, Slot: 1}, 10, 10)
 	return p
 }
 
-func TestAloneNothingWaits(t *testing.T) {
+func TestOneAtATimeHasTheTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, began := pace.New(), time.Now()
-		for slot := range int64(40) {
-			done := p.Await(t.Context(), queued(1))
-			p.Await(t.Context(), queued(1))() // several may be under way
-			p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 10, 6*time.Millisecond)
-			done()
-		}
-		require.Zero(t, time.Since(began))
-	})
-}
-
-func TestCrowdedOneIsUnderWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, began := crowded(), time.Now()
-		done := p.Await(t.Context(), queued(20))
-		time.AfterFunc(time.Second, done)
-		p.Await(t.Context(), queued(20))()
+		require.True(t, p.Turn(t.Context()))
+		time.AfterFunc(time.Second, p.Pass)
+		require.True(t, p.Turn(t.Context()))
 		require.Equal(t, time.Second, time.Since(began))
+
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		require.False(t, p.Turn(ctx))
+		require.Equal(t, 2*time.Second, time.Since(began))
 	})
 }
 
-// TestCrowdedAllThatWereAnsweredAreWaitedFor: until they are there, or for half as
-// long as the last append took.
-func TestCrowdedAllThatWereAnsweredAreWaitedFor(t *testing.T) {
+// TestThoseWhoWereAnsweredAreWaitedFor: until all but an eighth of them are there, for as
+// long as they keep coming, and for 8 ms at most.
+func TestThoseWhoWereAnsweredAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, began := queued(10), time.Now()
 		go func() {
@@ -75,49 +75,100 @@ func TestCrowdedAllThatWereAnsweredAreWaitedFor(t *testing.T) {
 				q.put()
 			}
 		}()
-		crowded().Await(t.Context(), q)()
-		require.Equal(t, time.Millisecond, time.Since(began))
-		require.EqualValues(t, 20, q.n.Load())
+		answered().Gather(t.Context(), q)
+		require.Equal(t, 800*time.Microsecond, time.Since(began))
+
+		began, p := time.Now(), answered()
+		p.Gather(t.Context(), queued(17))
+		require.Equal(t, 2*time.Millisecond, time.Since(began), "nobody comes")
+		p.Gather(t.Context(), queued(17))
+		require.Equal(t, 2*time.Millisecond, time.Since(began), "it is over")
+
+		slow, ctx, stop := queued(11), t.Context(), make(chan struct{})
+		began = time.Now()
+		go func() {
+			defer close(stop)
+			for range 6 {
+				time.Sleep(1500 * time.Microsecond)
+				slow.put()
+			}
+		}()
+		answered().Gather(ctx, slow)
+		require.Equal(t, 8*time.Millisecond, time.Since(began), "they keep coming")
+		<-stop
 
 		began = time.Now()
-		crowded().Await(t.Context(), queued(10))()
-		require.Equal(t, 3*time.Millisecond, time.Since(began))
+		answered().Gather(t.Context(), queued(0)) // all were dropped
+		answered().Gather(t.Context(), queued(18))
+		require.Zero(t, time.Since(began))
 
-		began = time.Now()
-		crowded().Await(t.Context(), queued(0))() // all were dropped
+		late := answered()
+		time.Sleep(7 * time.Millisecond)
+		late.Gather(t.Context(), queued(11))
+		require.Equal(t, 8*time.Millisecond, time.Since(began), "it began when they were answered")
+	})
+}
+
+func TestFewAreNotHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, began := pace.New(), time.Now()
+		p.Gather(t.Context(), queued(1))
+		p.Landed(revision.Seq{Segment: 1, Slot: 100}, 2, 1)
+		p.Gather(t.Context(), queued(1))
 		require.Zero(t, time.Since(began))
 	})
 }
 
-func TestALoneClientIsNotHeldUp(t *testing.T) {
+// TestGatheringsInVainAreLeftOut: after four in a row four, then one more is tried, and
+// so on, with ever more that are left out; one that comes true ends that.
+func TestGatheringsInVainAreLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, began := crowded(), time.Now()
-		p.Landed(revision.Seq{Segment: 1, Slot: 100}, 1, 1, 6*time.Millisecond)
-		p.Await(t.Context(), queued(1))()
-		require.Zero(t, time.Since(began))
-	})
-}
-
-func TestTheCrowdIsForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := crowded()
-		for slot := int64(50); slot < 60; slot++ {
-			p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 10, 6*time.Millisecond)
+		p := pace.New()
+		slot := int64(0)
+		waits := func(n int64) bool {
+			slot++
+			p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 0)
+			began := time.Now()
+			p.Gather(t.Context(), queued(n))
+			return time.Since(began) > 0
 		}
-		began := time.Now()
-		p.Await(t.Context(), queued(10))
-		p.Await(t.Context(), queued(10))
-		require.Zero(t, time.Since(began))
+		for range 4 {
+			require.True(t, waits(1))
+		}
+		for _, left := range []int{4, 8, 16, 32, 64, 64} {
+			for range left {
+				require.False(t, waits(1))
+			}
+			require.True(t, waits(1), left)
+		}
+		for range 64 {
+			require.False(t, waits(9))
+		}
+		require.False(t, waits(9), "all are there")
+		for range 4 {
+			require.True(t, waits(1))
+		}
+		require.False(t, waits(1))
 	})
+}
+
+func TestOthersAppendsCrowd(t *testing.T) {
+	p := pace.New()
+	require.False(t, p.Crowded())
+	crowd(p)
+	require.True(t, p.Crowded())
+	for slot := int64(50); slot < 60; slot++ {
+		p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 10)
+	}
+	require.False(t, p.Crowded(), "they are gone")
 }
 
 func TestTheEndIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		p, began := crowded(), time.Now()
-		p.Await(ctx, queued(10))
-		p.Await(ctx, queued(10))()
+		began := time.Now()
+		answered().Gather(ctx, queued(10))
 		require.Zero(t, time.Since(began))
 	})
 }
