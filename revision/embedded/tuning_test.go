@@ -62,7 +62,7 @@ func TestAnEnsemblesSettingsAreTheLocalServers(t *testing.T) {
 	theirs := regexp.MustCompile(`-X\S+[^\s"]`).FindAllString(settings(t, "java.env"), -1)
 	require.Greater(t, len(theirs), 5)
 	for _, flag := range theirs {
-		require.Contains(t, ours, strings.Replace(flag, "=128m", "=131072k", 1), "flag of java.env")
+		require.Contains(t, ours, strings.Replace(flag, "=32m", "=32768k", 1), "flag of java.env")
 	}
 	written, err := os.ReadFile(filepath.Join(cfg.DataDir, "zoo.cfg"))
 	require.NoError(t, err)
