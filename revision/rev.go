@@ -10,6 +10,10 @@ import (
 // does not), so Rev and Seq are types of their own.
 type Rev int64
 
+// MaxRev is the highest revision that a store may have. It keeps sums of a few
+// revisions clear of the overflow.
+const MaxRev Rev = 1 << 60
+
 // Seq is a place in the log: a slot within a segment. The zero Seq lies before
 // the first slot.
 type Seq struct {

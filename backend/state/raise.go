@@ -25,7 +25,7 @@ func newRaise(to revision.Rev, sub int32) *version {
 // raise makes a revision the current one, and compacts all below it.
 func (m *Machine) raise(r *recordpb.RevisionRaise) (*pb.CompactionResponse, error) {
 	to := revision.Rev(r.To)
-	if to > maxRev {
+	if to > revision.MaxRev {
 		return nil, ErrMalformed
 	}
 	if to > m.rev {

@@ -69,7 +69,7 @@ func (r *restoring) all(meta []byte, chunks iter.Seq2[[]byte, error]) error {
 func (r *restoring) header() error {
 	m, meta := r.m, r.meta
 	rev := revision.Rev(meta.Revision)
-	if rev < 1 || rev > maxRev || r.floor < -1 || r.floor > rev {
+	if rev < 1 || rev > revision.MaxRev || r.floor < -1 || r.floor > rev {
 		return fmt.Errorf("%w: revision %d, floor %d", ErrBadCheckpoint, rev, r.floor)
 	}
 	if raised := revision.Rev(meta.RaisedTo); raised != 0 {
@@ -224,9 +224,6 @@ func (r *restoring) floorChanges() error {
 	r.m.history.record(events(versions))
 	return nil
 }
-
-// maxRev keeps sums of a few revisions clear of the overflow.
-const maxRev = 1 << 60
 
 // byRevision yields the versions of each of so many revisions from next on, in
 // the order in which the revision made them.

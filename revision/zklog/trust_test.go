@@ -65,6 +65,25 @@ func TestOneThatFindsALossHaltsAllOthers(t *testing.T) {
 	checkSizes(t, e, b.log) // the record counts
 }
 
+// TestNoRaiseEndsAboveTheHighestRevision: zkines would stop at such a record.
+func TestNoRaiseEndsAboveTheHighestRevision(t *testing.T) {
+	e := memzk.New()
+	a := openLog(t, zklog.Config{Dialer: e})
+	a.reach(a.append(batchOf(put("a", "1"))).Seq)
+	raised := func(by revision.Rev) (*zkroot.Holding, error) {
+		return zklog.Accept(t.Context(), zklog.Config{Dialer: e, Root: "/zkine", ClusterID: a.log.ClusterID(), Log: quiet()},
+			zkroot.Decision{By: "a test", Raise: by})
+	}
+	first, err := raised(revision.MaxRev / 2)
+	require.NoError(t, err)
+	_, err = raised(revision.MaxRev / 2)
+	require.ErrorContains(t, err, "raise it by less")
+	last, err := raised(revision.MaxRev - first.Decided.RaisedTo)
+	require.NoError(t, err)
+	require.Equal(t, revision.MaxRev, last.Decided.RaisedTo)
+	require.Equal(t, first.Slots+1, last.Slots, "the refused one left no slot")
+}
+
 // TestARunningLogStopsAtAHalt has nothing of its own to find.
 func TestARunningLogStopsAtAHalt(t *testing.T) {
 	e := memzk.New()

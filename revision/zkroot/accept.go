@@ -114,7 +114,8 @@ type Decision struct {
 
 // Accept records a decision to serve what a root holds: what it held before, if
 // zkines still remember it, is lost. want.ClusterID must be the root's. The result is as of
-// before, but for Decided.
+// before, but for Decided. Nothing is written if the raise would end above
+// revision.MaxRev.
 func (r Reader) Accept(ctx context.Context, want Wanted, d Decision) (*Holding, error) {
 	h, err := r.Look(ctx, want)
 	if err != nil {
@@ -133,6 +134,9 @@ func (r Reader) Accept(ctx context.Context, want Wanted, d Decision) (*Holding, 
 		accepted.RaisedTo = h.Revision + d.Raise
 		if h.Halt != nil {
 			accepted.RaisedTo = max(h.Halt.Revision, h.Revision) + d.Raise
+		}
+		if accepted.RaisedTo > revision.MaxRev {
+			return nil, fmt.Errorf("the revision would go on from %d, and %d is the highest that is served: raise it by less", accepted.RaisedTo, revision.MaxRev)
 		}
 		if raise, err = r.raise(ctx, accepted.RaisedTo, d); err != nil {
 			return nil, err
