@@ -115,7 +115,7 @@ func TestManyReadsShareBarriers(t *testing.T) {
 		require.Equal(t, maxBarriers+1, h.begun(), "they wait for the many")
 		h.end(maxBarriers, nil)
 		require.Len(t, many, manyReads)
-		time.Sleep(2 * time.Millisecond) // the bubble's time: for the many, who may come again
+		time.Sleep(3 * time.Millisecond) // the bubble's time: for the many, who may come again
 		synctest.Wait()
 		require.Equal(t, maxBarriers+2, h.begun(), "they share one")
 		h.end(maxBarriers+1, nil)
@@ -148,7 +148,7 @@ func TestReadsWaitForThoseThatWereAnswered(t *testing.T) {
 
 		read(1)
 		require.Equal(t, maxBarriers+2, h.begun())
-		time.Sleep(time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 		require.Equal(t, maxBarriers+2, h.begun())
 		time.Sleep(time.Millisecond)
 		synctest.Wait()

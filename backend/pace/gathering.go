@@ -3,10 +3,13 @@ package pace
 import "time"
 
 const (
-	// longest bounds how long anyone waits for others, and silence how long after the
-	// last one of them came.
+	// longest bounds how long anyone waits for others.
 	longest = 8 * time.Millisecond
-	silence = 2 * time.Millisecond
+	// silence bounds how long after the last one of them came, and silenceEach is added
+	// for each that was answered: answers go out one after the other, and where
+	// processors are short the next request comes when they all have.
+	silence     = 2 * time.Millisecond
+	silenceEach = 40 * time.Microsecond
 	// fewest is how many must come together for it to pay that any of them waits.
 	fewest = 4
 	// patience is how many gatherings in a row may be in vain.
@@ -21,8 +24,9 @@ const (
 // who come by themselves do not come back so soon; that shows, and then most
 // gatherings are left out. It has no lock of its own; its zero value is ready.
 type Gathering struct {
-	expected int       // who are likely to wait soon; 0 if no gathering is under way
-	until    time.Time // when they are not waited for any longer
+	expected int           // who are likely to wait soon; 0 if no gathering is under way
+	until    time.Time     // when they are not waited for any longer
+	silence  time.Duration // after which nobody else is waited for
 	// seen is how many waited when that grew last.
 	seen  int
 	grown time.Time
@@ -35,7 +39,7 @@ type Gathering struct {
 // eighth of them may stay away.
 func (g *Gathering) Answered(now time.Time, answered, waiting int) {
 	g.expected, g.until = answered+waiting-(answered+waiting)/8, now.Add(longest)
-	g.seen, g.grown = waiting, now
+	g.seen, g.grown, g.silence = waiting, now, silence+time.Duration(answered)*silenceEach
 }
 
 // Left is how long those who wait, so many, are to wait for others, unless more come;
@@ -47,7 +51,7 @@ func (g *Gathering) Left(now time.Time, waiting int) time.Duration {
 	if waiting > g.seen {
 		g.seen, g.grown = waiting, now
 	}
-	return max(0, min(g.until.Sub(now), g.grown.Add(silence).Sub(now)))
+	return max(0, min(g.until.Sub(now), g.grown.Add(g.silence).Sub(now)))
 }
 
 // Gone ends the gathering: those who wait, so many, go. What has come of it says
