@@ -19,21 +19,19 @@ type marker struct {
 	Format int    `json:"format"`
 }
 
-const formatVersion = 1
+const (
+	formatVersion = 1
+	maxMarker     = 4 << 10 // bytes
+)
 
 // checkMarker says whether a store holds an archive that this zkine can use. ErrEmpty: it
 // holds nothing; ErrForeign, ErrNewerFormat.
 func checkMarker(ctx context.Context, s Store) error {
-	const most = 4 << 10
-	data, err := s.Get(ctx, markerName, most)
+	data, err := s.Get(ctx, markerName, maxMarker)
 	if errors.Is(err, ErrNotFound) {
-		for object, err := range s.List(ctx, "") {
-			if err != nil {
-				return err
-			}
-			return fmt.Errorf("%w: %v has no object %s but, for one, %q", ErrForeign, s, markerName, object.Name)
+		if data, err = begunSince(ctx, s); err != nil {
+			return err
 		}
-		return fmt.Errorf("%w: %v holds nothing", ErrEmpty, s)
 	}
 	if err != nil {
 		return err
@@ -46,6 +44,22 @@ func checkMarker(ctx context.Context, s Store) error {
 		return fmt.Errorf("%w: %v has format %d, this zkine reads up to %d; upgrade it", ErrNewerFormat, s, m.Format, formatVersion)
 	}
 	return nil
+}
+
+// begunSince is the marker of an archive that had none just now, if another archiver has
+// begun it since. ErrEmpty: it holds nothing; ErrForeign.
+func begunSince(ctx context.Context, s Store) ([]byte, error) {
+	for object, err := range s.List(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		data, err := s.Get(ctx, markerName, maxMarker)
+		if errors.Is(err, ErrNotFound) {
+			err = fmt.Errorf("%w: %v has no object %s but, for one, %q", ErrForeign, s, markerName, object.Name)
+		}
+		return data, err
+	}
+	return nil, fmt.Errorf("%w: %v holds nothing", ErrEmpty, s)
 }
 
 // writeMarker makes an archive of a store that holds nothing.

@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -63,4 +64,34 @@ func TestACheckpointThatIsBeingWritten(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestOneThatBeginsBesideAnother finds no archive, and then what the other has begun.
+func TestOneThatBeginsBesideAnother(t *testing.T) {
+	r := newRoot(t)
+	r.append(3)
+	s, _ := folder(t)
+	late := &overtaken{Store: s, by: func() {
+		_, err := r.archiver(s).Round(t.Context())
+		require.NoError(t, err)
+	}}
+	_, err := r.archiver(late).Round(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, late.by, "it was overtaken")
+	require.Empty(t, verify(t, s).Findings)
+}
+
+// overtaken has something happen once it has said that there is no such object.
+type overtaken struct {
+	archive.Store
+	by func()
+}
+
+func (o *overtaken) Get(ctx context.Context, name string, most int64) ([]byte, error) {
+	data, err := o.Store.Get(ctx, name, most)
+	if by := o.by; errors.Is(err, archive.ErrNotFound) && by != nil {
+		o.by = nil
+		by()
+	}
+	return data, err
 }
