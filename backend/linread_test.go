@@ -152,7 +152,7 @@ func TestReadsWaitForThoseThatWereAnswered(t *testing.T) {
 		require.Equal(t, maxBarriers+2, h.begun())
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		require.Equal(t, maxBarriers+3, h.begun(), "nobody else came")
+		require.Equal(t, maxBarriers+3, h.begun(), "no other client came")
 		read(1)
 		require.Equal(t, maxBarriers+4, h.begun(), "few do not gather")
 	})

@@ -26,7 +26,7 @@ const (
 type Gathering struct {
 	expected int           // who are likely to wait soon; 0 if no gathering is under way
 	until    time.Time     // when they are not waited for any longer
-	silence  time.Duration // after which nobody else is waited for
+	silence  time.Duration // after which no client is waited for
 	// seen is how many waited when that grew last.
 	seen  int
 	grown time.Time

@@ -80,7 +80,7 @@ func TestThoseWhoWereAnsweredAreWaitedFor(t *testing.T) {
 
 		began, p := time.Now(), answered()
 		p.Gather(t.Context(), queued(17))
-		require.Equal(t, 2400*time.Microsecond, time.Since(began), "nobody comes, of ten")
+		require.Equal(t, 2400*time.Microsecond, time.Since(began), "no client comes, of ten")
 		p.Gather(t.Context(), queued(17))
 		require.Equal(t, 2400*time.Microsecond, time.Since(began), "it is over")
 
