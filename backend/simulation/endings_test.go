@@ -90,7 +90,9 @@ func (w *world) expectHalt(ahead []*life) {
 		// one after it.
 		found = found || !l.dead && errors.Is(l.why(), revision.ErrLogLost) && !errors.Is(l.why(), revision.ErrAccepted)
 	}
-	if w.mute || !found || w.failed() {
+	// An operator who was under way before the loss accepts the halt as well: one that
+	// starts after that serves.
+	if w.mute || !found || w.failed() || !w.operatorsDone() {
 		return
 	}
 	w.heal() // a frozen one, or one that is cut off, hears of it later
