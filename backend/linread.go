@@ -104,12 +104,7 @@ func (r *reads) wait(ctx context.Context) error {
 func (r *reads) join() (*readGroup, error) {
 	r.mu.Lock()
 	group, err := r.enter()
-	var begun *readGroup
-	if r.eager != nil {
-		begun = r.begin()
-	} else if err == nil {
-		r.signal()
-	}
+	begun := r.next()
 	r.mu.Unlock()
 	r.send(begun)
 	return group, err
@@ -180,6 +175,16 @@ func (r *reads) loop(ctx context.Context) {
 	}
 }
 
+// next is the group whose barrier the caller is to send, if there is one, or has the
+// loop look for it. The lock is held.
+func (r *reads) next() *readGroup {
+	if r.eager != nil {
+		return r.begin()
+	}
+	r.signal()
+	return nil
+}
+
 // begin takes the group that forms for a barrier of its own; nil if there is
 // none, or if it has to wait for those under way. The lock is held.
 func (r *reads) begin() *readGroup {
@@ -203,12 +208,7 @@ func (r *reads) begin() *readGroup {
 func (r *reads) sendLate() {
 	r.mu.Lock()
 	r.late.Ran()
-	var group *readGroup
-	if r.eager != nil {
-		group = r.begin()
-	} else {
-		r.signal()
-	}
+	group := r.next()
 	r.mu.Unlock()
 	r.send(group)
 }
@@ -232,8 +232,8 @@ func (r *reads) answered(group *readGroup, seq revision.Seq, err error) {
 		r.gathering.Answered(now, group.size, waiting)
 	}
 	var next *readGroup
-	if r.eager != nil && err == nil {
-		next = r.begin()
+	if err == nil {
+		next = r.next()
 	} else {
 		r.signal()
 	}

@@ -81,7 +81,7 @@ func (r *restoreOptions) check(cmd *cobra.Command, o *logOptions) error {
 		v.refuse("mark-compacted", "it needs a raised revision", "leave it out, or choose --bump-revision above 0")
 	}
 	v.between("bump-revision", r.bump, 0, 1<<50, plain)
-	v.between("to-revision", r.toRevision, 0, 1<<60, plain)
+	v.between("to-revision", r.toRevision, 0, int64(revision.MaxRev), plain)
 	r.until.Revision = revision.Rev(r.toRevision)
 	if r.toTime != "" {
 		if r.until.Time = v.time("to-time", r.toTime); time.Now().Before(r.until.Time) {

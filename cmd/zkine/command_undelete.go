@@ -80,7 +80,7 @@ func (u *undeleteOptions) check(cmd *cobra.Command, o *logOptions) error {
 	case u.at != "" && !u.from.named() && !o.named():
 		v.refuse("at", "an endpoint knows revisions, and no times", "name an archive with --archive, or the root with --zookeeper; or find the revision with zkine history, and say --revision")
 	}
-	v.between("revision", u.revision, 0, 1<<60, plain)
+	v.between("revision", u.revision, 0, int64(revision.MaxRev), plain)
 	u.until.Revision = revision.Rev(u.revision)
 	if u.at != "" {
 		if u.until.Time = v.time("at", u.at); time.Now().Before(u.until.Time) {

@@ -29,9 +29,7 @@ const (
 func checkMarker(ctx context.Context, s Store) error {
 	data, err := s.Get(ctx, markerName, maxMarker)
 	if errors.Is(err, ErrNotFound) {
-		if data, err = begunSince(ctx, s); err != nil {
-			return err
-		}
+		data, err = begunSince(ctx, s)
 	}
 	if err != nil {
 		return err
