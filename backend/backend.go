@@ -172,7 +172,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 	lease, behind := newLease(b, log)
 	b.lease, log = lease, behind
 	b.authService = authService{calls: b.calls, failedLogins: failedLogins()}
-	b.serving = &serving{log: log, failure: b.failure, observe: b.observeLag, read: func(ctx context.Context) error { return b.reads.wait(ctx) }}
+	b.serving = newServing(log, b.failure, b.observeLag, func(ctx context.Context) error { return b.reads.wait(ctx) })
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.snapshots = etcddb.NewSnapshots(b.ctx, etcddb.Config{Source: b.shown(), Dir: cfg.TempDir, Log: cfg.Log})
 	b.hasher = etcddb.NewHasher()

@@ -53,15 +53,29 @@ type serving struct {
 	// doubts counts how often there was reason to doubt; proven is that count as
 	// of the last linearizable read which succeeded. Equal means: serving.
 	doubts, proven atomic.Int64
+	// doubted holds one value once there was reason to doubt.
+	doubted chan struct{}
+}
+
+func newServing(log Info, failure func() error, observe func(time.Time), read func(context.Context) error) *serving {
+	return &serving{log: log, failure: failure, observe: observe, read: read, doubted: make(chan struct{}, 1)}
 }
 
 // Ready is nil while linearizable calls can be served, or says why not. It does
 // no I/O.
 func (b *Backend) Ready() error { return b.serving.ready() }
 
+// Doubted gives a value soon after Ready, which said nil, has begun to say why not,
+// and may give more. It is for one receiver.
+func (b *Backend) Doubted() <-chan struct{} { return b.serving.doubted }
+
 func (s *serving) ready() error {
 	if err := s.obstacle(); err != nil {
 		s.doubts.Add(1)
+		select {
+		case s.doubted <- struct{}{}:
+		default: // it is still to be looked at
+		}
 		return err
 	}
 	if s.proven.Load() != s.doubts.Load() {

@@ -24,5 +24,8 @@ type Backend interface {
 	ProbeSerializable() error
 	// Ready is nil while linearizable calls can be served, or says why not.
 	Ready() error
+	// Doubted gives a value soon after Ready, which said nil, has begun to say why
+	// not, and may give more. It is for the readiness loop alone.
+	Doubted() <-chan struct{}
 	Status() v3rpc.Status
 }

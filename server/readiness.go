@@ -7,7 +7,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// readinessPeriod is how often Backend.Ready is asked.
+// readinessPeriod is how often Backend.Ready is asked until it is nil. After that
+// the backend tells.
 const readinessPeriod = 100 * time.Millisecond
 
 // followReadiness is the readiness loop: it asks the backend whether it is
@@ -16,15 +17,23 @@ func (s *Server) followReadiness() {
 	ticker := time.NewTicker(readinessPeriod)
 	defer ticker.Stop()
 	r := readiness{server: s}
+	var doubted <-chan struct{}
 	for {
 		select {
 		case <-s.stopping:
 			return
 		case <-s.attached:
 		case <-ticker.C:
+		case <-doubted:
+			ticker.Reset(readinessPeriod)
 		}
-		if f := s.facade.Load(); f != nil {
-			r.observe(f, time.Now())
+		f := s.facade.Load()
+		if f == nil {
+			continue
+		}
+		doubted = f.backend.Doubted()
+		if r.observe(f, time.Now()) {
+			ticker.Stop() // an idle process is woken for nothing
 		}
 	}
 }
@@ -37,7 +46,8 @@ type readiness struct {
 	known  bool
 }
 
-func (r *readiness) observe(f *facade, now time.Time) {
+// observe looks, and says whether the backend is ready.
+func (r *readiness) observe(f *facade, now time.Time) (ready bool) {
 	err := f.backend.Ready()
 	switch {
 	case err == nil && (!r.known || !r.lostAt.IsZero()):
@@ -57,6 +67,7 @@ func (r *readiness) observe(f *facade, now time.Time) {
 			r.server.metrics.leaderless.Add(float64(ended))
 		}
 	}
+	return err == nil
 }
 
 func (r *readiness) gained(f *facade) {

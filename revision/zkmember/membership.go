@@ -49,6 +49,8 @@ type Membership struct {
 	// on is the connection whose session is to hold the znode: the newest.
 	on zkclient.Conn
 	up bool // it was put up there
+
+	listed listed
 }
 
 // New returns a membership that is not announced yet. What it begins ends with
@@ -143,20 +145,4 @@ func (m *Membership) isGone(conn zkclient.Conn) {
 // follow keeps the znode up for as long as a connection is the one for that.
 func (m *Membership) follow(c *claimant) {
 	m.Group.Go(func() { c.run(m.ctx) })
-}
-
-// Members lists the live members, the keeper first, then in
-// order of age. Error: ErrUnavailable, or the session's.
-func (m *Membership) Members(ctx context.Context) ([]revision.Member, error) {
-	conn, err := m.Session.Get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := m.Session.Bound(ctx)
-	defer cancel()
-	return List(ctx, conn, m.Layout, func(path string) {
-		if left, ok := m.Said.Allow("member record"); ok {
-			m.Log.Warnf("%s is not a member record; remove it%s", path, left)
-		}
-	})
 }

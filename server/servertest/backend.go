@@ -34,6 +34,7 @@ type Backend struct {
 	mu     sync.Mutex
 	calls  []any
 	ready  error
+	doubts chan struct{}
 	alarms []*pb.AlarmMember
 	answer Answer
 }
@@ -47,6 +48,7 @@ func NewBackend() *Backend {
 			Sizes: revision.Sizes{Log: 400, Packed: 300, Staged: 100, Checkpoint: 200, Live: 900, Kept: 950, Znodes: 17},
 		},
 		Stream: newWatchStream(),
+		doubts: make(chan struct{}, 1),
 	}
 	b.auth.backend = b
 	return b
@@ -82,7 +84,16 @@ func (b *Backend) SetReady(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ready = err
+	if err == nil {
+		return
+	}
+	select {
+	case b.doubts <- struct{}{}:
+	default:
+	}
 }
+
+func (b *Backend) Doubted() <-chan struct{} { return b.doubts }
 
 // SetAlarms says what Alarms returns.
 func (b *Backend) SetAlarms(alarms ...*pb.AlarmMember) {
