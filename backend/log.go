@@ -91,8 +91,9 @@ type Info interface {
 	Refused() error
 
 	// Pulse asks ZooKeeper for a sign of life, without waiting for it, unless
-	// it was asked something a moment ago. It writes nothing.
-	Pulse()
+	// it was asked something a moment ago. It writes nothing. It is to be called
+	// again after so long, if that is above 0.
+	Pulse() (again time.Duration)
 }
 
 // ReadLease says whether this zkine takes the read lease; see docs/read-lease.md.

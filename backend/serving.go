@@ -23,7 +23,7 @@ import (
 // the next write, barrier or linearizable probe does.
 
 const (
-	// servingTick is how often the loop looks. It has no multiple in common with
+	// servingTick is how often the loop looks while there is reason to. It has no multiple in common with
 	// the other loops' ticks: what two loops do at one moment would be in an order
 	// of Go's, and simulations are to repeat.
 	servingTick = 97_013 * time.Microsecond
@@ -100,20 +100,32 @@ func (s *serving) obstacle() error {
 
 // loop finds out how things are when no call does. It ends with ctx.
 func (s *serving) loop(ctx context.Context) {
-	ticker := time.NewTicker(servingTick)
-	defer ticker.Stop()
+	timer := time.NewTimer(servingTick)
+	defer timer.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
+			timer.Reset(s.look(ctx))
 		case <-ctx.Done():
 			return
 		}
-		s.log.Pulse()
-		s.observe(time.Now())
-		if errors.Is(s.ready(), errUnproven) {
-			s.prove(ctx)
-		}
 	}
+}
+
+// look does one round of the loop, and returns when the next one is due. While all is
+// well that is not before ZooKeeper is to be asked again: an idle process is woken for
+// nothing by each.
+func (s *serving) look(ctx context.Context) time.Duration {
+	again := s.log.Pulse()
+	s.observe(time.Now())
+	err := s.ready()
+	if errors.Is(err, errUnproven) {
+		s.prove(ctx)
+	}
+	if err != nil || s.log.Owing() > 0 || again == 0 {
+		return servingTick
+	}
+	return again
 }
 
 // prove tries whether a linearizable read succeeds, which ends doubts.

@@ -135,4 +135,4 @@ func (l *Log) SessionTimeout() time.Duration { return sessionTimeout }
 func (l *Log) Owing() time.Duration { return 0 }
 
 // Pulse implements backend.Info.
-func (l *Log) Pulse() {}
+func (l *Log) Pulse() time.Duration { return 0 }

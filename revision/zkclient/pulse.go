@@ -11,8 +11,10 @@ import "time"
 // A session's answers come in the order of its questions, so a pulse behind a
 // write that finds no quorum is not answered either.
 
-// pulseAfter is how long a connection must have been quiet to be asked.
-const pulseAfter = 200 * time.Millisecond
+// pulseAfter is how long a connection must have been quiet to be asked. It is no part
+// of other loops' ticks, of which some ask, too: what two loops do at one moment would
+// be in an order of Go's, and simulations are to repeat.
+const pulseAfter = 247_013 * time.Microsecond
 
 // debt is since when a server owes an answer.
 type debt struct {
@@ -45,13 +47,16 @@ func (c *timedConn) owing() time.Duration {
 	return time.Since(c.debt.since)
 }
 
-// quiet says whether no caller has asked anything for a while. One that owes an
-// answer to calls that were given up is asked again: nothing else would tell
-// that it is back.
-func (c *timedConn) quiet() bool {
+// quietIn is after how long no caller will have asked anything for a while, if none
+// does: 0 or less if that is so. One that owes an answer to calls that were given up is
+// asked again: nothing else would tell that it is back.
+func (c *timedConn) quietIn() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.calls) == 0 && time.Since(c.debt.last) >= pulseAfter
+	if len(c.calls) > 0 {
+		return pulseAfter
+	}
+	return pulseAfter - time.Since(c.debt.last)
 }
 
 // connection is the one in use, nil if there is none.
@@ -78,11 +83,16 @@ func (s *Session) Owing() time.Duration {
 	return 0
 }
 
-// Quiet returns the connection if no caller has asked it anything for a while.
-func (s *Session) Quiet() (conn Conn, quiet bool) {
+// Quiet returns the connection if no caller has asked it anything for a while, and after
+// how long that will be so again if it is asked once now; else when it will be so if none
+// asks. Without a connection it returns neither.
+func (s *Session) Quiet() (conn Conn, in time.Duration) {
 	c := s.connection()
-	if c == nil || !c.quiet() {
-		return nil, false
+	if c == nil {
+		return nil, 0
 	}
-	return c, true
+	if in := c.quietIn(); in > 0 {
+		return nil, in
+	}
+	return c, pulseAfter
 }

@@ -44,7 +44,7 @@ func TestOwing(t *testing.T) {
 
 	first := ask(t.Context())
 	require.Eventually(t, owes, 10*time.Second, time.Millisecond)
-	require.False(t, c.quiet(), "it has been asked")
+	require.Equal(t, pulseAfter, c.quietIn(), "it has been asked")
 	second := ask(t.Context())
 	longest := c.owing()
 	held.answers <- nil
@@ -58,7 +58,8 @@ func TestOwing(t *testing.T) {
 	cancel()
 	<-third
 	require.True(t, owes(), "a call that was given up is not answered")
-	require.Eventually(t, c.quiet, 10*time.Second, time.Millisecond, "so it is time to ask again")
+	require.LessOrEqual(t, c.quietIn(), pulseAfter)
+	require.Eventually(t, func() bool { return c.quietIn() <= 0 }, 10*time.Second, time.Millisecond, "so it is time to ask again")
 	fourth := ask(t.Context())
 	require.Greater(t, c.owing(), pulseAfter)
 	held.answers <- nil

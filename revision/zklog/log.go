@@ -193,16 +193,17 @@ func (l *Log) Head() revision.Seq {
 func (l *Log) Owing() time.Duration { return l.session.Owing() }
 
 // Pulse implements backend.Log.
-func (l *Log) Pulse() {
-	conn, quiet := l.session.Quiet()
-	if !quiet {
-		return
+func (l *Log) Pulse() (again time.Duration) {
+	conn, again := l.session.Quiet()
+	if conn == nil {
+		return again
 	}
 	l.group.Go(func() {
 		ctx, cancel := l.session.Bound(l.ctx)
 		defer cancel()
 		conn.Get(ctx, l.layout.Format()) //nolint:errcheck // Owing tells what came of it
 	})
+	return again
 }
 
 // Join implements backend.Log; see zkmember.
