@@ -38,7 +38,7 @@ func (h *Housekeeper) checkpoint(ctx context.Context, v *state.View) (read revis
 	// memory only must not become theirs. So another has to confirm it, once all
 	// was read from memory and before the checkpoint counts.
 	keys := func(yield func([]byte) bool) error {
-		if err := v.CheckpointKeys(yield); err != nil {
+		if err := v.LendCheckpointKeys(yield); err != nil {
 			return err
 		}
 		read = h.env.View().Seq()

@@ -42,7 +42,8 @@ type Store interface {
 	CheckpointDue(segment int64) bool
 
 	// SaveCheckpoint stores the state at the end of a segment and makes it the
-	// newest checkpoint. revision.ErrNotNeeded: there is one as new.
+	// newest checkpoint. It does not keep the bytes that keys yields.
+	// revision.ErrNotNeeded: there is one as new.
 	SaveCheckpoint(ctx context.Context, segment int64, rev revision.Rev, meta []byte,
 		keys func(yield func([]byte) bool) error, pace func(context.Context) error) error
 

@@ -34,7 +34,7 @@ func (a *Alone) housekeep(ctx context.Context) error {
 	if segment := v.Seq().Segment; a.log.CheckpointDue(segment) {
 		meta, err := v.CheckpointMeta()
 		if err == nil {
-			err = a.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, v.CheckpointKeys, noRest)
+			err = a.log.SaveCheckpoint(ctx, segment, v.Rev(), meta, v.LendCheckpointKeys, noRest)
 		}
 		if err != nil && !errors.Is(err, revision.ErrNotNeeded) {
 			return fmt.Errorf("store a checkpoint: %w", err)

@@ -68,31 +68,43 @@ func (v *View) CheckpointMeta() ([]byte, error) {
 // wire encoding, until yield returns false. The bytes belong to yield. Error:
 // ErrCompacted, as for CheckpointMeta; what was yielded is of no use then.
 func (v *View) CheckpointKeys(yield func(chunk []byte) bool) error {
-	return v.checkpointKeys(usual, yield)
+	return v.checkpointKeys(usual, nextChunk, yield)
 }
 
-func (v *View) checkpointKeys(c chunking, yield func(chunk []byte) bool) error {
+// LendCheckpointKeys is CheckpointKeys for who needs the bytes only until yield
+// returns: all chunks take the memory of the largest.
+func (v *View) LendCheckpointKeys(yield func(chunk []byte) bool) error {
+	return v.checkpointKeys(usual, sameMemory, yield)
+}
+
+// nextChunk makes room for the chunk after one, which is probably no larger.
+func nextChunk(chunk []byte) []byte { return make([]byte, 0, len(chunk)+len(chunk)/4) }
+
+func sameMemory(chunk []byte) []byte { return chunk[:0] }
+
+// checkpointKeys yields chunks, and has next make room for the one after each.
+func (v *View) checkpointKeys(c chunking, next func([]byte) []byte, yield func(chunk []byte) bool) error {
 	s := &v.store
 	var chunk []byte
 	stopped := false
+	end := func() bool {
+		if stopped = !yield(chunk); !stopped {
+			chunk = next(chunk)
+		}
+		return !stopped
+	}
 	s.walkNewest(span{kind: unbounded}, func(newest *version) bool {
 		versions := keptVersions(newest, s.compactRev)
 		if versions == nil {
 			return true // deleted at the floor, and not freed yet
 		}
-		if len(chunk) > 0 && c.ends(len(chunk), newest.keyBytes()) {
-			if stopped = !yield(chunk); stopped {
-				return false
-			}
-			chunk = nil
+		if len(chunk) > 0 && c.ends(len(chunk), newest.keyBytes()) && !end() {
+			return false
 		}
 		for i := len(versions) - 1; i >= 0; i-- {
 			// A key can have more history than a chunk may hold.
-			if len(chunk) >= c.max {
-				if stopped = !yield(chunk); stopped {
-					return false
-				}
-				chunk = nil
+			if len(chunk) >= c.max && !end() {
+				return false
 			}
 			chunk = appendCheckpointVersion(chunk, versions[i])
 		}

@@ -24,10 +24,16 @@ func checkpoint(t testing.TB, v *View, c chunking) (meta []byte, chunks [][]byte
 	t.Helper()
 	meta, err := v.CheckpointMeta()
 	require.NoError(t, err)
-	require.NoError(t, v.checkpointKeys(c, func(chunk []byte) bool {
+	require.NoError(t, v.checkpointKeys(c, nextChunk, func(chunk []byte) bool {
 		chunks = append(chunks, chunk)
 		return true
 	}))
+	var lent [][]byte
+	require.NoError(t, v.checkpointKeys(c, sameMemory, func(chunk []byte) bool {
+		lent = append(lent, bytes.Clone(chunk))
+		return true
+	}))
+	require.Equal(t, chunks, lent)
 	return meta, chunks
 }
 

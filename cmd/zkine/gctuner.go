@@ -25,8 +25,10 @@ const (
 	// next one.
 	leastRoom, mostRoom = 8 << 20, 64 << 20
 	// quick and slow are how soon a collection follows the one before if the room
-	// is too small, and if it is too large.
-	quick, slow = 1500 * time.Millisecond, 5 * time.Second
+	// is too small, and if it is too large; apt is in between. What a checkpoint
+	// makes in a moment is to be given back soon, so room shrinks in one step.
+	quick, slow = 1500 * time.Millisecond, 3 * time.Second
+	apt         = 2 * time.Second
 	// scannedShare is added for each byte that a collection looks at, and
 	// unscannedShare for each of the others, in percent.
 	scannedShare, unscannedShare = 100, 10
@@ -56,7 +58,7 @@ func nextRoom(room uint64, since time.Duration) uint64 {
 	case since < quick:
 		return min(2*room, mostRoom)
 	case since > slow:
-		return max(room/2, leastRoom)
+		return max(uint64(float64(room)*apt.Seconds()/since.Seconds()), leastRoom)
 	}
 	return room
 }

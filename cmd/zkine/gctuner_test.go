@@ -34,6 +34,8 @@ func TestRoomFollowsTheLoad(t *testing.T) {
 	require.Equal(t, uint64(mostRoom), room)
 	require.Equal(t, room, nextRoom(room, quick))
 	require.Equal(t, room, nextRoom(room, slow))
+	require.EqualValues(t, mostRoom/2, nextRoom(room, 2*apt))
+	require.EqualValues(t, leastRoom, nextRoom(room, time.Minute))
 	for range 10 {
 		room = nextRoom(room, slow+1)
 	}

@@ -78,7 +78,11 @@ func (r Reader) Packs(ctx context.Context, segment string) ([]PackRef, error) {
 }
 
 func encodePack(slots [][]byte) []byte {
-	var raw []byte
+	size := 0
+	for _, s := range slots {
+		size += binary.MaxVarintLen32 + len(s)
+	}
+	raw := make([]byte, 0, size)
 	for _, s := range slots {
 		raw = binary.AppendUvarint(raw, uint64(len(s)))
 		raw = append(raw, s...)
