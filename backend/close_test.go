@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,4 +41,29 @@ func TestCloseWaitsForAllThatItEnds(t *testing.T) {
 	for range 2 * calls {
 		require.ErrorIs(t, <-ended, backend.ErrClosed)
 	}
+}
+
+// Who waits for a doubt, and does not ask, hears of an outage, and of the end.
+func TestDoubted(t *testing.T) {
+	e := memzk.New()
+	b := openOn(t, e, "a")
+	put(t, b, "k", "v")
+	heard := func(of string) {
+		t.Helper()
+		select {
+		case <-b.Doubted():
+		case <-time.After(10 * time.Second):
+			require.FailNow(t, "nothing was heard of "+of)
+		}
+	}
+	e.Stop()
+	heard("the outage")
+	e.Start()
+	eventually(t, "ready", func() bool { return b.Ready() == nil })
+	select {
+	case <-b.Doubted(): // of before
+	default:
+	}
+	require.NoError(t, b.Close())
+	heard("the end")
 }

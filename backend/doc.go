@@ -24,7 +24,7 @@
 //	applier.loop input: Gate.Await          ends with the log's first error
 //	reads.loop   input: forming groups      ends with the backend
 //	Hub.Run      input: published views     ends with the backend
-//	serving.loop input: a ticker            ends with the backend
+//	serving.loop input: a timer             ends with the backend
 //
 // The holder of the applier's lock alone touches the machine: its loop, or the
 // goroutine on which Eager has told of a slot. All others read views, which are

@@ -107,6 +107,7 @@ func (s *serving) loop(ctx context.Context) {
 		case <-timer.C:
 			timer.Reset(s.look(ctx))
 		case <-ctx.Done():
+			s.ready() //nolint:errcheck // who waits for a doubt hears of the end
 			return
 		}
 	}
@@ -139,8 +140,14 @@ func (s *serving) prove(ctx context.Context) {
 // just succeeded. It is called before the caller of that has its answer.
 func (s *serving) served() {
 	doubts := s.doubts.Load()
-	if s.proven.Load() != doubts && s.obstacle() == nil {
-		s.proven.Store(doubts)
+	proven := s.proven.Load()
+	if proven == doubts || s.obstacle() != nil {
+		return
+	}
+	// Another call may have proven more by now: a doubt that was over would be back, and
+	// none would hear of it.
+	for proven < doubts && !s.proven.CompareAndSwap(proven, doubts) {
+		proven = s.proven.Load()
 	}
 }
 

@@ -28,7 +28,7 @@
 //
 // # Goroutines
 //
-//   - readiness (readiness.go): owned by Server; polls Backend.Ready, keeps the
+//   - readiness (readiness.go): owned by Server; asks Backend.Ready, keeps the
 //     gRPC health service true, opens the client listeners, ends require-leader
 //     streams after a long outage; ended by Stop.
 //   - the history of package usage: owned by Server; a tick a second; ended by Stop.

@@ -31,8 +31,9 @@ func (s *Server) followReadiness() {
 		if f == nil {
 			continue
 		}
-		doubted = f.backend.Doubted()
+		doubted = nil // while the backend is not ready each look at it is a doubt
 		if r.observe(f, time.Now()) {
+			doubted = f.backend.Doubted()
 			ticker.Stop() // an idle process is woken for nothing
 		}
 	}

@@ -2,7 +2,8 @@
 // of its name, put up again on each session.
 //
 // claimant.go decides whose a name is that two zkines want, holder.go keeps the
-// znode and answers those that ask whether its zkine lives, alive.go asks.
+// znode and answers those that ask whether its zkine lives, alive.go asks. listed.go
+// tells who the members are.
 //
 // # Goroutines
 //

@@ -34,6 +34,7 @@ type Backend struct {
 	mu     sync.Mutex
 	calls  []any
 	ready  error
+	asked  int // how often Ready was
 	doubts chan struct{}
 	alarms []*pb.AlarmMember
 	answer Answer
@@ -84,7 +85,12 @@ func (b *Backend) SetReady(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ready = err
-	if err == nil {
+	b.doubt()
+}
+
+// doubt gives a doubt while the backend is not ready. The lock is held.
+func (b *Backend) doubt() {
+	if b.ready == nil {
 		return
 	}
 	select {
@@ -92,8 +98,6 @@ func (b *Backend) SetReady(err error) {
 	default:
 	}
 }
-
-func (b *Backend) Doubted() <-chan struct{} { return b.doubts }
 
 // SetAlarms says what Alarms returns.
 func (b *Backend) SetAlarms(alarms ...*pb.AlarmMember) {
@@ -244,8 +248,21 @@ func (b *Backend) Current() (revision.Rev, uint64) { return b.Stands.Revision, b
 
 func (b *Backend) ClusterID() uint64 { return ClusterID }
 
+// Ready gives a doubt each time that it is asked while the backend is not ready, as
+// the real one may.
 func (b *Backend) Ready() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.asked++
+	b.doubt()
 	return b.ready
+}
+
+func (b *Backend) Doubted() <-chan struct{} { return b.doubts }
+
+// AskedReady is how often Ready was called.
+func (b *Backend) AskedReady() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked
 }

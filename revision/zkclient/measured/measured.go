@@ -47,7 +47,7 @@ func NewSession(r prometheus.Registerer) *Session {
 	}
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "zkine_zookeeper_request_duration_seconds",
-		Help: "Time until ZooKeeper answered a request on the session that appends use, by operation. multi is a write or a barrier; exists is what an idle ZooKeeper is asked five times a second.",
+		Help: "Time until ZooKeeper answered a request on the session that appends use, by operation. multi is a write or a barrier; get is what an idle ZooKeeper is asked, four to eight times a second.",
 		// From an answer of memory on the same machine to a session timeout.
 		Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
 	}, []string{"op"})
