@@ -17,7 +17,7 @@ const listedFor = 10 * time.Second
 
 // listed is the members as they were read last. Who looks again whether they have
 // changed reads one znode, whose pzxid is that of the newest znode that came or went
-// below it: what a record says of a member is never changed, only made anew.
+// below it: what a record says of a member does not change as long as its znode lives.
 type listed struct {
 	mu      sync.Mutex
 	members []revision.Member // never changed
