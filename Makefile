@@ -104,7 +104,7 @@ kube-storage: zookeeper ## Kubernetes' own storage tests on zkine: conformance/k
 	cd conformance/kubernetes && go run ./run $(ARGS)
 
 robustness: build zookeeper ## etcd's robustness judges on zkine, through faults: conformance/robustness
-	cd conformance/robustness && go test -timeout 2h . && go test -timeout 2h -run Random -v -rounds 10 $(ARGS)
+	cd conformance/robustness && go test -count=1 -timeout 2h . && go test -timeout 2h -run Random -v -rounds 10 $(ARGS)
 
 .PHONY: move
 # All, or some, as in: make move ARGS='-run Heals -v'.
