@@ -23,9 +23,9 @@ import (
 // the next write, barrier or linearizable probe does.
 
 const (
-	// servingTick is how often the loop looks while there is reason to. It has no multiple in common with
-	// the other loops' ticks: what two loops do at one moment would be in an order
-	// of Go's, and simulations are to repeat.
+	// servingTick is how often the loop looks while there is reason to. It has no
+	// multiple in common with the other loops' ticks: what two loops do at one moment
+	// would be in an order of Go's, and simulations are to repeat.
 	servingTick = 97_013 * time.Microsecond
 	// owingLimit is more than a pause of a ZooKeeper's garbage collection or of
 	// its disk usually takes. With the log's pulse and a tick it stays below a

@@ -34,22 +34,16 @@ func watchReads(e *memzk.Ensemble) *watchedReads {
 }
 
 func (w *watchedReads) Dial(ctx context.Context) (zkclient.Conn, error) {
-	conn, err := w.Ensemble.Dial(ctx)
-	return watchedConn{conn, w}, err
+	return dialReading(ctx, w.Ensemble, w.get)
 }
 
-type watchedConn struct {
-	zkclient.Conn
-	reads *watchedReads
-}
-
-func (c watchedConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+func (w *watchedReads) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
 	if strings.Contains(path, "/s-") || strings.Contains(path, "/p-") {
-		if c.reads.note() {
+		if w.note() {
 			return nil, nil, errors.New("connection lost")
 		}
 	}
-	return c.Conn.Get(ctx, path)
+	return conn.Get(ctx, path)
 }
 
 func (w *watchedReads) note() (fail bool) {

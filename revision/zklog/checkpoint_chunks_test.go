@@ -25,25 +25,19 @@ type slowChunks struct {
 }
 
 func (s *slowChunks) Dial(ctx context.Context) (zkclient.Conn, error) {
-	conn, err := s.Dialer.Dial(ctx)
-	return slowConn{conn, s}, err
+	return dialReading(ctx, s.Dialer, s.get)
 }
 
-type slowConn struct {
-	zkclient.Conn
-	s *slowChunks
-}
-
-func (c slowConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+func (s *slowChunks) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
 	if !strings.Contains(path, "/c-") || strings.HasSuffix(path, "/c-0-0") || strings.HasSuffix(path, "/c-1-0") {
-		return c.Conn.Get(ctx, path)
+		return conn.Get(ctx, path)
 	}
-	c.s.reading.Add(1)
-	defer c.s.reading.Add(-1)
-	c.s.held <- struct{}{}
+	s.reading.Add(1)
+	defer s.reading.Add(-1)
+	s.held <- struct{}{}
 	select {
 	case <-ctx.Done():
-	case <-c.Done():
+	case <-conn.Done():
 	}
 	<-time.After(20 * time.Millisecond)
 	return nil, nil, zk.ErrConnectionClosed

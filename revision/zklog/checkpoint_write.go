@@ -18,9 +18,8 @@ import (
 // SaveCheckpoint stores the state after the last slot of a segment and makes
 // it the newest checkpoint. keys yields its chunks, whose bytes the log needs no
 // more once it is done with a chunk; it may be called again, and an error of it ends
-// it all.
-// pace is called after each write, and may wait. Errors: ErrNotNeeded; else it
-// may be tried again.
+// it all. pace is called after each write, and may wait. Errors: ErrNotNeeded; else
+// it may be tried again.
 func (l *Log) SaveCheckpoint(ctx context.Context, segment int64, rev revision.Rev, meta []byte,
 	keys func(yield func([]byte) bool) error, pace func(context.Context) error) error {
 	conn, err := l.dialBulk(ctx)

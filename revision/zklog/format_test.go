@@ -31,25 +31,19 @@ type overtakenDialer struct {
 }
 
 func (d *overtakenDialer) Dial(ctx context.Context) (zkclient.Conn, error) {
-	conn, err := d.Dialer.Dial(ctx)
-	return overtakenConn{conn, d}, err
+	return dialReading(ctx, d.Dialer, d.get)
 }
 
-type overtakenConn struct {
-	zkclient.Conn
-	d *overtakenDialer
-}
-
-func (c overtakenConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+func (d *overtakenDialer) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
 	if path == "/zkine/format" {
-		switch c.d.looks++; c.d.looks {
+		switch d.looks++; d.looks {
 		case 1:
-			c.d.between()
+			d.between()
 			return nil, nil, zk.ErrNoNode
 		case 2:
-			c.Conn.Close()
+			conn.Close()
 			return nil, nil, zk.ErrConnectionClosed
 		}
 	}
-	return c.Conn.Get(ctx, path)
+	return conn.Get(ctx, path)
 }

@@ -22,19 +22,13 @@ type flipping struct {
 }
 
 func (f flipping) Dial(ctx context.Context) (zkclient.Conn, error) {
-	conn, err := f.Dialer.Dial(ctx)
-	return flippingConn{conn, f}, err
+	return dialReading(ctx, f.Dialer, f.get)
 }
 
-type flippingConn struct {
-	zkclient.Conn
-	f flipping
-}
-
-func (c flippingConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	data, stat, err := c.Conn.Get(ctx, path)
-	if err == nil && path == c.f.path {
-		data[c.f.at] ^= 1
+func (f flipping) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
+	data, stat, err := conn.Get(ctx, path)
+	if err == nil && path == f.path {
+		data[f.at] ^= 1
 	}
 	return data, stat, err
 }

@@ -24,20 +24,14 @@ type memberReads struct {
 }
 
 func (d *memberReads) Dial(ctx context.Context) (zkclient.Conn, error) {
-	conn, err := d.Dialer.Dial(ctx)
-	return memberReadsConn{conn, d}, err
+	return dialReading(ctx, d.Dialer, d.get)
 }
 
-type memberReadsConn struct {
-	zkclient.Conn
-	reads *memberReads
-}
-
-func (c memberReadsConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	if strings.Contains(path, "/members/") && !strings.HasSuffix(path, "/"+c.reads.own) {
-		c.reads.count.Add(1)
+func (d *memberReads) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
+	if strings.Contains(path, "/members/") && !strings.HasSuffix(path, "/"+d.own) {
+		d.count.Add(1)
 	}
-	return c.Conn.Get(ctx, path)
+	return conn.Get(ctx, path)
 }
 
 // The housekeeper asks twice a second who the members are. Their records are read once

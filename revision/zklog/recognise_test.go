@@ -39,20 +39,14 @@ func (h *hooked) Dial(ctx context.Context) (zkclient.Conn, error) {
 	if dial, _ := h.hooks(); dial != nil {
 		dial()
 	}
-	conn, err := h.Dialer.Dial(ctx)
-	return hookedConn{conn, h}, err
+	return dialReading(ctx, h.Dialer, h.get)
 }
 
-type hookedConn struct {
-	zkclient.Conn
-	h *hooked
-}
-
-func (c hookedConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	if _, readSlot := c.h.hooks(); readSlot != nil && strings.Contains(path, "/s-") {
+func (h *hooked) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
+	if _, readSlot := h.hooks(); readSlot != nil && strings.Contains(path, "/s-") {
 		readSlot()
 	}
-	return c.Conn.Get(ctx, path)
+	return conn.Get(ctx, path)
 }
 
 // TestASlotDeliveredDuringTheGreetingIsRecognised has the ensemble lose its tail

@@ -100,22 +100,16 @@ type partRead struct {
 }
 
 func (p *partRead) Dial(ctx context.Context) (zkclient.Conn, error) {
-	conn, err := p.cutOff.Dial(ctx)
-	return partReadConn{conn, p}, err
+	return dialReading(ctx, p.cutOff, p.get)
 }
 
-type partReadConn struct {
-	zkclient.Conn
-	p *partRead
-}
-
-func (c partReadConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
+func (p *partRead) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
 	if strings.HasPrefix(path, "/zkine/stage/") {
-		if before := c.p.before.Swap(nil); before != nil {
+		if before := p.before.Swap(nil); before != nil {
 			(*before)()
 		}
 	}
-	return c.Conn.Get(ctx, path)
+	return conn.Get(ctx, path)
 }
 
 // TestATrimmedPartIsNotCorrupt cuts a zkine off until the slot that it delivered

@@ -22,21 +22,15 @@ type fragile struct {
 }
 
 func (f *fragile) Dial(ctx context.Context) (zkclient.Conn, error) {
-	conn, err := f.Dialer.Dial(ctx)
-	return fragileConn{conn, f}, err
+	return dialReading(ctx, f.Dialer, f.get)
 }
 
-type fragileConn struct {
-	zkclient.Conn
-	f *fragile
-}
-
-func (c fragileConn) Get(ctx context.Context, path string) ([]byte, *zk.Stat, error) {
-	if c.f.breaks.CompareAndSwap(true, false) {
-		c.Close()
+func (f *fragile) get(ctx context.Context, conn zkclient.Conn, path string) ([]byte, *zk.Stat, error) {
+	if f.breaks.CompareAndSwap(true, false) {
+		conn.Close()
 		return nil, nil, zk.ErrConnectionClosed
 	}
-	return c.Conn.Get(ctx, path)
+	return conn.Get(ctx, path)
 }
 
 // TestReloadSurvivesALostConnection loses the connection while a reader that was
