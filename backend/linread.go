@@ -192,11 +192,12 @@ func (r *reads) begin() *readGroup {
 	if group == nil || r.barriers == maxBarriers || r.served >= manyReads {
 		return nil
 	}
-	if left := r.gathering.Left(time.Now(), group.size); left > 0 && r.barriers == 0 {
+	now := time.Now()
+	if left := r.gathering.Left(now, group.size); left > 0 && r.barriers == 0 {
 		r.late.Arm(left, r.sendLate)
 		return nil
 	}
-	r.gathering.Gone(group.size)
+	r.gathering.Gone(now, group.size)
 	r.forming = nil
 	group.goes(BarrierPassage)
 	r.barriers++

@@ -99,7 +99,7 @@ func (p *Pacer) left(waiting int) time.Duration {
 func (p *Pacer) gone(waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gathering.Gone(waiting)
+	p.gathering.Gone(time.Now(), waiting)
 }
 
 // Landed notes that an append of so many requests has its place in the log, and how

@@ -120,35 +120,50 @@ func TestFewAreNotHeldUp(t *testing.T) {
 }
 
 // TestGatheringsInVainAreLeftOut: after four in a row four, then one more is tried, and
-// so on, with ever more that are left out; one that comes true ends that.
+// so on, with ever more that are left out, and never none; one that comes true, which
+// shows when it is answered, ends that.
 func TestGatheringsInVainAreLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace.New()
 		slot := int64(0)
-		waits := func(n int64) bool {
+		waits := func(come int) bool {
 			slot++
 			p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 0)
-			began := time.Now()
-			p.Gather(t.Context(), queued(n))
-			return time.Since(began) > 0
+			began, q := time.Now(), queued(1)
+			go func() {
+				for range come {
+					time.Sleep(100 * time.Microsecond)
+					q.put()
+				}
+			}()
+			p.Gather(t.Context(), q)
+			took := time.Since(began)
+			time.Sleep(time.Millisecond)
+			return took > 0
 		}
 		for range 4 {
-			require.True(t, waits(1))
+			require.True(t, waits(0))
 		}
-		for _, left := range []int{4, 8, 16, 32, 64, 64} {
+		for _, left := range []int{4, 8, 16, 32, 64, 128, 256, 512, 512} {
 			for range left {
-				require.False(t, waits(1))
+				require.False(t, waits(0))
 			}
-			require.True(t, waits(1), left)
+			require.True(t, waits(0), left)
 		}
-		for range 64 {
-			require.False(t, waits(9))
+		for range 100 {
+			for range 512 {
+				require.False(t, waits(8))
+			}
+			require.True(t, waits(0))
 		}
-		require.False(t, waits(9), "all are there")
+		for range 512 {
+			require.False(t, waits(8))
+		}
+		require.True(t, waits(8), "all came")
 		for range 4 {
-			require.True(t, waits(1))
+			require.True(t, waits(0))
 		}
-		require.False(t, waits(1))
+		require.False(t, waits(0))
 	})
 }
 
