@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -59,7 +60,7 @@ func (n *notedEffects) shown(v *state.View) {
 func TestOrderOfApply(t *testing.T) {
 	log := memlog.New().Open()
 	n := &notedEffects{answered: make(chan outcome, 1)}
-	n.a = &applier{mu: readlease.NewLock(), log: log, slots: readlease.NewGate(log, readlease.MachineClock, (*readlease.Holder)(nil).Own), view: new(atomic.Pointer[state.View]), pending: newPending(func() {}), applied: new(applyWait),
+	n.a = &applier{mu: readlease.NewLock(), log: log, slots: readlease.NewGate(log, readlease.MachineClock, (*readlease.Holder)(nil).Own), view: new(atomic.Pointer[state.View]), pending: newPending(func(time.Time, int) {}), applied: new(applyWait),
 		metrics: metrics.New(nil), effects: n, physical: n}
 	ended := errors.New("all were applied")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -71,7 +72,7 @@ func TestOrderOfApply(t *testing.T) {
 	for segment := range int64(2) {
 		batch := &revision.Batch{Nonce: revision.DrawNonce(rand.Reader), Requests: []*recordpb.Request{
 			{Kind: &recordpb.Request_Put{Put: &pb.PutRequest{Key: []byte("k")}}}}}
-		require.NoError(t, n.a.pending.add(batch.Nonce, []*proposal{{ctx: t.Context(), done: n.answered}}))
+		require.NoError(t, n.a.pending.add(batch.Nonce, []*proposal{{ctx: t.Context(), done: n.answered, passage: new(passage)}}))
 		_, err := log.Append(t.Context(), batch)
 		require.NoError(t, err)
 		require.NoError(t, log.Seal(t.Context(), segment+1))

@@ -88,7 +88,7 @@ func (r *reads) ride() *readGroup {
 	group := r.forming
 	r.forming = nil
 	if group != nil {
-		r.gathering.Forget()
+		r.gathering.Forget(time.Now(), group.size)
 		group.goes(RidePassage)
 	}
 	return group
@@ -111,12 +111,21 @@ func (r *reads) again(group *readGroup) {
 	}
 }
 
+// rode releases a group that rode on an append at seq, once the state has reached that.
+func (r *reads) rode(group *readGroup, seq revision.Seq) {
+	if group == nil {
+		return
+	}
+	r.mu.Lock()
+	r.gathering.Owed(time.Now(), group.size)
+	r.mu.Unlock()
+	r.resolved(group, seq)
+}
+
 // resolved releases a group once the state has reached seq.
 func (r *reads) resolved(group *readGroup, seq revision.Seq) {
-	if group != nil {
-		group.land(seq, time.Now())
-		r.applied.when(seq, func(err error) { r.release(group, err) })
-	}
+	group.land(seq, time.Now())
+	r.applied.when(seq, func(err error) { r.release(group, err) })
 }
 
 func (r *reads) release(group *readGroup, err error) {

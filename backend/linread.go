@@ -221,7 +221,8 @@ func (r *reads) answered(group *readGroup, seq revision.Seq, err error) {
 		// Not when it was sent: it may have waited for the end of an outage.
 		r.quorumWrite(now)
 	}
-	r.metrics.Barrier(now.Sub(group.passage.sent.get(now)), err)
+	sent := group.passage.sent.get(now)
+	r.metrics.Barrier(now.Sub(sent), err)
 	r.mu.Lock()
 	r.barriers--
 	r.served -= group.size
@@ -230,7 +231,9 @@ func (r *reads) answered(group *readGroup, seq revision.Seq, err error) {
 		if r.forming != nil {
 			waiting = r.forming.size
 		}
-		r.gathering.Answered(now, group.size, waiting)
+		r.gathering.Answered(now, sent, group.size, waiting)
+	} else {
+		r.gathering.Owed(now, group.size)
 	}
 	var next *readGroup
 	if err == nil {

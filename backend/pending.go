@@ -65,11 +65,12 @@ type pending struct {
 	mu      sync.Mutex
 	batches map[revision.Nonce][]*proposal
 	closed  error
-	// served is told of each batch that landed, before its clients are.
-	served func()
+	// served is told of each batch that landed, when it was sent and of how many requests
+	// it is, before its clients are.
+	served func(sent time.Time, requests int)
 }
 
-func newPending(served func()) *pending {
+func newPending(served func(sent time.Time, requests int)) *pending {
 	return &pending{batches: map[revision.Nonce][]*proposal{}, served: served}
 }
 
@@ -107,7 +108,7 @@ func (p *pending) answer(n revision.Nonce, seq revision.Seq, results []state.Res
 	now, batch := time.Now(), p.remove(n)
 	if len(batch) > 0 {
 		batch[0].passage.land(seq, false, came)
-		p.served()
+		p.served(batch[0].passage.sent.get(now), len(batch))
 	}
 	for i, proposal := range batch {
 		proposal.timing.came(now)

@@ -175,7 +175,8 @@ func (p *proposer) appendLoop(ctx context.Context) {
 		}
 		p.pace.Gather(ctx, p.queue)
 		crowded := p.pace.Crowded()
-		batch := p.queue.take()
+		var batch []*proposal
+		p.pace.Take(func() int { batch = p.queue.take(); return len(batch) })
 		if !crowded {
 			p.pace.Pass()
 		}
@@ -239,6 +240,7 @@ func (p *proposer) begin(one *proposal) bool {
 		p.settle(s, out, err)
 		p.queue.release(1)
 	}) {
+		p.pace.Alone()
 		return true
 	}
 	p.metrics.AppendUnsent()
@@ -271,8 +273,7 @@ func (p *proposer) settle(s *sending, out revision.Appended, err error) {
 			p.quorumWrite(time.Now())
 		}
 		took := time.Since(s.began)
-		waiting, _ := p.queue.load()
-		p.pace.Landed(out.Seq, len(s.batch), waiting)
+		p.pace.Landed(out.Seq)
 		p.metrics.AppendEnds(len(s.batch), took, nil)
 	}
 	if err != nil {
@@ -282,7 +283,7 @@ func (p *proposer) settle(s *sending, out revision.Appended, err error) {
 	if err != nil || out.Resent {
 		p.reads.again(s.riders)
 	} else {
-		p.reads.resolved(s.riders, out.Seq)
+		p.reads.rode(s.riders, out.Seq)
 	}
 	switch {
 	case err == nil:

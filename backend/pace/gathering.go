@@ -1,10 +1,19 @@
 package pace
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
-	// longest bounds how long anyone waits for others.
-	longest = 8 * time.Millisecond
+	// longest bounds how long anyone waits for others; so does what was answered, appends
+	// times what it took, or longestEach for each who is expected if that is more: so long
+	// it takes until many are answered and back.
+	longest     = 8 * time.Millisecond
+	longestEach = 60 * time.Microsecond
+	appends     = 4
+	// away is how long who was answered may come back.
+	away = 3 * longest
 	// silence bounds how long after the last one of them came, and silenceEach is added
 	// for each that was answered: answers go out one after the other, and where
 	// processors are short the next request comes when they all have.
@@ -13,12 +22,12 @@ const (
 	// fewest is how many must come together for it to pay that any of them waits.
 	fewest = 4
 	// likeness is how many times as quickly clients may come while a gathering lasts as
-	// while it is under way, for them to be the same.
-	likeness = 1.6
-	// patience is how many gatherings in a row may be in vain.
-	patience = 4
-	// longestRest bounds how many are left out after that: a second or so of appends.
-	longestRest = 512
+	// strangers come while it is under way, for them to be strangers as well.
+	likeness = 3
+	// patience is how many gatherings may be in vain before four are left out, and twice
+	// as many with each other one. After hopeless of them it is 512: a second or so of
+	// appends.
+	patience, hopeless = 4, 11
 )
 
 // Gathering waits for those who have just been answered, and are likely to ask
@@ -30,37 +39,64 @@ type Gathering struct {
 	expected int           // who are likely to wait soon; 0 if no gathering is under way
 	until    time.Time     // when they are not waited for any longer
 	silence  time.Duration // after which no client is waited for
-	// began is when the gathering did, and waited is how many waited then.
-	began  time.Time
-	waited int
-	// seen is how many waited when that grew last.
+	began    time.Time
+	before   int // how many waited when it began
+	// seen is how many waited when that was looked at last, and grown when it grew.
 	seen  int
 	grown time.Time
-	// vain is how many gatherings in a row were in vain; rest is how many are to be
-	// left out.
+	// out are those who were answered and have not come back, the earliest first. Who
+	// comes in addition is a stranger.
+	out       []answered
+	strangers int
+	// vain grows with each gathering in vain, and each other one halves it; rest is how
+	// many are to be left out.
 	vain, rest int
 	full       full
 }
 
-// Answered begins a gathering: so many were answered now, and so many wait. An
-// eighth of them may stay away.
-func (g *Gathering) Answered(now time.Time, answered, waiting int) {
-	if g.full.size > 0 && answered >= g.full.size {
-		g.judge(now, waiting)
+// answered are some who were answered at the same time.
+type answered struct {
+	at time.Time
+	n  int
+}
+
+// full is a gathering that missed no client, and is under way.
+type full struct {
+	gathered int // who came while it lasted; 0 if there is none
+	took     time.Duration
+	gone     time.Time
+}
+
+// Answered begins a gathering: so many were answered now, of an append or a barrier
+// that was sent at a moment, and so many wait. An eighth of them may stay away.
+// It is called before they are answered: who was cannot be among those who wait.
+func (g *Gathering) Answered(now, sent time.Time, requests, waiting int) {
+	g.look(now, waiting)
+	if g.full.gathered > 0 && !sent.Before(g.full.gone) {
+		g.judge(now)
 	}
-	g.expected, g.until = answered+waiting-(answered+waiting)/8, now.Add(longest)
-	g.began, g.waited = now, waiting
-	g.seen, g.grown, g.silence = waiting, now, silence+time.Duration(answered)*silenceEach
+	g.Owed(now, requests)
+	g.began, g.before = now, waiting
+	all := waiting
+	for _, a := range g.out {
+		all += a.n
+	}
+	g.expected, g.until = all-all/8, now.Add(min(longest, max(appends*now.Sub(sent), time.Duration(all)*longestEach)))
+	g.grown, g.silence = now, silence+time.Duration(requests)*silenceEach
+}
+
+// Owed notes that so many were answered, without a gathering.
+func (g *Gathering) Owed(now time.Time, requests int) {
+	g.forget(now)
+	g.out = append(g.out, answered{now, requests})
 }
 
 // Left is how long those who wait, so many, are to wait for others, unless more come;
 // 0 if they go.
 func (g *Gathering) Left(now time.Time, waiting int) time.Duration {
+	g.look(now, waiting)
 	if g.expected < fewest || waiting >= g.expected || g.rest > 0 {
 		return 0
-	}
-	if waiting > g.seen {
-		g.seen, g.grown = waiting, now
 	}
 	return max(0, min(g.until.Sub(now), g.grown.Add(g.silence).Sub(now)))
 }
@@ -69,52 +105,79 @@ func (g *Gathering) Left(now time.Time, waiting int) time.Duration {
 // whether the next ones are worth their time; of one that missed no client, its answer
 // says it.
 func (g *Gathering) Gone(now time.Time, waiting int) {
-	g.full.since += waiting
+	g.look(now, waiting)
 	switch {
 	case g.expected < fewest:
 	case g.rest > 0:
 		g.rest--
 	case waiting >= g.expected:
-		g.full = full{size: waiting, gathered: waiting - g.waited, took: now.Sub(g.began), gone: now}
+		g.full = full{gathered: waiting - g.before, took: now.Sub(g.began), gone: now}
+		g.strangers = 0
 	default:
 		g.inVain()
 	}
-	g.expected = 0
+	g.expected, g.seen = 0, 0
 }
 
-// Forget ends the gathering without a word on what has come of it.
-func (g *Gathering) Forget() { g.expected = 0 }
-
-// full is a gathering that missed no client, and is under way.
-type full struct {
-	size     int // 0 if there is none
-	gathered int // who came while it lasted
-	took     time.Duration
-	gone     time.Time
-	since    int // who came since, and went before its answer
+// Forget ends the gathering without a word on what has come of it: those who wait, so
+// many, go another way.
+func (g *Gathering) Forget(now time.Time, waiting int) {
+	g.look(now, waiting)
+	g.expected, g.seen = 0, 0
 }
 
-// judge says what a full gathering was worth, when it is answered and so many wait.
-// While it was under way, clients in a loop could not ask again, since they were in
-// it. If others came then as quickly as they had before, it was these who filled
-// it, and they would have come without being waited for.
-func (g *Gathering) judge(now time.Time, waiting int) {
-	f := g.full
+// look counts who came, since so many wait.
+func (g *Gathering) look(now time.Time, waiting int) {
+	came := waiting - g.seen
+	g.seen = waiting
+	if came <= 0 {
+		return
+	}
+	g.grown = now
+	g.Came(now, came)
+}
+
+// Came notes that so many came, and do not wait.
+func (g *Gathering) Came(now time.Time, came int) {
+	g.forget(now)
+	// The latest are taken to be back first: who does not come back is forgotten so.
+	for last := len(g.out) - 1; last >= 0 && came > 0; last-- {
+		back := min(came, g.out[last].n)
+		came -= back
+		if g.out[last].n -= back; g.out[last].n == 0 {
+			g.out = g.out[:last]
+		}
+	}
+	g.strangers += came
+}
+
+// forget has those be gone who stay away for long.
+func (g *Gathering) forget(now time.Time) {
+	gone := 0
+	for gone < len(g.out) && now.Sub(g.out[gone].at) > away {
+		gone++
+	}
+	g.out = slices.Delete(g.out, 0, gone)
+}
+
+// judge says what a full gathering was worth, when it is answered. While it was under
+// way, clients in a loop could not ask again: they were in it. If strangers came then
+// nearly as quickly as others had before, it was strangers who filled it, and they
+// would have come without being waited for.
+func (g *Gathering) judge(now time.Time) {
+	since := float64(g.strangers) / now.Sub(g.full.gone).Seconds()
+	if g.strangers > 0 && since*likeness >= float64(g.full.gathered)/g.full.took.Seconds() {
+		g.inVain()
+	} else {
+		g.vain /= 2 // it may have been chance
+	}
 	g.full = full{}
-	before, since := float64(f.gathered)/f.took.Seconds(), float64(f.since+waiting)/now.Sub(f.gone).Seconds()
-	switch {
-	case f.gathered == 0:
-	case since*likeness >= before:
-		g.inVain()
-	default:
-		g.vain = 0
-	}
 }
 
 // inVain counts a gathering that was.
 func (g *Gathering) inVain() {
-	g.vain++
-	if more := g.vain - patience; more >= 0 {
-		g.rest = min(4<<min(more, 16), longestRest)
+	g.vain = min(g.vain+1, hopeless)
+	if g.vain >= patience {
+		g.rest = 4 << (g.vain - patience)
 	}
 }

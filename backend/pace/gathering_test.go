@@ -1,6 +1,8 @@
 package pace_test
 
 import (
+	"container/heap"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -9,19 +11,21 @@ import (
 	"github.com/zkine/zkine/backend/pace"
 )
 
-const tick = 40 * time.Microsecond
+const (
+	tick = 40 * time.Microsecond
+	seed = 1
+)
 
-// arrivals says how many requests come at a time, given how many were answered when.
-type arrivals func(now time.Time) int
-
-// life lives through appends of one length, of which the second goes no sooner than
-// pace.Spacing after the first.
+// life lives through appends, of which the second goes no sooner than pace.Spacing after
+// the first.
 type life struct {
+	random    *rand.Rand
 	gathering pace.Gathering
-	waiting   int
-	held      bool        // they waited though they could have gone
-	underWay  []batch     // the oldest first
-	answers   []time.Time // of clients who have not come back
+	never     bool          // nobody is waited for
+	takes     time.Duration // an append, as a rule
+	waiting   []time.Time   // since when
+	underWay  []batch       // the oldest first
+	answers   moments       // after which clients of a loop come back
 	now       time.Time
 }
 
@@ -30,93 +34,149 @@ type batch struct {
 	gone, until time.Time
 }
 
-// run lives for a second, and returns which share of the requests went in appends that
-// were held back.
-func (l *life) run(takes time.Duration, come arrivals) float64 {
-	held, all := 0, 0
+// lived is what became of the requests of a second.
+type lived struct {
+	requests int
+	together int           // with how many others a request went, of all
+	waited   time.Duration // until they went, all of them
+}
+
+func (l lived) meanTogether() float64   { return float64(l.together) / float64(l.requests) }
+func (l lived) meanWait() time.Duration { return l.waited / time.Duration(l.requests) }
+
+func begin(seed uint64, takes time.Duration) *life {
+	return &life{random: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(0, 0), takes: takes}
+}
+
+// about is a time of that length: half of it to one and a half times.
+func (l *life) about(d time.Duration) time.Duration {
+	return d/2 + time.Duration(l.random.Int64N(int64(d)))
+}
+
+// run lives for a second. come says how many requests come at a time, and answered is
+// told of each that was answered.
+func (l *life) run(come func() int, answered func(requests int)) (r lived) {
 	for end := l.now.Add(time.Second); l.now.Before(end); l.now = l.now.Add(tick) {
-		l.waiting += come(l.now)
-		l.answer()
+		for range come() {
+			l.waiting = append(l.waiting, l.now)
+		}
+		for len(l.underWay) > 0 && !l.underWay[0].until.After(l.now) {
+			l.gathering.Answered(l.now, l.underWay[0].gone, l.underWay[0].size, len(l.waiting))
+			answered(l.underWay[0].size)
+			l.underWay = l.underWay[1:]
+		}
 		switch n := len(l.underWay); {
-		case l.waiting == 0, n == 2, n == 1 && l.now.Sub(l.underWay[0].gone) < pace.Spacing:
-		case l.gathering.Left(l.now, l.waiting) > 0:
-			l.held = true
+		case len(l.waiting) == 0, n == 2, n == 1 && l.now.Sub(l.underWay[0].gone) < pace.Spacing:
+		case !l.never && l.gathering.Left(l.now, len(l.waiting)) > 0:
 		default:
-			l.gathering.Gone(l.now, l.waiting)
-			l.underWay = append(l.underWay, batch{l.waiting, l.now, l.now.Add(takes)})
-			if all += l.waiting; l.held {
-				held += l.waiting
-			}
-			l.waiting, l.held = 0, false
+			l.depart(&r)
 		}
 	}
-	return float64(held) / float64(all)
+	return r
 }
 
-func (l *life) answer() {
-	for len(l.underWay) > 0 && !l.underWay[0].until.After(l.now) {
-		for i := range l.underWay[0].size { // answers go out one after the other
-			l.answers = append(l.answers, l.now.Add(time.Duration(i)*5*time.Microsecond))
-		}
-		l.gathering.Answered(l.now, l.underWay[0].size, l.waiting)
-		l.underWay = l.underWay[1:]
+func (l *life) depart(r *lived) {
+	n := len(l.waiting)
+	l.gathering.Gone(l.now, n)
+	until := l.now.Add(l.about(l.takes))
+	if len(l.underWay) > 0 && until.Before(l.underWay[0].until) {
+		until = l.underWay[0].until // ZooKeeper answers in turn
 	}
+	l.underWay = append(l.underWay, batch{n, l.now, until})
+	r.requests += n
+	r.together += n * n
+	for _, since := range l.waiting {
+		r.waited += l.now.Sub(since)
+	}
+	l.waiting = l.waiting[:0]
 }
 
-// loop is clients who come back as long after each answer.
-func (l *life) loop(clients int, after time.Duration) arrivals {
-	return func(now time.Time) int {
-		came := clients // at first all
-		clients = 0
-		for len(l.answers) > 0 && !l.answers[0].Add(after).After(now) {
-			l.answers = l.answers[1:]
+// loop is a second of clients of whom each comes back so long after its answer. Answers
+// go out one after the other, so long apart.
+func (l *life) loop(clients int, after, each time.Duration) lived {
+	for range clients {
+		heap.Push(&l.answers, l.now)
+	}
+	defer func() { l.answers, l.waiting, l.underWay = nil, nil, nil }()
+	l.loopOn(after, each)
+	return l.loopOn(after, each)
+}
+
+func (l *life) loopOn(after, each time.Duration) lived {
+	return l.run(func() (came int) {
+		for len(l.answers) > 0 && !l.answers[0].After(l.now) {
+			heap.Pop(&l.answers)
 			came++
 		}
 		return came
-	}
+	}, func(requests int) {
+		for i := range requests {
+			heap.Push(&l.answers, l.now.Add(time.Duration(i)*each+l.about(after)))
+		}
+	})
 }
 
-// schedule is clients who come by themselves, so many in a second.
-func (l *life) schedule(rate int) arrivals {
-	began, sent := l.now, 0
-	return func(now time.Time) int {
-		l.answers = nil
-		due := int(int64(rate) * int64(now.Sub(began)) / int64(time.Second))
-		came := due - sent
-		sent = due
+// schedule is a second of clients who come by themselves, so many in it.
+func (l *life) schedule(rate int) lived {
+	next := l.now
+	return l.run(func() (came int) {
+		for ; !next.After(l.now); came++ {
+			next = next.Add(time.Duration(l.random.ExpFloat64() / float64(rate) * float64(time.Second)))
+		}
 		return came
-	}
+	}, func(int) {})
 }
 
-// TestClientsInALoopAreWaitedFor: where two appends are under way, one half of them may
-// be there before it could go.
-func TestClientsInALoopAreWaitedFor(t *testing.T) {
-	for _, clients := range []int{10, 100, 400} {
-		for _, takes := range []time.Duration{time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond} {
+type moments []time.Time
+
+func (m moments) Len() int           { return len(m) }
+func (m moments) Less(i, j int) bool { return m[i].Before(m[j]) }
+func (m moments) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
+func (m *moments) Push(x any)        { *m = append(*m, x.(time.Time)) }
+func (m *moments) Pop() any {
+	last := (*m)[len(*m)-1]
+	*m = (*m)[:len(*m)-1]
+	return last
+}
+
+var lengths = []time.Duration{time.Millisecond, 3 * time.Millisecond, 6 * time.Millisecond, 10 * time.Millisecond}
+
+// TestClientsInALoopGoTogether: most of them, also where two appends are under way. Those
+// who take longer than some appends to come back are not waited for.
+func TestClientsInALoopGoTogether(t *testing.T) {
+	for _, of := range []struct {
+		clients int
+		each    time.Duration
+	}{{10, 5 * time.Microsecond}, {10, 40 * time.Microsecond}, {100, 5 * time.Microsecond}, {100, 40 * time.Microsecond}, {400, 5 * time.Microsecond}} {
+		for _, takes := range lengths {
 			for _, after := range []time.Duration{100 * time.Microsecond, 500 * time.Microsecond, time.Millisecond} {
-				l := &life{now: time.Unix(0, 0)}
-				require.Greater(t, l.run(takes, l.loop(clients, after)), 0.4, "%d clients, appends of %s, back after %s", clients, takes, after)
+				if time.Duration(of.clients)*of.each+2*after > 3*takes {
+					continue
+				}
+				r := begin(seed, takes).loop(of.clients, after, of.each)
+				require.Greater(t, r.meanTogether(), 0.6*float64(of.clients), "%d clients, appends of %s, back %s after answers %s apart", of.clients, takes, after, of.each)
 			}
 		}
 	}
 }
 
-// TestClientsOnAScheduleAreNotWaitedFor: nor after they were in a loop before, nor for
-// good, since they may be in a loop later.
+// TestClientsOnAScheduleAreNotWaitedFor: nor if they were in a loop before, nor for good,
+// since they may be in a loop later.
 func TestClientsOnAScheduleAreNotWaitedFor(t *testing.T) {
-	for _, rate := range []int{500, 2000, 5000, 20000} {
-		for _, takes := range []time.Duration{time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond} {
-			l := &life{now: time.Unix(0, 0)}
-			l.run(takes, l.loop(100, 500*time.Microsecond))
-			l.run(takes, l.schedule(rate))
-			for range 6 {
-				require.Less(t, l.run(takes, l.schedule(rate)), 0.02, "%d a second, appends of %s", rate, takes)
-			}
-			again := l.loop(100, 500*time.Microsecond)
-			for range 8 {
-				l.run(takes, again)
-			}
-			require.Greater(t, l.run(takes, again), 0.4, "in a loop again, appends of %s", takes)
+	for _, rate := range []int{500, 2000, 5000, 10_000} {
+		for _, takes := range lengths {
+			l := begin(seed, takes)
+			l.loop(100, 500*time.Microsecond, 5*time.Microsecond)
+			l.schedule(rate)
+			waited := l.schedule(rate).meanWait()
+
+			never := begin(seed, takes)
+			never.never = true
+			require.Less(t, waited, never.schedule(rate).meanWait()*3/2+200*time.Microsecond, "%d a second, appends of %s", rate, takes)
+
+			l.loop(100, 500*time.Microsecond, 5*time.Microsecond)
+			again := l.loop(100, 500*time.Microsecond, 5*time.Microsecond)
+			require.Greater(t, again.meanTogether(), 60.0, "in a loop again, appends of %s", takes)
 		}
 	}
 }

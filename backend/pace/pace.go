@@ -37,7 +37,7 @@ type Pacer struct {
 // New returns a pacer that knows of no other zkine.
 func New() *Pacer { return &Pacer{turn: make(chan struct{}, 1)} }
 
-// Queue is where requests wait.
+// Queue is where requests wait. The pacer calls it under its own lock.
 type Queue interface {
 	// Waiting is how many wait, and a channel that may have a value when it grew.
 	Waiting() (n int, grown <-chan struct{})
@@ -65,20 +65,17 @@ func (p *Pacer) Crowded() bool {
 	return p.crowding > weight/2
 }
 
-// Gather returns when what waits is to go. It is called by the one whose turn it is.
+// Gather returns when what waits is to go; Take then takes it. It is called by the one
+// whose turn it is.
 func (p *Pacer) Gather(ctx context.Context, q Queue) {
-	n, grown := q.Waiting()
-	if n == 0 {
-		return // all were dropped
+	n, left := p.left(q)
+	if n == 0 || left == 0 {
+		return // all were dropped, or may go
 	}
-	defer func() { p.gone(n) }()
-	left := p.left(n)
-	if left == 0 {
-		return
-	}
+	_, grown := q.Waiting()
 	timer := time.NewTimer(left)
 	defer timer.Stop()
-	for ; left > 0; left = p.left(n) {
+	for ; left > 0; _, left = p.left(q) {
 		timer.Reset(left)
 		select {
 		case <-grown:
@@ -86,25 +83,43 @@ func (p *Pacer) Gather(ctx context.Context, q Queue) {
 		case <-ctx.Done():
 			return
 		}
-		n, grown = q.Waiting()
 	}
 }
 
-func (p *Pacer) left(waiting int) time.Duration {
+func (p *Pacer) left(q Queue) (waiting int, left time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.gathering.Left(time.Now(), waiting)
+	n, _ := q.Waiting()
+	return n, p.gathering.Left(time.Now(), n)
 }
 
-func (p *Pacer) gone(waiting int) {
+// Take has what waits be taken, which is so many requests; none if it may not go.
+func (p *Pacer) Take(take func() (requests int)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gathering.Gone(time.Now(), waiting)
+	if n := take(); n > 0 {
+		p.gathering.Gone(time.Now(), n)
+	}
 }
 
-// Landed notes that an append of so many requests has its place in the log, and how
-// many requests wait by now.
-func (p *Pacer) Landed(seq revision.Seq, requests, waiting int) {
+// Alone notes that a request is sent by itself, without having waited.
+func (p *Pacer) Alone() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gathering.Came(time.Now(), 1)
+}
+
+// Answered notes that an append of so many requests, sent at a moment, is about to be
+// answered, while others wait in a queue.
+func (p *Pacer) Answered(sent time.Time, requests int, q Queue) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, _ := q.Waiting()
+	p.gathering.Answered(time.Now(), sent, requests, n)
+}
+
+// Landed notes that an append has its place in the log.
+func (p *Pacer) Landed(seq revision.Seq) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -117,5 +132,4 @@ func (p *Pacer) Landed(seq revision.Seq, requests, waiting int) {
 	if p.last.Before(seq) {
 		p.last = seq
 	}
-	p.gathering.Answered(time.Now(), requests, waiting)
 }

@@ -2,6 +2,7 @@ package pace_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,17 +36,23 @@ func (w *waiting) put() {
 	}
 }
 
-// crowd has p's appends, of ten requests while ten wait, come after others'.
+// gather has what waits in the queue go when the pacer says so.
+func gather(ctx context.Context, p *pace.Pacer, q *waiting) {
+	p.Gather(ctx, q)
+	p.Take(func() int { return int(q.n.Load()) })
+}
+
+// crowd has p's appends come after others'.
 func crowd(p *pace.Pacer) {
 	for slot := int64(1); slot < 40; slot += 3 {
-		p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 10)
+		p.Landed(revision.Seq{Segment: 1, Slot: slot})
 	}
 }
 
-// answered is a pacer whose last append held ten requests, while ten waited.
+// answered is a pacer whose last append held ten requests and took 3 ms, while ten waited.
 func answered() *pace.Pacer {
 	p := pace.New()
-	p.Landed(revision.Seq{Segment: 1, Slot: 1}, 10, 10)
+	p.Answered(time.Now().Add(-3*time.Millisecond), 10, queued(10))
 	return p
 }
 
@@ -75,13 +82,13 @@ func TestThoseWhoWereAnsweredAreWaitedFor(t *testing.T) {
 				q.put()
 			}
 		}()
-		answered().Gather(t.Context(), q)
+		gather(t.Context(), answered(), q)
 		require.Equal(t, 800*time.Microsecond, time.Since(began))
 
 		began, p := time.Now(), answered()
-		p.Gather(t.Context(), queued(17))
+		gather(t.Context(), p, queued(17))
 		require.Equal(t, 2400*time.Microsecond, time.Since(began), "no client comes, of ten")
-		p.Gather(t.Context(), queued(17))
+		gather(t.Context(), p, queued(17))
 		require.Equal(t, 2400*time.Microsecond, time.Since(began), "it is over")
 
 		slow, ctx, stop := queued(11), t.Context(), make(chan struct{})
@@ -93,18 +100,18 @@ func TestThoseWhoWereAnsweredAreWaitedFor(t *testing.T) {
 				slow.put()
 			}
 		}()
-		answered().Gather(ctx, slow)
+		gather(ctx, answered(), slow)
 		require.Equal(t, 8*time.Millisecond, time.Since(began), "they keep coming")
 		<-stop
 
 		began = time.Now()
-		answered().Gather(t.Context(), queued(0)) // all were dropped
-		answered().Gather(t.Context(), queued(18))
+		gather(t.Context(), answered(), queued(0)) // all were dropped
+		gather(t.Context(), answered(), queued(18))
 		require.Zero(t, time.Since(began))
 
 		late := answered()
 		time.Sleep(7 * time.Millisecond)
-		late.Gather(t.Context(), queued(11))
+		gather(t.Context(), late, queued(11))
 		require.Equal(t, 8*time.Millisecond, time.Since(began), "it began when they were answered")
 	})
 }
@@ -112,33 +119,45 @@ func TestThoseWhoWereAnsweredAreWaitedFor(t *testing.T) {
 func TestFewAreNotHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, began := pace.New(), time.Now()
-		p.Gather(t.Context(), queued(1))
-		p.Landed(revision.Seq{Segment: 1, Slot: 100}, 2, 1)
-		p.Gather(t.Context(), queued(1))
+		gather(t.Context(), p, queued(1))
+		p.Answered(time.Now().Add(-3*time.Millisecond), 2, queued(1))
+		gather(t.Context(), p, queued(1))
+		require.Zero(t, time.Since(began))
+
+		for range 100 { // a client by itself
+			p.Alone()
+			sent := time.Now()
+			time.Sleep(time.Millisecond)
+			p.Answered(sent, 1, queued(0))
+		}
+		began = time.Now()
+		gather(t.Context(), p, queued(1))
 		require.Zero(t, time.Since(began))
 	})
 }
 
 // TestGatheringsInVainAreLeftOut: after four in a row four, then one more is tried, and
-// so on, with ever more that are left out, and never none; one that comes true, which
-// shows when it is answered, ends that.
+// so on, with ever more that are left out, and never none; some that come true, which
+// shows when they are answered, end that.
 func TestGatheringsInVainAreLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace.New()
-		slot := int64(0)
 		waits := func(come int) bool {
-			slot++
-			p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 0)
+			time.Sleep(30 * time.Millisecond) // those of before do not come back any more
+			sent := time.Now()
+			time.Sleep(3 * time.Millisecond)
+			p.Answered(sent, 10, queued(0))
 			began, q := time.Now(), queued(1)
-			go func() {
+			var coming sync.WaitGroup
+			coming.Go(func() {
 				for range come {
 					time.Sleep(100 * time.Microsecond)
 					q.put()
 				}
-			}()
-			p.Gather(t.Context(), q)
+			})
+			gather(t.Context(), p, q)
 			took := time.Since(began)
-			time.Sleep(time.Millisecond)
+			coming.Wait()
 			return took > 0
 		}
 		for range 4 {
@@ -152,14 +171,21 @@ func TestGatheringsInVainAreLeftOut(t *testing.T) {
 		}
 		for range 100 {
 			for range 512 {
-				require.False(t, waits(8))
+				require.False(t, waits(0))
 			}
 			require.True(t, waits(0))
 		}
 		for range 512 {
-			require.False(t, waits(8))
+			require.False(t, waits(0))
 		}
-		require.True(t, waits(8), "all came")
+		require.True(t, waits(9), "all came")
+		require.True(t, waits(0))
+		for range 16 {
+			require.False(t, waits(0), "it may have been chance")
+		}
+		for range 3 {
+			require.True(t, waits(9))
+		}
 		for range 4 {
 			require.True(t, waits(0))
 		}
@@ -173,7 +199,7 @@ func TestOthersAppendsCrowd(t *testing.T) {
 	crowd(p)
 	require.True(t, p.Crowded())
 	for slot := int64(50); slot < 60; slot++ {
-		p.Landed(revision.Seq{Segment: 1, Slot: slot}, 10, 10)
+		p.Landed(revision.Seq{Segment: 1, Slot: slot})
 	}
 	require.False(t, p.Crowded(), "they are gone")
 }
@@ -183,7 +209,7 @@ func TestTheEndIsNotWaitedFor(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		began := time.Now()
-		answered().Gather(ctx, queued(10))
+		gather(ctx, answered(), queued(10))
 		require.Zero(t, time.Since(began))
 	})
 }
