@@ -6,7 +6,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -60,7 +59,7 @@ func (n *notedEffects) shown(v *state.View) {
 func TestOrderOfApply(t *testing.T) {
 	log := memlog.New().Open()
 	n := &notedEffects{answered: make(chan outcome, 1)}
-	n.a = &applier{mu: readlease.NewLock(), log: log, slots: readlease.NewGate(log, readlease.MachineClock, (*readlease.Holder)(nil).Own), view: new(atomic.Pointer[state.View]), pending: newPending(func(time.Time, int) {}), applied: new(applyWait),
+	n.a = &applier{mu: readlease.NewLock(), log: log, slots: readlease.NewGate(log, readlease.MachineClock, (*readlease.Holder)(nil).Own), view: new(atomic.Pointer[state.View]), pending: newPending(func(*passage) {}), applied: new(applyWait),
 		metrics: metrics.New(nil), effects: n, physical: n}
 	ended := errors.New("all were applied")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -117,7 +117,7 @@ func (r *reads) rode(group *readGroup, seq revision.Seq) {
 		return
 	}
 	r.mu.Lock()
-	r.gathering.Owed(time.Now(), group.size)
+	r.gathering.Owed(time.Now(), time.Time{}, group.size, r.waiting())
 	r.mu.Unlock()
 	r.resolved(group, seq)
 }

@@ -184,7 +184,7 @@ func Open(ctx context.Context, log Log, cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	b.watches = watch.NewHub(b.view.Load, machine.View().Rev(), cfg.ProgressNotifyInterval)
-	b.applier = &applier{mu: readlease.NewLock(), log: log, slots: behind.gate, checkpoint: checkpoint, view: b.view, pending: newPending(b.served),
+	b.applier = &applier{mu: readlease.NewLock(), log: log, slots: behind.gate, checkpoint: checkpoint, view: b.view, pending: newPending(func(batch *passage) { b.serving.served(); b.proposer.landed(batch) }),
 		applied: new(applyWait), lease: b.lease, effects: applyEffects{b}, metrics: b.metrics, physical: b.housekeeper.Physical()}
 	b.applier.start(machine)
 	b.reads = newReads(b.ctx, log, b.applier.applied, b.lessor.QuorumWrite, b.serving.served, b.metrics)

@@ -125,6 +125,7 @@ func (r *reads) send(group *readGroup) {
 		}
 		r.forming.joined = append(r.forming.joined, group)
 		r.forming.size += group.size
+		r.gathering.Back(group.size)
 		r.signal()
 	}
 	r.mu.Unlock()
@@ -143,6 +144,14 @@ func (r *reads) enter() (*readGroup, error) {
 	}
 	r.forming.size++
 	return r.forming, nil
+}
+
+// waiting is how many reads form a group. The lock is held.
+func (r *reads) waiting() int {
+	if r.forming == nil {
+		return 0
+	}
+	return r.forming.size
 }
 
 func (r *reads) signal() {
@@ -193,11 +202,15 @@ func (r *reads) begin() *readGroup {
 		return nil
 	}
 	now := time.Now()
-	if left := r.gathering.Left(now, group.size); left > 0 && r.barriers == 0 {
+	switch left := r.gathering.Left(now, group.size); {
+	case left == 0:
+		r.gathering.Gone(now, group.size, 0)
+	case r.barriers == 0:
 		r.late.Arm(left, r.sendLate)
 		return nil
+	default:
+		r.gathering.Forget(now, group.size)
 	}
-	r.gathering.Gone(now, group.size)
 	r.forming = nil
 	group.goes(BarrierPassage)
 	r.barriers++
@@ -227,13 +240,9 @@ func (r *reads) answered(group *readGroup, seq revision.Seq, err error) {
 	r.barriers--
 	r.served -= group.size
 	if err == nil && group.size >= someReads {
-		waiting := 0
-		if r.forming != nil {
-			waiting = r.forming.size
-		}
-		r.gathering.Answered(now, sent, group.size, waiting)
+		r.gathering.Answered(now, sent, group.size, r.waiting())
 	} else {
-		r.gathering.Owed(now, group.size)
+		r.gathering.Owed(now, sent, group.size, r.waiting())
 	}
 	var next *readGroup
 	if err == nil {

@@ -65,12 +65,11 @@ type pending struct {
 	mu      sync.Mutex
 	batches map[revision.Nonce][]*proposal
 	closed  error
-	// served is told of each batch that landed, when it was sent and of how many requests
-	// it is, before its clients are.
-	served func(sent time.Time, requests int)
+	// served is told of each batch that landed, before its clients are.
+	served func(batch *passage)
 }
 
-func newPending(served func(sent time.Time, requests int)) *pending {
+func newPending(served func(batch *passage)) *pending {
 	return &pending{batches: map[revision.Nonce][]*proposal{}, served: served}
 }
 
@@ -102,13 +101,21 @@ func (p *pending) wanted(n revision.Nonce) func(request int) bool {
 	return func(i int) bool { return i < len(batch) && batch[i].ctx.Err() == nil }
 }
 
+// landed tells the pacer once of a batch that is in the log. It is called when that is
+// known, and before it is answered, whichever comes first.
+func (p *proposer) landed(batch *passage) {
+	if batch.size > 0 && batch.told.CompareAndSwap(false, true) {
+		p.pace.Answered(batch.sent.get(time.Now()), batch.size, p.queue)
+	}
+}
+
 // answer gives a batch the results of its slot, which came at a moment. A
 // client that had gone before it was evaluated gets its context's error.
 func (p *pending) answer(n revision.Nonce, seq revision.Seq, results []state.Result, came time.Time) {
 	now, batch := time.Now(), p.remove(n)
 	if len(batch) > 0 {
 		batch[0].passage.land(seq, false, came)
-		p.served(batch[0].passage.sent.get(now), len(batch))
+		p.served(batch[0].passage)
 	}
 	for i, proposal := range batch {
 		proposal.timing.came(now)

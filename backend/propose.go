@@ -176,7 +176,7 @@ func (p *proposer) appendLoop(ctx context.Context) {
 		p.pace.Gather(ctx, p.queue)
 		crowded := p.pace.Crowded()
 		var batch []*proposal
-		p.pace.Take(func() int { batch = p.queue.take(); return len(batch) })
+		p.pace.Take(p.queue, func() int { batch = p.queue.take(); return len(batch) })
 		if !crowded {
 			p.pace.Pass()
 		}
@@ -232,6 +232,7 @@ func (p *proposer) begin(one *proposal) bool {
 		p.queue.release(1)
 		return true // it was answered
 	}
+	p.pace.Alone()
 	if p.eager.Begin(p.ctx, records, func(out revision.Appended, err error) {
 		s.answered(out, err)
 		if err == nil && isQuick(one.request) {
@@ -240,7 +241,6 @@ func (p *proposer) begin(one *proposal) bool {
 		p.settle(s, out, err)
 		p.queue.release(1)
 	}) {
-		p.pace.Alone()
 		return true
 	}
 	p.metrics.AppendUnsent()
@@ -272,9 +272,9 @@ func (p *proposer) settle(s *sending, out revision.Appended, err error) {
 		if !out.Resent { // else it was read, which proves no quorum
 			p.quorumWrite(time.Now())
 		}
-		took := time.Since(s.began)
+		p.metrics.AppendEnds(len(s.batch), time.Since(s.began), nil)
+		p.landed(&s.passage)
 		p.pace.Landed(out.Seq)
-		p.metrics.AppendEnds(len(s.batch), took, nil)
 	}
 	if err != nil {
 		p.metrics.AppendEnds(len(s.batch), 0, err)

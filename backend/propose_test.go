@@ -17,7 +17,7 @@ import (
 // TestClosedPendingIsUnknown closes for a reason that would be a definite answer:
 // what was handed to the log before may be in it, what comes later is not.
 func TestClosedPendingIsUnknown(t *testing.T) {
-	p := newPending(func(time.Time, int) {})
+	p := newPending(func(*passage) {})
 	sent := &proposal{done: make(chan outcome, 1)}
 	require.NoError(t, p.add(revision.DrawNonce(rand.Reader), []*proposal{sent}))
 	p.close(revision.ErrCorrupt)
@@ -46,7 +46,7 @@ func (l *tooLarge) Append(context.Context, *revision.Batch) (revision.Appended, 
 // batch while the log finds it too large: they are not sent one by one, which
 // would answer them twice.
 func TestABatchThatWasAnsweredIsNotSentAgain(t *testing.T) {
-	p := &proposer{metrics: metrics.New(nil), pending: newPending(func(time.Time, int) {}), reads: new(reads), random: rand.Reader,
+	p := &proposer{metrics: metrics.New(nil), pending: newPending(func(*passage) {}), reads: new(reads), random: rand.Reader,
 		origin: origin{permitted: func() bool { return false }}}
 	log := &tooLarge{meanwhile: func() { p.pending.failAll(revision.ErrUnknown) }}
 	p.log = log
@@ -62,7 +62,7 @@ func TestABatchThatWasAnsweredIsNotSentAgain(t *testing.T) {
 // TestOnlyWhoWaitsIsAnswered: of a batch those requests are wanted whose clients
 // are still there; of one that nobody here has sent, none.
 func TestOnlyWhoWaitsIsAnswered(t *testing.T) {
-	p := newPending(func(time.Time, int) {})
+	p := newPending(func(*passage) {})
 	gone, leave := context.WithCancel(context.Background())
 	batch := []*proposal{{ctx: context.Background(), done: make(chan outcome, 1), passage: new(passage)}, {ctx: gone, done: make(chan outcome, 1)}}
 	nonce := revision.DrawNonce(rand.Reader)

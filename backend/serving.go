@@ -169,9 +169,3 @@ func (b *Backend) ProbeSerializable() error {
 	_, err := b.view.Load().Range(&pb.RangeRequest{Key: []byte("health"), KeysOnly: true, Limit: 1})
 	return err
 }
-
-// served is told of each batch of this zkine's own before it is answered; see pending.
-func (b *Backend) served(sent time.Time, requests int) {
-	b.serving.served()
-	b.proposer.pace.Answered(sent, requests, b.proposer.queue)
-}

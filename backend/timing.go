@@ -33,6 +33,8 @@ type passage struct {
 	// The place that was answered, valid once answered has come.
 	segment, slot atomic.Int64
 	resent        atomic.Bool
+	// told is whether the pacer knows that it landed.
+	told atomic.Bool
 }
 
 // land notes the answer, unless it is known already: an append may be found in the log

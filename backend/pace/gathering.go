@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// longest bounds how long anyone waits for others; so does what was answered, appends
-	// times what it took, or longestEach for each who is expected if that is more: so long
-	// it takes until many are answered and back.
+	// longest bounds how long after an answer anyone waits for others; so do appends times
+	// what it took to get that answer, or longestEach for each who is expected if that is
+	// more: so long it takes until many are answered and back.
 	longest     = 8 * time.Millisecond
 	longestEach = 60 * time.Microsecond
 	appends     = 4
@@ -41,7 +41,8 @@ type Gathering struct {
 	silence  time.Duration // after which no client is waited for
 	began    time.Time
 	before   int // how many waited when it began
-	// seen is how many waited when that was looked at last, and grown when it grew.
+	// seen is how many waited when that was looked at last, or were left then, and grown
+	// is when it grew.
 	seen  int
 	grown time.Time
 	// out are those who were answered and have not come back, the earliest first. Who
@@ -60,7 +61,7 @@ type answered struct {
 	n  int
 }
 
-// full is a gathering that missed no client, and is under way.
+// full is a gathering to which all came who were expected, and which is under way.
 type full struct {
 	gathered int // who came while it lasted; 0 if there is none
 	took     time.Duration
@@ -71,11 +72,7 @@ type full struct {
 // that was sent at a moment, and so many wait. An eighth of them may stay away.
 // It is called before they are answered: who was cannot be among those who wait.
 func (g *Gathering) Answered(now, sent time.Time, requests, waiting int) {
-	g.look(now, waiting)
-	if g.full.gathered > 0 && !sent.Before(g.full.gone) {
-		g.judge(now)
-	}
-	g.Owed(now, requests)
+	g.Owed(now, sent, requests, waiting)
 	g.began, g.before = now, waiting
 	all := waiting
 	for _, a := range g.out {
@@ -85,8 +82,13 @@ func (g *Gathering) Answered(now, sent time.Time, requests, waiting int) {
 	g.grown, g.silence = now, silence+time.Duration(requests)*silenceEach
 }
 
-// Owed notes that so many were answered, without a gathering.
-func (g *Gathering) Owed(now time.Time, requests int) {
+// Owed is Answered, but begins no gathering. One that is under way goes on. sent is zero
+// for those who went another way; see Forget.
+func (g *Gathering) Owed(now, sent time.Time, requests, waiting int) {
+	g.look(now, waiting)
+	if g.full.gathered > 0 && !sent.Before(g.full.gone) {
+		g.judge(now)
+	}
 	g.forget(now)
 	g.out = append(g.out, answered{now, requests})
 }
@@ -101,10 +103,10 @@ func (g *Gathering) Left(now time.Time, waiting int) time.Duration {
 	return max(0, min(g.until.Sub(now), g.grown.Add(g.silence).Sub(now)))
 }
 
-// Gone ends the gathering: those who wait, so many, go. What has come of it says
-// whether the next ones are worth their time; of one that missed no client, its answer
-// says it.
-func (g *Gathering) Gone(now time.Time, waiting int) {
+// Gone ends the gathering: of those who waited, so many, all go but some who are left.
+// What has come of it says whether the next ones are worth their time; of one that is
+// full, its answer says it.
+func (g *Gathering) Gone(now time.Time, waiting, left int) {
 	g.look(now, waiting)
 	switch {
 	case g.expected < fewest:
@@ -116,8 +118,11 @@ func (g *Gathering) Gone(now time.Time, waiting int) {
 	default:
 		g.inVain()
 	}
-	g.expected, g.seen = 0, 0
+	g.expected, g.seen = 0, left
 }
+
+// Back notes that so many of those who had gone wait again.
+func (g *Gathering) Back(requests int) { g.seen += requests }
 
 // Forget ends the gathering without a word on what has come of it: those who wait, so
 // many, go another way.
@@ -137,7 +142,7 @@ func (g *Gathering) look(now time.Time, waiting int) {
 	g.Came(now, came)
 }
 
-// Came notes that so many came, and do not wait.
+// Came notes that so many came.
 func (g *Gathering) Came(now time.Time, came int) {
 	g.forget(now)
 	// The latest are taken to be back first: who does not come back is forgotten so.

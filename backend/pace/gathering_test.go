@@ -23,6 +23,7 @@ type life struct {
 	gathering pace.Gathering
 	never     bool          // nobody is waited for
 	takes     time.Duration // an append, as a rule
+	most      int           // requests that an append takes; 0 if all
 	waiting   []time.Time   // since when
 	underWay  []batch       // the oldest first
 	answers   moments       // after which clients of a loop come back
@@ -77,7 +78,10 @@ func (l *life) run(come func() int, answered func(requests int)) (r lived) {
 
 func (l *life) depart(r *lived) {
 	n := len(l.waiting)
-	l.gathering.Gone(l.now, n)
+	if l.most > 0 {
+		n = min(n, l.most)
+	}
+	l.gathering.Gone(l.now, len(l.waiting), len(l.waiting)-n)
 	until := l.now.Add(l.about(l.takes))
 	if len(l.underWay) > 0 && until.Before(l.underWay[0].until) {
 		until = l.underWay[0].until // ZooKeeper answers in turn
@@ -85,10 +89,10 @@ func (l *life) depart(r *lived) {
 	l.underWay = append(l.underWay, batch{n, l.now, until})
 	r.requests += n
 	r.together += n * n
-	for _, since := range l.waiting {
+	for _, since := range l.waiting[:n] {
 		r.waited += l.now.Sub(since)
 	}
-	l.waiting = l.waiting[:0]
+	l.waiting = l.waiting[n:]
 }
 
 // loop is a second of clients of whom each comes back so long after its answer. Answers
@@ -179,4 +183,13 @@ func TestClientsOnAScheduleAreNotWaitedFor(t *testing.T) {
 			require.Greater(t, again.meanTogether(), 60.0, "in a loop again, appends of %s", takes)
 		}
 	}
+}
+
+// TestAppendsThatTakeFewAreNotInVain: those who are left waiting are not new.
+func TestAppendsThatTakeFewAreNotInVain(t *testing.T) {
+	l := begin(seed, 3*time.Millisecond)
+	l.most = 12
+	require.Less(t, l.loop(100, 500*time.Microsecond, 5*time.Microsecond).meanTogether(), 13.0)
+	l.gathering.Answered(l.now, l.now.Add(-time.Millisecond), 10, 0)
+	require.Positive(t, l.gathering.Left(l.now, 1))
 }

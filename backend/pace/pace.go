@@ -93,16 +93,19 @@ func (p *Pacer) left(q Queue) (waiting int, left time.Duration) {
 	return n, p.gathering.Left(time.Now(), n)
 }
 
-// Take has what waits be taken, which is so many requests; none if it may not go.
-func (p *Pacer) Take(take func() (requests int)) {
+// Take has a batch be taken of the queue, which is so many requests; none if it may not
+// go.
+func (p *Pacer) Take(q Queue, take func() (requests int)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := take(); n > 0 {
-		p.gathering.Gone(time.Now(), n)
+	waiting, _ := q.Waiting()
+	if take() > 0 {
+		left, _ := q.Waiting()
+		p.gathering.Gone(time.Now(), waiting, left)
 	}
 }
 
-// Alone notes that a request is sent by itself, without having waited.
+// Alone notes that a request is about to be sent by itself, without having waited.
 func (p *Pacer) Alone() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

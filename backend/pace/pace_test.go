@@ -39,7 +39,7 @@ func (w *waiting) put() {
 // gather has what waits in the queue go when the pacer says so.
 func gather(ctx context.Context, p *pace.Pacer, q *waiting) {
 	p.Gather(ctx, q)
-	p.Take(func() int { return int(q.n.Load()) })
+	p.Take(q, func() int { return int(q.n.Swap(0)) })
 }
 
 // crowd has p's appends come after others'.
