@@ -193,3 +193,20 @@ func TestAppendsThatTakeFewAreNotInVain(t *testing.T) {
 	l.gathering.Answered(l.now, l.now.Add(-time.Millisecond), 10, 0)
 	require.Positive(t, l.gathering.Left(l.now, 1))
 }
+
+// TestThoseWhoAreBackAreNotNew: a batch that could not be sent waits again.
+func TestThoseWhoAreBackAreNotNew(t *testing.T) {
+	var g pace.Gathering
+	now := time.Unix(0, 0)
+	for range 5 {
+		sent := now
+		now = now.Add(3 * time.Millisecond)
+		g.Answered(now, sent, 10, 0)
+		require.Positive(t, g.Left(now, 1))
+		now = now.Add(time.Millisecond)
+		require.Zero(t, g.Left(now, 10))
+		g.Gone(now, 10, 0)
+		g.Back(10)
+		g.Gone(now, 10, 0)
+	}
+}
