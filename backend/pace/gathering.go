@@ -32,9 +32,10 @@ const (
 
 // Gathering waits for those who have just been answered, and are likely to ask
 // again: clients in a loop, who write or read as fast as they are answered. So they
-// go together, and not in two halves of which one waits for the other. Clients
-// who come by themselves do not come back so soon; that shows, and then most
-// gatherings are left out. It has no lock of its own; its zero value is ready.
+// go together, and not in two halves of which one waits for the other. Clients who
+// come by themselves do not come so soon, or come while an append is under way as they
+// did before; either shows, and then most gatherings are left out. It has no lock of its
+// own; its zero value is ready.
 type Gathering struct {
 	expected int           // who are likely to wait soon; 0 if no gathering is under way
 	until    time.Time     // when they are not waited for any longer
