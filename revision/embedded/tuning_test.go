@@ -52,6 +52,24 @@ func TestMemoryFollowsTheData(t *testing.T) {
 	require.InDelta(t, 300<<20, held, 2<<20)
 }
 
+// TestTheHeapTakesHugePages has the system asked for them, and give them, where it has any.
+func TestTheHeapTakesHugePages(t *testing.T) {
+	enabled, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	if err != nil || strings.Contains(string(enabled), "[never]") {
+		t.Skip("this system gives no huge pages")
+	}
+	s := start(t, config(t.TempDir()))
+	fill(t, s.Addr(), 40)
+	require.Contains(t, arguments(t, s.Pid()), "-XX:+UseTransparentHugePages")
+	memory, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", s.Pid()))
+	require.NoError(t, err)
+	found := regexp.MustCompile(`(?m)^AnonHugePages:\s*(\d+) kB$`).FindSubmatch(memory)
+	require.NotNil(t, found)
+	kib, err := strconv.Atoi(string(found[1]))
+	require.NoError(t, err)
+	require.Positive(t, kib)
+}
+
 // TestAnEnsemblesSettingsAreTheLocalServers keeps what deploy/zookeeper recommends the same as what the local server
 // runs with, which is what was measured.
 func TestAnEnsemblesSettingsAreTheLocalServers(t *testing.T) {
