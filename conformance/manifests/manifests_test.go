@@ -179,7 +179,7 @@ func TestZooKeeperHasTheSettingsOfTheOthers(t *testing.T) {
 		}
 		return settings
 	}
-	for _, objects := range []map[string]Object{base(t), parse(t, "deploy", "seed", "zookeeper.yaml")} {
+	for _, objects := range []map[string]Object{base(t), parse(t, "deploy", "seed", "zookeeper.yaml"), parse(t, "deploy", "seed", "zookeeper-kubernetes.yaml")} {
 		data := At(objects["ConfigMap/zookeeper"], "data")
 		settings := of(At(data, "zoo.cfg").(string))
 		_, tls := settings["secureClientPort"]

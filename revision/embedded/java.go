@@ -47,11 +47,11 @@ var tuning = []string{
 	// the data, up to its bound.
 	"-Xms32m",
 	"-XX:NewSize=12m",
+	// Data lives in the old generation, which by default gets two thirds of the heap alone.
+	"-XX:NewRatio=3",
 	// The first touch of a page stops the collector that moves data there, and all of the server with it: it is for 2 MiB
 	// at once in place of 4 KiB, where the system has such pages.
 	"-XX:+UseTransparentHugePages",
-	// Data lives in the old generation, which by default gets two thirds of the heap alone.
-	"-XX:NewRatio=3",
 	// Only the quick compiler: zkine sends few, large requests, and the thorough one would spend minutes, on the cores
 	// that zkine runs on, for code that waits for the disk anyway.
 	"-XX:TieredStopAtLevel=1",

@@ -14,14 +14,17 @@ import (
 )
 
 // resident is how much memory a process holds, in bytes.
-func resident(t *testing.T, pid int) int64 {
+func resident(t *testing.T, pid int) int64 { return memory(t, pid, "status", "VmRSS") }
+
+// memory is what a file of a process's says of its memory, in bytes.
+func memory(t *testing.T, pid int, file, name string) int64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if os.IsNotExist(err) {
 		t.Skip("this system has no /proc to read memory from")
 	}
 	require.NoError(t, err)
-	found := regexp.MustCompile(`(?m)^VmRSS:\s*(\d+) kB$`).FindSubmatch(status)
+	found := regexp.MustCompile(`(?m)^` + name + `:\s*(\d+) kB$`).FindSubmatch(text)
 	require.NotNil(t, found)
 	kib, err := strconv.ParseInt(string(found[1]), 10, 64)
 	require.NoError(t, err)
@@ -61,13 +64,7 @@ func TestTheHeapTakesHugePages(t *testing.T) {
 	s := start(t, config(t.TempDir()))
 	fill(t, s.Addr(), 40)
 	require.Contains(t, arguments(t, s.Pid()), "-XX:+UseTransparentHugePages")
-	memory, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", s.Pid()))
-	require.NoError(t, err)
-	found := regexp.MustCompile(`(?m)^AnonHugePages:\s*(\d+) kB$`).FindSubmatch(memory)
-	require.NotNil(t, found)
-	kib, err := strconv.Atoi(string(found[1]))
-	require.NoError(t, err)
-	require.Positive(t, kib)
+	require.Positive(t, memory(t, s.Pid(), "smaps_rollup", "AnonHugePages"))
 }
 
 // TestAnEnsemblesSettingsAreTheLocalServers keeps what deploy/zookeeper recommends the same as what the local server
